@@ -1,0 +1,1 @@
+"""Files on disk become Sample rows; no pixels here."""

@@ -1,0 +1,69 @@
+"""The exception tree: every message says what was expected, what came, and what to do."""
+
+from __future__ import annotations
+
+
+class CoritError(Exception):
+    """Anything this package raises on purpose; its text is written for the person at the keyboard."""
+
+
+class RecipeError(CoritError):
+    """A recipe field, a recipe file or a combination of fields that cannot mean anything."""
+
+
+class WeightsError(CoritError):
+    """Backbone or head weights that are missing, damaged, or of another model."""
+
+
+class BackboneError(CoritError):
+    """A model that cannot be stepped block by block with region tokens."""
+
+
+class DataError(CoritError):
+    """A data set, folder, table or world that does not hold what a command needs."""
+
+
+class StoreError(CoritError):
+    """A feature store that is damaged, absent, or made by another recipe."""
+
+
+class FitError(CoritError):
+    """Features, labels or settings with which no head can be trained."""
+
+
+class DetectorError(CoritError):
+    """A detector file that is damaged, absent, or does not fit the question asked of it."""
+
+
+class MissingLibraryError(CoritError):
+    """An optional library that this call needs and that is not installed."""
+
+
+class InputError(CoritError):
+    """One picture that cannot be scored; `status` is the word its result row carries instead of a score."""
+
+    status = "unreadable"
+
+
+class UnreadableError(InputError):
+    """The bytes are not a picture, are cut short, or would unpack to an unreasonable size."""
+
+    status = "unreadable"
+
+
+class UnsupportedError(InputError):
+    """The file is of a kind that this installation does not read."""
+
+    status = "unsupported"
+
+
+class TooSmallError(InputError):
+    """The picture or the face has too few pixels to say anything."""
+
+    status = "too_small"
+
+
+class NoFaceError(InputError):
+    """A face detector found no face in the picture."""
+
+    status = "no_face"

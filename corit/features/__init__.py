@@ -1,0 +1,1 @@
+"""Extract once, train many heads."""

@@ -1,0 +1,1 @@
+"""Pixels: decoding, faces, perturbations; no models of ours."""

@@ -1,0 +1,1 @@
+"""The paper's Section IV: CoRIT, equations (17)-(25), and the UniFD baseline."""

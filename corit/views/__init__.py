@@ -1,0 +1,1 @@
+"""One picture becomes its views: the image, its self-blended twin and its patch regions."""

@@ -1,0 +1,1 @@
+"""The miniature world in which everything runs offline."""
