@@ -1,0 +1,109 @@
+"""Metrics of scores against labels, with bootstrap intervals: scikit-learn's where it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score, roc_curve
+
+from corit.errors import DataError
+from corit.seeding import generator
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def auc(labels: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve; ties count one half. From ranks: a bootstrap calls it thousands of times."""
+    fakes = labels == 1
+    n1 = int(fakes.sum())
+    n0 = len(labels) - n1
+    return float((rankdata(scores)[fakes].sum() - n1 * (n1 + 1) / 2) / (n1 * n0))
+
+
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    """AP with the fakes as positives: sum of precision times recall gained, no interpolation."""
+    return float(average_precision_score(labels, scores))
+
+
+def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
+    """EER at the ROC vertex where the two error rates are nearest, as the field's benchmark reports it: its FPR."""
+    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return float(fpr[np.argmin(np.abs(1 - tpr - fpr))])
+
+
+def equal_error_rate_interpolated(labels: np.ndarray, scores: np.ndarray) -> float:
+    """EER where the ROC curve, joined by straight lines, crosses FPR = 1 - TPR."""
+    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
+    gap = fpr - (1 - tpr)  # rises from -1 to 1 along the curve
+    k = int(np.argmax(gap >= 0))
+    if gap[k] == 0:
+        return float(fpr[k])
+    t = -gap[k - 1] / (gap[k] - gap[k - 1])
+    return float(fpr[k - 1] + t * (fpr[k] - fpr[k - 1]))
+
+
+def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
+    """Share of rows on the right side of the threshold; a score at the threshold counts as fake."""
+    return float(np.mean((scores >= threshold) == labels))
+
+
+def tpr_at_fpr(labels: np.ndarray, scores: np.ndarray, fpr: float) -> float:
+    """Largest share of fakes found by a threshold whose false-positive rate is at most `fpr`."""
+    false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
+    return float(true[false <= fpr + 1e-12].max())
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: mean over equal-width bins of |share of fakes - mean probability|, by bin size."""
+    which = np.minimum((probabilities * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    gap = np.bincount(which, labels - probabilities, minlength=bins)
+    return float(np.abs(gap).sum() / count.sum())
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its bootstrap interval [low, high]."""
+
+    value: float
+    low: float
+    high: float
+
+
+def check(labels: np.ndarray, scores: np.ndarray) -> None:
+    """Raise DataError unless there are as many finite scores as labels, and both reals and fakes."""
+    if len(labels) != len(scores):
+        raise DataError(f"expected a score for each label, got {len(scores)} scores and {len(labels)} labels")
+    if set(np.unique(labels).tolist()) != {0, 1}:
+        raise DataError(f"expected reals (0) and fakes (1), got labels {np.unique(labels).tolist()}; give both kinds")
+    if not np.isfinite(scores).all():
+        raise DataError("expected finite scores, got NaN or infinity; leave out the rows that could not be scored")
+
+
+def bootstrap(
+    metric: Metric,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    draws: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """Percentile interval of a metric, resampling groups (videos, sources) if given and rows otherwise.
+
+    A draw that lost one of the classes is drawn again. Raises DataError on bad input (see `check`).
+    """
+    check(labels, scores)
+    keys = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    members = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1])
+    rng, values = generator("bootstrap", seed), []
+    while len(values) < draws:
+        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
+        if 0 < labels[rows].sum() < len(rows):
+            values.append(metric(labels[rows], scores[rows]))
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(metric(labels, scores), float(low), float(high))

@@ -1,0 +1,376 @@
+"""Train one head or thousands at once: problems x seeds x radii in one batch of matrix products.
+
+A lane is one (problem, seed): it has its own mini-batches, which all radii share. Problems may differ in features
+(layers) and labels (forgeries); a seed's mini-batches are the same in every problem of the same length, and never
+shared between seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+from corit.heads.head import Head, HeadRecipe, activate
+from corit.heads.rows import Rows, Standardiser, fit_standardiser, standardised
+from corit.heads.sam import sam_residual
+from corit.heads.select import auc, log_loss
+from corit.seeding import generator, torch_generator
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Standardised training and validation rows with labels (n) in {0, 1}, and the standardiser that made them."""
+
+    train: Rows
+    labels: np.ndarray
+    valid: Rows
+    valid_labels: np.ndarray
+    standardiser: Standardiser
+
+    def __post_init__(self) -> None:
+        for name, rows, y in (("train", self.train, self.labels), ("valid", self.valid, self.valid_labels)):
+            if len(rows) != len(y):
+                raise FitError(f"expected one label for each {name} row, got {len(y)} labels and {len(rows)} rows")
+            if set(np.unique(y).tolist()) != {0, 1}:
+                raise FitError(
+                    f"expected reals (0) and fakes (1) among the {name} rows, got labels {np.unique(y).tolist()}; "
+                    "give both kinds"
+                )
+
+
+def problem(
+    train: Rows, labels: np.ndarray, valid: Rows, valid_labels: np.ndarray, recipe: HeadRecipe, limit: int = 2**29
+) -> Problem:
+    """Fit the recipe's standardiser on the training rows and apply it to both; see `standardised` for `limit`."""
+    scale = fit_standardiser(train, recipe.scaling)
+    return Problem(standardised(train, scale, limit), labels, standardised(valid, scale, limit), valid_labels, scale)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """What happened, per epoch E, problem P, seed S and radius R, each (E, P, S, R); NaN where a head diverged.
+
+    loss: mean over the epoch's mini-batches at w, not at w + e. best (P, S, R): the epoch that was kept.
+    """
+
+    loss: np.ndarray
+    valid_loss: np.ndarray
+    valid_auc: np.ndarray
+    best: np.ndarray
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The heads of some lanes just before a step, for an observer; tensors are views and must not be changed.
+
+    lanes: (problem, seed) indices (G, 2). weight (G, R, M, D), bias (G, R, M), top (G, R, M), top_bias (G, R).
+    batch: the rows (G, B, D) and labels (G, B) of the step to come.
+    """
+
+    step: int
+    lanes: np.ndarray
+    weight: Tensor
+    bias: Tensor
+    top: Tensor | None
+    top_bias: Tensor | None
+    batch: Tensor
+    labels: Tensor
+
+
+Observer = Callable[[Observation], None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Trained heads (P, S, R) at their kept epochs: weight (P, S, R, M, D), bias, top, top_bias, and the trajectory."""
+
+    weight: Tensor
+    bias: Tensor
+    top: Tensor | None
+    top_bias: Tensor | None
+    problems: tuple[Problem, ...]
+    recipe: HeadRecipe
+    trajectory: Trajectory
+
+    def head(self, problem: int = 0, seed: int = 0, radius: int = 0) -> Head:
+        """One head, with its standardiser."""
+        at = (problem, seed, radius)
+        top = None if self.top is None else self.top[at].clone()
+        top_bias = None if self.top_bias is None else self.top_bias[at].clone()
+        scale = self.problems[problem].standardiser
+        return Head(self.weight[at].clone(), self.bias[at].clone(), scale, self.recipe, top, top_bias)
+
+    def logits(self, problem: int, rows: Rows) -> Tensor:
+        """(S, R, n) logits of standardised rows by all heads of one problem."""
+        parts = [self.weight[problem], self.bias[problem]]
+        parts += [t[problem] for t in (self.top, self.top_bias) if t is not None]
+        return _logits(rows, parts, self.recipe)
+
+
+def fit(
+    problems: Sequence[Problem],
+    recipe: HeadRecipe,
+    *,
+    rhos: Sequence[float] | None = None,
+    seeds: Sequence[int] = (0,),
+    steps: int | None = None,
+    observer: Observer | None = None,
+    observe_at: Callable[[int], bool] = lambda step: True,
+    progress: Callable[[int, int], None] | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    budget: int = 2**24,
+) -> Fit:
+    """Train a head for every problem, seed and radius, by (1)-(2) around the recipe's base optimiser.
+
+    `rhos` defaults to the recipe's. `steps` overrides the recipe's epochs (validation is then still once an epoch, and
+    at the end). The observer is called before each step for which `observe_at` holds. Lanes are trained in groups
+    whose first layers take about `budget` bytes, so that they stay in the processor's cache; the grouping does not
+    change the mini-batches. Raises FitError before any work when the problems cannot be trained.
+    """
+    radii = tuple(recipe.rho if r is None else r for r in (rhos if rhos is not None else [None]))
+    _check(problems, recipe, radii, seeds)
+    lanes = list(product(range(len(problems)), range(len(seeds))))
+    bytes_per_lane = len(radii) * recipe.units * problems[0].train.width * dtype.itemsize
+    size = len(lanes) if device != "cpu" else max(1, budget // bytes_per_lane)
+    groups = [lanes[i : i + size] for i in range(0, len(lanes), size)]
+    total = _steps(problems, recipe, steps)
+    done = []
+    for i, group in enumerate(groups):
+        tick = None if progress is None else (lambda s, i=i: progress(i * total + s, len(groups) * total))
+        run = _Run(problems, recipe, radii, seeds, group, device, dtype)
+        done.append(run.train(total, observer, observe_at, tick))
+    return _assemble(done, problems, recipe, len(seeds), len(radii))
+
+
+def _check(problems: Sequence[Problem], recipe: HeadRecipe, rhos: Sequence[float], seeds: Sequence[int]) -> None:
+    if not problems or not seeds or not rhos:
+        raise FitError(f"expected problems, seeds and radii, got {len(problems)}, {len(seeds)} and {len(rhos)}")
+    if min(rhos) < 0:
+        raise FitError(f"expected radii rho >= 0, got {min(rhos)}")
+    if len(set(seeds)) < len(seeds):
+        raise FitError(f"expected distinct seeds, got {list(seeds)}")
+    widths = {p.train.width for p in problems}
+    if len(widths) > 1:
+        raise FitError(f"expected problems of one feature width in one call, got {sorted(widths)}; fit them apart")
+    smallest = min(len(p.train) for p in problems)
+    if smallest < recipe.batch:
+        raise FitError(f"expected at least one mini-batch of {recipe.batch} rows, got {smallest} training rows")
+
+
+def _steps(problems: Sequence[Problem], recipe: HeadRecipe, steps: int | None) -> int:
+    return steps if steps is not None else recipe.epochs * max(len(p.train) // recipe.batch for p in problems)
+
+
+class _Batches:
+    """The mini-batches of one seed over n rows: a new permutation each epoch, the incomplete last batch dropped."""
+
+    def __init__(self, seed: int, rows: int, batch: int) -> None:
+        self.seed, self.rows, self.batch = seed, rows, batch
+        self.per_epoch = rows // batch
+        self.epoch, self.order = -1, np.empty(0, dtype=np.int64)
+
+    def at(self, step: int) -> np.ndarray:
+        epoch, k = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.order = generator("batches", self.seed, epoch).permutation(self.rows)
+        return self.order[k * self.batch : (k + 1) * self.batch]
+
+
+class _Run:
+    """The state of one group of lanes while it is trained."""
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        recipe: HeadRecipe,
+        rhos: Sequence[float],
+        seeds: Sequence[int],
+        lanes: list[tuple[int, int]],
+        device: str,
+        dtype: torch.dtype,
+    ) -> None:
+        self.problems, self.recipe, self.lanes = problems, recipe, lanes
+        self.rho = torch.tensor(rhos, dtype=dtype, device=device)
+        self.parts = initial([seeds[s] for _, s in lanes], len(rhos), problems[0].train.width, recipe, dtype)
+        self.parts = [p.to(device) for p in self.parts]
+        for part in self.parts:
+            part.grad = torch.empty_like(part)
+        self.optimiser = _optimiser(self.parts, recipe)
+        self.kept = [p.clone() for p in self.parts]
+        # Lanes of one seed and length share their mini-batches.
+        shared = {(seeds[s], len(problems[p].train)) for p, s in lanes}
+        streams = {key: _Batches(key[0], key[1], recipe.batch) for key in shared}
+        self.streams = [streams[seeds[s], len(problems[p].train)] for p, s in lanes]
+        self.labels = [torch.from_numpy(problems[p].labels.astype(np.float64)).to(device, dtype) for p, _ in lanes]
+        self.history: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.best = torch.full((len(lanes), len(rhos)), -torch.inf, dtype=torch.float64)
+        self.best_epoch = torch.zeros(len(lanes), len(rhos), dtype=torch.int64)
+
+    def train(
+        self,
+        steps: int,
+        observer: Observer | None,
+        observe_at: Callable[[int], bool],
+        tick: Callable[[int], None] | None,
+    ) -> _Run:
+        epoch = max(s.per_epoch for s in self.streams)
+        running = torch.zeros_like(self.best, dtype=self.rho.dtype, device=self.rho.device)
+        since = 0
+        for step in range(steps):
+            x, y = self.batch(step)
+            if observer is not None and observe_at(step):
+                observer(self.observation(step, x, y))
+            running += self.step(x, y)
+            since += 1
+            if (step + 1) % epoch == 0 or step + 1 == steps:
+                self.validate(running / since)
+                running.zero_()
+                since = 0
+                if tick is not None:
+                    tick(step + 1)
+        return self
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """(G, B, D) rows and (G, B) labels."""
+        index = [stream.at(step) for stream in self.streams]
+        rows = [self.problems[p].train.gather(i) for (p, _), i in zip(self.lanes, index, strict=True)]
+        labels = [y[i] for y, i in zip(self.labels, index, strict=True)]
+        stack = rows[0][None] if len(rows) == 1 else torch.stack(rows)
+        return stack.to(self.rho), (labels[0][None] if len(labels) == 1 else torch.stack(labels))
+
+    def step(self, x: Tensor, y: Tensor) -> Tensor:
+        """One step of SAM around the base optimiser; returns the mean loss at w (G, R)."""
+        weight, bias, *upper = self.parts
+        lanes, batch, _ = x.shape
+        shape = (lanes, batch, len(self.rho), self.recipe.units)
+        z = torch.baddbmm(bias[:, None], x, weight.mT).view(shape)
+        logits, dz, dupper = _top(z, y, upper, self.recipe)
+        loss = (torch.nn.functional.softplus(logits) - y[:, :, None] * logits).mean(1)
+        if bool((self.rho > 0).any()):
+            squared = dupper[0].square().sum(-1) + dupper[1].square() if dupper else None
+            moved, scale = sam_residual(dz, torch.bmm(x, x.mT) + 1, self.rho, squared)
+            there = [u + s * d for u, d, s in zip(upper, dupper, (scale[:, 0], scale[:, 0, :, 0]), strict=False)]
+            _, dz, dupper = _top(z + moved, y, there, self.recipe)
+        dz = dz.reshape(lanes, batch, -1)
+        torch.bmm(dz.mT, x, out=weight.grad)
+        torch.sum(dz, dim=1, out=bias.grad)
+        for part, gradient in zip(upper, dupper, strict=True):
+            part.grad.copy_(gradient)  # type: ignore[union-attr]
+        self.optimiser.step()
+        return loss
+
+    def validate(self, loss: Tensor) -> None:
+        """Record the epoch and keep the heads that are the best so far on validation."""
+        area, nll = torch.empty_like(self.best), torch.empty_like(self.best)
+        for g, (p, _) in enumerate(self.lanes):
+            parts = [part[g][None] for part in self.view()]
+            logits = _logits(self.problems[p].valid, parts, self.recipe)[0].cpu()
+            labels = torch.from_numpy(self.problems[p].valid_labels)
+            area[g], nll[g] = auc(logits, labels), log_loss(logits, labels).double()
+        epoch = len(self.history)
+        self.history.append((loss.double().cpu(), nll, area))
+        score = {"auc": area, "loss": -nll, "last": torch.full_like(area, float(epoch))}[self.recipe.select]
+        better = score > self.best  # False where the score is NaN: a diverged head is never kept
+        self.best = torch.where(better, score, self.best)
+        self.best_epoch[better] = epoch
+        for kept, part in zip(self.view(self.kept), self.view(), strict=True):
+            kept[better.to(part.device)] = part[better.to(part.device)]
+
+    def view(self, parts: list[Tensor] | None = None) -> list[Tensor]:
+        """The parameters with radii and units apart: (G, R, M, D), (G, R, M), and a perceptron's (G, R, M), (G, R)."""
+        weight, bias, *upper = self.parts if parts is None else parts
+        lanes, width = weight.shape[0], weight.shape[2]
+        shape = (lanes, len(self.rho), self.recipe.units)
+        return [weight.view(*shape, width), bias.view(shape), *upper]
+
+    def observation(self, step: int, x: Tensor, y: Tensor) -> Observation:
+        weight, bias, *upper = self.view()
+        top, top_bias = upper if upper else (None, None)
+        return Observation(step, np.array(self.lanes), weight, bias, top, top_bias, x, y)
+
+
+def initial(seeds: Sequence[int], radii: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> list[Tensor]:
+    """[weight (G, R M, D), bias (G, R M)] and, for a perceptron, [top (G, R, M), top_bias (G, R)].
+
+    Uniform in +-1/sqrt(fan-in) as torch's Linear, drawn once a seed: radii and problems start from the same point.
+    """
+    drawn = {s: _draw(s, width, recipe, dtype) for s in set(seeds)}
+    units = recipe.units
+    weight = torch.stack([drawn[s][0].repeat(radii, 1) for s in seeds])
+    bias = torch.stack([drawn[s][1].repeat(radii) for s in seeds])
+    if recipe.kind == "linear":
+        return [weight, bias]
+    top = torch.stack([drawn[s][2].expand(radii, units) for s in seeds]).clone()
+    return [weight, bias, top, torch.zeros(len(seeds), radii, dtype=dtype)]
+
+
+def _draw(seed: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    rng, m = torch_generator("head", seed), recipe.units
+    uniform = lambda shape, fan: ((torch.rand(shape, generator=rng, dtype=torch.float64) * 2 - 1) / fan**0.5).to(dtype)
+    return uniform((m, width), width), torch.zeros(m, dtype=dtype), uniform((m,), m)
+
+
+def _optimiser(parts: list[Tensor], recipe: HeadRecipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(parts, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    momentum = recipe.momentum
+    return torch.optim.SGD(
+        parts, lr=recipe.learning_rate, momentum=momentum, weight_decay=recipe.weight_decay, fused=True
+    )
+
+
+def _top(z: Tensor, y: Tensor, upper: Sequence[Tensor], recipe: HeadRecipe) -> tuple[Tensor, Tensor, list[Tensor]]:
+    """Logits (G, B, R), d loss / d z (G, B, R, M) and the gradients of the layers above, for z (G, B, R, M)."""
+    if not upper:
+        logits = z[..., 0]
+        return logits, ((torch.sigmoid(logits) - y[:, :, None]) / y.shape[1])[..., None], []
+    top, top_bias = upper
+    hidden = activate(z, recipe.activation)
+    logits = (hidden * top[:, None]).sum(-1) + top_bias[:, None]
+    residual = (torch.sigmoid(logits) - y[:, :, None]) / y.shape[1]
+    dz = residual[..., None] * top[:, None]
+    if recipe.activation == "relu":
+        dz = dz * (z > 0)
+    return logits, dz, [(residual[..., None] * hidden).sum(1), residual.sum(1)]
+
+
+def _logits(rows: Rows, parts: Sequence[Tensor], recipe: HeadRecipe) -> Tensor:
+    """(S, R, n) logits of rows by heads weight (S, R, M, D), bias (S, R, M), top (S, R, M), top_bias (S, R)."""
+    weight, bias, *upper = parts
+    seeds, radii, units, width = weight.shape
+    out = weight.new_empty(seeds, radii, len(rows))
+    size = max(64, 2**22 // (seeds * radii * units))
+    for start in range(0, len(rows), size):
+        stop = min(start + size, len(rows))
+        x = rows.gather(np.arange(start, stop)).to(weight)
+        z = (x @ weight.reshape(-1, width).T + bias.reshape(-1)).view(-1, seeds, radii, units)
+        if upper:
+            z = ((activate(z, recipe.activation) * upper[0]).sum(-1) + upper[1])[..., None]
+        out[..., start:stop] = z[..., 0].permute(1, 2, 0)
+    return out
+
+
+def _assemble(runs: list[_Run], problems: Sequence[Problem], recipe: HeadRecipe, seeds: int, radii: int) -> Fit:
+    """Put the groups of lanes, which were made in (problem, seed) order, back together."""
+    grid = (len(problems), seeds)
+    parts = [torch.cat(ts).cpu() for ts in zip(*(run.view(run.kept) for run in runs), strict=True)]
+    parts = [p.reshape(*grid, *p.shape[1:]) for p in parts]
+    epochs = max(len(run.history) for run in runs)
+
+    def history(k: int) -> np.ndarray:
+        series = [torch.stack([h[k] for h in run.history]) for run in runs]  # (E, G, R), E may differ by group
+        padded = [torch.cat([s, s.new_full((epochs - len(s), *s.shape[1:]), torch.nan)]) for s in series]
+        return torch.cat(padded, dim=1).reshape(epochs, *grid, radii).numpy()
+
+    best = torch.cat([run.best_epoch for run in runs]).reshape(*grid, radii).numpy()
+    upper = parts[2:] if len(parts) > 2 else [None, None]
+    trajectory = Trajectory(history(0), history(1), history(2), best)
+    return Fit(parts[0], parts[1], upper[0], upper[1], tuple(problems), recipe, trajectory)

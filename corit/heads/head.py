@@ -1,0 +1,112 @@
+"""One trained head: what is trained, with everything that is needed to use it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+from corit.heads.rows import Rows, Scaling, Standardiser, chunks
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """How a head is trained. The learning rate and rho are not legible in the paper: [choice].
+
+    kind: "linear" (D -> 1) or "mlp" (D -> hidden -> 1). rho: SAM's radius in the parameters of standardised features.
+    select: what decides the epoch that is kept, always on the validation rows: AUC, loss, or simply the last epoch.
+    """
+
+    kind: Literal["linear", "mlp"] = "linear"
+    hidden: int = 32
+    activation: Literal["relu", "identity"] = "relu"
+    scaling: Scaling = "standard"
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    rho: float = 0.05
+    batch: int = 20
+    epochs: int = 20
+    select: Literal["auc", "loss", "last"] = "auc"
+
+    def __post_init__(self) -> None:
+        checks = (
+            (self.batch >= 1, "batch >= 1", self.batch),
+            (self.epochs >= 1, "epochs >= 1", self.epochs),
+            (self.hidden >= 1, "hidden >= 1", self.hidden),
+            (self.learning_rate > 0, "learning_rate > 0", self.learning_rate),
+            (0 <= self.momentum < 1, "0 <= momentum < 1", self.momentum),
+            (self.weight_decay >= 0, "weight_decay >= 0", self.weight_decay),
+            (self.rho >= 0, "rho >= 0", self.rho),
+        )
+        for ok, expected, came in checks:
+            if not ok:
+                raise FitError(f"head recipe: expected {expected}, got {came}")
+
+    @property
+    def units(self) -> int:
+        """M, the outputs of the first layer."""
+        return 1 if self.kind == "linear" else self.hidden
+
+
+def activate(z: Tensor, activation: str) -> Tensor:
+    """The hidden layer's non-linearity; "identity" gives a deep linear head."""
+    return torch.relu(z) if activation == "relu" else z
+
+
+@dataclass(frozen=True)
+class Head:
+    """w: weight (M, D), bias (M), and for a perceptron top (M) and top_bias (); with its standardiser and recipe."""
+
+    weight: Tensor
+    bias: Tensor
+    standardiser: Standardiser
+    recipe: HeadRecipe = field(default_factory=HeadRecipe)
+    top: Tensor | None = None
+    top_bias: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight.shape != (self.recipe.units, self.standardiser.width):
+            raise FitError(
+                f"expected a weight of {(self.recipe.units, self.standardiser.width)}, got {tuple(self.weight.shape)}"
+            )
+
+    def logits(self, z: Tensor) -> Tensor:
+        """z (n, D) raw features -> (n,) logits; positive means fake."""
+        if z.shape[-1] != self.standardiser.mean.shape[0]:
+            raise FitError(f"expected features of width {self.standardiser.mean.shape[0]}, got {z.shape[-1]}")
+        x = self.standardiser(z.to(self.weight.dtype) if not z.is_floating_point() else z.to(self.weight))
+        hidden = x @ self.weight.T + self.bias
+        if self.top is None or self.top_bias is None:
+            return hidden[:, 0]
+        return activate(hidden, self.recipe.activation) @ self.top + self.top_bias
+
+    def score_rows(self, rows: Rows) -> Tensor:
+        """Logits (n,) of a table of raw features, chunk by chunk."""
+        return torch.cat([self.logits(c) for c in chunks(rows)]) if len(rows) else torch.zeros(0)
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors, by name, for safetensors."""
+        named = {
+            "weight": self.weight,
+            "bias": self.bias,
+            "top": self.top,
+            "top_bias": self.top_bias,
+            "mean": self.standardiser.mean,
+            "scale": self.standardiser.scale,
+            "matrix": self.standardiser.matrix,
+        }
+        return {k: v.detach().cpu().contiguous() for k, v in named.items() if v is not None}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Tensor], recipe: HeadRecipe) -> Head:
+        """The inverse of `state`. Raises FitError when tensors are missing."""
+        missing = {"weight", "bias", "mean", "scale"} - set(state)
+        if missing:
+            raise FitError(f"expected a head with weight, bias, mean and scale; missing: {', '.join(sorted(missing))}")
+        standardiser = Standardiser(state["mean"], state["scale"], state.get("matrix"))
+        return cls(state["weight"], state["bias"], standardiser, recipe, state.get("top"), state.get("top_bias"))

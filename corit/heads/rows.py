@@ -1,0 +1,162 @@
+"""Feature rows as a head reads them: gathered by index, standardised, never copied whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+
+Scaling = Literal["none", "standard", "whiten"]
+
+
+class Rows(Protocol):
+    """A table of features (n, D) from which rows are gathered as floating-point tensors."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def width(self) -> int: ...
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        """The rows of `index` (b,) as a (b, D) tensor of the working precision."""
+
+
+@dataclass(frozen=True)
+class TensorRows:
+    """Rows held in memory: values (n, D)."""
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or not self.values.is_floating_point():
+            raise FitError(
+                f"expected features (n, D) of a floating type, got {tuple(self.values.shape)} {self.values.dtype}"
+            )
+
+    def __len__(self) -> int:
+        return self.values.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.values.shape[1]
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        rows = self.values.index_select(0, torch.from_numpy(index).to(self.values.device))
+        return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some rows of a table, in the order of `index` (n,)."""
+
+    rows: Rows
+    index: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def width(self) -> int:
+        return self.rows.width
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        return self.rows.gather(self.index[index])
+
+
+def chunks(rows: Rows, size: int = 2048) -> Iterator[Tensor]:
+    """The rows in order, `size` at a time."""
+    for start in range(0, len(rows), size):
+        yield rows.gather(np.arange(start, min(start + size, len(rows))))
+
+
+@dataclass(frozen=True)
+class Standardiser:
+    """x -> (x - mean) * scale, or (x - mean) @ matrix when whitening; fitted on training rows only.
+
+    [choice] every variant but "none" divides by sqrt(D) as well, so that features of any width have a mean squared
+    norm of about one and radii of different widths compare. mean (D), scale (D), matrix (D, E) or None.
+    """
+
+    mean: Tensor
+    scale: Tensor
+    matrix: Tensor | None = None
+
+    @property
+    def width(self) -> int:
+        """The width of a standardised row."""
+        return self.mean.shape[0] if self.matrix is None else self.matrix.shape[1]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        centred = x - self.mean.to(x)
+        return centred * self.scale.to(x) if self.matrix is None else centred @ self.matrix.to(x)
+
+
+def fit_standardiser(rows: Rows, scaling: Scaling, floor: float = 1e-6) -> Standardiser:
+    """Moments of the rows in float64, in one pass; "whiten" is PCA whitening of all directions above the floor.
+
+    `floor` is relative to the largest standard deviation: constant columns are left at zero, not blown up.
+    Raises FitError when a feature is not finite or there are no rows.
+    """
+    if len(rows) == 0:
+        raise FitError("expected at least one training row to standardise, got none")
+    if scaling == "none":
+        return Standardiser(torch.zeros(rows.width), torch.ones(rows.width))
+    mean, second = _moments(rows, full=scaling == "whiten")
+    if scaling == "standard":
+        std = second.sqrt()
+        scale = torch.where(std > floor * std.max(), 1 / (std * rows.width**0.5), 0.0)
+        return Standardiser(mean.float(), scale.float())
+    values, vectors = torch.linalg.eigh(second)
+    keep = values > (floor**2) * values.max()
+    matrix = vectors[:, keep] / (values[keep].sqrt() * keep.sum() ** 0.5)
+    return Standardiser(mean.float(), torch.ones(rows.width), matrix.float().contiguous())
+
+
+def _moments(rows: Rows, full: bool) -> tuple[Tensor, Tensor]:
+    """Mean (D) and central second moments, (D) or (D, D), in float64; a first chunk's mean guards the cancellation."""
+    shift: Tensor | None = None
+    total = torch.zeros(rows.width, dtype=torch.float64)
+    square = torch.zeros((rows.width, rows.width) if full else rows.width, dtype=torch.float64)
+    for chunk in chunks(rows):
+        x = chunk.cpu()
+        if not torch.isfinite(x).all():
+            raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
+        shift = x.mean(0) if shift is None else shift
+        x = x - shift  # the sums below are small then, and float32 products of a chunk lose nothing that matters
+        total += x.sum(0, dtype=torch.float64)
+        square += (x.double().T @ x.double()) if full else (x * x).sum(0, dtype=torch.float64)
+    assert shift is not None
+    mean, square = total / len(rows), square / len(rows)
+    central = square - torch.outer(mean, mean) if full else (square - mean * mean).clamp_min(0)
+    return shift.double() + mean, central
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Rows standardised as they are gathered, for tables too large to hold in memory."""
+
+    rows: Rows
+    standardiser: Standardiser
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def width(self) -> int:
+        return self.standardiser.width
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        return self.standardiser(self.rows.gather(index))
+
+
+def standardised(rows: Rows, standardiser: Standardiser, limit: int = 2**29) -> Rows:
+    """The standardised rows, held in memory when they take at most `limit` bytes, else computed as gathered."""
+    if len(rows) * standardiser.width * 4 > limit:
+        return Standardised(rows, standardiser)
+    return TensorRows(torch.cat([standardiser(c) for c in chunks(rows)]))

@@ -1,0 +1,49 @@
+"""Sharpness-aware minimisation as one function, equations (1) and (2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+# Keeps the division defined where a gradient vanishes; the ascent is then zero, as it should be.
+TINY = 1e-12
+
+
+def ascent(gradients: Sequence[Tensor], rho: float) -> list[Tensor]:
+    """(2): e = rho g / norm(g), with one global norm over all the parameter tensors."""
+    norm = torch.sqrt(sum((g * g).sum() for g in gradients))  # type: ignore[arg-type]
+    return [g * (rho / (norm + TINY)) for g in gradients]
+
+
+def sam_gradient(
+    gradient: Callable[[Sequence[Tensor]], Sequence[Tensor]], parameters: Sequence[Tensor], rho: float
+) -> Sequence[Tensor]:
+    """(1), (2): the gradient at w + e, which a base optimiser then applies at w; rho = 0 is the gradient at w itself.
+
+    `gradient` maps parameters to the mini-batch gradient. The parameters are not changed.
+    """
+    here = gradient(parameters)
+    if rho == 0:
+        return here
+    return gradient([w + e for w, e in zip(parameters, ascent(here, rho), strict=True)])
+
+
+def sam_residual(dz: Tensor, gram: Tensor, rho: Tensor, top: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """(2) for a first layer z = W x + b in closed form: the change of z, and the scale rho / norm(g), per head.
+
+    The first layer's gradient is dz' [x, 1], so the ascent changes z on its own batch by scale * (K + 1) dz with K the
+    Gram matrix of the batch: no second product with the features is needed.
+
+    dz (G, B, R, M): derivative of the mean loss by z. gram (G, B, B): x x' + 1 (the 1 is the bias). rho (R).
+    top (G, R): squared gradient norm of the layers above, if any. Returns (G, B, R, M) and (G, 1, R, 1).
+    """
+    lanes, batch, radii, width = dz.shape
+    moved = torch.bmm(gram, dz.reshape(lanes, batch, radii * width)).view_as(dz)
+    squared = (dz * moved).sum(dim=(1, 3))
+    if top is not None:
+        squared = squared + top
+    # Rounding may leave a vanishing squared norm slightly negative.
+    scale = (rho / (squared.clamp_min(0).sqrt() + TINY))[:, None, :, None]
+    return moved * scale, scale
