@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corit.errors import DataError, FitError
+from corit.evaluate.calibration import Calibration, calibrate
+from corit.evaluate.metrics import calibration_error
+from corit.seeding import generator
+
+
+def rows(n=400, gap=2.0, seed=0):
+    rng = generator("calibration", seed)
+    y = np.arange(n) % 2
+    return rng.normal(size=n) * 3 + gap * y, y
+
+
+@pytest.mark.parametrize("fpr", [0.01, 0.05, 0.2])
+@pytest.mark.parametrize("gap", [0.0, 2.0, 50.0])
+def test_thresholds_keep_their_word_on_validation(fpr, gap):
+    t, y = rows(gap=gap)
+    c = calibrate(t, y, fpr)
+    s = c.score(t)
+    assert np.mean(s[y == 0] >= c.fake) <= fpr
+    assert np.mean(s[y == 1] < c.real) <= fpr
+    assert c.real <= c.fake
+    if c.slope > 0 and c.real < c.fake:  # the next lower threshold would break the promise
+        assert np.mean(s[y == 0] >= np.max(s[(y == 0) & (s < c.fake)])) > fpr
+    assert (c.reals, c.fakes) == (200, 200)
+
+
+def test_scores_are_calibrated_probabilities():
+    t, y = rows(n=20000)
+    fresh, labels = rows(n=20000, seed=1)
+    assert calibration_error(labels, calibrate(t, y).score(fresh)) < 0.02
+
+
+def test_perfect_separation_gives_finite_and_unsaturated_scores():
+    t, y = np.array([-1.0, -2, 3, 4]), np.array([0, 0, 1, 1])
+    s = calibrate(t, y).score(t)
+    assert np.all((s > 0.01) & (s < 0.99))
+    assert s[1] < s[0] < s[2] < s[3]
+
+
+def test_a_head_that_ranks_the_wrong_way_is_not_turned_round():
+    t, y = rows()
+    assert calibrate(-t, y).slope == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=20))
+def test_scores_are_monotone_and_in_range(logits):
+    c = Calibration(0.7, -0.2, 0.8, 0.3, 0.05, 10, 10)
+    s = c.score(np.sort(logits))
+    assert np.all((s >= 0) & (s <= 1))
+    assert np.all(np.diff(s) >= 0)
+    assert [c.verdict(v) for v in (0.1, 0.3, 0.79, 0.8)] == ["real", "unsure", "unsure", "fake"]
+
+
+def test_bad_input_is_refused_in_words():
+    t, y = rows(n=10)
+    with pytest.raises(DataError, match="reals .0. and fakes .1."):
+        calibrate(t, np.ones(10, int))
+    with pytest.raises(FitError, match="between 0 and 1"):
+        calibrate(t, y, fpr=1.5)
+    with pytest.raises(FitError, match="real <= fake"):
+        Calibration(1, 0, fake=0.2, real=0.4, fpr=0.1, reals=1, fakes=1)
