@@ -1,0 +1,224 @@
+"""A trained detector: picture -> Report, and folders of pictures -> a row for each face or picture."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from corit.errors import DetectorError, InputError
+from corit.evaluate.calibration import Calibration
+from corit.heads.head import Head, HeadRecipe
+from corit.images.media import Picture, read_picture
+from corit.model.encode import Encoder
+from corit.recipe import Recipe
+from corit.views.prepare import Preparer, Views
+
+if TYPE_CHECKING:
+    from corit.backbone import Backbone
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result for one face, or for one picture without faces to find.
+
+    status: ok, no_face, unreadable, too_small, unsupported. score in [0, 1] (the probability of fake), spread (standard
+    deviation of the score over several twins), verdict: None unless ok. face: (x0, y0, x1, y1) in pixels, or None.
+    """
+
+    path: str
+    face: tuple[float, float, float, float] | None
+    score: float | None
+    spread: float | None
+    verdict: str | None
+    status: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.score is not None):
+            raise ValueError(f"a row has a score exactly when it is ok, got {self.status} with score {self.score}")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a page shows of one face: the crop (S, S, 3), patch regions (K, N), patch evidence (h, w) in logits."""
+
+    image: np.ndarray
+    regions: np.ndarray
+    heat: np.ndarray
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows of one picture, and, when asked for, the evidence behind each row that is ok."""
+
+    path: str
+    rows: tuple[Row, ...]
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def score(self) -> float | None:
+        """The highest score of the picture's faces; None when nothing could be scored."""
+        return max((r.score for r in self.rows if r.score is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a detector says of itself: all of it is written to detector.json."""
+
+    recipe: Recipe
+    head: HeadRecipe
+    calibration: Calibration
+    weights: str
+    licence: str
+    classes: tuple[str, ...]
+    data_digest: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+class Detector:
+    """A head, its calibration and the recipe of its features, around a frozen backbone that is loaded on first use."""
+
+    def __init__(self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu") -> None:
+        self.head, self.card, self.device = head, card, device
+        self._backbone = backbone
+
+    @classmethod
+    def load(cls, path: str | Path, *, weights: str | None = None, device: str = "cpu") -> Detector:
+        """Read a detector folder. `weights` says where the backbone's weights are now, if they moved.
+
+        Raises DetectorError when the folder is not a detector or is damaged, WeightsError when the backbone's weights
+        cannot be had.
+        """
+        folder = Path(path)
+        card = _read_card(folder)
+        try:
+            state = load_file(folder / "head.safetensors")
+        except (OSError, SafetensorError) as err:
+            raise DetectorError(f"expected head.safetensors in {folder}, but it cannot be read: {err}") from err
+        if weights is not None:
+            card = _with(card, weights=weights)
+        return cls(Head.from_state(state, card.head), card, device=device)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a folder with head.safetensors and detector.json, whole or not at all. Replaces an older detector."""
+        target = Path(path)
+        if target.exists() and not (target / "detector.json").exists():
+            raise DetectorError(f"{target} exists and is not a detector; choose another folder")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        save_file(self.head.state(), staged / "head.safetensors")
+        (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
+        staged.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(staged, target)
+        return target
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The frozen backbone, checked against the digest that the detector was trained with."""
+        if self._backbone is not None:
+            return self._backbone
+        from corit import catalog
+
+        recipe = self.card.recipe.backbone
+        backbone = catalog.backbone(recipe.name, self.card.weights, recipe.precision)
+        if backbone.digest != recipe.weights:
+            raise DetectorError(
+                f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}, but "
+                f"{self.card.weights!r} holds {backbone.digest[:12]}; pass --weights with the right file"
+            )
+        return backbone
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The frozen feature extractor of the detector's recipe."""
+        return Encoder(self.backbone, self.card.recipe, device=self.device)
+
+    def preparer(self, twins: int = 1) -> Preparer:
+        """The preparation of the detector's recipe, with at least as many twins as the features need."""
+        backbone = self.backbone
+        draws = twins if self.encoder.needs_twin else 0
+        return Preparer.of(self.card.recipe, side=backbone.side, grid=backbone.grid, twins=draws)
+
+    def __call__(
+        self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
+    ) -> Report:
+        """Score one picture: a path, an RGB array (H, W, 3) uint8, or a Picture. Trouble becomes a row, not a score."""
+        label = name or (str(image) if isinstance(image, (str, Path)) else "")
+        try:
+            views = self.preparer(twins)(_picture(image))
+        except InputError as err:
+            return failed(label, err)
+        return self.report(label, views, evidence=evidence)
+
+    def report(self, path: str, views: Sequence[Views], *, evidence: bool = False) -> Report:
+        """Score the prepared faces of one picture."""
+        logits = self.logits(views)
+        rows = tuple(self._row(path, v, t) for v, t in zip(views, logits, strict=True))
+        shown = tuple(self.evidence(v) for v in views) if evidence else ()
+        return Report(path, rows, shown)
+
+    def logits(self, views: Sequence[Views]) -> list[np.ndarray]:
+        """For each view, the logit of each of its twins (of the view itself where features need no twin)."""
+        alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
+        found = self.head.logits(self.encoder(alone).z.float().cpu()).numpy() if alone else np.zeros(0)
+        ends = np.cumsum([max(1, len(v.twins)) for v in views])
+        return np.split(found, ends[:-1])
+
+    def _row(self, path: str, view: Views, logits: np.ndarray) -> Row:
+        scores = self.card.calibration.score(logits)
+        score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
+        spread = float(scores.std()) if len(scores) > 1 else None
+        return Row(path, view.box, score, spread, self.card.calibration.verdict(score), "ok", "")
+
+    def evidence(self, view: Views) -> Evidence:
+        """How each patch would move the logit if it stood for its region: a reading of the head, not a proof.
+
+        Patch i of region k counts sum over levels of m_ki (V_i - mean over the region) . d logit / d T_k, so that the
+        map is zero on average over a region and shows where, inside it, the head finds what it calls fake.
+        """
+        readout = self.encoder([_with_twin(view, 0)], keep_masks=True, keep_patches=True)
+        z = readout.z.float().cpu().requires_grad_()
+        (slope,) = torch.autograd.grad(self.head.logits(z).sum(), z)
+        heat = _patch_evidence(readout, slope[0], view.regions)
+        return Evidence(view.image, view.regions, heat.reshape(self.backbone.grid))
+
+    def scan(self, reports: Iterator[tuple[str, Sequence[Views] | InputError]], *, batch: int = 8) -> Iterator[Report]:
+        """Score a stream of prepared pictures, several pictures a batch; order is kept."""
+        pending: list[tuple[str, Sequence[Views] | InputError]] = []
+        for item in reports:
+            pending.append(item)
+            if sum(len(v) for _, v in pending if not isinstance(v, InputError)) >= batch:
+                yield from self._flush(pending)
+                pending = []
+        yield from self._flush(pending)
+
+    def _flush(self, pending: list[tuple[str, Sequence[Views] | InputError]]) -> Iterator[Report]:
+        logits = iter(self.logits([v for _, views in pending if not isinstance(views, InputError) for v in views]))
+        for path, views in pending:
+            if isinstance(views, InputError):
+                yield failed(path, views)
+            else:
+                yield Report(path, tuple(self._row(path, v, next(logits)) for v in views))
+
+
+def failed(path: str, error: InputError) -> Report:
+    """The report of a picture that could not be scored: one row with a status and a reason."""
+    return Report(path, (Row(path, None, None, None, None, error.status, str(error)),))

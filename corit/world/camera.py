@@ -1,0 +1,57 @@
+"""A camera: blur, sensor noise, a Bayer mosaic and its interpolation; and the JPEG that every picture ends in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+GAMMA = 2.2
+JPEG_QUALITY = (88, 96)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One exposure: blur in pixels, photon and read noise in linear units, the seed of the noise, the JPEG quality."""
+
+    blur: float
+    photons: float
+    read: float
+    noise: int
+    quality: int
+
+
+def shot(rng: np.random.Generator) -> Shot:
+    """Draw an exposure."""
+    return Shot(
+        blur=rng.uniform(0.25, 0.6),
+        photons=rng.uniform(1500, 8000),
+        read=rng.uniform(0.001, 0.005),
+        noise=int(rng.integers(2**31)),
+        quality=int(rng.integers(JPEG_QUALITY[0], JPEG_QUALITY[1] + 1)),
+    )
+
+
+def shoot(pixels: np.ndarray, of: Shot) -> np.ndarray:
+    """What the sensor makes of a scene (S, S, 3) float in [0, 1]: (S, S, 3) uint8, before any JPEG."""
+    linear = np.clip(cv2.GaussianBlur(pixels, (0, 0), of.blur), 0, 1) ** GAMMA
+    rng = np.random.Generator(np.random.PCG64(of.noise))
+    sigma = np.sqrt(linear / of.photons + of.read**2)
+    noisy = linear + sigma * rng.standard_normal(linear.shape, dtype=np.float32)
+    coded = np.round(np.clip(noisy, 0, 1) ** (1 / GAMMA) * 255).astype(np.uint8)
+    return cv2.cvtColor(_mosaic(coded), cv2.COLOR_BayerBG2RGB)
+
+
+def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
+    """Through a JPEG of the given quality and back, (H, W, 3) uint8."""
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].copy()
+
+
+def _mosaic(pixels: np.ndarray) -> np.ndarray:
+    """One colour a pixel: R at even rows and columns, B at odd ones, G elsewhere."""
+    raw = pixels[..., 1].copy()
+    raw[0::2, 0::2] = pixels[0::2, 0::2, 0]
+    raw[1::2, 1::2] = pixels[1::2, 1::2, 2]
+    return raw

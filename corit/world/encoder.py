@@ -1,0 +1,50 @@
+"""The miniature's tiny ViT: 64 px, patches of 8, linear patch embedding; its weights come with the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from corit.errors import WeightsError
+
+SIDE, PATCH, WIDTH, DEPTH, HEADS = 64, 8, 96, 8, 3
+MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
+LICENCE = "Apache-2.0"
+
+
+def build() -> nn.Module:
+    """A timm VisionTransformer with a class token, pre-norm blocks and no head; its weights are not yet meaningful."""
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=0
+    )
+
+
+def weights_path() -> Path:
+    """The weights that come with the package."""
+    return Path(__file__).parent / "weights" / "miniature.safetensors"
+
+
+def save(state: dict[str, Tensor], path: Path, card: dict[str, Any]) -> None:
+    """Half-precision weights and a readable card of how they were made, written whole or not at all."""
+    staged = path.with_suffix(".tmp")
+    half = {k: v.detach().cpu().to(torch.float16).contiguous() for k, v in state.items()}
+    save_file(half, staged, metadata={"card": json.dumps(card)})
+    staged.replace(path)
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The weights as float32, and their card. Raises WeightsError when the file is absent or damaged."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118
+            return state, json.loads((file.metadata() or {}).get("card", "{}"))
+    except (OSError, SafetensorError) as err:
+        raise WeightsError(f"expected the miniature's weights at {path}: {err}. Train them: corit pretrain") from err

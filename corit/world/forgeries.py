@@ -1,0 +1,137 @@
+"""Four forgeries after FaceForensics++: DF and FS swap the identity, F2F and NT change only the expression.
+
+Swaps change what is seen. Reenactments keep the person: what is left of them is a weak periodic trace inside the
+changed region, as generators' upsampling leaves it. Its period, direction and phase are drawn for each picture, from
+ranges that differ by type, so that finding one type's trace is not finding the other's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from corit.world.faces import Face, Look, Rendered, hull, render
+
+Kind = Literal["DF", "F2F", "FS", "NT"]
+KINDS: tuple[Kind, ...] = ("DF", "F2F", "FS", "NT")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A luminance pattern: amplitude in grey levels, period in pixels, tilt in radians; (low, high) are drawn from."""
+
+    amplitude: tuple[float, float]
+    period: tuple[float, float]
+    tilt: float
+
+
+TRACES: dict[Kind, Trace | None] = {
+    "DF": Trace((1.0, 2.0), (6.0, 8.0), 0.3),
+    "FS": None,
+    "F2F": Trace((6.0, 8.0), (4.6, 5.8), 0.25),
+    "NT": Trace((6.0, 8.0), (3.4, 4.4), 0.25),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The real picture that is forged: the sensor's (S, S, 3) uint8 before JPEG, and what it shows."""
+
+    pixels: np.ndarray
+    face: Face
+    look: Look
+    rendered: Rendered
+
+
+def forge(kind: Kind, target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The forged picture (S, S, 3) uint8 before JPEG and the forged region (S, S) float32 in [0, 1].
+
+    `donor` is the other identity of a swap; reenactments do not use it.
+    """
+    content, region = {"DF": _deepfakes, "FS": _faceswap, "F2F": _face2face, "NT": _textures}[kind](target, donor, rng)
+    trace = TRACES[kind]
+    if trace is not None:
+        content = content + _pattern(trace, content.shape[0], rng)[..., None]
+    mixed = target.pixels + region[..., None] * (content - target.pixels)
+    return np.clip(np.round(mixed), 0, 255).astype(np.uint8), region
+
+
+def _deepfakes(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A learned swap: the donor with the target's look, a little smooth, matched in colour, softly blended."""
+    side = target.pixels.shape[0]
+    swapped = render(donor, target.look, side)
+    region = _soft(_inner(target.rendered.landmarks, side, 0.96), side, rng.uniform(0.03, 0.05))
+    content = cv2.GaussianBlur(swapped.pixels * 255, (0, 0), rng.uniform(0.5, 0.8))
+    return _match(content, target.pixels, region, spread=True), region
+
+
+def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A graphics swap: the donor's face with the donor's own expression, sharper edge, colour matched in the mean."""
+    side = target.pixels.shape[0]
+    own = replace(target.look, smile=rng.uniform(-1, 1), open=float(max(0.0, rng.uniform(-0.6, 1.0))))
+    swapped = render(donor, own, side)
+    region = _soft(_inner(target.rendered.landmarks, side, 1.0), side, rng.uniform(0.008, 0.016))
+    return _match(swapped.pixels * 255, target.pixels, region, spread=False), region
+
+
+def _face2face(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Reenactment of the lower face: another mouth on the same person."""
+    points, side = target.rendered.landmarks, target.pixels.shape[0]
+    area = hull(np.concatenate([points[3:14], points[[31, 35]]]), side)
+    return _reenact(target, rng, area, strength=0.45)
+
+
+def _textures(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Neural textures: the mouth alone, and closer to what it was."""
+    points, side = target.rendered.landmarks, target.pixels.shape[0]
+    mouth = points[48:60]
+    centre = mouth.mean(0)
+    area = hull(centre + (mouth - centre) * [1.35, 2.4], side)
+    return _reenact(target, rng, area, strength=0.3)
+
+
+def _reenact(
+    target: Target, rng: np.random.Generator, area: np.ndarray, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The difference that another expression makes, added to the sensor's pixels inside the area."""
+    side, look = target.pixels.shape[0], target.look
+    other = replace(
+        look,
+        smile=float(np.clip(look.smile + strength * rng.choice([-1, 1]) * rng.uniform(0.5, 1), -1, 1)),
+        open=float(np.clip(look.open + strength * rng.uniform(-0.5, 0.7), 0, 1)),
+    )
+    change = render(target.face, other, side).pixels - target.rendered.pixels
+    return target.pixels + 255 * change, _soft(area, side, 0.02)
+
+
+def _inner(points: np.ndarray, side: int, scale: float) -> np.ndarray:
+    """The landmarks' hull, shrunk about its centre."""
+    centre = points.mean(0)
+    return hull(centre + (points - centre) * scale, side)
+
+
+def _soft(area: np.ndarray, side: int, blur: float) -> np.ndarray:
+    """A feathered area; it stays inside, so that pixels off the area are untouched."""
+    inside = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
+    return cv2.GaussianBlur(inside, (0, 0), blur * side) * cv2.GaussianBlur(area.astype(np.float32), (3, 3), 0) * area
+
+
+def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, spread: bool) -> np.ndarray:
+    """Bring the content's mean (and spread) inside the region to the target's, channel by channel."""
+    inside = region > 0.5
+    a, b = content[inside], target[inside].astype(np.float32)
+    gain = (b.std(0) + 1e-3) / (a.std(0) + 1e-3) if spread else np.ones(3, np.float32)
+    return (content - a.mean(0)) * np.clip(gain, 0.6, 1.6) + b.mean(0)
+
+
+def _pattern(trace: Trace, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Two crossed cosines of one period, (side, side) grey levels."""
+    period, tilt = rng.uniform(*trace.period), rng.uniform(-trace.tilt, trace.tilt)
+    phases = rng.uniform(0, 2 * np.pi, 2)
+    y, x = np.mgrid[0:side, 0:side].astype(np.float32)
+    u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
+    waves = np.cos(2 * np.pi * u / period + phases[0]) + np.cos(2 * np.pi * v / period + phases[1])
+    return (rng.uniform(*trace.amplitude) * waves / 2**0.5).astype(np.float32)
