@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from corit.errors import DetectorError, InputError
 from corit.evaluate.calibration import Calibration
 from corit.heads.head import Head, HeadRecipe
-from corit.images.media import Picture, read_picture
+from corit.images.media import Picture
 from corit.model.encode import Encoder
 from corit.recipe import Recipe
 from corit.views.prepare import Preparer, Views

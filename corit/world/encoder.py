@@ -18,13 +18,15 @@ MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 LICENCE = "Apache-2.0"
 
 
-def build() -> nn.Module:
-    """A timm VisionTransformer with a class token, pre-norm blocks and no head; its weights are not yet meaningful."""
+def build(seed: int = 0) -> nn.Module:
+    """A timm VisionTransformer with a class token, pre-norm blocks and no head, randomly initialised from a seed."""
     from timm.models.vision_transformer import VisionTransformer
 
-    return VisionTransformer(
-        img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=0
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return VisionTransformer(
+            img_size=SIDE, patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH, num_heads=HEADS, num_classes=0
+        )
 
 
 def weights_path() -> Path:

@@ -1,0 +1,210 @@
+"""CoRIT, the paper's Section IV: an image and its self-blended twin in lockstep through a frozen ViT, equations (17)-(25).
+
+Shapes: V, V~, g (B, N, D); R and m (B, K, N); T, r, a (B, K, D); C (B, D).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from corit.backbone import Backbone
+from corit.errors import RecipeError
+from corit.recipe import ModelRecipe
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What one pass gives.
+
+    z (B, Dz): the feature. levels (B, L+1, 1+K, D): every F_l after the final norm, from layer 0 on. masks
+    (B, L, K, N): m after each block. patches (B, 2, N, D): V at l_m and at L after the final norm. None unless kept.
+    """
+
+    z: Tensor
+    levels: Tensor | None = None
+    masks: Tensor | None = None
+    patches: Tensor | None = None
+
+
+def proxy(v: Tensor, twin: Tensor) -> Tensor:
+    """(17), (18): g_i = V~_i - V_i, the discrepancy that stands for the gradient with respect to patch i."""
+    return twin.float() - v.float() if v.dtype != torch.float64 else twin - v
+
+
+def anchor(g: Tensor, regions: Tensor) -> Tensor:
+    """(19): a_k, the normalised mean of g over R_k; zero where R_k is empty or its mean vanishes."""
+    r = regions.to(g.dtype)
+    mean = (r @ g) / r.sum(-1, keepdim=True).clamp_min(1)
+    norm = mean.norm(dim=-1, keepdim=True)
+    return torch.where(norm > 0, mean / norm.clamp_min(torch.finfo(g.dtype).tiny), 0.0)
+
+
+def refinement_mask(g: Tensor, regions: Tensor, tau: float, threshold: str) -> Tensor:
+    """(20): m_ki = 1[s_i > threshold] 1[i in R_k] with s_i = <g_i, a_k>, decided in float32 (or float64).
+
+    threshold: "relative" is tau times the mean of s over R_k [choice], "absolute" is tau, "cosine" divides s_i by
+    norm(g_i) and compares with tau. Where the anchor is zero the mask is empty.
+    """
+    a = anchor(g, regions)
+    s = a @ g.mT
+    if threshold == "cosine":
+        s = s / g.norm(dim=-1)[:, None].clamp_min(torch.finfo(g.dtype).tiny)
+    bar = torch.full_like(s[..., :1], tau)
+    if threshold == "relative":
+        r = regions.to(g.dtype)
+        bar = tau * (s * r).sum(-1, keepdim=True) / r.sum(-1, keepdim=True).clamp_min(1)
+    return (s > bar) & regions & (a != 0).any(-1, keepdim=True)
+
+
+def pool(v: Tensor, mask: Tensor, pooling: str, eps: float) -> Tensor:
+    """(21): r_k = sum_i m_ki V_i / (sum_i m_ki + eps), or the maximum over the mask; zero where the mask is empty."""
+    if pooling == "average":
+        m = mask.to(v.dtype)
+        return (m @ v) / (m.sum(-1, keepdim=True) + eps)
+    rows = [v.masked_fill(~mask[:, k, :, None], -torch.inf).amax(1) for k in range(mask.shape[1])]
+    return torch.where(mask.any(-1, keepdim=True), torch.stack(rows, 1), 0.0)
+
+
+def integrate(middle: Tensor, last: Tensor, hri: bool) -> Tensor:
+    """(24): z = concat(F_lm, F_L), each [C; T_1..T_K] (B, 1+K, D); z = F_L without hierarchical integration."""
+    return torch.cat([middle, last], dim=1).flatten(1) if hri else last.flatten(1)
+
+
+def cross_attention(middle: Tensor, last: Tensor) -> Tensor:
+    """(25): F_L asks, F_lm answers, with one attention head and no parameters [choice]: z (B, (1+K) D)."""
+    weights = (last @ middle.mT / last.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ middle).flatten(1)
+
+
+def middle_layer(depth: int, recipe: ModelRecipe) -> int:
+    """l_m: the recipe's, or 0.75 L. Raises RecipeError when it lies outside the backbone."""
+    middle = recipe.middle or round(0.75 * depth)
+    if middle > depth:
+        raise RecipeError(f"recipe field model.middle: expected a block from 1 to {depth}, got {middle}")
+    return middle
+
+
+def width(recipe: ModelRecipe, backbone_width: int, regions: int) -> int:
+    """Dz, the width of z, for K regions."""
+    tokens = 1 + (regions if recipe.rsi else 0)
+    levels = 2 if recipe.hri and recipe.fusion == "concat" else 1
+    return levels * tokens * backbone_width
+
+
+def needs_twin(recipe: ModelRecipe) -> bool:
+    """Whether the self-blended twin can change the feature; where it cannot it is not computed."""
+    return recipe.kind == "corit" and recipe.rsi and recipe.rrm
+
+
+def forward(
+    backbone: Backbone,
+    images: Tensor,
+    twins: Tensor | None,
+    regions: Tensor,
+    recipe: ModelRecipe,
+    *,
+    keep_levels: bool = False,
+    keep_masks: bool = False,
+    keep_patches: bool = False,
+) -> Readout:
+    """Equations (17)-(25) for normalised images and twins (B, 3, S, S) and regions (B, K, N) bool."""
+    lockstep = _Lockstep(backbone, images, twins, regions, recipe)
+    middle = middle_layer(backbone.depth, recipe)
+    levels, masks, kept, patches = [lockstep.level()] if keep_levels else [], [], {}, []
+    for l in range(1, backbone.depth + 1):
+        mask = lockstep.advance(l)
+        if keep_masks:
+            masks.append(mask)
+        if keep_levels:
+            levels.append(lockstep.level())
+        if l in (middle, backbone.depth):
+            # The final norm on the middle level as well is a [choice].
+            kept[l] = lockstep.level(norm=recipe.middle_norm or l == backbone.depth)
+            if keep_patches:
+                patches.append(backbone.norm(lockstep.patches()))
+    last = kept[backbone.depth]
+    fused = recipe.fusion == "cross-attention"
+    z = cross_attention(kept[middle], last) if fused else integrate(kept[middle], last, recipe.hri)
+    if keep_patches and middle == backbone.depth:
+        patches = patches * 2
+    return Readout(
+        z,
+        torch.stack(levels, 1) if keep_levels else None,
+        torch.stack(masks, 1) if keep_masks else None,
+        torch.stack(patches, 1) if keep_patches else None,
+    )
+
+
+class _Lockstep:
+    """The sequences [C; V; T] of the images and, below them in the same batch, of their twins."""
+
+    def __init__(
+        self, backbone: Backbone, images: Tensor, twins: Tensor | None, regions: Tensor, recipe: ModelRecipe
+    ) -> None:
+        self.backbone, self.recipe = backbone, recipe
+        self.batch = len(images)
+        self.regions = regions if recipe.rsi else regions[:, :0]
+        self.paired = needs_twin(recipe)
+        if self.paired and twins is None:
+            raise RecipeError("this recipe refines its masks with a self-blended twin (rrm), but none was given")
+        x = torch.cat([images, twins]) if self.paired and twins is not None else images
+        self.patch_at = slice(backbone.prefix, backbone.prefix + regions.shape[-1])
+        self.tokens = backbone.embed(x)
+        self.region_tokens = self._start()
+        if self._carries():
+            self.tokens = torch.cat([self.tokens, self.region_tokens], 1)
+
+    def _carries(self) -> bool:
+        """Whether region tokens pass through the blocks."""
+        return self.recipe.inject and self.regions.shape[1] > 0
+
+    def _start(self) -> Tensor:
+        """T at layer 0 [choice]: region averages of the embedded tokens, zeros, or copies of the class token."""
+        rows, k = len(self.tokens), self.regions.shape[1]
+        if self.recipe.start == "zeros":
+            return self.tokens.new_zeros(rows, k, self.backbone.width)
+        if self.recipe.start == "class":
+            return self.tokens[:, :1].expand(-1, k, -1).clone()
+        return pool(self.tokens[:, self.patch_at], self._both(self.regions), "average", self.recipe.eps)
+
+    def _both(self, mask: Tensor) -> Tensor:
+        return torch.cat([mask, mask]) if self.paired else mask
+
+    def advance(self, l: int) -> Tensor:
+        """(22), (23): [C, V, T'] = Block_l([C, V, T]); T = T' + r(l). Returns m (B, K, N)."""
+        tokens = self.backbone.block(l, self.tokens)
+        v = tokens[:, self.patch_at]
+        mask = self._mask(v)
+        pooled = pool(v, self._both(mask), self.recipe.pooling, self.recipe.eps)
+        if self._carries():
+            k = pooled.shape[1]
+            if self.paired and self.recipe.twin == "none":
+                pooled[self.batch :] = 0
+            tokens[:, -k:] += pooled  # a block's output is a fresh tensor, so writing into it is safe
+            self.region_tokens = tokens[:, -k:]
+            if self.paired and self.recipe.twin == "none":
+                self.region_tokens[self.batch :] = 0
+        else:
+            self.region_tokens = pooled
+        self.tokens = tokens
+        return mask
+
+    def _mask(self, v: Tensor) -> Tensor:
+        """(20), or the whole region where refinement is off."""
+        if not self.paired:
+            return self.regions
+        with torch.autocast(v.device.type, enabled=False):
+            g = proxy(v[: self.batch], v[self.batch :])
+            return refinement_mask(g, self.regions, self.recipe.tau, self.recipe.threshold)
+
+    def level(self, norm: bool = True) -> Tensor:
+        """F_l = [C; T_1..T_K] of the images (B, 1+K, D)."""
+        level = torch.cat([self.tokens[: self.batch, :1], self.region_tokens[: self.batch]], 1)
+        return self.backbone.norm(level) if norm else level
+
+    def patches(self) -> Tensor:
+        """V of the images (B, N, D)."""
+        return self.tokens[: self.batch, self.patch_at]

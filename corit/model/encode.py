@@ -1,0 +1,87 @@
+"""Views -> features: batches, precision and device around the forward passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corit.backbone import Backbone
+from corit.errors import RecipeError
+from corit.model import corit, unifd
+from corit.model.corit import Readout
+from corit.recipe import Recipe
+from corit.views.prepare import Views
+
+PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Encoder:
+    """The frozen part of a detector: a recipe's features of prepared views, on a device.
+
+    float32 is the reference; bfloat16 and float16 run under autocast, with the masks still decided in float32. Raises
+    RecipeError when recipe and backbone do not belong together.
+    """
+
+    def __init__(self, backbone: Backbone, recipe: Recipe, device: str = "cpu") -> None:
+        named = recipe.backbone
+        if named.name != backbone.name:
+            raise RecipeError(f"the recipe is for {named.name}, the backbone is {backbone.name}; give the right one")
+        corit.middle_layer(backbone.depth, recipe.model)
+        self.backbone, self.recipe, self.device = backbone.to(device), recipe, torch.device(device)
+
+    @property
+    def regions(self) -> int:
+        """K."""
+        return self.recipe.views.random_regions or len(self.recipe.model.regions)
+
+    @property
+    def needs_twin(self) -> bool:
+        """Whether views must carry a self-blended twin."""
+        return corit.needs_twin(self.recipe.model)
+
+    @property
+    def width(self) -> int:
+        """Dz."""
+        kind = self.recipe.model.kind
+        if kind == "unifd-768":
+            return self.backbone.project(torch.zeros(1, self.backbone.width, device=self.device)).shape[-1]
+        if kind == "unifd":
+            return self.backbone.width
+        return corit.width(self.recipe.model, self.backbone.width, self.regions)
+
+    @property
+    def level_shape(self) -> tuple[int, int, int]:
+        """(L+1, tokens, D), the shape of one row's kept levels."""
+        k = self.regions if self.recipe.model.kind == "corit" and self.recipe.model.rsi else 0
+        return self.backbone.depth + 1, 1 + k, self.backbone.width
+
+    def __call__(
+        self, views: Sequence[Views], *, keep_levels: bool = False, keep_masks: bool = False, keep_patches: bool = False
+    ) -> Readout:
+        """The features of a batch of views, each with its first twin. Raises RecipeError when a twin is missing."""
+        images = self._input([v.image for v in views])
+        precision = PRECISIONS[self.recipe.backbone.precision]
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, precision, enabled=precision is not None),
+        ):
+            kind = self.recipe.model.kind
+            if kind != "corit":
+                keep = {"keep_levels": keep_levels, "keep_patches": keep_patches}
+                return unifd.forward(self.backbone, images, project=kind == "unifd-768", **keep)
+            regions = torch.from_numpy(np.stack([v.regions for v in views])).to(self.device)
+            keep = {"keep_levels": keep_levels, "keep_masks": keep_masks, "keep_patches": keep_patches}
+            return corit.forward(self.backbone, images, self._twins(views), regions, self.recipe.model, **keep)
+
+    def _twins(self, views: Sequence[Views]) -> Tensor | None:
+        if not self.needs_twin:
+            return None
+        if any(len(v.twins) == 0 for v in views):
+            raise RecipeError("this recipe needs a self-blended twin of each picture; prepare with twins >= 1")
+        return self._input([v.twins[0] for v in views])
+
+    def _input(self, images: list[np.ndarray]) -> Tensor:
+        return self.backbone.normalise(np.stack(images))

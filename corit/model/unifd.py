@@ -1,0 +1,29 @@
+"""UniFD: the class token of the last layer, the paper's controlled baseline."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from corit.backbone import Backbone
+from corit.model.corit import Readout
+
+
+def forward(
+    backbone: Backbone, images: Tensor, *, project: bool = False, keep_levels: bool = False, keep_patches: bool = False
+) -> Readout:
+    """Class token after the final norm (B, D); projected (B, P), as originally published, when `project`.
+
+    levels (B, L+1, 1, D): the class token after every block and the final norm. patches (B, 2, N, D): V at L, twice,
+    so that it reads like CoRIT's. Raises BackboneError when there is no projection.
+    """
+    tokens = backbone.embed(images)
+    levels = [backbone.norm(tokens[:, :1])] if keep_levels else []
+    for l in range(1, backbone.depth + 1):
+        tokens = backbone.block(l, tokens)
+        if keep_levels:
+            levels.append(backbone.norm(tokens[:, :1]))
+    final = backbone.norm(tokens)
+    z = backbone.project(final[:, 0]) if project else final[:, 0]
+    patches = final[:, backbone.prefix :][:, None].expand(-1, 2, -1, -1) if keep_patches else None
+    return Readout(z, torch.stack(levels, 1) if keep_levels else None, None, patches)
