@@ -80,7 +80,7 @@ class ModelRecipe:
     regions: any non-empty subset of foreground, boundary, background. tau, threshold: (20); "relative" [choice] is
     tau times the mean of s over the region, "absolute" is tau itself, "cosine" compares s_i / norm(g_i).
     pooling: (21). rsi off: F_l = C_l. rrm off: m = 1[i in R_k]. hri off: z = F_L. inject off: regions are pooled and
-    not injected. start: [choice] T at layer 0. twin: [choice] x~ carries its "own" region tokens or "none".
+    not injected. start: [choice] T at layer 0. twin: [choice] x~ carries its "own" region tokens, or "zeros".
     middle: l_m, 0 for 0.75 L. middle_norm: [choice] the backbone's final norm on the middle level too.
     fusion: (24) or (25).
     """
@@ -95,7 +95,7 @@ class ModelRecipe:
     hri: bool = True
     inject: bool = True
     start: Literal["mean", "zeros", "class"] = "mean"
-    twin: Literal["own", "none"] = "own"
+    twin: Literal["own", "zeros"] = "own"
     middle: int = 0
     middle_norm: bool = True
     fusion: Literal["concat", "cross-attention"] = "concat"

@@ -1,10 +1,45 @@
-"""Decode pictures from files and bytes."""
+"""Decode pictures from files and bytes: what is inside decides, not what the name says."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import stat
+import warnings
 from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
 
 import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from corit.errors import TooSmallError, UnreadableError, UnsupportedError
+
+SUFFIXES = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".jp2",
+    ]
+)
+MEGAPIXELS = 200.0
+MEGABYTES = 500.0
+# Signatures of files that people hand in and that are not pictures, so that the message can say what came.
+FOREIGN = {b"%PDF": "a PDF document", b"PK\x03\x04": "a ZIP archive", b"\x1aE\xdf\xa3": "a Matroska or WebM video"}
 
 
 @dataclass(frozen=True)
@@ -13,13 +48,14 @@ class Picture:
 
     `pixels` is (H, W, 3) uint8 RGB, upright. `landmarks` is (P, 2) float32 x, y in pixels of this picture, or None.
     `mask` is (H, W) bool, a foreground that somebody already knows, or None. `aligned` says that the picture already is
-    a face crop in the template's pose, so that no face is looked for.
+    a face crop in the template's pose, so that no face is looked for. `digest` is the SHA-256 of the file, if any.
     """
 
     pixels: np.ndarray
     landmarks: np.ndarray | None = None
     mask: np.ndarray | None = None
     aligned: bool = False
+    digest: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:
@@ -28,3 +64,86 @@ class Picture:
             raise ValueError(f"landmarks must be (P, 2), got {self.landmarks.shape}")
         if self.mask is not None and self.mask.shape != self.pixels.shape[:2]:
             raise ValueError(f"mask must be {self.pixels.shape[:2]}, got {self.mask.shape}")
+
+
+def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture:
+    """Decode a picture file. Raises InputError's kinds: see `decode`."""
+    path = Path(path)
+    try:
+        mode = os.stat(path)
+        if not stat.S_ISREG(mode.st_mode):
+            raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
+        if mode.st_size > MEGABYTES * 1e6:
+            raise UnreadableError(f"expected at most {MEGABYTES:g} MB, but {path.name} has {mode.st_size / 1e6:.0f} MB")
+        data = path.read_bytes()
+    except OSError as err:
+        raise UnreadableError(f"{path.name} cannot be read: {err.strerror}") from err
+    return decode(data, path.name, megapixels=megapixels)
+
+
+def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Picture:
+    """Decode JPEG, PNG, WebP, GIF (first frame), TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
+
+    EXIF orientation is applied, transparency is laid on white, 16-bit and floating greys are scaled, colour profiles
+    are ignored. Raises UnreadableError for damaged, cut or oversized files, UnsupportedError for other kinds,
+    TooSmallError for an empty picture.
+    """
+    if not data:
+        raise UnreadableError(f"{name or 'the file'} is empty")
+    _heif(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data))
+            if image.width * image.height > megapixels * 1e6:
+                raise UnreadableError(
+                    f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
+                    "shrink it first"
+                )
+            image.load()
+            image = ImageOps.exif_transpose(image)
+    except UnidentifiedImageError as err:
+        raise _unidentified(data, name) from err
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as err:
+        raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
+    return Picture(_rgb(image), digest=hashlib.sha256(data).hexdigest())
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 of any of Pillow's modes."""
+    if min(image.size) < 1:
+        raise TooSmallError("the picture has no pixels")
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=np.float64)
+        top = 65535.0 if image.mode != "F" else max(1.0, float(np.nanmax(values)))
+        grey = np.clip(np.nan_to_num(values) / top * 255, 0, 255).round().astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        front = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
+    return np.array(image.convert("RGB"))
+
+
+def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
+    kind = next((words for magic, words in FOREIGN.items() if data.startswith(magic)), None)
+    brand = data[4:12]
+    if brand.startswith(b"ftyp"):
+        if brand[4:] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+            return UnsupportedError(f"{name} is a HEIC picture; to read it: pip install 'corit[heic]'")
+        kind = "a video"
+    if kind:
+        return UnsupportedError(f"expected a picture, but {name} is {kind}")
+    if name.lower().endswith(tuple(SUFFIXES)):
+        return UnreadableError(f"{name} is called a picture, but its bytes are not one")
+    return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")
+
+
+def _heif(data: bytes) -> None:
+    """Let Pillow read HEIC, if the file looks like one and the library is installed."""
+    if data[4:8] != b"ftyp":
+        return
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return
+    register_heif_opener()

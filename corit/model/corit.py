@@ -1,4 +1,4 @@
-"""CoRIT, the paper's Section IV: an image and its self-blended twin in lockstep through a frozen ViT, equations (17)-(25).
+"""CoRIT, the paper's Section IV: an image and its twin in lockstep through a frozen ViT, equations (17)-(25).
 
 Shapes: V, V~, g (B, N, D); R and m (B, K, N); T, r, a (B, K, D); C (B, D).
 """
@@ -154,6 +154,7 @@ class _Lockstep:
         self.patch_at = slice(backbone.prefix, backbone.prefix + regions.shape[-1])
         self.tokens = backbone.embed(x)
         self.region_tokens = self._start()
+        self._blank_twin(self.region_tokens)
         if self._carries():
             self.tokens = torch.cat([self.tokens, self.region_tokens], 1)
 
@@ -170,6 +171,11 @@ class _Lockstep:
             return self.tokens[:, :1].expand(-1, k, -1).clone()
         return pool(self.tokens[:, self.patch_at], self._both(self.regions), "average", self.recipe.eps)
 
+    def _blank_twin(self, region_tokens: Tensor) -> None:
+        """[choice] twin = "zeros": the twin's region tokens hold no signal."""
+        if self.paired and self.recipe.twin == "zeros":
+            region_tokens[self.batch :] = 0
+
     def _both(self, mask: Tensor) -> Tensor:
         return torch.cat([mask, mask]) if self.paired else mask
 
@@ -181,12 +187,9 @@ class _Lockstep:
         pooled = pool(v, self._both(mask), self.recipe.pooling, self.recipe.eps)
         if self._carries():
             k = pooled.shape[1]
-            if self.paired and self.recipe.twin == "none":
-                pooled[self.batch :] = 0
             tokens[:, -k:] += pooled  # a block's output is a fresh tensor, so writing into it is safe
             self.region_tokens = tokens[:, -k:]
-            if self.paired and self.recipe.twin == "none":
-                self.region_tokens[self.batch :] = 0
+            self._blank_twin(self.region_tokens)
         else:
             self.region_tokens = pooled
         self.tokens = tokens

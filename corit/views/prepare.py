@@ -2,9 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
+
+from corit.errors import DataError, NoFaceError, TooSmallError
+from corit.images.faces import Face, FaceFinder, align, find_faces
+from corit.images.media import Picture
+from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
+from corit.seeding import generator
+from corit.views.blend import draw, self_blend
+from corit.views.foreground import Tokens, face_hull, saliency, token_foreground
+from corit.views.regions import patch_regions, random_partition
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A prepared crop: pixels (S, S, 3) uint8, its foreground mask (S, S) bool, landmarks in it, its face's box."""
+
+    pixels: np.ndarray
+    mask: np.ndarray
+    landmarks: np.ndarray | None = None
+    box: Box | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +43,7 @@ class Views:
     twins: np.ndarray
     regions: np.ndarray
     mask: np.ndarray
-    box: tuple[float, float, float, float] | None = None
+    box: Box | None = None
 
     def __post_init__(self) -> None:
         side = self.image.shape[0]
@@ -32,3 +55,157 @@ class Views:
             raise ValueError(f"regions must be (K, N) bool, got {self.regions.shape} {self.regions.dtype}")
         if self.mask.shape != (side, side) or self.mask.dtype != bool:
             raise ValueError(f"mask must be ({side}, {side}) bool, got {self.mask.shape} {self.mask.dtype}")
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """The preparation of a recipe for a backbone's side and grid: crops, regions, twins and self-blended fakes.
+
+    twins: how many self-blends of each crop are drawn, 0 where the feature needs none. max_faces: the largest so many
+    faces of a picture. finder and tokens stand in for the default face finder and for the backbone's patch tokens.
+    """
+
+    recipe: ViewsRecipe
+    side: int
+    grid: tuple[int, int]
+    regions: tuple[RegionName, ...] = REGIONS
+    twins: int = 1
+    max_faces: int = 16
+    finder: FaceFinder = field(default=find_faces, compare=False)
+    tokens: Tokens | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        *,
+        side: int,
+        grid: tuple[int, int],
+        twins: int = 1,
+        max_faces: int = 16,
+        finder: FaceFinder = find_faces,
+        tokens: Tokens | None = None,
+    ) -> Preparer:
+        """The preparation that a whole recipe asks for."""
+        return cls(recipe.views, side, grid, recipe.model.regions, twins, max_faces, finder, tokens)
+
+    def __call__(self, picture: Picture) -> tuple[Views, ...]:
+        """One Views for each face, largest first, or one for a scene.
+
+        Raises NoFaceError, TooSmallError, or DataError when an aligned crop comes without landmarks and mask.
+        """
+        return tuple(self.views(crop) for crop in self.crops(picture))
+
+    def crops(self, picture: Picture) -> tuple[Crop, ...]:
+        """The prepared crops of a picture; raises as `__call__`."""
+        height, width = picture.pixels.shape[:2]
+        if min(height, width) < self.recipe.min_side:
+            raise TooSmallError(
+                f"the picture has {width} x {height} pixels; at least {self.recipe.min_side} on each side are needed"
+            )
+        if self.recipe.domain == "scene":
+            return (self._scene(picture),)
+        if picture.aligned:
+            return (self._aligned(picture),)
+        faces = self._faces(picture)
+        return tuple(self._face(picture.pixels, face) for face in faces[: self.max_faces])
+
+    def _faces(self, picture: Picture) -> tuple[Face, ...]:
+        if picture.landmarks is not None:
+            points = picture.landmarks
+            return (Face((*points.min(0).tolist(), *points.max(0).tolist()), points, 1.0),)  # type: ignore[arg-type]
+        faces = self.finder(picture.pixels)
+        if not faces:
+            raise NoFaceError("no face was found; for other pictures use a detector trained with --domain scene")
+        large = tuple(f for f in faces if min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= self.recipe.min_face)
+        if not large:
+            size = max(min(f.box[2] - f.box[0], f.box[3] - f.box[1]) for f in faces)
+            raise TooSmallError(f"the largest face is {size:.0f} px wide; at least {self.recipe.min_face} are needed")
+        return large
+
+    def _face(self, pixels: np.ndarray, face: Face) -> Crop:
+        wide, points, _ = align(pixels, face.landmarks, self.recipe.crop_side, self.recipe.crop_scale)
+        points = points * (self.side / self.recipe.crop_side)
+        crop = _resize(wide, self.side)
+        return Crop(crop, face_hull(points, self.side), points, face.box)
+
+    def _aligned(self, picture: Picture) -> Crop:
+        height, width = picture.pixels.shape[:2]
+        scale = np.array([self.side / width, self.side / height], np.float32)
+        points = None if picture.landmarks is None else picture.landmarks * scale
+        if points is None and picture.mask is None:
+            raise DataError(
+                "an aligned crop needs landmarks or a face mask to know where the face is; give --landmarks"
+            )
+        mask = face_hull(points, self.side) if points is not None else _resize_mask(picture.mask, self.side)
+        return Crop(_resize(picture.pixels, self.side), mask, points)
+
+    def _scene(self, picture: Picture) -> Crop:
+        fit = {"squash": _resize, "resize-crop": _resize_crop, "crop": _centre_crop}[self.recipe.scene_fit]
+        pixels = fit(picture.pixels, self.side)
+        if picture.mask is not None:
+            known = np.repeat(picture.mask.astype(np.uint8)[..., None] * 255, 3, axis=2)
+            return Crop(pixels, fit(known, self.side)[..., 0] > 127)
+        if self.recipe.foreground == "tokens":
+            if self.tokens is None:
+                raise DataError(
+                    'the recipe finds the foreground by "tokens", but no backbone was given to the preparer'
+                )
+            return Crop(pixels, token_foreground(pixels, self.tokens))
+        return Crop(pixels, saliency(pixels))
+
+    def views(self, crop: Crop) -> Views:
+        """Regions and twins of a crop; draw d of the twin is seeded by d and the crop's own pixels."""
+        twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
+        stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
+        return Views(crop.pixels, stack, self._regions(crop), crop.mask, crop.box)
+
+    def forge(self, crop: Crop, number: int) -> Crop:
+        """A self-blended fake of a real crop, drawn apart from its twins, with source or target perturbed as SBI trains."""
+        pixels = self._blend(crop, generator("fake", number, crop.pixels), perturb="either")
+        return replace(crop, pixels=pixels)
+
+    def _blend(self, crop: Crop, rng: np.random.Generator, perturb: str = "") -> np.ndarray:
+        recipe = replace(self.recipe.blend, perturb=perturb) if perturb else self.recipe.blend  # type: ignore[arg-type]
+        return self_blend(crop.pixels, crop.mask, draw(recipe, rng), recipe)[0]
+
+    def _regions(self, crop: Crop) -> np.ndarray:
+        if self.recipe.random_regions:
+            rng = generator("regions", crop.pixels)
+            return random_partition(self.grid[0] * self.grid[1], self.recipe.random_regions, rng)
+        width, majority = self.recipe.boundary, self.recipe.majority
+        return patch_regions(crop.mask, self.grid, width=width, majority=majority, names=self.regions)
+
+
+Fit = Callable[[np.ndarray, int], np.ndarray]
+
+
+def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
+    """To (side, side): bicubic as the field's readers do; areas when shrinking by more than two, against aliasing."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (side, side):
+        return pixels
+    method = cv2.INTER_AREA if min(height, width) > 2 * side else cv2.INTER_CUBIC
+    return cv2.resize(pixels, (side, side), interpolation=method)
+
+
+def _resize_mask(mask: np.ndarray | None, side: int) -> np.ndarray:
+    assert mask is not None
+    return cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST).astype(bool)
+
+
+def _resize_crop(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The largest centred square, resized."""
+    height, width = pixels.shape[:2]
+    edge = min(height, width)
+    y, x = (height - edge) // 2, (width - edge) // 2
+    return _resize(np.ascontiguousarray(pixels[y : y + edge, x : x + edge]), side)
+
+
+def _centre_crop(pixels: np.ndarray, side: int) -> np.ndarray:
+    """The centre (side, side) without resizing; smaller pictures get a black margin."""
+    height, width = pixels.shape[:2]
+    down, right = max(0, side - height), max(0, side - width)
+    padded = np.pad(pixels, ((down // 2, down - down // 2), (right // 2, right - right // 2), (0, 0)))
+    y, x = (padded.shape[0] - side) // 2, (padded.shape[1] - side) // 2
+    return np.ascontiguousarray(padded[y : y + side, x : x + side])

@@ -65,7 +65,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Rendered:
-    """pixels (S, S, 3) float32 RGB in [0, 1]; landmarks (68, 2) float32 in pixels, iBUG order; face mask (S, S) bool."""
+    """pixels (S, S, 3) float32 RGB in [0, 1]; landmarks (68, 2) float32 in pixels (iBUG order); mask (S, S) bool."""
 
     pixels: np.ndarray
     landmarks: np.ndarray

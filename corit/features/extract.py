@@ -1,0 +1,191 @@
+"""A source's pictures -> the rows of a feature store, each measured once whatever interrupts the work."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from corit.data.sample import Sample, Source
+from corit.errors import DataError, WeightsError
+from corit.features.shards import FeatureRow, Header, measured
+from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
+from corit.features.writer import SHARD_ROWS, StoreWriter
+from corit.recipe import Recipe
+from corit.views.prepare import Views
+
+if TYPE_CHECKING:
+    from corit.model.encode import Encoder
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run did: rows stored by status, samples that were stored before, seconds."""
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    seconds: float = 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows stored by this run."""
+        return sum(self.counts.values())
+
+    @property
+    def rate(self) -> float:
+        """Rows a second."""
+        return self.rows / self.seconds if self.seconds > 0 else 0.0
+
+
+def extract(
+    source: Source,
+    preparer: Preparation,
+    encoder: Encoder,
+    out: str | Path,
+    *,
+    batch: int = 8,
+    workers: int = 0,
+    shard_rows: int = SHARD_ROWS,
+    keep_levels: bool = False,
+    forge: int = 0,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Measure the samples of a source that the store at `out` lacks, and store them.
+
+    batch: views a forward pass. workers: processes that decode and prepare, 0 for none. forge: for each real sample,
+    that many self-blended fakes of its crops, with ids "<id>~sbi<n>", the sample's group and split, and manipulation
+    "self-blended". limit: only the first samples. progress: called with samples done and samples in all.
+
+    Pictures that cannot be prepared become rows with a status and a reason. Killed and run again, nothing is lost or
+    stored twice; a first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at
+    once. Raises StoreError for a store of another recipe, DataError for a source with one id twice; any other error,
+    a worker's included, stops the run after storing what was measured.
+    """
+    if batch < 1 or workers < 0 or forge < 0:
+        raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {batch}, {workers}, {forge}")
+    started, counts = time.monotonic(), Counter[str]()
+    samples = _samples(source, forge)[:limit]
+    header = Header.of(recipe_of(encoder), encoder.width, encoder.level_shape if keep_levels else None)
+    with StoreWriter(out, header, shard_rows=shard_rows) as store:
+        jobs = [job for s in samples if (job := _job(s, forge, store.stored)).draws]
+        done = skipped = len(samples) - len(jobs)
+        with _interruptible() as interrupted, closing(prepare(jobs, Worker(source, preparer), workers)) as stream:
+            for prepared in _batches(stream, batch):
+                for rows in _measure(encoder, prepared, batch, keep_levels):
+                    store.append(rows)  # all rows of a picture at once, so that a kill never parts them
+                    counts.update(r.status for r in rows)
+                done += len(prepared)
+                if progress is not None:
+                    progress(done, len(samples))
+                if interrupted.is_set():
+                    raise KeyboardInterrupt
+    return Summary(dict(counts), skipped, time.monotonic() - started)
+
+
+def recipe_of(encoder: Encoder) -> Recipe:
+    """The encoder's recipe with its weights' digest. Raises WeightsError when the recipe names other weights."""
+    recipe, digest = encoder.recipe, encoder.backbone.digest
+    if recipe.backbone.weights not in ("", digest):
+        raise WeightsError(
+            f"the recipe is for {recipe.backbone.name} weights {recipe.backbone.weights[:12]}, but the backbone holds "
+            f"{digest[:12]}; load the right file, or clear the recipe's backbone.weights"
+        )
+    return recipe.replace(**{"backbone.weights": digest})
+
+
+def _samples(source: Source, forge: int) -> Sequence[Sample]:
+    """The source's samples. Raises DataError unless every row that they lead to has its own id."""
+    ids = Counter(s.id for s in source.samples)
+    ids.update(forged_sample(s, n).id for s in source.samples if s.label == 0 for n in range(forge))
+    twice = next((name for name, count in ids.items() if count > 1), None)
+    if twice is not None:
+        raise DataError(f"expected ids that are unique within the source, got {twice!r} twice; rename one")
+    return source.samples
+
+
+def _job(sample: Sample, forge: int, stored: Mapping[str, bool]) -> Job:
+    """What the store still lacks of a sample; nothing is forged from a picture that could not be prepared."""
+    itself: tuple[None, ...] = () if sample.id in stored else (None,)
+    if sample.label != 0 or not stored.get(sample.id, True):
+        return Job(sample, itself)
+    return Job(sample, itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored))
+
+
+@contextmanager
+def _interruptible() -> Generator[threading.Event]:
+    """An event that the first SIGINT sets; from the second on it acts as before. Outside the main thread: never set."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(_signal: int, _frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _batches(prepared: Iterator[list[Item]], batch: int) -> Iterator[list[list[Item]]]:
+    """Whole samples until they make up a batch of rows."""
+    pending: list[list[Item]] = []
+    for items in prepared:
+        pending.append(items)
+        if sum(map(len, pending)) >= batch:
+            yield pending
+            pending = []
+    if pending:
+        yield pending
+
+
+def _measure(
+    encoder: Encoder, prepared: Sequence[Sequence[Item]], batch: int, keep_levels: bool
+) -> Iterator[list[FeatureRow]]:
+    """The rows of each job, in order."""
+    views = [i.views for items in prepared for i in items if i.views is not None]
+    features = _features(encoder, views, batch, keep_levels)
+    for items in prepared:
+        yield [_row(i, features) for i in items]
+
+
+def _row(item: Item, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
+    if item.views is None:
+        return FeatureRow(item.sample, item.face, item.box, status=item.status, reason=item.reason)
+    return measured(item.sample, item.face, item.box, *next(features))
+
+
+def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels: bool) -> Iterator[tuple[Any, Any]]:
+    """z (Dz) and levels (L+1, 1+K, D) or None of each view."""
+    for start in range(0, len(views), batch):
+        readout = encoder(views[start : start + batch], keep_levels=keep_levels)
+        z = readout.z.float().cpu().numpy()
+        levels = [None] * len(z) if readout.levels is None else readout.levels.float().cpu().numpy()
+        yield from zip(z, levels, strict=True)
+
+
+@contextmanager
+def progress_bar(label: str) -> Generator[Progress]:
+    """A progress bar on standard error, as a callable for `extract`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,222 @@
+"""One shard of a feature store: an uncompressed Arrow IPC file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from corit.data.sample import Sample
+from corit.errors import RecipeError, StoreError
+from corit.recipe import Recipe
+
+FORMAT = "1"
+SUFFIX = ".arrow"
+UNFINISHED = ".tmp"
+OVERFLOW = "overflow"
+# Everything about a row but its feature.
+METADATA = pa.schema(
+    {
+        "id": pa.string(),
+        "path": pa.string(),
+        "label": pa.int8(),
+        "split": pa.string(),
+        "manipulation": pa.string(),
+        "dataset": pa.string(),
+        "group": pa.string(),
+        "video": pa.string(),
+        "frame": pa.int32(),
+        "face": pa.int16(),
+        "box": pa.list_(pa.float32(), 4),
+        "status": pa.string(),
+        "reason": pa.string(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class FeatureRow:
+    """One row to store: a face of a sample, with its feature or with the reason why there is none.
+
+    face: its place among the faces of the picture, from 0. box (x0, y0, x1, y1) in the picture, or None. z (Dz) and
+    levels (L+1, 1+K, D), or None: float16 and finite, and there exactly when the status is "ok".
+    """
+
+    sample: Sample
+    face: int = 0
+    box: tuple[float, float, float, float] | None = None
+    z: np.ndarray | None = None
+    levels: np.ndarray | None = None
+    status: str = "ok"
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.z is not None):
+            raise ValueError(f"a row has a feature exactly when its status is ok, got {self.status!r}")
+        for values in (self.z, self.levels):
+            if values is not None and (values.dtype != np.float16 or not np.isfinite(values).all()):
+                raise ValueError("features are stored as finite float16; make the row with `measured`")
+
+
+def measured(
+    sample: Sample,
+    face: int,
+    box: tuple[float, float, float, float] | None,
+    z: np.ndarray,
+    levels: np.ndarray | None = None,
+) -> FeatureRow:
+    """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead."""
+    with np.errstate(over="ignore"):
+        half, half_levels = z.astype(np.float16), None if levels is None else levels.astype(np.float16)
+    if np.isfinite(half).all() and (half_levels is None or np.isfinite(half_levels).all()):
+        return FeatureRow(sample, face, box, half, half_levels)
+    largest = max(float(np.abs(x).max()) for x in (z, levels) if x is not None)
+    reason = f"expected features within float16's 65504, got {largest:g}; use another precision or another layer"
+    return FeatureRow(sample, face, box, status=OVERFLOW, reason=reason)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What all shards of a store share: the recipe's TOML and digest, Dz, and (L+1, 1+K, D) where levels are kept."""
+
+    recipe: str
+    digest: str
+    width: int
+    levels: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(cls, recipe: Recipe, width: int, levels: tuple[int, ...] | None = None) -> Header:
+        """The header of a recipe's features."""
+        return cls(recipe.to_toml(), recipe.digest, width, levels)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of a shard, with the header as the schema's metadata."""
+        schema = METADATA.append(pa.field("z", pa.list_(pa.float16(), self.width)))
+        if self.levels is not None:
+            schema = schema.append(pa.field("levels", pa.list_(pa.float16(), int(np.prod(self.levels)))))
+        shape = ",".join(str(n) for n in self.levels or ())
+        values = {"format": FORMAT, "recipe": self.recipe, "digest": self.digest, "width": self.width, "levels": shape}
+        return schema.with_metadata({f"corit.{k}": str(v) for k, v in values.items()})
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row's features."""
+        return 2 * (self.width + int(np.prod(self.levels or (0,))))
+
+    @classmethod
+    def read(cls, metadata: Mapping[bytes, bytes] | None, path: Path) -> Header:
+        """The header of a shard. Raises StoreError when the file is no shard, or one of another format."""
+        found = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
+        if "format" not in found:
+            raise StoreError(f"expected a shard of a feature store, but {path} is another Arrow file; move it away")
+        if found["format"] != FORMAT:
+            raise StoreError(
+                f"{path} has store format {found['format']}, this version reads {FORMAT}; extract the features again"
+            )
+        shape = tuple(int(n) for n in found["levels"].split(",") if n)
+        return cls(found["recipe"], found["digest"], int(found["width"]), shape or None)
+
+    def require(self, other: Header, path: Path) -> None:
+        """Raise StoreError, saying what differs, unless features of the `other` header may stand beside ours."""
+        if self.digest != other.digest:
+            raise StoreError(
+                f"{path} holds features of another recipe: {differences(self.recipe, other.recipe)}. Choose another "
+                "folder, or that recipe"
+            )
+        if (self.width, self.levels) != (other.width, other.levels):
+            raise StoreError(
+                f"{path} holds features of width {self.width} and levels {self.levels}, asked for {other.width} and "
+                f"{other.levels}; choose another folder"
+            )
+
+
+def differences(stored: str, asked: str) -> str:
+    """What differs between two recipes in TOML, field by field."""
+    try:
+        ours, theirs = (_flat(dataclasses.asdict(Recipe.from_toml(text))) for text in (stored, asked))
+    except RecipeError as err:
+        return f"this version cannot read the stored one ({err})"
+    lines = [f"{k} is {ours[k]!r} in the store, {theirs[k]!r} asked for" for k in ours if ours[k] != theirs[k]]
+    return "; ".join(lines) or "it was made by another version of corit, whose recipes have other fields"
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in table.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def write(path: Path, header: Header, rows: Sequence[FeatureRow]) -> None:
+    """Write a shard; it appears under its name only when all of it has reached the disk. Raises StoreError."""
+    batch = _batch(header, rows)
+    partial = path.with_name(path.name + UNFINISHED)
+    try:
+        with open(partial, "wb") as sink:
+            with pa.ipc.new_file(sink, batch.schema) as writer:
+                writer.write_batch(batch)
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(partial, path)
+        _sync(path.parent)
+    except OSError as err:
+        raise StoreError(f"{path} cannot be written: {err.strerror}; make room and run again") from err
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename outlast a power cut, where the system lets a folder be opened."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _batch(header: Header, rows: Sequence[FeatureRow]) -> pa.RecordBatch:
+    schema = header.schema
+    sample = {f.name for f in dataclasses.fields(Sample)}
+    columns = [
+        pa.array([getattr(r.sample if name in sample else r, name) for r in rows], METADATA.field(name).type)
+        for name in METADATA.names
+    ]
+    absent = pa.array([r.z is None for r in rows])
+    columns.append(_matrix([r.z for r in rows], header.width, absent))
+    if header.levels is not None:
+        columns.append(_matrix([r.levels for r in rows], int(np.prod(header.levels)), absent))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _matrix(values: Sequence[np.ndarray | None], width: int, absent: pa.Array) -> pa.FixedSizeListArray:
+    """(n, width) as one block of half-precision numbers, zeros where a row is null."""
+    block = np.zeros((len(values), width), np.float16)
+    for i, x in enumerate(values):
+        if x is not None:
+            block[i] = x.reshape(width)
+    return pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), width, mask=absent)
+
+
+def read(path: Path) -> tuple[Header, pa.RecordBatch]:
+    """Map a shard into memory. Raises StoreError when it is damaged or no shard."""
+    try:
+        with pa.memory_map(str(path)) as source:  # closing lets go of the file handle; the arrays keep the mapping
+            reader = pa.ipc.open_file(source)
+            header = Header.read(reader.schema.metadata, path)
+            batch = reader.get_batch(0)
+    except (OSError, pa.ArrowException) as err:
+        raise StoreError(f"{path} is damaged ({err}); delete it and extract again: the rest is kept") from err
+    if batch.schema != header.schema:
+        raise StoreError(f"{path} has columns that do not fit its header; delete it and extract again")
+    return header, batch
+
+
+def block(batch: pa.RecordBatch, column: str) -> np.ndarray:
+    """The numbers (n, width) float16 of "z" or "levels", without a copy; rows that are null hold zeros."""
+    return batch.column(column).values.to_numpy(zero_copy_only=True).reshape(batch.num_rows, -1)

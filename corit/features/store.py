@@ -1,0 +1,235 @@
+"""A feature store: a folder of Arrow shards; extract once, train many heads."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from corit.errors import StoreError
+from corit.features import shards
+from corit.features.shards import Header
+from corit.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class MappedRows:
+    """Rows (n, D) in half precision that stay on disk until they are gathered.
+
+    blocks: (n_i, D) float16 arrays, one a shard. shard, row (n): where each row lies.
+    """
+
+    blocks: tuple[np.ndarray, ...]
+    shard: np.ndarray
+    row: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.blocks[0].shape[1]
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        """The rows of `index` (b) as a (b, D) float32 tensor."""
+        out = np.empty((len(index), self.width), np.float16)
+        places = zip(self.shard[index].tolist(), self.row[index].tolist(), strict=True)
+        for i, (s, r) in enumerate(places):
+            out[i] = self.blocks[s][r]
+        return torch.from_numpy(out).float()
+
+    def take(self, index: np.ndarray) -> MappedRows:
+        """Some of the rows, in the order of `index`; nothing is read."""
+        return MappedRows(self.blocks, self.shard[index], self.row[index])
+
+    def to_tensor(self) -> Tensor:
+        """All rows in memory, (n, D) float32."""
+        out = torch.empty(len(self), self.width)
+        for start in range(0, len(self), 2048):
+            stop = min(start + 2048, len(self))
+            out[start:stop] = self.gather(np.arange(start, stop))
+        return out
+
+
+@dataclass(frozen=True)
+class Features:
+    """Measured rows with what is known of them, by id and face: the order of extraction leaves no trace.
+
+    z: (n, Dz) rows. table: the metadata columns of a shard, n rows. digest: the recipe's.
+    """
+
+    z: MappedRows
+    table: pa.Table
+    digest: str
+
+    def __post_init__(self) -> None:
+        if len(self.z) != self.table.num_rows:
+            raise ValueError(f"expected a metadata row for each feature, got {self.table.num_rows} and {len(self.z)}")
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    @property
+    def width(self) -> int:
+        """Dz."""
+        return self.z.width
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Labels (n) int8: 0 real, 1 fake, -1 unknown."""
+        return pc.fill_null(self.table["label"], -1).to_numpy()
+
+    @cached_property
+    def ids(self) -> np.ndarray:
+        """Ids (n) as texts; faces of one picture share it."""
+        return self.column("id")
+
+    def column(self, name: str) -> np.ndarray:
+        """One metadata column (n)."""
+        return self.table[name].to_numpy(zero_copy_only=False)
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        """The features of `index` (b) as a (b, Dz) float32 tensor."""
+        return self.z.gather(index)
+
+    def to_tensor(self) -> Tensor:
+        """All features in memory, (n, Dz) float32."""
+        return self.z.to_tensor()
+
+    def take(self, index: np.ndarray) -> Features:
+        """The rows of `index`, in its order."""
+        return Features(self.z.take(index), self.table.take(pa.array(index)), self.digest)
+
+    def select(self, **equal: object) -> Features:
+        """The rows whose columns have these values, or one of several: select(split="train", manipulation=("", "DF")).
+
+        Raises StoreError for a column that there is not.
+        """
+        return self.take(np.flatnonzero(_matches(self.table, equal)))
+
+    @cached_property
+    def data_digest(self) -> str:
+        """SHA-256 of ids, faces, labels and the features' bytes: which data a head was trained on."""
+        h = hashlib.sha256(self.digest.encode())
+        for row in self.table.select(["id", "face", "label"]).to_pylist():
+            h.update(f"{row['id']}\0{row['face']}\0{row['label']}\n".encode())
+        for s, r in zip(self.z.shard.tolist(), self.z.row.tolist(), strict=True):
+            h.update(self.z.blocks[s][r].tobytes())
+        return h.hexdigest()
+
+
+def _matches(table: pa.Table, equal: dict[str, object]) -> np.ndarray:
+    found = np.ones(table.num_rows, bool)
+    for name, value in equal.items():
+        if name not in table.column_names:
+            raise StoreError(f"no column {name!r} to select by; there are {', '.join(table.column_names)}")
+        values = list(value) if isinstance(value, Collection) and not isinstance(value, str) else [value]
+        wanted = pa.array(values, table[name].type)
+        found &= pc.is_in(table[name], wanted).to_numpy(zero_copy_only=False)
+    return found
+
+
+class FeatureStore:
+    """A store opened for reading: shards that were finished when it was opened, mapped into memory."""
+
+    def __init__(self, path: Path, header: Header, batches: Sequence[pa.RecordBatch]) -> None:
+        self.path, self.header, self._batches = path, header, tuple(batches)
+
+    @classmethod
+    def open(cls, path: str | Path) -> FeatureStore:
+        """Open a store. Raises StoreError when there is none, or when it is damaged or mixed."""
+        folder = Path(path)
+        found = load(folder)
+        if found is None:
+            raise StoreError(f"expected a feature store at {folder}, but it holds no shards; run `corit extract` first")
+        return cls(folder, *found)
+
+    def __len__(self) -> int:
+        return sum(b.num_rows for b in self._batches)
+
+    @property
+    def digest(self) -> str:
+        """The recipe's digest."""
+        return self.header.digest
+
+    @property
+    def width(self) -> int:
+        """Dz."""
+        return self.header.width
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe of the features. Raises RecipeError when another version of this package wrote it."""
+        return Recipe.from_toml(self.header.recipe)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Metadata of all rows, those without a feature included, in the order in which they were stored."""
+        return metadata(self._batches)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows have each status."""
+        return {c["values"]: c["counts"] for c in pc.value_counts(self.table["status"]).to_pylist()}
+
+    def features(self, *, level: int | None = None, **equal: object) -> Features:
+        """The rows with a feature, selected by metadata; see `Features.select`.
+
+        level: F_l = [C; T_1..T_K] of that layer, (1+K) D numbers, in place of z; 0 is the embedding. Raises StoreError
+        when the store keeps no such level or no such row.
+        """
+        index = np.flatnonzero(_matches(self.table, {"status": "ok", **equal}))
+        if len(index) == 0:
+            raise StoreError(f"{self.path} holds no measured row with {equal or 'any value'}; it has {self.counts()}")
+        table = self.table.take(pa.array(index))
+        order = pc.sort_indices(table, sort_keys=[("id", "ascending"), ("face", "ascending")]).to_numpy()
+        index = index[order]
+        ends = np.cumsum([b.num_rows for b in self._batches])
+        shard = np.searchsorted(ends, index, side="right")
+        row = index - np.concatenate([[0], ends])[shard]
+        return Features(MappedRows(self._blocks(level), shard, row), table.take(pa.array(order)), self.digest)
+
+    def _blocks(self, level: int | None) -> tuple[np.ndarray, ...]:
+        if level is None:
+            return tuple(shards.block(b, "z") for b in self._batches)
+        shape = self.header.levels
+        if shape is None:
+            raise StoreError(f"{self.path} keeps no levels; extract into another folder with levels kept")
+        if not 0 <= level < shape[0]:
+            raise StoreError(f"expected a level from 0 to {shape[0] - 1}, got {level}")
+        blocks = (shards.block(b, "levels").reshape(-1, *shape)[:, level] for b in self._batches)
+        return tuple(x.reshape(len(x), -1) for x in blocks)
+
+
+def load(folder: Path) -> tuple[Header, list[pa.RecordBatch]] | None:
+    """The header and the shards of a folder, None where there are none. Raises StoreError unless they fit together."""
+    paths = sorted(folder.glob(f"part-*{shards.SUFFIX}"))
+    if not paths:
+        return None
+    (header, first), *rest = (shards.read(p) for p in paths)
+    for path, (other, _) in zip(paths[1:], rest, strict=True):
+        header.require(other, path)
+    batches = [first, *(batch for _, batch in rest)]
+    _require_unique(metadata(batches), folder)
+    return header, batches
+
+
+def metadata(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """The columns of the shards that are not features."""
+    return pa.Table.from_batches([b.select(shards.METADATA.names).replace_schema_metadata() for b in batches])
+
+
+def _require_unique(table: pa.Table, folder: Path) -> None:
+    counts = table.group_by(["id", "face"]).aggregate([([], "count_all")])
+    twice = counts.filter(pc.field("count_all") > 1)
+    if twice.num_rows:
+        name, face = twice["id"][0].as_py(), twice["face"][0].as_py()
+        raise StoreError(f"{folder} holds {name!r}, face {face}, twice: two stores were mixed; extract again")

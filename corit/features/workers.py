@@ -1,0 +1,147 @@
+"""Decode and prepare pictures, in this process or in others: the part of extraction that needs no model."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch.utils.data import DataLoader
+
+from corit.data.sample import Sample, Source
+from corit.errors import InputError, NoFaceError
+from corit.views.prepare import Views
+
+if TYPE_CHECKING:
+    from corit.images.media import Picture
+
+SELF_BLENDED = "self-blended"
+# A forked worker inherits the threads' locks of OpenMP and OpenCV without their threads, and may wait forever.
+START = "spawn"
+
+
+class Preparation(Protocol):
+    """What prepares pictures: `corit.views.prepare.Preparer`. It is sent to worker processes, so it must pickle."""
+
+    def crops(self, picture: Picture) -> Sequence[Any]:
+        """The faces, or the one scene, of a picture. Raises InputError where there is none."""
+
+    def views(self, crop: Any) -> Views:
+        """Image, twins and regions of a crop."""
+
+    def forge(self, crop: Any, draw: int) -> Any:
+        """A self-blended fake of a crop, drawn apart from its twins."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A sample and what is to be measured of it: None is the picture itself, n its n-th self-blended fake."""
+
+    sample: Sample
+    draws: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A row before the model saw it: a face's views, or why there are none."""
+
+    sample: Sample
+    face: int
+    views: Views | None
+    box: tuple[float, float, float, float] | None = None
+    status: str = "ok"
+    reason: str = ""
+
+
+def forged_sample(sample: Sample, draw: int) -> Sample:
+    """The sample of a real one's self-blended fake: another id and label, the same group and split."""
+    return replace(sample, id=f"{sample.id}~sbi{draw}", label=1, manipulation=SELF_BLENDED)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """Job -> items, in this process or in another: the part of extraction that needs no model."""
+
+    source: Source
+    preparer: Preparation
+
+    def __getitem__(self, job: Job) -> list[Item]:
+        with _naming(job.sample):
+            try:
+                crops = self.preparer.crops(self.source.load(job.sample))
+                if not crops:
+                    raise NoFaceError("the picture shows nothing to measure: no face was found")
+            except InputError as err:
+                draws = (None,) if None in job.draws else job.draws
+                return [_failed(_named(job.sample, n), 0, None, err) for n in draws]
+            return [self._item(job.sample, n, face, c) for n in job.draws for face, c in enumerate(crops)]
+
+    def _item(self, sample: Sample, draw: int | None, face: int, crop: Any) -> Item:
+        named = _named(sample, draw)
+        try:
+            views = self.preparer.views(crop if draw is None else self.preparer.forge(crop, draw))
+        except InputError as err:
+            return _failed(named, face, crop.box, err)
+        return Item(named, face, views, views.box)
+
+
+def _named(sample: Sample, draw: int | None) -> Sample:
+    return sample if draw is None else forged_sample(sample, draw)
+
+
+def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | None, err: InputError) -> Item:
+    return Item(sample, face, None, box, err.status, str(err))
+
+
+@contextmanager
+def _naming(sample: Sample) -> Generator[None]:
+    """Say with any error that passes which sample it came from."""
+    try:
+        yield
+    except BaseException as err:
+        err.add_note(f"while preparing sample {sample.id!r} ({sample.path})")
+        raise
+
+
+def prepare(jobs: Sequence[Job], worker: Worker, workers: int) -> Generator[list[Item]]:
+    """The items of each job, in the order of the jobs, a few jobs ahead of the model when there are workers."""
+    loader: DataLoader[list[Item]] = DataLoader(
+        worker,  # type: ignore[arg-type]
+        sampler=jobs,  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
+        batch_size=None,
+        num_workers=workers,
+        collate_fn=_unchanged,
+        worker_init_fn=_single_threaded,
+        multiprocessing_context=START if workers else None,
+        generator=torch.Generator(),  # else the loader draws from the global one
+    )
+    with _signals_held():
+        prepared = iter(loader)
+    yield from prepared
+
+
+def _unchanged(items: list[Item]) -> list[Item]:
+    return items
+
+
+def _single_threaded(_: int) -> None:
+    """One thread for OpenCV in each worker; torch's loader sees to its own."""
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+@contextmanager
+def _signals_held() -> Generator[None]:
+    """Processes started inside never see Ctrl-C: the main process tells them when to stop."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from reference import corit as slow
+from timm.models.vision_transformer import VisionTransformer
+
+from corit.backbone import Backbone
+from corit.errors import RecipeError
+from corit.model import corit, unifd
+from corit.model.encode import Encoder
+from corit.recipe import BackboneRecipe, ModelRecipe, Recipe, ViewsRecipe
+from corit.seeding import generator
+from corit.views.prepare import Views
+
+DEPTH, SIDE, N = 4, 32, 16
+
+
+def backbone(registers=0, seed=0):
+    torch.manual_seed(seed)
+    model = VisionTransformer(
+        img_size=SIDE, patch_size=8, embed_dim=24, depth=DEPTH, num_heads=3, num_classes=0, reg_tokens=registers
+    )
+    for p in model.parameters():
+        torch.nn.init.normal_(p, std=0.25)
+    return Backbone(model, "tiny", mean=(0.5,) * 3, std=(0.5,) * 3)
+
+
+class OneImage:
+    """The backbone on NumPy arrays of one image, for the slow twin."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def embed(self, image):
+        return self.model.embed(torch.from_numpy(image)[None])[0].numpy()
+
+    def block(self, l, tokens):
+        return self.model.block(l, torch.from_numpy(tokens)[None])[0].numpy()
+
+    def norm(self, tokens):
+        return self.model.norm(torch.from_numpy(tokens)[None])[0].numpy()
+
+
+def batch(seed=0, b=3, k=3):
+    rng = generator("corit test", seed)
+    images = rng.normal(size=(b, 3, SIDE, SIDE))
+    twins = images.copy()
+    twins[:, :, 8:24, 8:24] += 0.3 * rng.normal(size=(b, 3, 16, 16))
+    regions = np.stack([rng.integers(0, k + 1, N) == np.arange(k)[:, None] for _ in range(b)])
+    regions[0, 0] = False  # an empty region
+    if b > 1:
+        twins[1] = images[1]  # g = 0: no anchor anywhere
+    return images, twins, regions
+
+
+SWITCHES = [
+    {},
+    {"rrm": False},
+    {"hri": False},
+    {"rsi": False},
+    {"rsi": False, "hri": False},
+    {"inject": False},
+    {"inject": False, "rrm": False},
+    {"start": "zeros"},
+    {"start": "class", "twin": "zeros"},
+    {"pooling": "max"},
+    {"pooling": "max", "rrm": False, "hri": False},
+    {"middle": 1, "middle_norm": False},
+    {"middle": 4},
+    {"fusion": "cross-attention"},
+    *({"tau": tau, "threshold": kind} for tau, kind in itertools.product([0.0, 0.5, 1.3], ["relative", "absolute"])),
+    {"tau": 0.4, "threshold": "cosine"},
+]
+
+
+@pytest.mark.parametrize("registers", [0, 2])
+@pytest.mark.parametrize("switches", SWITCHES, ids=str)
+def test_fast_equals_slow(switches, registers, agree):
+    model, recipe = backbone(registers).double(), ModelRecipe(**switches)
+    images, twins, regions = batch()
+    with torch.inference_mode():
+        found = corit.forward(
+            model,
+            torch.from_numpy(images),
+            torch.from_numpy(twins),
+            torch.from_numpy(regions),
+            recipe,
+            keep_levels=True,
+            keep_masks=True,
+            keep_patches=True,
+        )
+    middle = corit.middle_layer(DEPTH, recipe)
+    one = OneImage(model)
+    for i in range(len(images)):
+        z, masks, levels = slow.forward(one, images[i], twins[i], regions[i], recipe, DEPTH, model.prefix, middle)
+        agree(found.z[i], z)
+        agree(found.levels[i], levels)
+        assert np.array_equal(found.masks[i].numpy(), masks)
+    assert found.z.shape[1] == corit.width(recipe, 24, 3)
+    assert found.patches.shape == (3, 2, N, 24)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_any_number_of_regions(k, agree):
+    model, recipe = backbone().double(), ModelRecipe()
+    images, twins, regions = batch(k=k)
+    tensors = [torch.from_numpy(a) for a in (images, twins, regions)]
+    with torch.inference_mode():
+        found = corit.forward(model, *tensors, recipe)
+    z, _, _ = slow.forward(OneImage(model), images[2], twins[2], regions[2], recipe, DEPTH, 1, 3)
+    agree(found.z[2], z)
+
+
+def test_without_regions_and_with_one_level_corit_is_unifd():
+    model = backbone()
+    images, _, regions = (torch.from_numpy(a) for a in batch())
+    plain = unifd.forward(model, images.float())
+    for none in (ModelRecipe(rsi=False, hri=False), ModelRecipe(hri=False, rrm=False)):
+        empty = regions if not none.rsi else regions[:, :0]
+        assert torch.equal(corit.forward(model, images.float(), None, empty, none).z, plain.z)
+
+
+def test_unifd_is_the_class_token_of_every_level(agree):
+    model = backbone()
+    images = torch.from_numpy(batch()[0]).float()
+    found = unifd.forward(model, images, keep_levels=True, keep_patches=True)
+    whole = model.model.forward_features(images)
+    agree(found.z, whole[:, 0], rtol=1e-5, atol=1e-6)
+    agree(found.levels[:, -1, 0], found.z)
+    agree(found.patches[:, 0], whole[:, 1:], rtol=1e-5, atol=1e-6)
+    assert found.levels.shape == (3, DEPTH + 1, 1, 24)
+
+
+def test_identical_twins_leave_every_mask_empty_and_every_region_silent():
+    model = backbone()
+    images, _, regions = (torch.from_numpy(a) for a in batch(b=1))
+    x = images.float()
+    found = corit.forward(model, x, x, regions, ModelRecipe(inject=False), keep_masks=True, keep_levels=True)
+    assert not found.masks.any()
+    silent = model.norm(torch.zeros(24))
+    assert torch.allclose(found.levels[0, 1:, 1:], silent.expand(DEPTH, 3, 24))
+
+
+def test_a_higher_tau_keeps_fewer_patches():
+    model = backbone()
+    images, twins, regions = (torch.from_numpy(a) for a in batch(b=1))
+    kept = []
+    for tau in (0.0, 0.5, 1.0, 2.0):
+        recipe = ModelRecipe(tau=tau, inject=False)
+        kept.append(
+            int(corit.forward(model, images.float(), twins.float(), regions, recipe, keep_masks=True).masks.sum())
+        )
+    assert kept == sorted(kept, reverse=True)
+    assert kept[0] > kept[-1]
+
+
+def views(b=5, seed=0, twins=1):
+    rng = generator("views", seed)
+    out = []
+    for _ in range(b):
+        image = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+        twin = np.repeat(image[None], twins, 0)
+        twin[:, 8:20, 8:20] //= 2
+        regions = np.zeros((3, N), bool)
+        regions[rng.integers(0, 3, N), np.arange(N)] = True
+        out.append(Views(image, twin, regions, np.ones((SIDE, SIDE), bool)))
+    return out
+
+
+def recipe(**changes):
+    return Recipe(backbone=BackboneRecipe(name="tiny")).replace(**changes)
+
+
+def test_a_score_does_not_depend_on_its_batch(agree):
+    encoder, pictures = Encoder(backbone(), recipe()), views()
+    whole = encoder(pictures, keep_levels=True)
+    for i, v in enumerate(pictures):
+        alone = encoder([v], keep_levels=True)
+        agree(alone.z[0], whole.z[i], rtol=1e-5, atol=1e-5)
+        agree(alone.levels[0], whole.levels[i], rtol=1e-5, atol=1e-5)
+    backwards = encoder(pictures[::-1])
+    agree(backwards.z.flip(0), whole.z, rtol=1e-5, atol=1e-5)
+    assert whole.z.shape[1] == encoder.width
+    assert whole.levels.shape[1:] == encoder.level_shape
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_stays_near_float32(precision):
+    pictures = views()
+    full = Encoder(backbone(), recipe(**{"model.rrm": False}))(pictures).z
+    half = Encoder(backbone(), recipe(**{"model.rrm": False, "backbone.precision": precision}))(pictures).z
+    assert torch.nn.functional.cosine_similarity(full, half.float()).min() > 0.99
+    refined = Encoder(backbone(), recipe(**{"backbone.precision": precision}))(pictures, keep_masks=True)
+    assert torch.isfinite(refined.z.float()).all()
+    assert refined.masks.dtype == torch.bool
+
+
+class CountingBackbone(torch.nn.Module):
+    """Counts the pictures that are embedded."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.seen = inner, 0
+
+    def __getattr__(self, name):
+        return super().__getattr__(name) if name in ("inner",) else getattr(self.inner, name)
+
+    def embed(self, images):
+        self.seen += len(images)
+        return self.inner.embed(images)
+
+
+@pytest.mark.parametrize(
+    ("changes", "per_picture"),
+    [
+        ({}, 2),
+        ({"model.rrm": False}, 1),
+        ({"model.rsi": False}, 1),
+        ({"model.kind": "unifd"}, 1),
+    ],
+)
+def test_the_twin_is_computed_only_where_it_matters(changes, per_picture):
+    counted = CountingBackbone(backbone())
+    encoder = Encoder(counted, recipe(**changes))
+    assert encoder.needs_twin == (per_picture == 2)
+    encoder(views(3, twins=per_picture - 1))
+    assert counted.seen == 3 * per_picture
+
+
+def test_bad_combinations_are_refused_in_words():
+    with pytest.raises(RecipeError, match="prepare with twins"):
+        Encoder(backbone(), recipe())(views(twins=0))
+    images, _, regions = (torch.from_numpy(a) for a in batch())
+    with pytest.raises(RecipeError, match="none was given"):
+        corit.forward(backbone(), images.float(), None, regions, ModelRecipe())
+    with pytest.raises(RecipeError, match="a block from 1 to 4, got 9"):
+        Encoder(backbone(), recipe(**{"model.middle": 9}))
+    with pytest.raises(RecipeError, match="the backbone is tiny"):
+        Encoder(backbone(), Recipe())
+
+
+@pytest.mark.parametrize("views_recipe", [ViewsRecipe(), ViewsRecipe(random_regions=5)])
+def test_width_follows_the_regions(views_recipe):
+    encoder = Encoder(backbone(), Recipe(BackboneRecipe(name="tiny"), views_recipe))
+    k = views_recipe.random_regions or 3
+    assert encoder.width == 2 * (1 + k) * 24
