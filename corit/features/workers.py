@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -118,7 +119,7 @@ def prepare(jobs: Sequence[Job], worker: Worker, workers: int) -> Generator[list
         multiprocessing_context=START if workers else None,
         generator=torch.Generator(),  # else the loader draws from the global one
     )
-    with _signals_held():
+    with _deaf():
         prepared = iter(loader)
     yield from prepared
 
@@ -135,13 +136,13 @@ def _single_threaded(_: int) -> None:
 
 
 @contextmanager
-def _signals_held() -> Generator[None]:
-    """Processes started inside never see Ctrl-C: the main process tells them when to stop."""
-    if not hasattr(signal, "pthread_sigmask"):
+def _deaf() -> Generator[None]:
+    """Processes started inside never hear Ctrl-C: the main process tells them when to stop."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # ignored signals stay ignored in a new process
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, before)

@@ -81,7 +81,7 @@ def test_levels_are_kept_on_request(tmp_path):
         (Pictures(), {"batch": 7, "shard_rows": 5}),
         (Pictures(), {"batch": 1000}),
         (Pictures(shuffled=True), {"batch": 4}),
-        (Pictures(masked=True), {"workers": 2}),
+        (Pictures(deaf=True), {"workers": 2}),
         (Pictures(shuffled=True), {"workers": 1, "batch": 3}),
     ],
 )
@@ -261,7 +261,7 @@ def test_an_interrupt_with_workers(tmp_path, whole):
         os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, Pictures(masked=True), workers=1, batch=4, forge=2, progress=progress)
+        run(tmp_path, Pictures(deaf=True), workers=1, batch=4, forge=2, progress=progress)
     assert 0 < len(rows(tmp_path)) < len(whole)
 
 
