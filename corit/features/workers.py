@@ -27,13 +27,13 @@ START = "spawn"
 class Preparation(Protocol):
     """What prepares pictures: `corit.views.prepare.Preparer`. It is sent to worker processes, so it must pickle."""
 
-    def crops(self, picture: Picture) -> Sequence[Any]:
+    def crops(self, picture: Picture, /) -> Sequence[Any]:
         """The faces, or the one scene, of a picture. Raises InputError where there is none."""
 
-    def views(self, crop: Any) -> Views:
+    def views(self, crop: Any, /) -> Views:
         """Image, twins and regions of a crop."""
 
-    def forge(self, crop: Any, draw: int) -> Any:
+    def forge(self, crop: Any, draw: int, /) -> Any:
         """A self-blended fake of a crop, drawn apart from its twins."""
 
 

@@ -13,13 +13,16 @@ from stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
 from timm.models.vision_transformer import VisionTransformer
 
 from corit import backbone as bb
+from corit import catalog
 from corit.errors import DataError, StoreError, WeightsError
 from corit.features import shards
 from corit.features.extract import Summary, extract, progress_bar
 from corit.features.store import FeatureStore
 from corit.features.writer import StoreWriter
 from corit.model.encode import Encoder
-from corit.views.prepare import Views
+from corit.recipe import BackboneRecipe, Recipe
+from corit.views.prepare import Preparer, Views
+from corit.world.miniature import Miniature, MiniatureSpec
 
 
 def run(path, source=None, encoder=None, **kw):
@@ -359,3 +362,26 @@ def test_a_stored_feature_is_the_encoders(tmp_path, agree, kind, precision):
         alone.append(of([Faces().views(crop)]).z.float().numpy()[0])
     agree(features.to_tensor(), np.stack(alone), rtol=0.02 if precision == "bfloat16" else 1e-3, atol=0.02)
     assert FeatureStore.open(tmp_path).features(level=2).width == of.level_shape[1] * 12
+
+
+def miniature(workers, path):
+    world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1))
+    backbone = catalog.backbone("miniature", "packaged")
+    of = Encoder(backbone, Recipe(BackboneRecipe("miniature")))
+    preparer = Preparer.of(of.recipe, side=backbone.side, grid=backbone.grid)
+    done = extract(world, preparer, of, path, forge=1, workers=workers)
+    return world, preparer, of, done
+
+
+def test_the_miniature_from_end_to_end(tmp_path, agree):
+    world, preparer, of, done = miniature(0, tmp_path / "alone")
+    assert done.counts == {"ok": 6 * (1 + 4 + 1)}
+    features = FeatureStore.open(tmp_path / "alone").features()
+    for i in (0, 20):
+        sample = next(s for s in world.samples if s.id == features.ids[i].split("~")[0])
+        views = preparer(world.load(sample))
+        if "~" in features.ids[i]:
+            views = [preparer.views(preparer.forge(preparer.crops(world.load(sample))[0], 0))]
+        agree(features.gather(np.array([i])), of(views).z, rtol=1e-3, atol=1e-2)
+    miniature(2, tmp_path / "helped")
+    assert rows(tmp_path / "helped") == rows(tmp_path / "alone")
