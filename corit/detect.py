@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from safetensors.torch import load_file, save_file
 from corit.errors import DetectorError, InputError
 from corit.evaluate.calibration import Calibration
 from corit.heads.head import Head, HeadRecipe
-from corit.images.media import Picture
+from corit.images.media import Picture, read_picture
+from corit.model.corit import Readout
 from corit.model.encode import Encoder
 from corit.recipe import Recipe
 from corit.views.prepare import Preparer, Views
@@ -112,7 +113,7 @@ class Detector:
         except (OSError, SafetensorError) as err:
             raise DetectorError(f"expected head.safetensors in {folder}, but it cannot be read: {err}") from err
         if weights is not None:
-            card = _with(card, weights=weights)
+            card = replace(card, weights=weights)
         return cls(Head.from_state(state, card.head), card, device=device)
 
     def save(self, path: str | Path) -> Path:
@@ -138,7 +139,7 @@ class Detector:
         from corit import catalog
 
         recipe = self.card.recipe.backbone
-        backbone = catalog.backbone(recipe.name, self.card.weights, recipe.precision)
+        backbone = catalog.backbone(recipe.name, self.card.weights)
         if backbone.digest != recipe.weights:
             raise DetectorError(
                 f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}, but "
@@ -195,9 +196,9 @@ class Detector:
         map is zero on average over a region and shows where, inside it, the head finds what it calls fake.
         """
         readout = self.encoder([_with_twin(view, 0)], keep_masks=True, keep_patches=True)
-        z = readout.z.float().cpu().requires_grad_()
+        z = readout.z.float().cpu().clone().requires_grad_()
         (slope,) = torch.autograd.grad(self.head.logits(z).sum(), z)
-        heat = _patch_evidence(readout, slope[0], view.regions)
+        heat = _patch_evidence(readout, slope[0])
         return Evidence(view.image, view.regions, heat.reshape(self.backbone.grid))
 
     def scan(self, reports: Iterator[tuple[str, Sequence[Views] | InputError]], *, batch: int = 8) -> Iterator[Report]:
@@ -222,3 +223,60 @@ class Detector:
 def failed(path: str, error: InputError) -> Report:
     """The report of a picture that could not be scored: one row with a status and a reason."""
     return Report(path, (Row(path, None, None, None, None, error.status, str(error)),))
+
+
+def _with_twin(view: Views, index: int) -> Views:
+    """The view with one of its twins alone, or as it is where it has none."""
+    return replace(view, twins=view.twins[index : index + 1]) if len(view.twins) > 1 else view
+
+
+def _picture(image: str | Path | np.ndarray | Picture) -> Picture:
+    if isinstance(image, Picture):
+        return image
+    return Picture(image) if isinstance(image, np.ndarray) else read_picture(image)
+
+
+def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:
+    """(N) of a readout of one view, with masks where the model has regions and the slope d logit / d z (Dz)."""
+    assert readout.patches is not None
+    v = readout.patches[0].float().cpu()  # (2, N, D)
+    width = v.shape[-1]
+    tokens = slope.view(-1, width)  # [C; T] of each level in turn, or the class token alone
+    levels = v if readout.masks is not None and len(tokens) % 2 == 0 else v[1:]
+    per_level = tokens.view(len(levels), -1, width)
+    heat = torch.zeros(v.shape[1])
+    for j, level in enumerate(levels):
+        regions = per_level[j, 1:]
+        if len(regions) == 0:  # no region tokens: the class token's slope reads every patch
+            heat += (level - level.mean(0)) @ per_level[j, 0]
+            continue
+        masks = readout.masks[0, -1].cpu()  # type: ignore[index]
+        for k, row in enumerate(regions):
+            chosen = masks[k].float()
+            count = chosen.sum().clamp_min(1)
+            mean = (chosen @ level) / count
+            heat += chosen * ((level - mean) @ row) / count
+    return heat.numpy()
+
+
+def _card_json(card: Card) -> dict[str, Any]:
+    return {"format": FORMAT, **asdict(card), "recipe": card.recipe.to_toml(), "recipe_digest": card.recipe.digest}
+
+
+def _read_card(folder: Path) -> Card:
+    path = folder / "detector.json"
+    if not path.is_file():
+        raise DetectorError(f"expected a detector folder with detector.json at {folder}; make one with corit train")
+    try:
+        saved = json.loads(path.read_text())
+        if saved.pop("format") != FORMAT:
+            raise DetectorError(f"{path} is of another format than {FORMAT}; use the version of corit that wrote it")
+        digest = saved.pop("recipe_digest")
+        recipe = Recipe.from_toml(saved.pop("recipe"))
+        head, calibration = HeadRecipe(**saved.pop("head")), Calibration(**saved.pop("calibration"))
+        card = Card(recipe, head, calibration, **{k: tuple(v) if k == "classes" else v for k, v in saved.items()})
+    except (json.JSONDecodeError, KeyError, TypeError) as err:
+        raise DetectorError(f"{path} is damaged: {err!r}; train the detector again or restore the file") from err
+    if recipe.digest != digest:
+        raise DetectorError(f"{path} was edited: its recipe no longer has the digest it was trained with")
+    return card

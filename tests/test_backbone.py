@@ -104,7 +104,7 @@ def openai_layout(state):
         k = "ln_post" + k[4:] if k.startswith("norm.") else k
         special = {
             "cls_token": ("class_embedding", v.reshape(-1)),
-            "head.weight": ("proj", v.mT.contiguous()),
+            "head.weight": ("proj", (v.mT if v.ndim == 2 else v).contiguous()),
             "pos_embed": ("positional_embedding", v.reshape(-1, v.shape[-1])),
         }
         k, v = special.get(k, (k, v))

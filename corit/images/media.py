@@ -16,25 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from corit.errors import TooSmallError, UnreadableError, UnsupportedError
 
 SUFFIXES = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".jp2",
-    ]
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
 )
 MEGAPIXELS = 200.0
 MEGABYTES = 500.0

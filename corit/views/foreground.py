@@ -45,6 +45,8 @@ def saliency(pixels: np.ndarray, working: int = 128) -> np.ndarray:
     side = pixels.shape[0]
     small = cv2.resize(pixels, (working, working), interpolation=cv2.INTER_AREA)
     unlikely = _contrast(small) * _centrality(working)
+    if np.ptp(small) == 0:  # one colour: nothing to cut out, and GrabCut would find no samples
+        return ellipse(side)
     labels = np.where(unlikely > np.quantile(unlikely, 0.7), cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[:3], labels[-3:], labels[:, :3], labels[:, -3:] = (cv2.GC_BGD,) * 4
     cv2.setRNGSeed(0)  # GrabCut's clusters start from OpenCV's global generator

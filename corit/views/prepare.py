@@ -134,9 +134,7 @@ class Preparer:
         scale = np.array([self.side / width, self.side / height], np.float32)
         points = None if picture.landmarks is None else picture.landmarks * scale
         if points is None and picture.mask is None:
-            raise DataError(
-                "an aligned crop needs landmarks or a face mask to know where the face is; give --landmarks"
-            )
+            raise DataError("an aligned crop needs landmarks or a face mask, to know where the face is")
         mask = face_hull(points, self.side) if points is not None else _resize_mask(picture.mask, self.side)
         return Crop(_resize(picture.pixels, self.side), mask, points)
 
@@ -148,9 +146,7 @@ class Preparer:
             return Crop(pixels, fit(known, self.side)[..., 0] > 127)
         if self.recipe.foreground == "tokens":
             if self.tokens is None:
-                raise DataError(
-                    'the recipe finds the foreground by "tokens", but no backbone was given to the preparer'
-                )
+                raise DataError('the recipe finds the foreground by "tokens", but the preparer was given none')
             return Crop(pixels, token_foreground(pixels, self.tokens))
         return Crop(pixels, saliency(pixels))
 
@@ -161,7 +157,7 @@ class Preparer:
         return Views(crop.pixels, stack, self._regions(crop), crop.mask, crop.box)
 
     def forge(self, crop: Crop, number: int) -> Crop:
-        """A self-blended fake of a real crop, drawn apart from its twins, with source or target perturbed as SBI trains."""
+        """A self-blended fake of a real crop, drawn apart from its twins; source or target is perturbed, as in SBI."""
         pixels = self._blend(crop, generator("fake", number, crop.pixels), perturb="either")
         return replace(crop, pixels=pixels)
 

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import corit
+from corit import catalog
+from corit.detect import Card, Detector, Row
+from corit.errors import DetectorError
+from corit.evaluate.calibration import Calibration
+from corit.heads.head import Head, HeadRecipe
+from corit.heads.rows import Standardiser
+from corit.recipe import BackboneRecipe, Recipe
+from corit.seeding import torch_generator
+from corit.world.miniature import Miniature
+
+
+def detector(kind="corit"):
+    backbone = catalog.backbone("miniature")
+    recipe = Recipe(BackboneRecipe("miniature", backbone.digest)).replace(**{"model.kind": kind})
+    width = {"corit": 8 * 96, "unifd": 96}[kind]
+    weight = torch.randn(1, width, generator=torch_generator("w"))
+    head = Head(weight, torch.zeros(1), Standardiser(torch.zeros(width), torch.full((width,), width**-0.5)))
+    calibration = Calibration(1.0, 0.0, 0.7, 0.4, 0.05, 10, 10)
+    return Detector(head, Card(recipe, HeadRecipe(), calibration, "packaged", "Apache-2.0", ("real", "fake"), "d"))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    world = Miniature(splits=["val"])
+    return [world.load(s) for s in world.samples[:3]]
+
+
+@pytest.mark.parametrize("kind", ["corit", "unifd"])
+def test_a_detector_comes_back_from_its_folder_with_the_same_scores(kind, pictures, tmp_path):
+    made = detector(kind)
+    made.save(tmp_path / "d")
+    loaded = corit.Detector.load(tmp_path / "d")
+    for p in pictures:
+        a, b = made(p), loaded(p, evidence=True)
+        assert a.rows == b.rows
+        assert a.rows[0].status == "ok"
+        assert 0 <= a.score <= 1
+        assert b.evidence[0].heat.shape == (8, 8)
+        assert np.isfinite(b.evidence[0].heat).all()
+    assert json.loads((tmp_path / "d" / "detector.json").read_text())["licence"] == "Apache-2.0"
+    made.save(tmp_path / "d")
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["d"]
+
+
+def test_a_spread_does_not_change_the_score(pictures):
+    made = detector()
+    one, many = made(pictures[0]).rows[0], made(pictures[0], twins=4).rows[0]
+    assert one.score == pytest.approx(many.score, abs=1e-5)
+    assert one.spread is None
+    assert many.spread > 0
+
+
+def test_trouble_becomes_a_row_and_never_a_score(tmp_path):
+    (tmp_path / "x.jpg").write_bytes(b"nonsense")
+    row = detector()(tmp_path / "x.jpg").rows[0]
+    assert (row.status, row.score, row.verdict) == ("unreadable", None, None)
+    assert "not one" in row.reason
+    assert detector()(np.zeros((8, 8, 3), np.uint8)).rows[0].status == "too_small"
+    with pytest.raises(ValueError, match="exactly when it is ok"):
+        Row("x", None, 0.5, None, None, "no_face", "")
+
+
+def test_streams_keep_their_order(pictures):
+    made = detector()
+    prepare = made.preparer()
+    found = list(made.scan(((str(i), prepare(p)) for i, p in enumerate(pictures)), batch=2))
+    assert [r.path for r in found] == ["0", "1", "2"]
+    assert found[2].score == pytest.approx(made(pictures[2]).score, abs=1e-5)
+
+
+def test_damaged_detectors_are_refused_in_words(tmp_path, pictures):
+    with pytest.raises(DetectorError, match="expected a detector folder"):
+        Detector.load(tmp_path)
+    folder = detector().save(tmp_path / "d")
+    saved = json.loads((folder / "detector.json").read_text())
+    for change, words in (
+        ({"recipe": "[model]\ntau = 0.9"}, "was edited"),
+        ({"format": 9}, "another format"),
+        ({"surprise": 1}, "is damaged"),
+    ):
+        (folder / "detector.json").write_text(json.dumps(saved | change))
+        with pytest.raises(DetectorError, match=words):
+            Detector.load(folder)
+    (folder / "detector.json").write_text(json.dumps(saved))
+    with pytest.raises(DetectorError, match="--weights"):
+        Detector.load(folder, weights="random:3")(pictures[0])
+    (folder / "head.safetensors").write_bytes(b"x")
+    with pytest.raises(DetectorError, match="cannot be read"):
+        Detector.load(folder)
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(DetectorError, match="not a detector"):
+        detector().save(tmp_path / "taken")
