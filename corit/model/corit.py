@@ -30,8 +30,15 @@ class Readout:
 
 
 def proxy(v: Tensor, twin: Tensor) -> Tensor:
-    """(17), (18): g_i = V~_i - V_i, the discrepancy that stands for the gradient with respect to patch i."""
-    return twin.float() - v.float() if v.dtype != torch.float64 else twin - v
+    """(17), (18): g_i = V~_i - V_i, the discrepancy that stands for the gradient with respect to patch i.
+
+    A difference within rounding of V_i is zero: image and twin stand at different places of one batch, where a matrix
+    product may round differently, and an anchor must not be made of that.
+    """
+    v, twin = (v, twin) if v.dtype == torch.float64 else (v.float(), twin.float())
+    g = twin - v
+    rounding = 64 * torch.finfo(v.dtype).eps * v.norm(dim=-1, keepdim=True)
+    return torch.where(g.norm(dim=-1, keepdim=True) > rounding, g, 0.0)
 
 
 def anchor(g: Tensor, regions: Tensor) -> Tensor:
