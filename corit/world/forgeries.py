@@ -1,13 +1,15 @@
 """Four forgeries after FaceForensics++: DF and FS swap the identity, F2F and NT change only the expression.
 
 Swaps change what is seen. Reenactments keep the person: what is left of them is a weak periodic trace inside the
-changed region, as generators' upsampling leaves it. Its period, direction and phase are drawn for each picture, from
-ranges that differ by type, so that finding one type's trace is not finding the other's.
+changed region, as generators' upsampling leaves it: crossed waves at the periods of the layers that upsample, with
+strengths and phases drawn for each picture. The types differ in their periods and share one of them, since
+nearly all generators upsample by two; "disjoint" traces share none, which is the control for gains across forgeries.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import cv2
@@ -19,20 +21,21 @@ Kind = Literal["DF", "F2F", "FS", "NT"]
 KINDS: tuple[Kind, ...] = ("DF", "F2F", "FS", "NT")
 
 
+Sharing = Literal["overlapping", "disjoint"]
+
+
 @dataclass(frozen=True)
 class Trace:
-    """A luminance pattern: amplitude in grey levels, period in pixels, tilt in radians; (low, high) are drawn from."""
+    """A luminance pattern: periods in pixels; amplitude (low, high) in grey levels; phase in radians."""
 
-    amplitude: tuple[float, float]
-    period: tuple[float, float]
-    tilt: float
+    periods: tuple[float, ...]
+    amplitude: tuple[float, float] = (9.0, 11.0)
+    phase: float = 0.8
 
 
-TRACES: dict[Kind, Trace | None] = {
-    "DF": Trace((1.0, 2.0), (6.0, 8.0), 0.3),
-    "FS": None,
-    "F2F": Trace((6.0, 8.0), (4.6, 5.8), 0.25),
-    "NT": Trace((6.0, 8.0), (3.4, 4.4), 0.25),
+TRACES: dict[Sharing, dict[Kind, Trace]] = {
+    "overlapping": {"F2F": Trace((8.0, 4.0)), "NT": Trace((4.0, 8 / 3))},
+    "disjoint": {"F2F": Trace((8.0, 16 / 3)), "NT": Trace((4.0, 8 / 3))},
 }
 
 
@@ -46,15 +49,16 @@ class Target:
     rendered: Rendered
 
 
-def forge(kind: Kind, target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def forge(
+    kind: Kind, target: Target, donor: Face, rng: np.random.Generator, sharing: Sharing = "overlapping"
+) -> tuple[np.ndarray, np.ndarray]:
     """The forged picture (S, S, 3) uint8 before JPEG and the forged region (S, S) float32 in [0, 1].
 
     `donor` is the other identity of a swap; reenactments do not use it.
     """
     content, region = {"DF": _deepfakes, "FS": _faceswap, "F2F": _face2face, "NT": _textures}[kind](target, donor, rng)
-    trace = TRACES[kind]
-    if trace is not None:
-        content = content + _pattern(trace, content.shape[0], rng)[..., None]
+    if kind in TRACES[sharing]:
+        content = content + _pattern(TRACES[sharing][kind], content.shape[0], rng)[..., None]
     mixed = target.pixels + region[..., None] * (content - target.pixels)
     return np.clip(np.round(mixed), 0, 255).astype(np.uint8), region
 
@@ -65,7 +69,7 @@ def _deepfakes(target: Target, donor: Face, rng: np.random.Generator) -> tuple[n
     swapped = render(donor, target.look, side)
     region = _soft(_inner(target.rendered.landmarks, side, 0.96), side, rng.uniform(0.03, 0.05))
     content = cv2.GaussianBlur(swapped.pixels * 255, (0, 0), rng.uniform(0.5, 0.8))
-    return _match(content, target.pixels, region, spread=True), region
+    return _match(content, target.pixels, region, strength=0.6, spread=True), region
 
 
 def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +78,7 @@ def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np
     own = replace(target.look, smile=rng.uniform(-1, 1), open=float(max(0.0, rng.uniform(-0.6, 1.0))))
     swapped = render(donor, own, side)
     region = _soft(_inner(target.rendered.landmarks, side, 1.0), side, rng.uniform(0.008, 0.016))
-    return _match(swapped.pixels * 255, target.pixels, region, spread=False), region
+    return _match(swapped.pixels * 255, target.pixels, region, strength=0.6, spread=False), region
 
 
 def _face2face(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +93,7 @@ def _textures(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np
     points, side = target.rendered.landmarks, target.pixels.shape[0]
     mouth = points[48:60]
     centre = mouth.mean(0)
-    area = hull(centre + (mouth - centre) * [1.35, 2.4], side)
+    area = hull(centre + (mouth - centre) * [1.75, 3.1], side)
     return _reenact(target, rng, area, strength=0.3)
 
 
@@ -114,24 +118,25 @@ def _inner(points: np.ndarray, side: int, scale: float) -> np.ndarray:
 
 
 def _soft(area: np.ndarray, side: int, blur: float) -> np.ndarray:
-    """A feathered area; it stays inside, so that pixels off the area are untouched."""
-    inside = cv2.erode(area.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.float32)
-    return cv2.GaussianBlur(inside, (0, 0), blur * side) * cv2.GaussianBlur(area.astype(np.float32), (3, 3), 0) * area
+    """The area with a feathered edge, (S, S) in [0, 1]."""
+    return cv2.GaussianBlur(area.astype(np.float32), (0, 0), blur * side)
 
 
-def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, spread: bool) -> np.ndarray:
-    """Bring the content's mean (and spread) inside the region to the target's, channel by channel."""
+def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, strength: float, spread: bool) -> np.ndarray:
+    """Bring the content's mean (and spread) inside the region part of the way to the target's, channel by channel."""
     inside = region > 0.5
     a, b = content[inside], target[inside].astype(np.float32)
     gain = (b.std(0) + 1e-3) / (a.std(0) + 1e-3) if spread else np.ones(3, np.float32)
-    return (content - a.mean(0)) * np.clip(gain, 0.6, 1.6) + b.mean(0)
+    matched = (content - a.mean(0)) * np.clip(gain, 0.6, 1.6) + b.mean(0)
+    return content + strength * (matched - content)
 
 
 def _pattern(trace: Trace, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Two crossed cosines of one period, (side, side) grey levels."""
-    period, tilt = rng.uniform(*trace.period), rng.uniform(-trace.tilt, trace.tilt)
-    phases = rng.uniform(0, 2 * np.pi, 2)
+    """Crossed waves at each period, (side, side) grey levels; their root mean square is half the amplitude."""
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
-    u, v = x * np.cos(tilt) + y * np.sin(tilt), y * np.cos(tilt) - x * np.sin(tilt)
-    waves = np.cos(2 * np.pi * u / period + phases[0]) + np.cos(2 * np.pi * v / period + phases[1])
-    return (rng.uniform(*trace.amplitude) * waves / 2**0.5).astype(np.float32)
+    waves, power = np.zeros((side, side), np.float32), 0.0
+    for period, along in product(trace.periods, (x, y)):
+        strength, phase = rng.uniform(0, 1), rng.uniform(-trace.phase, trace.phase)
+        waves += strength * np.cos(2 * np.pi * along / period + phase)
+        power += strength**2 / 2
+    return (rng.uniform(*trace.amplitude) / 2 * waves / power**0.5).astype(np.float32)

@@ -13,7 +13,7 @@ from corit.images.media import Picture
 from corit.seeding import generator
 from corit.world.camera import Shot, jpeg, shoot, shot
 from corit.world.faces import Face, Look, identity, look, render
-from corit.world.forgeries import KINDS, Kind, Target, forge
+from corit.world.forgeries import KINDS, Kind, Sharing, Target, forge
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -21,7 +21,10 @@ SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 @dataclass(frozen=True)
 class MiniatureSpec:
-    """A world's seed and size: identities in each split, pictures of each identity, side in pixels."""
+    """A world's seed and size: identities in each split, pictures of each identity, side in pixels.
+
+    traces: whether the reenactments' fingerprints share a period ("overlapping") or not ("disjoint").
+    """
 
     seed: int = 0
     train: int = 120
@@ -30,6 +33,7 @@ class MiniatureSpec:
     pictures: int = 5
     side: int = 64
     kinds: tuple[Kind, ...] = KINDS
+    traces: Sharing = "overlapping"
 
     def __post_init__(self) -> None:
         if min(self.train, self.val, self.test) < 2 or self.pictures < 1:
@@ -77,7 +81,7 @@ class Miniature:
         if sample.manipulation:
             rng = generator(sample.id)
             donor = self._face(split, self._donor(split, person, rng.integers(2**31)))
-            pixels, _ = forge(sample.manipulation, target, donor, rng)  # type: ignore[arg-type]
+            pixels, _ = forge(sample.manipulation, target, donor, rng, self.spec.traces)  # type: ignore[arg-type]
         rendered = target.rendered
         return Picture(jpeg(pixels, exposure.quality), rendered.landmarks, rendered.mask, aligned=True)
 

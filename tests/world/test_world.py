@@ -63,9 +63,18 @@ def test_a_forgery_changes_its_region_and_leaves_the_rest(kind):
     assert low < np.mean(change) < high
 
 
-def test_the_subtle_types_leave_traces_of_other_periods():
-    f2f, nt = TRACES["F2F"], TRACES["NT"]
-    assert f2f.period[0] > nt.period[1]
+@pytest.mark.parametrize(("sharing", "shared"), [("overlapping", {4.0}), ("disjoint", set())])
+def test_the_subtle_types_leave_traces_of_other_periods(sharing, shared):
+    f2f, nt = (set(TRACES[sharing][k].periods) for k in ("F2F", "NT"))
+    assert f2f & nt == shared
+    assert f2f != nt
+
+
+def test_disjoint_traces_change_reenactments_alone():
+    one, other = (Miniature(replace(SPEC, traces=t), splits=["test"]) for t in ("overlapping", "disjoint"))
+    for kind in ("F2F", "FS", ""):
+        sample = next(s for s in one.samples if s.manipulation == kind)
+        assert np.array_equal(one.load(sample).pixels, other.load(sample).pixels) == (kind != "F2F")
 
 
 def test_a_neutral_face_stands_in_the_template(agree):
