@@ -1,0 +1,176 @@
+"""FaceForensics++ with FaceShifter, and DeepFakeDetection, which is distributed with it -> Sample rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
+from corit.data.missing import examples, missing
+from corit.data.sample import Sample, Split
+from corit.errors import DataError
+from corit.images.media import Picture
+
+# Manipulation as the papers abbreviate it -> its folder.
+FOLDERS = {
+    "DF": "Deepfakes",
+    "F2F": "Face2Face",
+    "FS": "FaceSwap",
+    "NT": "NeuralTextures",
+    "FaceShifter": "FaceShifter",
+}
+FOUR = ("DF", "F2F", "FS", "NT")
+COMPRESSIONS = ("raw", "c23", "c40")
+Pairs = dict[Split, list[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class FaceForensics:
+    """FaceForensics++: 1000 videos of one compression, and each manipulation of both orders of 500 pairs of them.
+
+    The official lists of pairs decide the split (360, 70 and 70 pairs). A sample's group is its pair, which the two
+    real videos share with the fakes made of them. Raises DataError when lists or videos are missing.
+    """
+
+    root: str
+    manipulations: tuple[str, ...] = FOUR
+    compression: str = "c23"
+    reading: Reading = ALL
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.manipulations) - set(FOLDERS))
+        if unknown:
+            raise DataError(f"no such manipulation: {', '.join(unknown)}; FaceForensics++ has {', '.join(FOLDERS)}")
+        require_compression(self.compression)
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Reals, then each manipulation, split by split."""
+        pairs = read_pairs(self.root)
+        return tuple(s for kind in ("", *self.manipulations) for s in self._rows(kind, pairs))
+
+    def _rows(self, kind: str, pairs: Pairs) -> Iterator[Sample]:
+        where = os.path.join(self.root, *_folder(kind), self.compression)
+        sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
+        wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
+        found = complete("faceforensics", self.root, where, self.reading, wanted, "the official splits")
+        for name, clip in found.items():
+            split, group = sides[name]
+            video = f"FaceForensics++/{self.compression}/{kind or 'real'}/{name}"
+            yield from rows(
+                clip,
+                self.reading,
+                video=video,
+                label=int(bool(kind)),
+                split=split,
+                dataset="FaceForensics++",
+                manipulation=kind,
+                group=group,
+            )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+@dataclass(frozen=True)
+class DeepFakeDetection:
+    """DeepFakeDetection (DFD): videos of 28 actors and swaps between them, all of them for testing.
+
+    There is no official split: the data set is used to test what was trained elsewhere. A sample's group is the actor
+    who is seen on the film, also under another's face.
+    """
+
+    root: str
+    compression: str = "c23"
+    reading: Reading = ALL
+
+    def __post_init__(self) -> None:
+        require_compression(self.compression)
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Reals, then fakes; none when the reading leaves out the test split."""
+        if "test" not in self.reading.splits:
+            return ()
+        real, fake = ("original_sequences", "actors"), ("manipulated_sequences", "DeepFakeDetection")
+        return (*self._rows(real, ""), *self._rows(fake, "DFD"))
+
+    def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
+        where = os.path.join(self.root, *folder, self.compression)
+        for name, clip in complete("deepfakedetection", self.root, where, self.reading).items():
+            video = f"DeepFakeDetection/{self.compression}/{kind or 'real'}/{name}"
+            yield from rows(
+                clip,
+                self.reading,
+                video=video,
+                label=int(bool(kind)),
+                split="test",
+                dataset="DeepFakeDetection",
+                manipulation=kind,
+                group=f"actor {name.partition('_')[0]}",
+            )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+def _folder(kind: str) -> tuple[str, str]:
+    return ("manipulated_sequences", FOLDERS[kind]) if kind else ("original_sequences", "youtube")
+
+
+def require_compression(name: str) -> None:
+    """Raise DataError when a compression is none of raw, c23 and c40."""
+    if name not in COMPRESSIONS:
+        raise DataError(f"expected a compression of {', '.join(COMPRESSIONS)}, got {name!r}")
+
+
+def read_pairs(root: str) -> Pairs:
+    """The official lists train.json, val.json and test.json, in splits/ or in the root.
+
+    Raises DataError when one is absent or damaged, or when a video stands in two of them.
+    """
+    folder = next((f for f in (os.path.join(root, "splits"), root) if os.path.isfile(f"{f}/train.json")), root)
+    absent = [s for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.json"))]
+    if absent:
+        looked = [f"{where}{s}.json" for s in absent for where in ("splits/", "")]
+        raise missing("faceforensics", root, "expected the official split lists, but some are missing", looked)
+    pairs = {split: _read_list(os.path.join(folder, f"{split}.json")) for split in SPLITS}
+    seen: dict[str, Split] = {}
+    for split, listed in pairs.items():
+        twice = [v for pair in listed for v in pair if seen.setdefault(v, split) != split]
+        if twice:
+            raise DataError(f"expected each video in one split list of {folder}, but {examples(twice)} is in two")
+    return pairs
+
+
+def _read_list(path: str) -> list[tuple[str, str]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            listed = json.load(file)
+        return [(_name(a), _name(b)) for a, b in listed]
+    except (OSError, ValueError, TypeError) as err:
+        raise DataError(f'expected a list of pairs [["071", "054"], ...] in {path}: {err}; download it again') from err
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a video's name is a text, got {value!r}")
+    return value
+
+
+def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:
+    """(split, group, name) of the real videos or of the fakes: a pair gives two of either."""
+    for split, listed in pairs.items():
+        for a, b in listed:
+            names = (f"{a}_{b}", f"{b}_{a}") if fake else (a, b)
+            yield from ((split, pair_group(a, b), name) for name in names)
+
+
+def pair_group(a: str, b: str) -> str:
+    """The group of a pair of videos, in either order."""
+    return "pair " + "_".join(sorted((a, b)))

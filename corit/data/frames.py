@@ -1,0 +1,254 @@
+"""Frames of videos on disk: found with one look into each folder, chosen by index, read with what lies beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import Literal, get_args
+
+import numpy as np
+
+from corit.data.landmarks import read_points
+from corit.data.missing import missing
+from corit.data.sample import Sample, Split
+from corit.errors import DataError, UnreadableError, UnsupportedError
+from corit.images.media import SUFFIXES, Picture, read_picture
+
+FILMS = frozenset((".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"))
+Choice = Literal["even", "first"]
+Media = Literal["auto", "frames", "videos"]
+Grouping = Literal["path", "dfb"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+WHOLE = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
+BESIDE = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
+DEPTH = 8  # folders below a data set's; ends circles of links
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is taken of a video data set, and how.
+
+    frames: at most so many of each video, None for all. choice: "even" spreads them over the video as DeepfakeBench's
+    preprocessing does, "first" takes the first ones, which is what its reader does when it says evenly. media: already
+    extracted frames, video files, or "auto", frames where there are any. masks: put a manipulation mask that lies
+    beside a frame into `Picture.mask`; only fakes have one, so it tells the label to whoever uses it as a foreground.
+    partial: go on without the videos and frames that are missing.
+    """
+
+    frames: int | None = None
+    choice: Choice = "even"
+    media: Media = "auto"
+    splits: tuple[Split, ...] = SPLITS
+    masks: bool = False
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames < 1:
+            raise DataError(f"expected at least one frame of each video, or None for all, got {self.frames}")
+        for name, value, known in (("choice", self.choice, Choice), ("media", self.media, Media)):
+            if value not in get_args(known):
+                raise DataError(f"expected {name} to be one of {', '.join(get_args(known))}, got {value!r}")
+        unknown = sorted(set(self.splits) - set(SPLITS))
+        if unknown or not self.splits:
+            raise DataError(f"expected some of {', '.join(SPLITS)} as splits, got {self.splits!r}")
+
+
+ALL = Reading()
+
+
+def choose(count: int, wanted: int | None, rule: Choice) -> list[int]:
+    """Which of `count` frames are taken: ascending indices, all of them where no more are there than wanted.
+
+    "even" is linspace from the first to the last frame, truncated to integers.
+    """
+    if wanted is None or wanted >= count:
+        return list(range(count))
+    if rule == "first":
+        return list(range(wanted))
+    return [int(i) for i in np.linspace(0, count - 1, wanted)]
+
+
+def natural(name: str) -> tuple[int, str]:
+    """A sorting key that puts 9.png before 10.png and leaves zero-padded names as they are."""
+    return len(name), name
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One video on disk: a folder of frames (names in order, none if the folder is empty) or a video file."""
+
+    name: str
+    path: str
+    frames: tuple[str, ...] = ()
+    film: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """A folder in which nothing was extracted."""
+        return not self.film and not self.frames
+
+
+def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Clip]:
+    """The videos below a folder, by their path inside it without a suffix; empty when there is no such folder.
+
+    Frames lie in frames/ or images/, video files in videos/, or either in the folder itself. A picture that lies there
+    directly, in no video's folder, is a video of its own.
+    """
+    folder = os.fspath(folder)
+    inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": ("frames", "images", "videos")}[media]
+    base = next((p for p in (os.path.join(folder, n) for n in inner) if os.path.isdir(p)), folder)
+    if not os.path.isdir(base):
+        return {}
+    found = [c for c in _walk(base, "", DEPTH) if media == "auto" or c[1].film == (media == "videos")]
+    return dict(sorted(found, key=lambda c: (c[0], not c[1].film)))  # where both are there, the frames stay
+
+
+def _walk(folder: str, key: str, depth: int) -> Iterator[tuple[str, Clip]]:
+    pictures, inner, films = [], [], []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem, suffix = os.path.splitext(entry.name)
+            if entry.name.startswith("."):
+                continue
+            if suffix.lower() in SUFFIXES:
+                pictures.append(entry.name)
+            elif suffix.lower() in FILMS:
+                films.append((stem, entry.path))
+            elif entry.name not in BESIDE and entry.is_dir():
+                inner.append(entry.name)
+    yield from ((_join(key, stem), Clip(stem, path, film=True)) for stem, path in films)
+    if key and (pictures or not (inner or films)):
+        yield key, Clip(key.rpartition("/")[2], folder, tuple(sorted(pictures, key=natural)))
+    elif pictures:
+        yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder, (p,))) for p in pictures)
+    for name in inner if depth else ():
+        yield from _walk(os.path.join(folder, name), _join(key, name), depth - 1)
+
+
+def _join(key: str, name: str) -> str:
+    return f"{key}/{name}" if key else name
+
+
+def complete(
+    family: str,
+    root: str,
+    where: str | os.PathLike[str],
+    reading: Reading,
+    wanted: Iterable[str] | None = None,
+    listed: str = "",
+) -> dict[str, Clip]:
+    """The videos of a folder: those `wanted` by a list called `listed`, or all.
+
+    Raises DataError when there are none, and, unless the reading is partial, when some are absent or have no frames.
+    """
+    found = clips(where, reading.media)
+    names = list(found) if wanted is None else list(wanted)
+    kept = {n: found[n] for n in names if n in found and not found[n].empty}
+    lost = [n for n in names if n not in kept]
+    inside = os.path.relpath(where, root).replace(os.sep, "/")
+    if kept and (reading.partial or not lost):
+        return kept
+    if not names:
+        what = "frames, images or videos" if reading.media == "auto" else reading.media
+        raise missing(family, root, f"expected {what} in {inside}/, found none")
+    origin = f" named in {listed}" if listed else ""
+    problem = f"expected {len(names)} videos{origin} in {inside}/, but {len(lost)} have no file or frame there"
+    advice = "" if not kept else "; extract them, or ask for a partial reading to go on without them"
+    raise missing(family, root, problem + advice, lost)
+
+
+def rows(
+    clip: Clip,
+    reading: Reading,
+    *,
+    video: str,
+    label: int,
+    split: Split,
+    dataset: str,
+    manipulation: str = "",
+    group: str = "",
+) -> Iterator[Sample]:
+    """The chosen frames of a video as samples, or one sample with `frame` WHOLE for a video file.
+
+    video: the video's name, unique in its source; a frame's id is that name and the frame's file name.
+    """
+    if clip.film:
+        yield Sample(video, clip.path, label, split, manipulation, dataset, group, video, WHOLE)
+        return
+    for i in choose(len(clip.frames), reading.frames, reading.choice):
+        name = clip.frames[i]
+        where = f"{clip.path}/{name}"
+        number = frame_number(name, i)
+        yield Sample(f"{video}/{name}", where, label, split, manipulation, dataset, group, video, number)
+
+
+def frame_number(name: str, position: int) -> int:
+    """The number that a frame's file name is, else its position."""
+    stem = name.rpartition(".")[0]
+    return int(stem) if stem.isdecimal() else position
+
+
+def video_key(sample: Sample, grouping: Grouping = "path") -> str:
+    """The video that a frame is averaged with: its own name, or under "dfb" only the name of the frame's folder.
+
+    DeepfakeBench merges videos whose folders share a name: in FaceForensics++ the same pair under all manipulations.
+    Published video AUCs on that set are of these merged videos. A sample of no video stands for itself.
+    """
+    if grouping not in get_args(Grouping):
+        raise DataError(f"expected frames grouped by {' or '.join(get_args(Grouping))}, got {grouping!r}")
+    video = sample.video or sample.id
+    return video.rpartition("/")[2] if grouping == "dfb" else video
+
+
+def beside(path: str, kind: str, suffix: str) -> str | None:
+    """Where the landmarks or the mask of a frame lie: in the folder `kind` next to the innermost folder frames/."""
+    parts = list(PurePath(path).parts)
+    at = max((i for i, p in enumerate(parts[:-1]) if p == "frames"), default=None)
+    if at is None:
+        return None
+    return str(PurePath(*parts[:at], kind, *parts[at + 1 :]).with_suffix(suffix))
+
+
+def read_frame(sample: Sample, reading: Reading) -> Picture:
+    """A frame, with the landmarks beside it where the data set was preprocessed: such frames are aligned face crops.
+
+    Raises UnsupportedError for a video file, UnreadableError for a frame that is missing or damaged, and for one
+    without landmarks in a set that has them, since nobody could tell where its face is.
+    """
+    if PurePath(sample.path).suffix.lower() in FILMS:
+        raise UnsupportedError(
+            f"expected an extracted frame, but {sample.path} is a video; extract its faces with `corit data prepare`"
+        )
+    picture = read_picture(sample.path)
+    landmarks = beside(sample.path, "landmarks", ".npy")
+    if landmarks is None or not os.path.isdir(_top(landmarks, "landmarks")):
+        return picture
+    try:
+        picture = replace(picture, landmarks=read_points(landmarks), aligned=True)
+    except DataError as err:
+        raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
+    return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
+
+
+def _top(path: str, kind: str) -> str:
+    parts = PurePath(path).parts
+    at = max(i for i, p in enumerate(parts[:-1]) if p == kind)
+    return str(PurePath(*parts[: at + 1]))
+
+
+def _mask(sample: Sample, picture: Picture) -> np.ndarray | None:
+    """The manipulation mask (H, W) bool of a fake, or None where there is none: a grey PNG, set above 1 of 255."""
+    path = beside(sample.path, "masks", ".png")
+    if path is None or not Path(path).is_file():
+        return None
+    mask = read_picture(path).pixels[..., 0] > 1
+    if mask.shape != picture.pixels.shape[:2]:
+        raise UnreadableError(f"expected a mask of {picture.pixels.shape[:2]} at {path}, got {mask.shape}")
+    return mask
+
+
+def only(samples: Iterable[Sample], splits: Sequence[Split]) -> tuple[Sample, ...]:
+    """The samples of some splits."""
+    return tuple(s for s in samples if s.split in splits)

@@ -1,0 +1,1 @@
+"""Tiny copies of the public data sets' folder trees, drawn and named as their documentation says."""
