@@ -1,0 +1,103 @@
+"""Celeb-DF, versions 1 and 2 -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
+from corit.data.missing import examples, missing
+from corit.data.sample import Sample, Split
+from corit.errors import DataError
+from corit.images.media import Picture
+
+LIST = "List_of_testing_videos.txt"
+FOLDERS = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
+SWAP = re.compile(r"(id\d+)_id\d+_(\d+)")  # the filmed person, whose face was put on, the film's number
+
+
+@dataclass(frozen=True)
+class CelebDF:
+    """Celeb-DF: interviews of celebrities, people from YouTube, and swaps between the celebrities.
+
+    The official list names the test videos; all others train. There is no official validation split, and nothing of
+    the test set is used as one. A sample's group is the film, which a swap shares with the real film it was made from.
+    Raises DataError when the list or videos are missing.
+    """
+
+    root: str
+    version: Literal[1, 2] = 2
+    reading: Reading = ALL
+
+    def __post_init__(self) -> None:
+        if self.version not in (1, 2):
+            raise DataError(f"expected version 1 or 2 of Celeb-DF, got {self.version!r}")
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The reals of both folders, then the swaps."""
+        tests = read_tests(self.root)
+        return tuple(s for folder in FOLDERS for s in self._rows(folder, tests[folder]))
+
+    def _rows(self, folder: str, tests: set[str]) -> Iterator[Sample]:
+        name = f"Celeb-DF-v{self.version}"
+        for video, clip in self._clips(folder, tests).items():
+            split: Split = "test" if video in tests else "train"
+            yield from rows(
+                clip,
+                self.reading,
+                video=f"{name}/{folder}/{video}",
+                label=FOLDERS[folder],
+                split=split,
+                dataset=name,
+                manipulation=folder if FOLDERS[folder] else "",
+                group=film(video) if folder != "YouTube-real" else f"YouTube {video}",
+            )
+
+    def _clips(self, folder: str, tests: set[str]) -> dict[str, Clip]:
+        """The videos of the wanted splits; those that the list names must be there."""
+        where = os.path.join(self.root, folder)
+        others = [] if "train" not in self.reading.splits else list(clips(where, self.reading.media))
+        wanted = {n for n in others if n not in tests} | (tests if "test" in self.reading.splits else set())
+        if not wanted and os.path.isdir(where) and (tests or others):
+            return {}
+        return complete("celebdf", self.root, where, self.reading, sorted(wanted), LIST)
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+def film(video: str) -> str:
+    """The real film behind a video: a swap id0_id1_0000 was made from id0_0000, with the face of id1."""
+    swap = SWAP.fullmatch(video)
+    return f"{swap[1]}_{swap[2]}" if swap else video
+
+
+def read_tests(root: str) -> dict[str, set[str]]:
+    """The official test videos by folder.
+
+    The list says 1 for real and 0 for fake, against the custom. Raises DataError when it is absent or contradicts the
+    folders.
+    """
+    path = os.path.join(root, LIST)
+    if not os.path.isfile(path):
+        raise missing("celebdf", root, f"expected {LIST} beside the videos, but it is not there", [LIST])
+    tests: dict[str, set[str]] = {folder: set() for folder in FOLDERS}
+    wrong = []
+    with open(path, encoding="utf-8") as file:
+        for line in filter(None, map(str.strip, file)):
+            real, _, video = line.partition(" ")
+            folder, _, name = video.strip().replace("\\", "/").rpartition("/")
+            if real != str(1 - FOLDERS.get(folder, -1)):
+                wrong.append(line)
+                continue
+            tests[folder].add(os.path.splitext(name)[0])
+    if wrong or not any(tests.values()):
+        problem = f"got {examples(wrong)}" if wrong else "it names no video"
+        raise DataError(f'expected lines such as "1 YouTube-real/00170.mp4" (1 is real) in {path}, but {problem}')
+    return tests
