@@ -1,0 +1,177 @@
+"""The Deepfake Detection Challenge (DFDC) and its preview (DFDCP) -> Sample rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
+from corit.data.missing import examples, missing
+from corit.data.sample import Sample, Split
+from corit.errors import DataError
+from corit.images.media import Picture
+
+LABELS = {"real": 0, "fake": 1}
+
+
+@dataclass(frozen=True)
+class DFDC:
+    """DFDC: the test videos of test/labels.csv, and the train videos of each part's metadata.json.
+
+    Either may be absent, not both. A train fake's group is the original it was made from; the test set does not say
+    which that is. There is no official validation split here. Raises DataError when listed videos are missing.
+    """
+
+    root: str
+    reading: Reading = ALL
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The train parts in order, then the test set."""
+        parts = self._parts() if "train" in self.reading.splits else []
+        labels = os.path.join(self.root, "test", "labels.csv")
+        tests = [labels] if "test" in self.reading.splits and os.path.isfile(labels) else []
+        if not parts and not tests:
+            looked = ["test/labels.csv", "dfdc_train_part_*/metadata.json", "train/dfdc_train_part_*/metadata.json"]
+            raise missing("dfdc", self.root, "expected a list of videos, found none", looked)
+        train = (s for part in parts for s in self._train(part))
+        return (*train, *(s for path in tests for s in self._test(path)))
+
+    def _parts(self) -> list[str]:
+        """Folders with a metadata.json: the train parts, below the root or below train/, or train/ itself."""
+        inside = [self.root, os.path.join(self.root, "train")]
+        found = [e.path for folder in inside if os.path.isdir(folder) for e in os.scandir(folder)]
+        parts = [p for p in found if os.path.basename(p).startswith("dfdc_train_part")] + inside[1:]
+        return sorted(p for p in parts if os.path.isfile(os.path.join(p, "metadata.json")))
+
+    def _train(self, part: str) -> Iterator[Sample]:
+        table = _object(os.path.join(part, "metadata.json"))
+        known = {os.path.splitext(name)[0]: entry for name, entry in table.items()}
+        name = os.path.relpath(part, self.root).replace(os.sep, "/")
+        for video, clip in complete("dfdc", self.root, part, self.reading, known, "metadata.json").items():
+            label = _label(known[video], video, part)
+            original = os.path.splitext(str(known[video].get("original") or video))[0]
+            yield from rows(
+                clip,
+                self.reading,
+                video=f"DFDC/{name}/{video}",
+                label=label,
+                split="train",
+                dataset="DFDC",
+                manipulation="DFDC" if label else "",
+                group=original,
+            )
+
+    def _test(self, path: str) -> Iterator[Sample]:
+        labels = _read_labels(path)
+        for video, clip in complete(
+            "dfdc", self.root, os.path.dirname(path), self.reading, labels, "labels.csv"
+        ).items():
+            label = labels[video]
+            yield from rows(
+                clip,
+                self.reading,
+                video=f"DFDC/test/{video}",
+                label=label,
+                split="test",
+                dataset="DFDC",
+                manipulation="DFDC" if label else "",
+                group=video,
+            )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+@dataclass(frozen=True)
+class DFDCP:
+    """The DFDC preview: the videos of dataset.json, which says label and side, train or test, of each.
+
+    There is no official validation split, and the test set is not used as one. A sample's group is the filmed actor,
+    the first folder of its path below the method's. Raises DataError when listed videos are missing.
+    """
+
+    root: str
+    reading: Reading = ALL
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """By folder: the originals, then each method."""
+        path = os.path.join(self.root, "dataset.json")
+        if not os.path.isfile(path):
+            raise missing("dfdcp", self.root, "expected dataset.json, but it is not there", ["dataset.json"])
+        folders: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        for key, entry in _object(path).items():
+            folder, _, video = os.path.splitext(key.replace("\\", "/"))[0].partition("/")
+            if _split(entry, key, path) in self.reading.splits:
+                folders[folder][video] = entry
+        ordered = sorted(folders, key=lambda f: (f != "original_videos", f))
+        return tuple(s for folder in ordered for s in self._rows(folder, folders[folder]))
+
+    def _rows(self, folder: str, table: dict[str, dict[str, Any]]) -> Iterator[Sample]:
+        where = os.path.join(self.root, folder)
+        # Extracted frames lie in frames/<video>/, the videos themselves in <actor>/<video>.mp4.
+        nested = any("/" in key for key in clips(where, self.reading.media))
+        names = {video if nested else video.rpartition("/")[2]: video for video in table}
+        if len(names) < len(table):
+            raise DataError(f"expected videos of different names in {where}/frames, but dataset.json repeats some")
+        for name, clip in complete("dfdcp", self.root, where, self.reading, names, "dataset.json").items():
+            video = names[name]
+            label = _label(table[video], video, self.root)
+            yield from rows(
+                clip,
+                self.reading,
+                video=f"DFDCP/{folder}/{video}",
+                label=label,
+                split=_split(table[video], video, self.root),
+                dataset="DFDCP",
+                manipulation=folder if label else "",
+                group=f"actor {video.partition('/')[0]}",
+            )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+def _object(path: str) -> dict[str, dict[str, Any]]:
+    """A JSON object of objects. Raises DataError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            table = json.load(file)
+    except (OSError, ValueError) as err:
+        raise DataError(f"expected a JSON object of videos in {path}: {err}; download it again") from err
+    if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
+        raise DataError(f'expected an object {{video: {{"label": ...}}}} in {path}, got something else')
+    return table
+
+
+def _label(entry: dict[str, Any], video: str, where: str) -> int:
+    said = str(entry.get("label", "")).lower()
+    if said not in LABELS:
+        raise DataError(f"expected the label of {video} in {where} to be real or fake, got {said or 'none'}")
+    return LABELS[said]
+
+
+def _split(entry: dict[str, Any], video: str, where: str) -> Split:
+    said = entry.get("set")
+    if said not in ("train", "test"):
+        raise DataError(f'expected the "set" of {video} in {where} to be train or test, got {said!r}')
+    return said
+
+
+def _read_labels(path: str) -> dict[str, int]:
+    """Video -> label of test/labels.csv (columns filename, label; 1 is fake). Raises DataError."""
+    with open(path, encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    wrong = [str(r) for r in table if r.get("label") not in ("0", "1") or not r.get("filename")]
+    if wrong or not table:
+        raise DataError(f"expected rows filename,label with 0 or 1 in {path}, got {examples(wrong, 2) or 'no rows'}")
+    return {os.path.splitext(r["filename"])[0]: int(r["label"]) for r in table}
