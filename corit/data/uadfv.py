@@ -1,0 +1,47 @@
+"""UADFV -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from corit.data.frames import ALL, Reading, complete, read_frame, rows
+from corit.data.sample import Sample
+from corit.images.media import Picture
+
+
+@dataclass(frozen=True)
+class UADFV:
+    """UADFV: 49 videos and a face swap of each, all of them for testing, since there is no official split.
+
+    A sample's group is the video, which the swap shares (0000 and 0000_fake). Raises DataError when real/ or fake/
+    holds no videos.
+    """
+
+    root: str
+    reading: Reading = ALL
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Reals, then fakes; none when the reading leaves out the test split."""
+        return (*self._rows("real"), *self._rows("fake")) if "test" in self.reading.splits else ()
+
+    def _rows(self, folder: str) -> Iterator[Sample]:
+        label = int(folder == "fake")
+        for name, clip in complete("uadfv", self.root, os.path.join(self.root, folder), self.reading).items():
+            yield from rows(
+                clip,
+                self.reading,
+                video=f"UADFV/{folder}/{name}",
+                label=label,
+                split="test",
+                dataset="UADFV",
+                manipulation="UADFV" if label else "",
+                group=name.removesuffix("_fake"),
+            )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
