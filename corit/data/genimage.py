@@ -1,0 +1,83 @@
+"""GenImage -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from corit.data.folders import list_pictures
+from corit.data.missing import missing
+from corit.data.sample import Sample, Split
+from corit.errors import DataError
+from corit.images.media import Picture, read_picture
+
+CLASSES = {"nature": 0, "ai": 1}
+# The data set calls what it tests on "val"; nothing is selected on it here, so it is the test split.
+SIDES: dict[str, Split] = {"train": "train", "val": "test"}
+
+
+@dataclass(frozen=True)
+class GenImage:
+    """GenImage: pictures of eight generators, each with ImageNet photographs of its own.
+
+    generators: folder names, in any case, or empty for all that are there. A sample's dataset is GenImage/<generator>.
+    A photograph's group is its ImageNet name. Raises DataError when a folder of a generator is absent or empty.
+    """
+
+    root: str
+    generators: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = ("train", "test")
+    partial: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = [s for s in self.splits if s not in SIDES.values()]
+        if unknown or not self.splits:
+            raise DataError(f"expected the splits train and test of GenImage (it has no other), got {self.splits!r}")
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """By generator, split and class, photographs first."""
+        found = self._generators()
+        lost = [g for g in self.generators if g.lower() not in {f.lower() for f in found}]
+        if lost or not found:
+            raise missing("genimage", self.root, "expected folders of generators, but some are not there", lost)
+        chosen = {g.lower() for g in self.generators} or {f.lower() for f in found}
+        rows = tuple(s for name, base in found.items() if name.lower() in chosen for s in self._rows(name, base))
+        if not rows:
+            raise missing("genimage", self.root, "expected pictures, found none")
+        return rows
+
+    def _generators(self) -> dict[str, str]:
+        """Generator -> the folder with train/ and val/, which is it or lies in it."""
+        found = {}
+        for name in sorted(os.listdir(self.root)) if os.path.isdir(self.root) else ():
+            folder = os.path.join(self.root, name)
+            inner = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+            bases = [folder, *(os.path.join(folder, n) for n in inner)]
+            base = next((b for b in bases if any(os.path.isdir(os.path.join(b, side)) for side in SIDES)), None)
+            if base:
+                found[name] = base
+        return found
+
+    def _rows(self, name: str, base: str) -> Iterator[Sample]:
+        for side, split in SIDES.items():
+            for kind, label in CLASSES.items() if split in self.splits else ():
+                for path, file in self._files(os.path.join(base, side, kind)):
+                    ident = f"{name}/{side}/{kind}/{file}"
+                    group = ident if label else os.path.splitext(os.path.basename(file))[0]
+                    yield Sample(ident, path, label, split, name if label else "", f"GenImage/{name}", group)
+
+    def _files(self, folder: str) -> Iterator[tuple[str, str]]:
+        """(path, path inside the folder) of every picture. Raises DataError when there is none."""
+        paths = list(list_pictures(folder)) if os.path.isdir(folder) else []
+        if not paths and not self.partial:
+            inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
+            problem = f"expected pictures in {inside}/, found none; extract them, or ask for a partial listing"
+            raise missing("genimage", self.root, problem, [inside])
+        yield from ((path, path[len(folder) + 1 :].replace(os.sep, "/")) for path in paths)
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one picture. Raises InputError's kinds."""
+        return read_picture(sample.path)
