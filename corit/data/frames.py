@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal, get_args
@@ -247,8 +247,3 @@ def _mask(sample: Sample, picture: Picture) -> np.ndarray | None:
     if mask.shape != picture.pixels.shape[:2]:
         raise UnreadableError(f"expected a mask of {picture.pixels.shape[:2]} at {path}, got {mask.shape}")
     return mask
-
-
-def only(samples: Iterable[Sample], splits: Sequence[Split]) -> tuple[Sample, ...]:
-    """The samples of some splits."""
-    return tuple(s for s in samples if s.split in splits)

@@ -1,0 +1,46 @@
+"""Data sets by name: a table of constructors, none of which is imported before it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from corit.data.sample import Source
+from corit.errors import DataError
+
+
+def _adapter(module: str, name: str, *names: str, **fixed: Any) -> Callable[..., Source]:
+    """A constructor that imports its module when it is called; `names` are its first arguments, the root among them."""
+
+    def build(*arguments: Any, **options: Any) -> Source:
+        made: Source = getattr(import_module(f"corit.data.{module}"), name)(*arguments, **fixed, **options)
+        return made
+
+    build.__doc__ = f"{name}({', '.join(names or ('root',))}, ...): see corit.data.{module}."
+    return build
+
+
+# The first argument is the root folder, but for DeepfakeBench, whose JSON file comes before it.
+ADAPTERS: dict[str, Callable[..., Source]] = {
+    "faceforensics": _adapter("faceforensics", "FaceForensics"),
+    "faceshifter": _adapter("faceforensics", "FaceForensics", manipulations=("FaceShifter",)),
+    "deepfakedetection": _adapter("faceforensics", "DeepFakeDetection"),
+    "celeb-df-v1": _adapter("celebdf", "CelebDF", version=1),
+    "celeb-df-v2": _adapter("celebdf", "CelebDF", version=2),
+    "dfdc": _adapter("dfdc", "DFDC"),
+    "dfdcp": _adapter("dfdc", "DFDCP"),
+    "df40": _adapter("df40", "DF40", "root", "names"),
+    "uadfv": _adapter("uadfv", "UADFV"),
+    "deeperforensics": _adapter("deeperforensics", "DeeperForensics"),
+    "unifd": _adapter("forensynths", "ForenSynths"),
+    "genimage": _adapter("genimage", "GenImage"),
+    "deepfakebench": _adapter("deepfakebench", "DeepfakeBench", "json", "root"),
+}
+
+
+def adapter(name: str, *arguments: Any, **options: Any) -> Source:
+    """The data set of a name, listed when its samples are first asked for. Raises DataError for an unknown name."""
+    if name not in ADAPTERS:
+        raise DataError(f"no data set {name!r}; there are {', '.join(ADAPTERS)}")
+    return ADAPTERS[name](*arguments, **options)
