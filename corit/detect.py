@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +18,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from corit.data.sample import Sample, Source
 from corit.errors import DetectorError, InputError
 from corit.evaluate.calibration import Calibration
+from corit.features.workers import Item, Job, Worker, prepare
 from corit.heads.head import Head, HeadRecipe
 from corit.images.media import Picture, read_picture
 from corit.model.corit import Readout
@@ -153,10 +156,8 @@ class Detector:
         return Encoder(self.backbone, self.card.recipe, device=self.device)
 
     def preparer(self, twins: int = 1) -> Preparer:
-        """The preparation of the detector's recipe, with at least as many twins as the features need."""
-        backbone = self.backbone
-        draws = twins if self.encoder.needs_twin else 0
-        return Preparer.of(self.card.recipe, side=backbone.side, grid=backbone.grid, twins=draws)
+        """The preparation of the detector's recipe, with that many twins where the features need one."""
+        return self.encoder.preparer(twins)
 
     def __call__(
         self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
@@ -201,23 +202,43 @@ class Detector:
         heat = _patch_evidence(readout, slope[0])
         return Evidence(view.image, view.regions, heat.reshape(self.backbone.grid))
 
-    def scan(self, reports: Iterator[tuple[str, Sequence[Views] | InputError]], *, batch: int = 8) -> Iterator[Report]:
-        """Score a stream of prepared pictures, several pictures a batch; order is kept."""
-        pending: list[tuple[str, Sequence[Views] | InputError]] = []
-        for item in reports:
-            pending.append(item)
-            if sum(len(v) for _, v in pending if not isinstance(v, InputError)) >= batch:
-                yield from self._flush(pending)
-                pending = []
-        yield from self._flush(pending)
+    def scan(
+        self,
+        source: Source,
+        samples: Iterable[Sample],
+        *,
+        twins: int = 1,
+        batch: int = 8,
+        workers: int = 0,
+        evidence: bool = False,
+    ) -> Iterator[Report]:
+        """A Report for each sample, in order, several pictures a batch; whatever cannot be scored has its row too.
 
-    def _flush(self, pending: list[tuple[str, Sequence[Views] | InputError]]) -> Iterator[Report]:
-        logits = iter(self.logits([v for _, views in pending if not isinstance(views, InputError) for v in views]))
-        for path, views in pending:
-            if isinstance(views, InputError):
-                yield failed(path, views)
-            else:
-                yield Report(path, tuple(self._row(path, v, next(logits)) for v in views))
+        workers: processes that decode and prepare, 0 for none. The scores depend on neither batch nor workers.
+        """
+        workers = 0 if self.encoder.in_process else workers
+        jobs = (Job(s, (None,)) for s in samples)
+        pending: list[list[Item]] = []
+        with closing(prepare(jobs, Worker(source, self.preparer(twins)), workers)) as stream:
+            for items in stream:
+                pending.append(items)
+                if sum(map(len, pending)) >= batch:
+                    yield from self._flush(pending, evidence)
+                    pending = []
+        yield from self._flush(pending, evidence)
+
+    def _flush(self, pending: Sequence[Sequence[Item]], evidence: bool) -> Iterator[Report]:
+        views = [i.views for items in pending for i in items if i.views is not None]
+        logits = iter(self.logits(views))
+        for items in pending:
+            path = items[0].sample.path
+            rows = tuple(self._item(i, logits) for i in items)
+            yield Report(path, rows, tuple(self.evidence(i.views) for i in items if i.views) if evidence else ())
+
+    def _item(self, item: Item, logits: Iterator[np.ndarray]) -> Row:
+        if item.views is None:
+            return Row(item.sample.path, item.box, None, None, None, item.status, item.reason)
+        return self._row(item.sample.path, item.views, next(logits))
 
 
 def failed(path: str, error: InputError) -> Report:

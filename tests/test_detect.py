@@ -8,6 +8,7 @@ import torch
 
 import corit
 from corit import catalog
+from corit.data.sample import Sample
 from corit.detect import Card, Detector, Row
 from corit.errors import DetectorError
 from corit.evaluate.calibration import Calibration
@@ -16,6 +17,17 @@ from corit.heads.rows import Standardiser
 from corit.recipe import BackboneRecipe, Recipe
 from corit.seeding import torch_generator
 from corit.world.miniature import Miniature
+
+
+class Held:
+    """A source of pictures that are at hand, named by their number."""
+
+    def __init__(self, pictures):
+        self.pictures = pictures
+        self.samples = [Sample(str(i), str(i), None) for i in range(len(pictures))]
+
+    def load(self, sample):
+        return self.pictures[int(sample.id)]
 
 
 def detector(kind="corit"):
@@ -71,8 +83,7 @@ def test_trouble_becomes_a_row_and_never_a_score(tmp_path):
 
 def test_streams_keep_their_order(pictures):
     made = detector()
-    prepare = made.preparer()
-    found = list(made.scan(((str(i), prepare(p)) for i, p in enumerate(pictures)), batch=2))
+    found = list(made.scan(Held(pictures), Held(pictures).samples, batch=2))
     assert [r.path for r in found] == ["0", "1", "2"]
     assert found[2].score == pytest.approx(made(pictures[2]).score, abs=1e-5)
 

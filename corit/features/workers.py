@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -107,11 +107,11 @@ def _naming(sample: Sample) -> Generator[None]:
         raise
 
 
-def prepare(jobs: Sequence[Job], worker: Worker, workers: int) -> Generator[list[Item]]:
+def prepare(jobs: Iterable[Job], worker: Worker, workers: int) -> Generator[list[Item]]:
     """The items of each job, in the order of the jobs, a few jobs ahead of the model when there are workers."""
     loader: DataLoader[list[Item]] = DataLoader(
         worker,  # type: ignore[arg-type]
-        sampler=jobs,  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
+        sampler=jobs,  # type: ignore[arg-type]  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from corit.backbone import Backbone
 from corit.errors import RecipeError
+from corit.images.faces import FaceFinder, find_faces
 from corit.model import corit, unifd
 from corit.model.corit import Readout
 from corit.recipe import Recipe
-from corit.views.prepare import Views
+from corit.views.prepare import Preparer, Views
 
 PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -75,6 +76,30 @@ class Encoder:
             regions = torch.from_numpy(np.stack([v.regions for v in views])).to(self.device)
             keep = {"keep_levels": keep_levels, "keep_masks": keep_masks, "keep_patches": keep_patches}
             return corit.forward(self.backbone, images, self._twins(views), regions, self.recipe.model, **keep)
+
+    def preparer(self, twins: int = 1, *, max_faces: int = 16, finder: FaceFinder = find_faces) -> Preparer:
+        """The preparation that the recipe needs: twins only where they can change the feature."""
+        return Preparer.of(
+            self.recipe,
+            side=self.backbone.side,
+            grid=self.backbone.grid,
+            twins=twins if self.needs_twin else 0,
+            max_faces=max_faces,
+            finder=finder,
+            tokens=self.tokens if self.in_process else None,
+        )
+
+    @property
+    def in_process(self) -> bool:
+        """Whether preparing pictures needs this encoder's backbone, so that other processes cannot do it."""
+        return self.recipe.views.domain == "scene" and self.recipe.views.foreground == "tokens"
+
+    def tokens(self, pixels: np.ndarray) -> np.ndarray:
+        """The patch tokens (h, w, D) of one crop (S, S, 3) at the last layer, without region tokens."""
+        with torch.inference_mode():
+            found = unifd.forward(self.backbone, self._input([pixels]), keep_patches=True).patches
+        assert found is not None
+        return found[0, -1].float().cpu().numpy().reshape(*self.backbone.grid, -1)
 
     def _twins(self, views: Sequence[Views]) -> Tensor | None:
         if not self.needs_twin:

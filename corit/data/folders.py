@@ -1,0 +1,135 @@
+"""Plain folders of pictures -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import get_args
+
+import numpy as np
+
+from corit.data.landmarks import Landmarks
+from corit.data.sample import Sample, Split
+from corit.errors import DataError, UnreadableError
+from corit.images.media import SUFFIXES, Picture, read_picture
+
+SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
+
+
+def list_pictures(path: str | Path) -> Iterator[str]:
+    """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
+
+    Hidden files and files without a picture's suffix are left out. A sub-folder that cannot be opened is listed, so
+    that whoever reads it learns of it. Links to folders are not followed, since they may lead in circles.
+    """
+    if not os.path.isdir(path):
+        yield str(path)
+        return
+    closed: list[str] = []
+    for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename))):
+        yield from closed
+        closed.clear()
+        inner[:] = sorted(n for n in inner if not n.startswith("."))
+        for name in sorted(names):
+            if PurePath(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+                yield os.path.join(folder, name)
+    yield from closed
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """A Source of files whose label nobody knows: what `corit detect` is given.
+
+    aligned: the pictures already are face crops in the template's pose. landmarks: points by path, or None.
+    """
+
+    aligned: bool = False
+    landmarks: Landmarks | None = None
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """None are listed: see `sample`."""
+        return ()
+
+    def sample(self, path: str) -> Sample:
+        """The row of one file."""
+        return Sample(path, path, None)
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode a file. Raises InputError's kinds, also when the landmarks' file knows nothing of it."""
+        return read(sample.path, self.aligned, self.landmarks)
+
+
+def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> Picture:
+    """A picture with what is known of its face. Raises InputError's kinds."""
+    picture = read_picture(path)
+    if landmarks is None:
+        return replace(picture, aligned=aligned)
+    points = landmarks.find(path)
+    if points is None:
+        raise UnreadableError(f"expected landmarks of {path} in {landmarks.origin}, but they are not there; add them")
+    return replace(picture, landmarks=points, aligned=aligned)
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Folders of real and of fake pictures, with sub-folders.
+
+    A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
+    side of a split; with `by_folder`, the sub-folder that it lies in (a person, a film, a camera). Folders whose
+    pictures all lie in train/, val/ and test/ are split by them. Raises DataError for a folder that is absent or empty.
+    """
+
+    real: tuple[str, ...]
+    fake: tuple[str, ...] = ()
+    by_folder: bool = False
+    aligned: bool = False
+    landmarks: Landmarks | None = field(default=None, compare=False)
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Reals, then fakes, each in the order of their paths."""
+        roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
+        names = _unique([os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots])
+        return tuple(s for (root, label), name in zip(roots, names, strict=True) for s in self._rows(root, label, name))
+
+    def _rows(self, root: str, label: int, name: str) -> Iterator[Sample]:
+        if not os.path.isdir(root):
+            raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
+        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root)]
+        if not paths:
+            raise DataError(f"expected pictures in {root}, but it has no file with {', '.join(sorted(SUFFIXES))}")
+        presplit = presplit_names(paths)
+        kind = "" if label == 0 else name
+        for rel in paths:
+            group = rel.parent.as_posix() if self.by_folder else rel.with_suffix("").as_posix()
+            split = presplit.get(rel.parts[0], "")
+            where = str(Path(root) / rel)
+            yield Sample(f"{name}/{rel.as_posix()}", where, label, split, kind, name, group)  # type: ignore[arg-type]
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one picture. Raises InputError's kinds."""
+        return read(sample.path, self.aligned, self.landmarks)
+
+
+def presplit_names(paths: Iterable[PurePath]) -> Mapping[str, str]:
+    """First-level folder -> split, when all pictures lie in folders named train, val and test; else empty."""
+    first = {p.parts[0] for p in paths if len(p.parts) > 1}
+    loose = any(len(p.parts) == 1 for p in paths)
+    known = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+    complete = not loose and first <= set(known) and {known[f] for f in first if f in known} == set(SPLITS)
+    return {f: known[f] for f in first} if complete else {}
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Names with a number where one comes twice."""
+    counts = {n: int(c) for n, c in zip(*np.unique(names, return_counts=True), strict=True)}
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(f"{name}-{seen[name]}" if counts[name] > 1 else name)
+    return out
