@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -203,20 +205,49 @@ def _matrix(values: Sequence[np.ndarray | None], width: int, absent: pa.Array) -
     return pa.FixedSizeListArray.from_arrays(pa.array(block.reshape(-1)), width, mask=absent)
 
 
-def read(path: Path) -> tuple[Header, pa.RecordBatch]:
+class Shard(NamedTuple):
+    """A shard for reading, and the mapping that its columns lie in."""
+
+    header: Header
+    batch: pa.RecordBatch
+    pages: mmap.mmap
+
+
+def read(path: Path) -> Shard:
     """Map a shard into memory. Raises StoreError when it is damaged or no shard."""
     try:
-        with pa.memory_map(str(path)) as source:  # closing lets go of the file handle; the arrays keep the mapping
-            reader = pa.ipc.open_file(source)
-            header = Header.read(reader.schema.metadata, path)
-            batch = reader.get_batch(0)
-    except (OSError, pa.ArrowException) as err:
+        with open(path, "rb") as source:  # the mapping outlives the file handle
+            pages = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
+        reader = pa.ipc.open_file(pa.py_buffer(pages))
+        header = Header.read(reader.schema.metadata, path)
+        batch = reader.get_batch(0)
+    except (OSError, ValueError, pa.ArrowException) as err:  # an empty file is a ValueError
         raise StoreError(f"{path} is damaged ({err}); delete it and extract again: the rest is kept") from err
     if batch.schema != header.schema:
         raise StoreError(f"{path} has columns that do not fit its header; delete it and extract again")
-    return header, batch
+    return Shard(header, batch, pages)
 
 
 def block(batch: pa.RecordBatch, column: str) -> np.ndarray:
     """The numbers (n, width) float16 of "z" or "levels", without a copy; rows that are null hold zeros."""
     return batch.column(column).values.to_numpy(zero_copy_only=True).reshape(batch.num_rows, -1)
+
+
+class Pages:
+    """Mapped shards that are read row by row; what was read is given back to the system after every `limit` bytes.
+
+    So a process that reads a whole store, again and again, never holds all of it; the system still caches the files.
+    A row may bring a megabyte of its file with it: a smaller limit saves memory and costs page faults. Where the system
+    takes no such advice, it decides by itself what to keep.
+    """
+
+    def __init__(self, mappings: Sequence[mmap.mmap], limit: int = 2**25) -> None:
+        self._mappings, self._limit, self._read = tuple(mappings), limit, 0
+
+    def read(self, count: int) -> None:
+        """Note that `count` bytes were read."""
+        self._read += count
+        if self._read >= self._limit and hasattr(mmap, "MADV_DONTNEED"):
+            for mapping in self._mappings:
+                mapping.madvise(mmap.MADV_DONTNEED)
+            self._read = 0

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from corit.errors import StoreError
 from corit.features import shards
-from corit.features.shards import Header
+from corit.features.shards import Header, Pages
 from corit.recipe import Recipe
 
 
@@ -24,12 +24,13 @@ from corit.recipe import Recipe
 class MappedRows:
     """Rows (n, D) in half precision that stay on disk until they are gathered.
 
-    blocks: (n_i, D) float16 arrays, one a shard. shard, row (n): where each row lies.
+    blocks: (n_i, D) float16 arrays, one a shard. shard, row (n): where each row lies. pages: the shards' mappings.
     """
 
     blocks: tuple[np.ndarray, ...]
     shard: np.ndarray
     row: np.ndarray
+    pages: Pages
 
     def __len__(self) -> int:
         return len(self.row)
@@ -45,11 +46,12 @@ class MappedRows:
         places = zip(self.shard[index].tolist(), self.row[index].tolist(), strict=True)
         for i, (s, r) in enumerate(places):
             out[i] = self.blocks[s][r]
+        self.pages.read(out.nbytes)
         return torch.from_numpy(out).float()
 
     def take(self, index: np.ndarray) -> MappedRows:
         """Some of the rows, in the order of `index`; nothing is read."""
-        return MappedRows(self.blocks, self.shard[index], self.row[index])
+        return MappedRows(self.blocks, self.shard[index], self.row[index], self.pages)
 
     def to_tensor(self) -> Tensor:
         """All rows in memory, (n, D) float32."""
@@ -124,6 +126,7 @@ class Features:
             h.update(f"{row['id']}\0{row['face']}\0{row['label']}\n".encode())
         for s, r in zip(self.z.shard.tolist(), self.z.row.tolist(), strict=True):
             h.update(self.z.blocks[s][r].tobytes())
+            self.z.pages.read(2 * self.width)
         return h.hexdigest()
 
 
@@ -141,8 +144,8 @@ def _matches(table: pa.Table, equal: dict[str, object]) -> np.ndarray:
 class FeatureStore:
     """A store opened for reading: shards that were finished when it was opened, mapped into memory."""
 
-    def __init__(self, path: Path, header: Header, batches: Sequence[pa.RecordBatch]) -> None:
-        self.path, self.header, self._batches = path, header, tuple(batches)
+    def __init__(self, path: Path, header: Header, batches: Sequence[pa.RecordBatch], pages: Pages) -> None:
+        self.path, self.header, self._batches, self._pages = path, header, tuple(batches), pages
 
     @classmethod
     def open(cls, path: str | Path) -> FeatureStore:
@@ -195,7 +198,9 @@ class FeatureStore:
         ends = np.cumsum([b.num_rows for b in self._batches])
         shard = np.searchsorted(ends, index, side="right")
         row = index - np.concatenate([[0], ends])[shard]
-        return Features(MappedRows(self._blocks(level), shard, row), table.take(pa.array(order)), self.digest)
+        return Features(
+            MappedRows(self._blocks(level), shard, row, self._pages), table.take(pa.array(order)), self.digest
+        )
 
     def _blocks(self, level: int | None) -> tuple[np.ndarray, ...]:
         if level is None:
@@ -209,17 +214,18 @@ class FeatureStore:
         return tuple(x.reshape(len(x), -1) for x in blocks)
 
 
-def load(folder: Path) -> tuple[Header, list[pa.RecordBatch]] | None:
+def load(folder: Path) -> tuple[Header, list[pa.RecordBatch], Pages] | None:
     """The header and the shards of a folder, None where there are none. Raises StoreError unless they fit together."""
     paths = sorted(folder.glob(f"part-*{shards.SUFFIX}"))
     if not paths:
         return None
-    (header, first), *rest = (shards.read(p) for p in paths)
-    for path, (other, _) in zip(paths[1:], rest, strict=True):
-        header.require(other, path)
-    batches = [first, *(batch for _, batch in rest)]
+    found = [shards.read(p) for p in paths]
+    header = found[0].header
+    for path, shard in zip(paths, found, strict=True):
+        header.require(shard.header, path)
+    batches = [shard.batch for shard in found]
     _require_unique(metadata(batches), folder)
-    return header, batches
+    return header, batches, Pages([shard.pages for shard in found])
 
 
 def metadata(batches: Sequence[pa.RecordBatch]) -> pa.Table:

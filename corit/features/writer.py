@@ -49,7 +49,7 @@ class StoreWriter:
         found = load(self.path)
         if found is None:
             return {}
-        there, batches = found
+        there, batches, _ = found
         there.require(self.header, self.path)
         table = metadata(batches).select(["id", "status"])
         stored: dict[str, bool] = {}

@@ -273,7 +273,7 @@ class _Run:
         for g, (p, _) in enumerate(self.lanes):
             parts = [part[g][None] for part in self.view()]
             logits = _logits(self.problems[p].valid, parts, self.recipe)[0].cpu()
-            labels = torch.from_numpy(self.problems[p].valid_labels)
+            labels = torch.tensor(self.problems[p].valid_labels)  # a copy: a store's column is read-only
             area[g], nll[g] = auc(logits, labels), log_loss(logits, labels).double()
         epoch = len(self.history)
         self.history.append((loss.double().cpu(), nll, area))

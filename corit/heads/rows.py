@@ -13,6 +13,7 @@ from torch import Tensor
 from corit.errors import FitError
 
 Scaling = Literal["none", "standard", "whiten"]
+CHUNK = 2**20  # numbers
 
 
 class Rows(Protocol):
@@ -69,8 +70,9 @@ class Subset:
         return self.rows.gather(self.index[index])
 
 
-def chunks(rows: Rows, size: int = 2048) -> Iterator[Tensor]:
-    """The rows in order, `size` at a time."""
+def chunks(rows: Rows, size: int = 0) -> Iterator[Tensor]:
+    """The rows in order, `size` at a time; 0 for as many as stay in the processor's cache while they are worked on."""
+    size = size or max(16, CHUNK // max(1, rows.width))
     for start in range(0, len(rows), size):
         yield rows.gather(np.arange(start, min(start + size, len(rows))))
 
@@ -123,7 +125,7 @@ def _moments(rows: Rows, full: bool) -> tuple[Tensor, Tensor]:
     shift: Tensor | None = None
     total = torch.zeros(rows.width, dtype=torch.float64)
     square = torch.zeros((rows.width, rows.width) if full else rows.width, dtype=torch.float64)
-    for chunk in chunks(rows):
+    for chunk in chunks(rows, 2048 if full else 0):  # a matrix is added for each chunk: few of them then
         x = chunk.cpu()
         if not torch.isfinite(x).all():
             raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
@@ -159,4 +161,9 @@ def standardised(rows: Rows, standardiser: Standardiser, limit: int = 2**29) -> 
     """The standardised rows, held in memory when they take at most `limit` bytes, else computed as gathered."""
     if len(rows) * standardiser.width * 4 > limit:
         return Standardised(rows, standardiser)
-    return TensorRows(torch.cat([standardiser(c) for c in chunks(rows)]))
+    held = standardiser(rows.gather(np.arange(0))).new_empty(len(rows), standardiser.width)
+    start = 0
+    for chunk in chunks(rows):
+        held[start : start + len(chunk)] = standardiser(chunk)
+        start += len(chunk)
+    return TensorRows(held)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import mmap
 import multiprocessing
 import pickletools
 from dataclasses import replace
@@ -95,6 +96,36 @@ def test_features_stay_mapped(tmp_path):
     assert block.dtype == np.float16
     assert not block.flags.owndata
     assert not block.flags.writeable
+
+
+class Mapping:
+    def __init__(self):
+        self.advice = []
+
+    def madvise(self, advice):
+        self.advice.append(advice)
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED"), reason="this system takes no advice on mappings")
+def test_pages_are_given_back_after_every_so_many_bytes():
+    one, other = Mapping(), Mapping()
+    pages = shards.Pages([one, other], limit=100)
+    given_back = []
+    for count in (60, 39, 1, 99, 250, 99):
+        pages.read(count)
+        given_back.append(len(one.advice))
+    assert given_back == [0, 0, 1, 1, 2, 2]
+    assert one.advice == other.advice == [mmap.MADV_DONTNEED] * 2
+
+
+def test_features_survive_that_their_pages_are_given_back(tmp_path, agree):
+    features = filled(tmp_path, [row(i) for i in range(7)], shard_rows=2).features()
+    parts = [shards.read(p).pages for p in tmp_path.glob("*.arrow")]
+    eager = replace(features, z=replace(features.z, pages=shards.Pages([*parts, *features.z.pages._mappings], limit=1)))
+    digest = eager.data_digest
+    for i in range(7):
+        agree(eager.gather(np.array([i]))[0], value(i).astype(np.float16))
+    assert digest == features.data_digest
 
 
 def test_rows_of_one_picture_are_never_parted(tmp_path):

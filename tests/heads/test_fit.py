@@ -11,7 +11,7 @@ from corit.errors import FitError
 from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.fit import Problem, _Batches, fit, initial, problem
 from corit.heads.head import Head, HeadRecipe
-from corit.heads.rows import Standardiser, Subset, TensorRows, fit_standardiser, standardised
+from corit.heads.rows import Standardiser, Subset, TensorRows, chunks, fit_standardiser, standardised
 from corit.heads.sam import sam_gradient
 from corit.seeding import generator
 
@@ -234,6 +234,29 @@ def test_bad_input_is_refused_in_words(name):
     act, words = BAD[name]
     with pytest.raises(FitError, match=words):
         act(*data())
+
+
+@pytest.mark.parametrize(("width", "expected"), [(2**18, [16, 4]), (2**16, [16, 4]), (2**15, [20]), (3, [20])])
+def test_chunks_are_narrower_where_rows_are_wider(width, expected):
+    rows = TensorRows(torch.zeros(1, 1).expand(20, width))
+    assert [len(c) for c in chunks(rows)] == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rows", [0, 1, 40])
+def test_rows_held_in_memory_keep_their_type_and_number(rows, dtype):
+    x = torch.ones(rows, 3, dtype=dtype)
+    held = standardised(TensorRows(x), Standardiser(torch.zeros(3), torch.ones(3))).values
+    assert torch.equal(held, x)
+    assert held.dtype == dtype
+
+
+@pytest.mark.filterwarnings("error:The given NumPy array is not writable")
+def test_labels_may_be_read_only():
+    x, y = data()
+    y.flags.writeable = False
+    task = plain(x, y)
+    assert fit([task], HeadRecipe(epochs=1)).trajectory.valid_auc.shape == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("scaling", ["none", "standard", "whiten"])
