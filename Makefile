@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test quick lint
+.PHONY: setup test quick lint bench
 
 setup: .venv/.installed
 
@@ -11,12 +11,15 @@ setup: .venv/.installed
 	touch $@
 
 test: setup
-	$(BIN)/ruff check corit tests
+	$(BIN)/ruff check corit tests benchmarks
 	$(BIN)/pytest
 
 quick: setup
 	$(BIN)/pytest -m "not slow"
 
 lint: setup
-	$(BIN)/ruff check corit tests
-	$(BIN)/ruff format --check corit tests
+	$(BIN)/ruff check corit tests benchmarks
+	$(BIN)/ruff format --check corit tests benchmarks
+
+bench: setup
+	$(BIN)/python -m benchmarks

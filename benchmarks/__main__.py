@@ -1,0 +1,87 @@
+"""`python -m benchmarks [--only NAME ...]`: run the benchmarks and write benchmarks/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+import torch
+
+from benchmarks.fit import fit_cost
+from benchmarks.forward import forward_ratio
+from benchmarks.memory import memory_growth
+from benchmarks.path import path_ratio, views_per_second
+
+Numbers = Mapping[str, float]
+RESULTS = Path(__file__).parent / "results.json"
+BENCHMARKS: dict[str, Callable[[], Numbers]] = {
+    "forward": lambda: {"forward_ratio": forward_ratio()},
+    "path": path_ratio,
+    "views": views_per_second,
+    "fit": fit_cost,
+    "memory": memory_growth,
+}
+
+
+def machine() -> dict[str, str | float]:
+    """What the numbers were taken on."""
+    return {
+        "machine_cpu": _cpu(),
+        "machine_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "machine_memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "machine_system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def run(
+    names: Sequence[str], results: Path = RESULTS, benchmarks: Mapping[str, Callable[[], Numbers]] = BENCHMARKS
+) -> None:
+    """Run the named benchmarks; after each one the file holds what is known, as a whole or not at all.
+
+    Numbers of other benchmarks are kept if they were taken on the same machine, and dropped otherwise.
+    """
+    here = machine()
+    kept = _kept(results, here)
+    for name in names:
+        found = {k: round(float(v), 4) for k, v in benchmarks[name]().items()}
+        kept |= found
+        _write(results, {**dict(sorted(kept.items())), **here})
+        print("\n".join(f"| `{k}` | {v:g} |" for k, v in found.items()), flush=True)
+
+
+def _kept(results: Path, here: Mapping[str, str | float]) -> dict[str, float]:
+    if not results.exists():
+        return {}
+    before = json.loads(results.read_text())
+    same = all(before.get(k) == v for k, v in here.items())
+    return {k: v for k, v in before.items() if k not in here} if same else {}
+
+
+def _write(results: Path, values: Mapping[str, object]) -> None:
+    partial = results.with_name(results.name + ".tmp")
+    partial.write_text(json.dumps(values, indent=2) + "\n")
+    os.replace(partial, results)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=list(BENCHMARKS), default=list(BENCHMARKS), metavar="NAME")
+    run(parser.parse_args(arguments).only)
+
+
+if __name__ == "__main__":
+    main()

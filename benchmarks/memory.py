@@ -1,0 +1,64 @@
+"""(d) Peak memory of extraction with the miniature's backbone: ten times the pictures may not take more."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from benchmarks import fresh
+from benchmarks.path import write
+from corit.data.sample import Sample, Source
+from corit.images.media import Picture
+
+FEW, MANY, FILES = 1_000, 10_000, 50
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A source of `count` samples with ids of their own, which read the pictures of a smaller one in turn."""
+
+    source: Source
+    count: int
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """`count` rows."""
+        few = self.source.samples
+        return [replace(few[i % len(few)], id=f"{i:06d}", group=f"{i:06d}") for i in range(self.count)]
+
+    def load(self, sample: Sample) -> Picture:
+        """The picture of a row."""
+        return self.source.load(sample)
+
+
+def memory_growth(few: int = FEW, many: int = MANY) -> dict[str, float]:
+    """`memory_growth`, the peak with `many` pictures over the peak with `few`, and both peaks in GB.
+
+    Each peak is of a fresh process that reads aligned JPEG crops, prepares them, runs the model and writes the store.
+    """
+    with tempfile.TemporaryDirectory(prefix="corit-memory-") as folder:
+        peaks = [fresh.run("benchmarks.memory", folder, count)["peak_gb"] for count in (few, many)]
+    return {"memory_growth": peaks[1] / peaks[0], "memory_gb_few": peaks[0], "memory_gb_many": peaks[1]}
+
+
+def measure(folder: Path, count: int) -> dict[str, float]:
+    """Extract `count` pictures with the miniature's backbone and its default preparation of faces."""
+    from corit import catalog
+    from corit.features.extract import extract
+    from corit.model.encode import Encoder
+    from corit.recipe import BackboneRecipe, Recipe
+
+    source = Repeated(write(folder / "pictures", "face", FILES), count)
+    encoder = Encoder(catalog.backbone("miniature"), Recipe(BackboneRecipe("miniature")))
+    summary = extract(source, encoder.preparer(), encoder, folder / f"store-{count}", batch=32)
+    if summary.counts != {"ok": count}:
+        raise ValueError(f"expected {count} measured pictures, got {dict(summary.counts)}")
+    return {"peak_gb": fresh.peak_gb(), "pictures_per_second": summary.rate}
+
+
+if __name__ == "__main__":
+    fresh.answer(measure(Path(sys.argv[1]), int(sys.argv[2])))
