@@ -1,4 +1,4 @@
-"""Every example in README.md and docs/ is executed: Python blocks in one namespace a page, `$ corit ...` as commands."""
+"""Every example in README.md and docs/ is executed: Python in one namespace a page, `$ corit ...` as commands."""
 
 from __future__ import annotations
 

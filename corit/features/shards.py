@@ -241,7 +241,7 @@ class Pages:
     takes no such advice, it decides by itself what to keep.
     """
 
-    def __init__(self, mappings: Sequence[mmap.mmap], limit: int = 2**25) -> None:
+    def __init__(self, mappings: Sequence[mmap.mmap], limit: int = 2**24) -> None:
         self._mappings, self._limit, self._read = tuple(mappings), limit, 0
 
     def read(self, count: int) -> None:
