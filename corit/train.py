@@ -168,3 +168,14 @@ def versions() -> dict[str, str]:
 def split(source: Source, key: int = 0) -> Split:
     """The source with its samples dealt to train, val and test by group (see `split_by_group`)."""
     return Split(source, split_by_group(source.samples, key=key))
+
+
+def recipe_for(backbone: Backbone, domain: str = "face", model: str = "corit", file: Path | None = None) -> Recipe:
+    """The recipe of a file, or the defaults, for a backbone, a domain and a model. Raises RecipeError."""
+    base = Recipe() if file is None else Recipe.read(file)
+    named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest}
+    return (
+        base.replace(**named)
+        if file is not None
+        else base.replace(**named, **{"views.domain": domain, "model.kind": model})
+    )

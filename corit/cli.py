@@ -1,0 +1,336 @@
+"""The command line: parse, call one function, print. Results go to standard output, all else to standard error."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from corit import __version__
+from corit.errors import CoritError
+
+if TYPE_CHECKING:
+    from corit.data.landmarks import Landmarks
+
+WRONG_USAGE, NOTHING_SCORED, INTERRUPTED = 2, 3, 130
+
+app = App(name="corit", version=__version__, help="Tell manipulated and AI-made pictures from real ones (CoRIT).")
+
+Domain = Literal["face", "scene"]
+Format = Literal["table", "jsonl", "csv"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 2 wrong usage or input that cannot be used, 3 nothing scored, 130 interrupted."""
+    try:
+        code = app(argv, exit_on_error=False, print_error=True, result_action="return_value")
+    except CoritError as err:
+        _say(f"corit: {err}")
+        sys.exit(WRONG_USAGE)
+    except KeyboardInterrupt:
+        _say("corit: interrupted; run the same command again to go on")
+        sys.exit(INTERRUPTED)
+    except Exception as err:
+        if not type(err).__module__.startswith("cyclopts"):
+            raise
+        sys.exit(WRONG_USAGE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+@app.command
+def demo(
+    *, out: Path = Path("demo-report"), seeds: int = 5, people: int = 120, pictures: int = 5, workers: int = 2
+) -> int:
+    """Train UniFD and CoRIT in the offline miniature world and write a report, a table and a detector.
+
+    Parameters
+    ----------
+    out: folder for report.html, results.json and detector/
+    seeds: head seeds
+    people: training identities; validation has a third and test two thirds as many
+    pictures: pictures of each identity
+    workers: processes that draw and prepare pictures
+    """
+    from corit.demo import compare, write_results
+    from corit.features.extract import progress_bar
+    from corit.report.demo import write_report
+    from corit.world.miniature import MiniatureSpec
+
+    spec = MiniatureSpec(train=people, val=max(2, people // 3), test=max(2, people * 2 // 3), pictures=pictures)
+    found = compare(out, spec=spec, seeds=range(seeds), workers=workers, bars=progress_bar)
+    found.outcome.detector.save(out / "detector")
+    write_results(found, out / "results.json")
+    write_report(found, out / "report.html")
+    from corit.report.text import comparison
+
+    print(comparison(found))
+    print(f"report {out / 'report.html'}, detector {out / 'detector'}, {found.seconds:.0f} s")
+    return 0
+
+
+@app.command
+def train(
+    *,
+    real: Annotated[list[str], Parameter(consume_multiple=True)],
+    out: Path,
+    fake: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    domain: Domain = "face",
+    backbone: str = "clip-vit-l14",
+    weights: str = "",
+    features: Path | None = None,
+    recipe: Path | None = None,
+    model: Literal["corit", "unifd"] = "corit",
+    seeds: int = 5,
+    rho: float = 0.05,
+    learning_rate: float = 0.05,
+    epochs: int = 20,
+    head: Literal["linear", "mlp"] = "linear",
+    fpr: float = 0.05,
+    blends: int = 1,
+    by_folder: bool = False,
+    aligned: bool = False,
+    landmarks: Path | None = None,
+    batch: int = 8,
+    workers: int = 2,
+    device: str = "cpu",
+) -> int:
+    """Train a detector on folders of pictures; without --fake, self-blended pictures of the real ones are the fakes.
+
+    Parameters
+    ----------
+    real: folders of real pictures
+    out: folder of the detector to write
+    fake: folders of fake pictures
+    domain: face finds and aligns faces, scene takes whole pictures
+    backbone: a name that `corit backbones` lists, or timm:NAME
+    weights: hub, packaged, random:SEED or a file; by default the backbone's own
+    features: folder that keeps the measured features; by default OUT.features
+    recipe: a TOML file of every choice of views and model
+    model: corit, or the unifd baseline
+    seeds: heads that are trained; the best on the validation part is kept
+    rho: SAM's radius
+    learning_rate: of the head
+    epochs: of the head
+    head: linear or mlp
+    fpr: false-positive rate on validation reals at which the threshold is set
+    blends: self-blended fakes of each real picture
+    by_folder: pictures in one sub-folder never fall on two sides of the split
+    aligned: the pictures are face crops already
+    landmarks: JSON or .npz file of landmarks by picture
+    batch: pictures a forward pass
+    workers: processes that decode and prepare
+    device: cpu or cuda
+    """
+    from corit import catalog
+    from corit.data.folders import FolderSource
+    from corit.features.extract import progress_bar
+    from corit.heads.head import HeadRecipe
+    from corit.report.text import outcome
+    from corit.train import features_of, recipe_for, split
+    from corit.train import train as fit_heads
+
+    rate = learning_rate if head == "linear" else min(learning_rate, 1e-3)
+    trained = HeadRecipe(kind=head, optimiser="sgd" if head == "linear" else "adamw", learning_rate=rate, rho=rho)
+    source = split(FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks)))
+    frozen = catalog.backbone(backbone, weights)
+    made = recipe_for(frozen, domain, model, recipe)
+    with progress_bar("features") as progress:
+        store = features_of(
+            source,
+            made,
+            frozen,
+            features or out.with_name(out.name + ".features"),
+            forge=0 if fake else blends,
+            batch=batch,
+            workers=workers,
+            device=device,
+            progress=progress,
+        )
+    from dataclasses import replace
+
+    with progress_bar("heads") as progress:
+        found = fit_heads(
+            store,
+            frozen,
+            replace(trained, epochs=epochs),
+            weights=weights or catalog.default_weights(backbone),
+            seeds=range(seeds),
+            fpr=fpr,
+            note="" if fake else "trained on self-blended fakes of the real pictures only",
+            progress=progress,
+        )
+    found.detector.save(out)
+    print(outcome(found))
+    print(f"detector {out}")
+    return 0
+
+
+@app.command
+def extract(
+    *,
+    out: Path,
+    real: Annotated[list[str], Parameter(consume_multiple=True)],
+    fake: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    domain: Domain = "face",
+    backbone: str = "clip-vit-l14",
+    weights: str = "",
+    recipe: Path | None = None,
+    model: Literal["corit", "unifd"] = "corit",
+    levels: bool = False,
+    blends: int = 0,
+    by_folder: bool = False,
+    aligned: bool = False,
+    landmarks: Path | None = None,
+    batch: int = 8,
+    workers: int = 2,
+    device: str = "cpu",
+) -> int:
+    """Measure folders of pictures once, into a feature store from which many heads can be trained.
+
+    Parameters
+    ----------
+    out: folder of the store; run again to go on after an interrupt
+    real: folders of real pictures
+    fake: folders of fake pictures
+    domain: face finds and aligns faces, scene takes whole pictures
+    backbone: a name that `corit backbones` lists, or timm:NAME
+    weights: hub, packaged, random:SEED or a file
+    recipe: a TOML file of every choice of views and model
+    model: corit, or the unifd baseline
+    levels: keep every layer's class and region tokens too
+    blends: self-blended fakes of each real picture
+    by_folder: pictures in one sub-folder never fall on two sides of the split
+    aligned: the pictures are face crops already
+    landmarks: JSON or .npz file of landmarks by picture
+    batch: pictures a forward pass
+    workers: processes that decode and prepare
+    device: cpu or cuda
+    """
+    from corit import catalog
+    from corit.data.folders import FolderSource
+    from corit.features.extract import progress_bar
+    from corit.train import features_of, recipe_for, split
+
+    source = split(FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks)))
+    frozen = catalog.backbone(backbone, weights)
+    made = recipe_for(frozen, domain, model, recipe)
+    with progress_bar("features") as progress:
+        store = features_of(
+            source,
+            made,
+            frozen,
+            out,
+            forge=blends,
+            batch=batch,
+            workers=workers,
+            device=device,
+            keep_levels=levels,
+            progress=progress,
+        )
+    print(f"{len(store)} rows x {store.width}: " + ", ".join(f"{n} {s}" for s, n in store.counts().items()))
+    return 0
+
+
+@app.command
+def detect(
+    paths: Annotated[list[str], Parameter(negative=())],
+    *,
+    detector: Path,
+    format: Format = "table",
+    html: Path | None = None,
+    out: Path | None = None,
+    twins: int = 1,
+    weights: str | None = None,
+    aligned: bool = False,
+    landmarks: Path | None = None,
+    batch: int = 8,
+    workers: int = 0,
+    device: str = "cpu",
+) -> int:
+    """Score pictures and folders of pictures: one row for each face or picture.
+
+    Parameters
+    ----------
+    paths: files and folders
+    detector: folder that `corit train` or `corit demo` wrote
+    format: table, jsonl or csv
+    html: also write a page with the pictures, their regions and heat maps
+    out: write the rows to this file; an interrupted run goes on where it was
+    twins: self-blended twins to score with; more than one gives a spread
+    weights: where the backbone's weights are now, if they moved
+    aligned: the pictures are face crops already
+    landmarks: JSON or .npz file of landmarks by picture
+    batch: faces a forward pass
+    workers: processes that decode and prepare
+    device: cpu or cuda
+    """
+    from corit.detect import Detector
+    from corit.scan import Job, run
+
+    job = Job(tuple(paths), format, html, out, twins, aligned, _landmarks(landmarks), batch, workers)
+    scored = run(Detector.load(detector, weights=weights, device=device), job)
+    return 0 if scored else NOTHING_SCORED
+
+
+@app.command
+def backbones() -> int:
+    """List the backbones by name, with where their weights come from."""
+    from corit import catalog
+
+    for name in catalog.BACKBONES:
+        print(f"{name:20} {catalog.default_weights(name)}")
+    print("timm:NAME            hub    (any timm ViT with a class token and absolute positions)")
+    return 0
+
+
+@app.command
+def pretrain(
+    *,
+    out: Path,
+    seed: int = 0,
+    steps: int = 6000,
+    batch: int = 128,
+    faces: int = 30_000,
+    photos: Path | None = None,
+    device: str = "cpu",
+) -> int:
+    """Train the miniature's tiny ViT on the world's real faces, and on photographs if given.
+
+    Parameters
+    ----------
+    out: safetensors file to write
+    seed: of the faces, the weights and the batches
+    steps: optimiser steps
+    batch: pictures a step
+    faces: how many faces are drawn
+    photos: folder in Tiny ImageNet's layout
+    device: cpu or cuda
+    """
+    from corit.features.extract import progress_bar
+    from corit.world.pretrain import pretrain as run
+
+    with progress_bar("pretraining") as progress:
+        card = run(
+            out,
+            seed=seed,
+            steps=steps,
+            batch=batch,
+            faces=faces,
+            photos=photos,
+            device=device,
+            tick=lambda what, done, total: progress(done, total),
+        )
+    print(card)
+    return 0
+
+
+def _landmarks(path: Path | None) -> Landmarks | None:
+    from corit.data.landmarks import read_landmarks
+
+    return None if path is None else read_landmarks(path)
