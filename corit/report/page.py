@@ -1,0 +1,71 @@
+"""Self-contained HTML pages: templates filled in, pictures and figures inside the file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+from PIL import Image
+
+COLOURS = np.array([[230, 80, 60], [250, 200, 40], [60, 120, 220], [60, 180, 110], [170, 90, 200], [120, 120, 120]])
+
+
+def write(template: str, target: Path, **values: Any) -> None:
+    """Fill in a template of this folder and write the page, whole or not at all."""
+    loader = jinja2.PackageLoader("corit", "report")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    text = environment.get_template(template).render(**values)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staged = target.with_name(target.name + ".part")
+    staged.write_text(text, encoding="utf-8")
+    os.replace(staged, target)
+
+
+def picture(pixels: np.ndarray, side: int = 128) -> str:
+    """Pixels (H, W, 3) uint8 as a data URI, enlarged without smoothing when small."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    method = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
+    shown = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=method)
+    held = io.BytesIO()
+    Image.fromarray(shown).save(held, "PNG" if side <= 160 else "JPEG", quality=90)
+    kind = "png" if side <= 160 else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode()}"
+
+
+def figure(made: Figure) -> str:
+    """A matplotlib figure as a data URI."""
+    held = io.BytesIO()
+    made.savefig(held, format="png", dpi=110, bbox_inches="tight")
+    return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+
+
+def tinted(pixels: np.ndarray, regions: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A crop (S, S, 3) with each patch region (K, N) bool in its own colour."""
+    shown = pixels.astype(np.float32)
+    for row, colour in zip(regions, COLOURS, strict=False):
+        chosen = _enlarged(row.reshape(grid).astype(np.float32), pixels.shape[:2], cv2.INTER_NEAREST)[..., None]
+        shown += chosen * 0.45 * (colour - shown)
+    return shown.astype(np.uint8)
+
+
+def heated(pixels: np.ndarray, heat: np.ndarray, top: float) -> np.ndarray:
+    """A crop (S, S, 3) under its patch evidence (h, w): red raises the score, blue lowers it, `top` is full colour."""
+    wide = _enlarged(heat.astype(np.float32), pixels.shape[:2], cv2.INTER_CUBIC)
+    level = np.clip(wide / (top or 1.0), -1, 1)
+    colour = colormaps["coolwarm"]((level + 1) / 2)[..., :3] * 255
+    grey = np.repeat(pixels.mean(-1, keepdims=True), 3, axis=2)
+    share = (0.15 + 0.6 * np.abs(level))[..., None]
+    return (grey * (1 - share) + colour * share).astype(np.uint8)
+
+
+def _enlarged(values: np.ndarray, shape: tuple[int, int], method: int) -> np.ndarray:
+    return cv2.resize(values, shape[::-1], interpolation=method)

@@ -1,0 +1,64 @@
+"""Results as text for the terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from corit.demo import Comparison
+    from corit.detect import Row
+    from corit.evaluate.metrics import Estimate
+    from corit.train import Outcome
+
+
+def rows(found: Sequence[Row]) -> str:
+    """A table of scored faces and pictures."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("path", "face", "score", "spread", "verdict", "status", "reason"):
+        table.add_column(name, overflow="fold")
+    for r in found:
+        face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
+        score = "" if r.score is None else f"{r.score:.3f}"
+        spread = "" if r.spread is None else f"{r.spread:.3f}"
+        table.add_row(r.path, face, score, spread, r.verdict or "", r.status, r.reason)
+    return _text(table)
+
+
+def outcome(found: Outcome) -> str:
+    """The held-out metrics of a training, its counts, and what could not be used."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("metric", "held out", "95 % interval"):
+        table.add_column(name)
+    for name, e in found.metrics.items():
+        table.add_row(name.upper(), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}")
+    counts = ", ".join(f"{n} {kind}" for kind, n in found.counts.items())
+    lost = ", ".join(f"{n} {status}" for status, n in found.unusable.items())
+    return _text(table) + f"\nrows: {counts}" + (f"\nnot used: {lost}" if lost else "")
+
+
+def comparison(found: Comparison) -> str:
+    """AUC of both models, in-domain and leave-one-out, with intervals."""
+    kinds = found.spec.kinds
+    table = Table(box=None, pad_edge=False)
+    for name in ("AUC", *kinds):
+        table.add_column(name)
+    for title, tables in (("in-domain", found.in_domain), ("leave-one-out", found.leave_one_out)):
+        for model, values in tables.items():
+            table.add_row(f"{title} {model}", *(interval(values.values[k]) for k in kinds))
+    return _text(table)
+
+
+def interval(e: Estimate) -> str:
+    """A value with its interval."""
+    return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+
+
+def _text(table: Table) -> str:
+    target = io.StringIO()
+    Console(file=target, width=160).print(table)
+    return "\n".join(line.rstrip() for line in target.getvalue().splitlines())
