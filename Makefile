@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test quick lint bench
+.PHONY: setup demo test quick lint bench
 
 setup: .venv/.installed
 
@@ -9,6 +9,9 @@ setup: .venv/.installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	touch $@
+
+demo: setup
+	$(BIN)/corit demo --out demo-report
 
 test: setup
 	$(BIN)/ruff check corit tests benchmarks

@@ -88,7 +88,7 @@ def train(
     model: Literal["corit", "unifd"] = "corit",
     seeds: int = 5,
     rho: float = 0.05,
-    learning_rate: float = 0.05,
+    learning_rate: float = 0.5,
     epochs: int = 20,
     head: Literal["linear", "mlp"] = "linear",
     fpr: float = 0.05,

@@ -69,3 +69,15 @@ def heated(pixels: np.ndarray, heat: np.ndarray, top: float) -> np.ndarray:
 
 def _enlarged(values: np.ndarray, shape: tuple[int, int], method: int) -> np.ndarray:
     return cv2.resize(values, shape[::-1], interpolation=method)
+
+
+def resized(pixels: np.ndarray, side: int) -> np.ndarray:
+    """A square crop at another side."""
+    return cv2.resize(np.ascontiguousarray(pixels), (side, side), interpolation=cv2.INTER_AREA)
+
+
+def outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A crop darkened outside a mask (S, S) bool, with the mask's outline drawn."""
+    shown = np.where(mask[..., None], pixels, (pixels * 0.35).astype(np.uint8))
+    edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.ascontiguousarray(shown), edges, -1, (250, 200, 40), 2))
