@@ -1,0 +1,61 @@
+"""The demo on a very small world: every file it promises, and tables that agree with the heads behind them."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from reference.heads import auc as slow_auc
+
+import corit
+from corit import cli
+from corit.demo import MODELS, compare
+from corit.features.store import FeatureStore
+from corit.world.miniature import Miniature, MiniatureSpec
+
+KINDS = {"DF", "F2F", "FS", "NT"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    out = tmp_path_factory.mktemp("demo")
+    with pytest.raises(SystemExit) as stop:
+        cli.main(f"demo --out {out} --people 6 --pictures 2 --seeds 2 --workers 0".split())
+    assert stop.value.code == 0
+    return out
+
+
+def test_it_leaves_a_report_results_and_a_detector(folder):
+    found = json.loads((folder / "results.json").read_text())
+    assert found["seeds"] == [0, 1]
+    for table in ("in_domain", "leave_one_out"):
+        for model in MODELS:
+            assert set(found[table][model]) == KINDS
+            for kind, value in found[table][model].items():
+                low, high = found["intervals"][table][model][kind]
+                assert 0 <= low <= high <= 1
+                assert 0 <= value <= 1
+    assert "miniature" in found["world"]
+    assert found["seconds"] > 0
+    page = (folder / "report.html").read_text()
+    assert "None of it is a result on real photographs" in page
+    assert page.count("data:image/") > 20
+    world = Miniature(MiniatureSpec(), ["val"])
+    assert corit.Detector.load(folder / "detector")(world.load(world.samples[0])).rows[0].status == "ok"
+
+
+def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folder):
+    spec = MiniatureSpec(train=6, val=2, test=4, pictures=2)
+    found = compare(folder, spec=spec, seeds=(0, 1), workers=0)
+    store = FeatureStore.open(folder / "features" / "corit")
+    te = store.features(split="test")
+    kind = te.column("manipulation")
+    for table, task in (("in_domain", 0), ("leave_one_out", 4)):
+        rows = np.flatnonzero((kind == "") | (kind == "NT"))
+        part = te.take(rows)
+        scores = [found.fits["corit"].head(task, s).logits(part.to_tensor()).numpy() for s in range(2)]
+        expected = np.median([slow_auc(part.y, s) for s in scores])
+        assert getattr(found, table)["corit"].values["NT"].value == pytest.approx(expected, abs=1e-12)
+    sizes = [len(p.labels) for p in found.fits["corit"].problems]
+    assert sizes == [60, 48, 48, 48, 48]
