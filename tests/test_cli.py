@@ -41,8 +41,8 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def detector(photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "d"
+    words = "--domain scene --backbone miniature --workers 0 --seeds 2 --epochs 2"
     with pytest.raises(SystemExit) as stop:
-        words = "--domain scene --backbone miniature --workers 0 --seeds 2 --epochs 2"
         cli.main(f"train --real {photos} --out {out} {words}".split())
     assert stop.value.code == 0
     return out

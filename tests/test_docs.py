@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from corit.report.demo import photographs
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -74,9 +77,20 @@ def run(corit, command, folder, where):
     assert done.returncode == 0, f"{where}: {command}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
 
 
+def photographs_into(folder):
+    """The folder `photos` that the pages speak of: the quarters of six real photographs."""
+    folder.mkdir()
+    for name, pixels in photographs():
+        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
+        for i, (y, x) in enumerate(((0, 0), (0, width), (height, 0), (height, width))):
+            quarter = Image.fromarray(pixels[y : y + height, x : x + width])
+            quarter.save(folder / f"{name.removesuffix('.jpg')}-{i}.jpg")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_example_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    photographs_into(tmp_path / "photos")
     execute(page, tmp_path)
 
 
