@@ -11,7 +11,9 @@ from reference.heads import auc as slow_auc
 import corit
 from corit import cli
 from corit.demo import MODELS, compare
+from corit.errors import DataError
 from corit.features.store import FeatureStore
+from corit.replicate import replicate
 from corit.world.miniature import Miniature, MiniatureSpec
 
 KINDS = {"DF", "F2F", "FS", "NT"}
@@ -59,3 +61,19 @@ def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folde
         assert getattr(found, table)["corit"].values["NT"].value == pytest.approx(expected, abs=1e-12)
     sizes = [len(p.labels) for p in found.fits["corit"].problems]
     assert sizes == [60, 48, 48, 48, 48]
+
+
+def test_replication_takes_the_median_over_worlds_and_does_not_repeat_finished_ones(tmp_path):
+    spec = MiniatureSpec(train=4, val=2, test=2, pictures=2)
+    asked = {"spec": spec, "seeds": (0,), "workers": 0}
+    first = replicate(tmp_path, worlds=(0, 1), steps=2, faces=40, **asked)
+    runs = [json.loads((tmp_path / f"world-{w}" / "results.json").read_text()) for w in (0, 1)]
+    values = [r["in_domain"]["corit"]["FS"] for r in runs]
+    found = first["in_domain"]["corit"]["FS"]
+    assert found == {"median": pytest.approx(sum(values) / 2, abs=1e-4), "low": min(values), "high": max(values)}
+    assert runs[0]["backbone"] != runs[1]["backbone"]
+    before = (tmp_path / "world-0" / "results.json").stat().st_mtime_ns
+    assert replicate(tmp_path, worlds=(0, 1), steps=2, faces=40, **asked) == first
+    assert (tmp_path / "world-0" / "results.json").stat().st_mtime_ns == before
+    with pytest.raises(DataError, match="at least one world"):
+        replicate(tmp_path, worlds=(), **asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +98,23 @@ def bootstrap(
     A draw that lost one of the classes is drawn again. Raises DataError on bad input (see `check`).
     """
     check(labels, scores)
+    values = [metric(labels[rows], scores[rows]) for rows in resample(labels, groups, draws, seed)]
+    return percentile(metric(labels, scores), values, level)
+
+
+def resample(labels: np.ndarray, groups: np.ndarray | None, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Row numbers of bootstrap draws of whole groups, or of rows without groups, that hold both classes."""
     keys = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     members = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1])
-    rng, values = generator("bootstrap", seed), []
-    while len(values) < draws:
+    rng, made = generator("bootstrap", seed), 0
+    while made < draws:
         rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         if 0 < labels[rows].sum() < len(rows):
-            values.append(metric(labels[rows], scores[rows]))
+            made += 1
+            yield rows
+
+
+def percentile(value: float, values: Sequence[float] | np.ndarray, level: float) -> Estimate:
+    """The percentile interval of bootstrap values around a value."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(metric(labels, scores), float(low), float(high))
+    return Estimate(value, float(low), float(high))

@@ -38,7 +38,17 @@ def outcome(found: Outcome) -> str:
         table.add_row(name.upper(), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}")
     counts = ", ".join(f"{n} {kind}" for kind, n in found.counts.items())
     lost = ", ".join(f"{n} {status}" for status, n in found.unusable.items())
-    return _text(table) + f"\nrows: {counts}" + (f"\nnot used: {lost}" if lost else "")
+    return "\n".join([_text(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else []), *_few(found)])
+
+
+def _few(found: Outcome) -> list[str]:
+    """A warning when the threshold's false-positive rate is finer than the validation reals can tell."""
+    c = found.detector.card.calibration
+    if c.reals * c.fpr >= 1:
+        return []
+    return [
+        f"threshold: the highest of only {c.reals} validation reals, too few for a false-positive rate of {c.fpr:.0%}"
+    ]
 
 
 def comparison(found: Comparison) -> str:
