@@ -1,0 +1,167 @@
+"""Damage that pictures suffer on their way: ten kinds in five levels each, the same for the same picture.
+
+Levels of blur, blocks, contrast, saturation, noise and pixelation are those of DeeperForensics-1.0's public code
+(Jiang et al., CVPR 2020), in pixels of the picture that is perturbed: it perturbs whole frames, before faces are cut
+out. Two things there are not what their names say. "JPEG compression" compresses nothing: it shrinks the picture by 2
+to 6 and enlarges it again, which is called pixelation here. "Color contrast" scales towards black. Its seventh kind,
+H.264 at CRF 30, 32, 35, 38, 40, is for videos only. Levels of JPEG, resizing, WebP and screenshots are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from corit.errors import DataError
+from corit.seeding import generator
+
+Perturbation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+
+LEVELS = (1, 2, 3, 4, 5)
+KERNELS = (7, 9, 13, 17, 21)  # of the blur, in pixels; sigma is a sixth of it
+BLOCKS = (16, 32, 48, 64, 80)  # grey blocks for each 256 px of the shorter side
+BLOCK = 8
+CONTRAST = (0.85, 0.725, 0.6, 0.475, 0.35)
+SATURATION = (0.4, 0.3, 0.2, 0.1, 0.0)
+VARIANCE = (0.001, 0.002, 0.005, 0.01, 0.05)  # of noise in Y, Cb, Cr, of a unit that is 255 levels of studio range
+SHRINK = (2, 3, 4, 5, 6)
+JPEG = (90, 70, 50, 30, 10)
+WEBP = (80, 60, 40, 20, 5)
+RESIZE = (0.8, 0.65, 0.5, 0.35, 0.25)
+SCREEN = ((0.93, 90), (0.83, 80), (0.71, 70), (0.59, 55), (0.47, 40))  # scale of the display, quality of the JPEG
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def blur(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """Gaussian blur of (H, W, 3) uint8 with a kernel of 7 to 21 px."""
+    k = KERNELS[_step(level)]
+    return cv2.GaussianBlur(pixels, (k, k), k / 6)
+
+
+def blocks(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """Block-wise distortion: grey squares of 8 px at random places of (H, W, 3) uint8; each level adds to the last.
+
+    16 to 80 squares for every whole 256 px of the shorter side. Pictures below 256 px, for which that rule has none,
+    get the share of a 256 px picture's squares that their area has, at least one.
+    """
+    height, width = pixels.shape[:2]
+    many = min(height, width) // 256 * BLOCKS[_step(level)]
+    count = many or max(1, round(BLOCKS[level - 1] * height * width / 256**2))
+    out = pixels.copy()
+    room = np.maximum(1, np.array([height, width]) - BLOCK)
+    for y, x in (rng.random((count, 2)) * room).astype(int):
+        out[y : y + BLOCK, x : x + BLOCK] = 128
+    return out
+
+
+def contrast(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 scaled towards black by 0.85 to 0.35, fractions cut off."""
+    return (pixels.astype(np.float32) * np.float32(CONTRAST[_step(level)])).astype(np.uint8)
+
+
+def saturation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """The chroma of (H, W, 3) uint8 scaled by 0.4 to 0, which is grey."""
+    luma = (pixels @ LUMA)[..., None]
+    return _levels(luma + SATURATION[_step(level)] * (pixels - luma))
+
+
+def noise(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """White Gaussian noise of variance 0.001 to 0.05 on the studio-range Y, Cb and Cr of (H, W, 3) uint8.
+
+    The way back from studio range stretches it: the standard deviation of Y is 9.4 levels at level 1.
+    """
+    draw = rng.standard_normal(pixels.shape).astype(np.float32) * (255 * VARIANCE[_step(level)] ** 0.5)
+    y, cb, cr = draw[..., 0] * (255 / 219), draw[..., 1] * (255 / 224), draw[..., 2] * (255 / 224)
+    added = np.stack([y + 1.403 * cr, y - 0.714 * cr - 0.344 * cb, y + 1.773 * cb], axis=-1)
+    return np.clip(pixels + added, 0, 255).astype(np.uint8)
+
+
+def pixelation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 shrunk by 2 to 6 and enlarged again, bilinear both ways: DeeperForensics-1.0's "JPEG"."""
+    height, width = pixels.shape[:2]
+    factor = SHRINK[_step(level)]
+    small = cv2.resize(pixels, (max(1, width // factor), max(1, height // factor)))
+    return cv2.resize(small, (width, height))
+
+
+def jpeg(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """JPEG compression of (H, W, 3) uint8 at quality 90 to 10, colours halved in size."""
+    return _encoded(pixels, "JPEG", JPEG[_step(level)])
+
+
+def webp(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """WebP compression of (H, W, 3) uint8 at quality 80 to 5."""
+    return _encoded(pixels, "WEBP", WEBP[_step(level)])
+
+
+def resize(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """(H, W, 3) uint8 shrunk to 0.8 to 0.25 of its sides by areas, and enlarged again, bicubic, as platforms do."""
+    return _enlarged(_shrunk(pixels, RESIZE[_step(level)]), pixels.shape)
+
+
+def screenshot(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
+    """What a screenshot of a shown (H, W, 3) uint8 picture leaves: scaled for a display, saved as JPEG, scaled back."""
+    scale, quality = SCREEN[_step(level)]
+    return _enlarged(_encoded(_shrunk(pixels, scale), "JPEG", quality), pixels.shape)
+
+
+# The first four are those of the paper's figure 8.
+PERTURBATIONS: dict[str, Perturbation] = {
+    "blur": blur,
+    "blocks": blocks,
+    "contrast": contrast,
+    "jpeg": jpeg,
+    "pixelation": pixelation,
+    "saturation": saturation,
+    "noise": noise,
+    "resize": resize,
+    "webp": webp,
+    "screenshot": screenshot,
+}
+PAPER = ("blur", "blocks", "contrast", "jpeg")
+
+
+def perturb(pixels: np.ndarray, name: str, level: int) -> np.ndarray:
+    """(H, W, 3) uint8 perturbed; the same picture gives the same result. Raises DataError: unknown name or level.
+
+    What is random is drawn from the pixels and the name, not the level, so that a higher level is more of the same.
+    """
+    require(name, level)
+    return PERTURBATIONS[name](pixels, level, generator("perturb", name, pixels))
+
+
+def require(name: str, level: int) -> None:
+    """Raise DataError unless there is such a perturbation and such a level."""
+    if name not in PERTURBATIONS:
+        raise DataError(f"no perturbation {name!r}; there are {', '.join(PERTURBATIONS)}")
+    _step(level)
+
+
+def _step(level: int) -> int:
+    if level not in LEVELS:
+        raise DataError(f"expected a level of {LEVELS[0]} to {LEVELS[-1]}, got {level!r}")
+    return level - 1
+
+
+def _levels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _encoded(pixels: np.ndarray, kind: str, quality: int) -> np.ndarray:
+    data = BytesIO()
+    Image.fromarray(pixels).save(data, kind, quality=quality)
+    return np.array(Image.open(data).convert("RGB"))
+
+
+def _shrunk(pixels: np.ndarray, scale: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def _enlarged(pixels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    return cv2.resize(pixels, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)

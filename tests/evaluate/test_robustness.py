@@ -1,0 +1,58 @@
+"""Relative AUC variation (26) by hand, by simulation, and against the unpaired interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from corit.errors import DataError
+from corit.evaluate.metrics import auc, bootstrap
+from corit.evaluate.robustness import relative_variation, robustness
+from corit.seeding import generator
+
+
+@pytest.mark.parametrize(("original", "perturbed", "expected"), [(0.9, 0.45, -0.5), (0.8, 0.8, 0.0), (0.5, 0.6, 0.2)])
+def test_the_equation(original, perturbed, expected):
+    assert relative_variation(original, perturbed) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("original", "perturbed"), [(0.0, 0.5), (1.2, 0.5), (0.5, -0.1), (float("nan"), 0.5)])
+def test_what_is_no_auc_is_refused(original, perturbed):
+    with pytest.raises(DataError, match="expected AUCs"):
+        relative_variation(original, perturbed)
+
+
+def scores():
+    rng = generator("robustness")
+    y = np.tile([0, 1], 100)
+    original = rng.normal(size=200) + 1.5 * y
+    return y, original, original + rng.normal(size=200) * 0.5, rng.normal(size=200), rng
+
+
+def test_levels_of_a_perturbation():
+    y, original, mild, lost, _ = scores()
+    same, weak, strong = robustness(
+        y, original, {("blur", 1): original, ("blur", 2): mild, ("blur", 5): lost}, draws=200
+    )
+    assert [(r.name, r.level) for r in (same, weak, strong)] == [("blur", 1), ("blur", 2), ("blur", 5)]
+    assert (same.variation.value, same.variation.low, same.variation.high) == (0, 0, 0)  # the same draws for both
+    assert same.auc.value == auc(y, original)
+    assert strong.variation.high < weak.variation.value < 0
+    assert strong.variation.value == pytest.approx((auc(y, lost) - auc(y, original)) / auc(y, original))
+    assert weak.auc.low < weak.auc.value < weak.auc.high
+    paired = weak.variation.high - weak.variation.low
+    assert paired < bootstrap(auc, y, mild, draws=200).high - bootstrap(auc, y, mild, draws=200).low
+
+
+def test_frames_of_a_video_stay_together_in_the_draws():
+    y, original, mild, _, _ = scores()
+    many = [np.repeat(v, 6) for v in (y, original, mild, np.arange(200))]
+    alone = robustness(many[0], many[1], {("blur", 1): many[2]}, draws=200)[0].variation
+    together = robustness(many[0], many[1], {("blur", 1): many[2]}, groups=many[3], draws=200)[0].variation
+    assert alone.value == together.value
+    assert together.high - together.low > 1.7 * (alone.high - alone.low)
+
+
+def test_scores_of_other_rows_are_refused():
+    with pytest.raises(DataError, match="3 scores and 2 labels"):
+        robustness(np.array([0, 1]), np.zeros(2), {("blur", 1): np.zeros(3)})
