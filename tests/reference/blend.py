@@ -1,0 +1,87 @@
+"""Self-blending in slow float64 loops: colour of one pixel at a time, warps and blurs by their definitions."""
+
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+
+
+def colour(pixel, of):
+    """RGB shift, HSV shift, brightness and contrast of one pixel (3) in [0, 255]."""
+    r, g, b = (min(max(v + s, 0), 255) / 255 for v, s in zip(pixel, of.rgb_shift, strict=True))
+    h, s, v = colorsys.rgb_to_hsv(r, g, b)
+    h = (h + of.hsv_shift[0] / 360) % 1
+    s, v = (min(max(x + d / 255, 0), 1) for x, d in ((s, of.hsv_shift[1]), (v, of.hsv_shift[2])))
+    return [min(max(c * 255 * (1 + of.contrast) + 255 * of.brightness, 0), 255) for c in colorsys.hsv_to_rgb(h, s, v)]
+
+
+def sharpen(x, alpha, lightness):
+    """(1 - alpha) times the picture plus alpha times its sharpened self, with mirrored edges that are not repeated."""
+    side, out = len(x), np.zeros_like(x)
+    for i in range(side):
+        for j in range(side):
+            around = sum(x[_mirror(i + a, side), _mirror(j + b, side)] for a in (-1, 0, 1) for b in (-1, 0, 1))
+            sharp = (8 + lightness + 1) * x[i, j] - around
+            out[i, j] = (1 - alpha) * x[i, j] + alpha * sharp
+    return out
+
+
+def appearance(pixels, of):
+    """S's colour part and sharpening, (S, S, 3) uint8; the draw must say "sharpen"."""
+    x = np.array([[colour(p.astype(float), of) for p in row] for row in pixels])
+    return np.clip(np.rint(sharpen(x, of.sharpen_alpha, of.sharpen_lightness)), 0, 255).astype(np.uint8)
+
+
+def moved_mask(mask, of):
+    """The mask (S, S) shifted and resized about the centre: each pixel looked up where it came from, zero outside."""
+    side, centre = len(mask), (len(mask) - 1) / 2
+    out = np.zeros((side, side))
+    for y in range(side):
+        for x in range(side):
+            u = (x - of.translate[0] * side - centre) / of.scale + centre
+            v = (y - of.translate[1] * side - centre) / of.scale + centre
+            out[y, x] = _bilinear(mask, v, u)
+    return out
+
+
+def soften(mask, of):
+    """Blur, keep what stayed full, blur again, scale; for a mask of 256 px whose drawn size is 256 x 256."""
+    m = gaussian(mask.astype(float), of.first_blur, 0.3 * ((of.first_blur - 1) * 0.5 - 1) + 0.8)
+    m = np.where(m < m.max() * (1 - 1e-4), 0.0, 1.0 * m)
+    m = gaussian(m, of.second_blur, of.second_sigma)
+    return of.ratio * m / m.max()
+
+
+def gaussian(m, size, sigma):
+    """A separable Gaussian window of `size` taps, mirrored at the edges."""
+    taps = [np.exp(-((k - size // 2) ** 2) / (2 * sigma**2)) for k in range(size)]
+    taps = np.array(taps) / sum(taps)
+    rows = np.array([[_mirror(i + k - size // 2, len(m)) for k in range(size)] for i in range(len(m))])
+    once = np.array([taps @ m[r] for r in rows])
+    return np.array([taps @ once.T[r] for r in rows]).T
+
+
+def blend(m, source, target):
+    """M * S(x) + (1 - M) * x, rounded, pixel by pixel; the target itself where M is zero."""
+    out = target.copy()
+    for i, j in zip(*np.nonzero(m), strict=True):
+        for c in range(3):
+            out[i, j, c] = round(m[i, j] * float(source[i, j, c]) + (1 - m[i, j]) * float(target[i, j, c]))
+    return out
+
+
+def _mirror(i, n):
+    """Index i of a row of n that is mirrored about its first and last element."""
+    i = abs(i) % (2 * n - 2)
+    return min(i, 2 * n - 2 - i)
+
+
+def _bilinear(m, v, u):
+    y, x = int(np.floor(v)), int(np.floor(u))
+    total = 0.0
+    for a, wy in ((y, 1 - (v - y)), (y + 1, v - y)):
+        for b, wx in ((x, 1 - (u - x)), (x + 1, u - x)):
+            if 0 <= a < len(m) and 0 <= b < len(m):
+                total += wy * wx * float(m[a, b])
+    return total

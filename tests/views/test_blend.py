@@ -1,0 +1,110 @@
+"""Self-blending and alignment equal their slow twins, and keep what they promise for any draw."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import align as slow_align
+from reference import blend as slow
+
+from corit.images.faces import align, similarity, template
+from corit.recipe import BlendRecipe
+from corit.seeding import generator
+from corit.views.blend import appearance, draw, elastic, geometry, self_blend, soften
+from corit.views.regions import band, patch_regions
+
+RECIPE = BlendRecipe()
+
+
+def crop(seed, side=24):
+    rng = generator("blend", seed)
+    low = rng.integers(0, 256, (6, 6, 3)).astype(np.uint8)
+    return cv2.resize(low, (side, side), interpolation=cv2.INTER_CUBIC)
+
+
+def disc(side, radius=0.3, at=(0.5, 0.5)):
+    y, x = np.mgrid[:side, :side] / side
+    return (y - at[0]) ** 2 + (x - at[1]) ** 2 < radius**2
+
+
+def drawn(seed, **fixed):
+    return replace(draw(RECIPE, generator("draw", seed)), **fixed)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_colour_and_sharpening_equal_the_slow_twin(seed):
+    of = drawn(seed, resolution="sharpen", rgb_shift=(12.0, -7.5, 3.25))
+    fast, twin = appearance(crop(seed), of).astype(int), slow.appearance(crop(seed), of).astype(int)
+    assert np.abs(fast - twin).max() <= 1  # float32 against float64, at the edge of rounding
+    assert (fast != twin).mean() < 0.01
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_shift_of_a_mask_equals_the_slow_twin(seed):
+    of, mask = drawn(seed), disc(40).astype(np.float32)
+    _, fast = geometry(np.zeros((40, 40, 3), np.uint8), mask, of)
+    assert np.abs(fast - slow.moved_mask(mask, of)).max() < 0.04  # OpenCV's warp counts in 1/32 of a pixel
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_blend_mask_equals_the_slow_twin(seed):
+    of = drawn(seed, mask_side=(256, 256), first_blur=9 + 2 * seed, second_blur=11, ratio=0.75)
+    mask = disc(256).astype(np.float32)
+    assert soften(mask, of) == pytest.approx(slow.soften(mask, of), abs=2e-4)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_blend_is_the_formula(seed):
+    of, pixels, mask = drawn(seed, resolution="sharpen"), crop(seed, 40), disc(40)
+    fast, m = self_blend(pixels, mask, of, RECIPE)
+    source, area = geometry(appearance(pixels, of), mask.astype(np.float32), of)
+    assert np.array_equal(m, soften(elastic(area, of, RECIPE), of))
+    assert np.abs(fast.astype(int) - slow.blend(m.astype(float), source, pixels).astype(int)).max() <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.1, 0.45), st.floats(0.3, 0.7), st.sampled_from([32, 64, 224]))
+def test_any_draw_leaves_the_outside_alone_and_its_mask_in_the_unit_interval(seed, radius, at, side):
+    pixels = crop(seed, side)
+    twin, m = self_blend(pixels, disc(side, radius, (at, 0.5)), drawn(seed), RECIPE)
+    assert m.min() >= 0
+    assert m.max() <= 1
+    assert np.array_equal(twin[m == 0], pixels[m == 0])
+    again, _ = self_blend(pixels, disc(side, radius, (at, 0.5)), drawn(seed), RECIPE)
+    assert np.array_equal(twin, again)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.05, 0.6), st.floats(0, 1), st.floats(0, 1), st.sampled_from([(8, 8), (14, 14), (16, 16)]))
+def test_regions_never_share_a_patch_and_the_band_straddles_the_contour(radius, y, x, grid):
+    mask = disc(112, radius, (y, x))
+    regions = patch_regions(mask, grid)
+    assert regions.sum(0).max() <= 1
+    assert regions.any(0).mean() > 0.5
+    if mask.any() and not mask.all():
+        edge = band(mask, 0.0625)
+        assert (edge & mask).any()
+        assert (edge & ~mask).any()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-180, 180), st.floats(0.2, 5), st.floats(0, 3))
+def test_alignment_is_the_least_squares_similarity(seed, angle, scale, noise):
+    rng, target = generator("align", seed), template(256, 1.3)
+    assert target == pytest.approx(np.array(slow_align.template(256, 1.3)), abs=1e-2)
+    turn = cv2.getRotationMatrix2D((100, 80), angle, scale)
+    source = target @ turn[:, :2].T + turn[:, 2] + rng.normal(0, noise, (5, 2))
+    assert similarity(source, target) == pytest.approx(slow_align.similarity(source, target), abs=1e-7)
+
+
+def test_five_points_on_the_template_leave_the_crop_as_it_is():
+    pixels = crop(0, 256)
+    found, moved, matrix = align(pixels, template(256, 1.3).astype(np.float32))
+    assert np.array_equal(found, pixels)
+    assert moved == pytest.approx(template(256, 1.3), abs=1e-3)
+    assert matrix == pytest.approx(np.eye(2, 3), abs=1e-4)
