@@ -14,10 +14,10 @@ from corit.data.landmarks import read_points
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, UnreadableError, UnsupportedError
+from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
 
 FILMS = frozenset((".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"))
-Choice = Literal["even", "first"]
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -56,18 +56,6 @@ class Reading:
 
 
 ALL = Reading()
-
-
-def choose(count: int, wanted: int | None, rule: Choice) -> list[int]:
-    """Which of `count` frames are taken: ascending indices, all of them where no more are there than wanted.
-
-    "even" is linspace from the first to the last frame, truncated to integers.
-    """
-    if wanted is None or wanted >= count:
-        return list(range(count))
-    if rule == "first":
-        return list(range(wanted))
-    return [int(i) for i in np.linspace(0, count - 1, wanted)]
 
 
 def natural(name: str) -> tuple[int, str]:
