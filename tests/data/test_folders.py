@@ -1,0 +1,127 @@
+"""Plain folders, landmark files and splits by source."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corit.data.folders import FolderSource, Unlabelled, list_pictures
+from corit.data.landmarks import read_landmarks, read_points
+from corit.data.sample import Sample
+from corit.data.split import require_apart, split_by_group
+from corit.errors import DataError, UnreadableError
+
+
+def paint(path, value=100):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.full((40, 40, 3), value, np.uint8))
+
+
+def test_pictures_are_listed_in_a_stable_order_without_hidden_and_other_files(tmp_path):
+    for name in ("b.png", "a.jpg", "sub/c.webp", ".hidden.png", ".git/d.png"):
+        paint(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("x")
+    found = [p.removeprefix(str(tmp_path) + "/") for p in list_pictures(tmp_path)]
+    assert found == ["a.jpg", "b.png", "sub/c.webp"]
+    assert list(list_pictures(tmp_path / "b.png")) == [str(tmp_path / "b.png")]
+    (tmp_path / "loop").symlink_to(tmp_path)
+    assert len(list(list_pictures(tmp_path))) == 3
+
+
+def test_a_picture_and_its_fake_share_a_group_and_ids_are_unique(tmp_path):
+    for i in range(3):
+        paint(tmp_path / "real" / f"{i}.jpg")
+        paint(tmp_path / "swap" / f"{i}.png")
+        paint(tmp_path / "x" / "swap" / "p" / f"{i}.png")
+    source = FolderSource((str(tmp_path / "real"),), (str(tmp_path / "swap"), str(tmp_path / "x" / "swap")))
+    assert [s.label for s in source.samples] == [0] * 3 + [1] * 6
+    assert source.samples[0].group == source.samples[3].group == "0"
+    assert [s.manipulation for s in source.samples[::3]] == ["", "swap-1", "swap-2"]
+    assert len({s.id for s in source.samples}) == 9
+    assert source.load(source.samples[0]).pixels.shape == (40, 40, 3)
+    by_folder = FolderSource((str(tmp_path / "x"),), by_folder=True)
+    assert {s.group for s in by_folder.samples} == {"swap/p"}
+
+
+def test_folders_that_are_split_stay_split(tmp_path):
+    for part in ("train", "valid", "test"):
+        paint(tmp_path / part / f"{part}.png")
+    samples = FolderSource((str(tmp_path),)).samples
+    assert {s.split for s in samples} == {"train", "val", "test"}
+    assert split_by_group(samples) == samples
+    paint(tmp_path / "loose.png")
+    assert {s.split for s in FolderSource((str(tmp_path),)).samples} == {""}
+
+
+def test_absent_and_empty_folders_are_refused_in_words(tmp_path):
+    with pytest.raises(DataError, match="real pictures at .*absent; there is none"):
+        _ = FolderSource((str(tmp_path / "absent"),)).samples
+    with pytest.raises(DataError, match="expected pictures in"):
+        _ = FolderSource((str(tmp_path),)).samples
+
+
+POINTS = [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_landmarks_are_found_by_path_beside_the_file_and_by_a_name_that_is_unique(tmp_path):
+    paint(tmp_path / "in" / "a.png")
+    (tmp_path / "l.json").write_text(json.dumps({"in/a.png": POINTS, "other/b.png": POINTS, "more/b.png": POINTS}))
+    marks = read_landmarks(tmp_path / "l.json")
+    assert marks.find(str(tmp_path / "in" / "a.png")) == pytest.approx(np.array(POINTS))
+    assert marks.find("elsewhere/a.png") == pytest.approx(np.array(POINTS))
+    assert marks.find("b.png") is None
+    source = Unlabelled(aligned=True, landmarks=marks)
+    picture = source.load(source.sample(str(tmp_path / "in" / "a.png")))
+    assert picture.aligned
+    assert picture.landmarks == pytest.approx(np.array(POINTS))
+    paint(tmp_path / "in" / "z.png")
+    with pytest.raises(UnreadableError, match="landmarks of .*z.png"):
+        source.load(source.sample(str(tmp_path / "in" / "z.png")))
+    np.savez(tmp_path / "l.npz", **{"a.png": np.array(POINTS)})
+    assert read_landmarks(tmp_path / "l.npz").find("a.png") == pytest.approx(np.array(POINTS))
+    np.save(tmp_path / "p.npy", np.array(POINTS))
+    assert read_points(tmp_path / "p.npy").dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"a": 1}', '{"a": [["x", "y"]]}', '{"a": [[1, 2, 3]]}', '{"a": [[NaN, 1]]}']
+)
+def test_damaged_landmarks_are_refused_in_words(text, tmp_path):
+    (tmp_path / "l.json").write_text(text)
+    with pytest.raises(DataError, match="expected"):
+        read_landmarks(tmp_path / "l.json")
+
+
+def test_pickled_points_are_never_read(tmp_path):
+    np.save(tmp_path / "p.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_points(tmp_path / "p.npy")
+
+
+@given(st.lists(st.sampled_from([(0,), (1,), (0, 1), (0, 0, 1)]), min_size=3, max_size=40), st.integers(0, 5))
+def test_no_group_falls_on_two_sides_and_every_kind_is_in_each_split(kinds, key):
+    groups = [(0,), (1,)] * 3 + [(0, 1)] * 3 + [(0, 0, 1)] * 3 + kinds
+    samples = [Sample(f"{g}-{i}", "p", y, group=str(g)) for g, ys in enumerate(groups) for i, y in enumerate(ys)]
+    found = split_by_group(samples, key=key)
+    sides = {}
+    for s in found:
+        assert sides.setdefault(s.group, s.split) == s.split
+    assert {(s.split, s.label) for s in found} == {(p, y) for p in ("train", "val", "test") for y in (0, 1)}
+    assert split_by_group(samples, key=key) == found
+    assert split_by_group(samples[::-1], key=key) == found[::-1]
+
+
+def test_splits_that_cannot_be_made_are_refused_in_words():
+    two = [Sample(str(i), "p", 0, group=str(i)) for i in range(2)]
+    with pytest.raises(DataError, match="at least 3 sources"):
+        split_by_group(two)
+    mixed = [Sample("a", "p", 0, "train"), Sample("b", "p", 0)]
+    with pytest.raises(DataError, match="p is in no split"):
+        split_by_group(mixed)
+    with pytest.raises(DataError, match="'g' is in train and test"):
+        require_apart([Sample("a", "p", 0, "train", group="g"), Sample("b", "p", 1, "test", group="g")])
