@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 import corit
 from corit import catalog
+from corit.data.folders import Unlabelled
+from corit.data.landmarks import Landmarks
 from corit.data.sample import Sample
 from corit.detect import Card, Detector, Row
 from corit.errors import DetectorError
@@ -110,3 +116,31 @@ def test_damaged_detectors_are_refused_in_words(tmp_path, pictures):
     (tmp_path / "taken").mkdir()
     with pytest.raises(DetectorError, match="not a detector"):
         detector().save(tmp_path / "taken")
+
+
+def test_scores_depend_on_neither_batch_nor_order_nor_workers(tmp_path):
+    """Tokens whose proxy lies within rounding of the mask's threshold may move a score further: hence 1e-5."""
+    world = Miniature(splits=["val"])
+    paths = []
+    for s in world.samples[:5]:
+        picture = world.load(s)
+        paths.append(str(tmp_path / f"{s.frame}.png"))
+        cv2.imwrite(paths[-1], picture.pixels[..., ::-1])
+    points = {p: picture.landmarks for p, s in zip(paths, world.samples, strict=False) for picture in [world.load(s)]}
+    source, made = Unlabelled(aligned=True, landmarks=Landmarks(points)), detector()
+    alone = {p: made.report(p, made.preparer()(source.load(source.sample(p)))).score for p in paths}
+    for order, batch, workers in ((paths, 8, 0), (paths[::-1], 2, 0), (paths, 3, 2)):
+        found = {r.path: r.score for r in made.scan(source, map(source.sample, order), batch=batch, workers=workers)}
+        assert list(found) == order
+        assert found == pytest.approx(alone, abs=1e-5)
+
+
+def test_another_process_gives_the_same_score(pictures, tmp_path):
+    folder = detector().save(tmp_path / "d")
+    code = (
+        "import sys; from corit.detect import Detector; from corit.world.miniature import Miniature; "
+        "w = Miniature(splits=['val']); print(Detector.load(sys.argv[1])(w.load(w.samples[0])).score)"
+    )
+    call = [sys.executable, "-c", code, str(folder)]
+    done = subprocess.run(call, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
+    assert float(done.stdout) == pytest.approx(detector()(pictures[0]).score, abs=1e-6)
