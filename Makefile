@@ -22,6 +22,7 @@ quick: setup
 
 lint: setup
 	$(BIN)/ruff check corit tests benchmarks
+	$(BIN)/mypy corit
 	$(BIN)/ruff format --check corit tests benchmarks
 
 bench: setup

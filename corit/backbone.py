@@ -38,7 +38,8 @@ class Backbone(nn.Module):
         self.model, self.projection = model, projection
         self.name, self.licence, self.mean, self.std = name, licence, mean, std
         embed: Any = model.patch_embed
-        self.depth, self.width = len(model.blocks), model.embed_dim  # type: ignore[arg-type]
+        self.depth: int = len(model.blocks)  # type: ignore[arg-type]
+        self.width: int = model.embed_dim  # type: ignore[assignment]
         self.patch, self.side, self.grid = embed.patch_size[0], embed.img_size[0], tuple(embed.grid_size)
         self.prefix: int = model.num_prefix_tokens  # type: ignore[assignment]
         self.eval().requires_grad_(False)
@@ -148,7 +149,7 @@ def create(
             raise _hub_error(name, timm_name, err) from err
         except TypeError as err:  # a family that does not take these options is no ViT of ours
             raise BackboneError(f"{name} cannot be built as a ViT of {side} px: {err}") from err
-    config = model.pretrained_cfg
+    config: Any = model.pretrained_cfg
     return wrap(model, name, weights, config["mean"], config["std"], licence or str(config.get("license") or ""))
 
 

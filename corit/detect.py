@@ -295,7 +295,8 @@ def _read_card(folder: Path) -> Card:
         digest = saved.pop("recipe_digest")
         recipe = Recipe.from_toml(saved.pop("recipe"))
         head, calibration = HeadRecipe(**saved.pop("head")), Calibration(**saved.pop("calibration"))
-        card = Card(recipe, head, calibration, **{k: tuple(v) if k == "classes" else v for k, v in saved.items()})
+        rest: dict[str, Any] = {k: tuple(v) if k == "classes" else v for k, v in saved.items()}
+        card = Card(recipe, head, calibration, **rest)
     except (json.JSONDecodeError, KeyError, TypeError) as err:
         raise DetectorError(f"{path} is damaged: {err!r}; train the detector again or restore the file") from err
     if recipe.digest != digest:

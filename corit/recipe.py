@@ -186,7 +186,7 @@ def _check_types(part: Any, path: str) -> None:
     for f in fields(part):
         value, hint, name = getattr(part, f.name), hints[f.name], f"{path}.{f.name}"
         if dataclasses.is_dataclass(hint):
-            _require(isinstance(value, hint), name, f"a {hint.__name__}", value)
+            _require(isinstance(value, typing.cast(type, hint)), name, f"a {typing.cast(type, hint).__name__}", value)
             _check_types(value, name)
         else:
             _require(_fits(value, hint), name, _describe(hint), value)

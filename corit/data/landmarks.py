@@ -27,8 +27,8 @@ class Landmarks:
         for key in (path, path.replace(os.sep, "/"), beside):
             if key in self.points:
                 return self.points[key]
-        key = self._by_name.get(os.path.basename(path))
-        return self.points[key] if key else None
+        named = self._by_name.get(os.path.basename(path))
+        return self.points[named] if named else None
 
     @cached_property
     def _by_name(self) -> dict[str, str]:

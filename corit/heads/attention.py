@@ -26,8 +26,7 @@ class AttentionHead(nn.Module):
     def __init__(self, tokens: int, width: int, seed: int = 0) -> None:
         super().__init__()
         self.tokens, self.width = tokens, width
-        for name in ("query", "key", "value"):
-            setattr(self, name, nn.Parameter(torch.eye(width)))
+        self.query, self.key, self.value = (nn.Parameter(torch.eye(width)) for _ in range(3))
         bound = (tokens * width) ** -0.5
         drawn = torch.rand(tokens * width, generator=torch_generator("attention", seed))
         self.weight = nn.Parameter((drawn * 2 - 1) * bound)

@@ -76,7 +76,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(BytesIO(data))
+            image: Image.Image = Image.open(BytesIO(data))
             if image.width * image.height > megapixels * 1e6:
                 raise UnreadableError(
                     f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "

@@ -87,12 +87,12 @@ def self_blend(pixels: np.ndarray, mask: np.ndarray, of: Draw, recipe: BlendReci
 
 def appearance(pixels: np.ndarray, of: Draw) -> np.ndarray:
     """S's colour and frequency part: RGB shift, HSV shift, brightness and contrast, then one change of resolution."""
-    x = np.clip(pixels.astype(np.float32) + np.float32(of.rgb_shift), 0, 255)
+    x = np.clip(pixels.astype(np.float32) + np.array(of.rgb_shift, np.float32), 0, 255)
     hsv = cv2.cvtColor((x / 255), cv2.COLOR_RGB2HSV)  # H in degrees, S and V in [0, 1]
     hsv[..., 0] = (hsv[..., 0] + of.hsv_shift[0]) % 360
-    hsv[..., 1:] = np.clip(hsv[..., 1:] + np.float32(of.hsv_shift[1:]) / 255, 0, 1)
-    x = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
-    x = np.clip(x * (1 + of.contrast) + 255 * of.brightness, 0, 255)
+    hsv[..., 1:] = np.clip(hsv[..., 1:] + np.array(of.hsv_shift[1:], np.float32) / 255, 0, 1)
+    shifted = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
+    x = np.clip(shifted * (1 + of.contrast) + 255 * of.brightness, 0, 255)
     return np.clip(np.rint(_resolution(x, of)), 0, 255).astype(np.uint8)
 
 

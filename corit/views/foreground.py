@@ -51,7 +51,7 @@ def saliency(pixels: np.ndarray, working: int = 128) -> np.ndarray:
     labels[:3], labels[-3:], labels[:, :3], labels[:, -3:] = (cv2.GC_BGD,) * 4
     cv2.setRNGSeed(0)  # GrabCut's clusters start from OpenCV's global generator
     state = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), labels, None, *state, 3, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(np.ascontiguousarray(small[..., ::-1]), labels, None, *state, 3, cv2.GC_INIT_WITH_MASK)  # type: ignore[call-overload]
     mask = _largest(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)))
     return _checked(mask, side)
 
@@ -70,7 +70,7 @@ def token_foreground(pixels: np.ndarray, tokens: Tokens) -> np.ndarray:
     border = np.concatenate([score[0], score[-1], score[:, 0], score[:, -1]])
     score *= -1 if border.mean() > score.mean() else 1
     smooth = cv2.resize(score.astype(np.float32), (8 * w, 8 * h), interpolation=cv2.INTER_CUBIC)
-    levels = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
+    levels = cv2.normalize(smooth, np.empty_like(smooth), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
     _, mask = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return _checked(_largest(mask.astype(bool)), pixels.shape[0])
 

@@ -46,7 +46,9 @@ def shoot(pixels: np.ndarray, of: Shot) -> np.ndarray:
 def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
     """Through a JPEG of the given quality and back, (H, W, 3) uint8."""
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].copy()
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # it was encoded in the line above
+    return decoded[..., ::-1].copy()
 
 
 def _mosaic(pixels: np.ndarray) -> np.ndarray:

@@ -332,8 +332,8 @@ def _line(canvas: np.ndarray, points: np.ndarray, colour: tuple[float, ...], wei
 def _blend(canvas: np.ndarray, points: np.ndarray, colour: np.ndarray, alpha: float, blur: float) -> None:
     area = np.zeros(canvas.shape[:2], np.float32)
     _fill(area, points, alpha)
-    area = cv2.GaussianBlur(area, (0, 0), blur)[..., None]
-    canvas += area * (colour.astype(np.float32) - canvas)
+    soft = cv2.GaussianBlur(area, (0, 0), blur)[..., None]
+    canvas += soft * (colour.astype(np.float32) - canvas)
 
 
 def _px(points: np.ndarray, big: int, array: bool = False):  # type: ignore[no-untyped-def]

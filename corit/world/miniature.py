@@ -80,7 +80,7 @@ class Miniature:
         pixels = target.pixels
         if sample.manipulation:
             rng = generator(sample.id)
-            donor = self._face(split, self._donor(split, person, rng.integers(2**31)))
+            donor = self._face(split, self._donor(split, person, int(rng.integers(2**31))))
             pixels, _ = forge(sample.manipulation, target, donor, rng, self.spec.traces)  # type: ignore[arg-type]
         rendered = target.rendered
         return Picture(jpeg(pixels, exposure.quality), rendered.landmarks, rendered.mask, aligned=True)
