@@ -1,0 +1,65 @@
+"""A file of JSON lines that remembers, video by video, what was done, so that work can stop and go on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from corit.errors import DataError
+
+FORMAT = 1
+
+
+class Journal:
+    """One line of settings and one for each step; the last line of a name is what holds.
+
+    Raises DataError when the file was made with other settings or is not a journal, or cannot be written. A line that
+    a kill cut short is dropped.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
+        self.path = path
+        self.entries: dict[str, dict[str, Any]] = {}
+        header = {"format": FORMAT, **settings}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            kept = self._read(lines, header)
+            staged = path.with_name(f".{path.name}.{os.getpid()}")
+            staged.write_text("".join(f"{line}\n" for line in [json.dumps(header), *kept]), encoding="utf-8")
+            os.replace(staged, path)
+        except OSError as err:
+            raise DataError(f"expected to write {path}, but {err.strerror}; choose another folder") from err
+
+    def _read(self, lines: list[str], header: dict[str, Any]) -> list[str]:
+        found = _parse(lines[0]) if lines else header
+        if found is None or "format" not in found:
+            raise DataError(f"{self.path} is there, but it is not of this program; choose another folder")
+        if found != header:
+            other = sorted(k for k in {*found, *header} if found.get(k) != header.get(k))
+            said = ", ".join(f"{k} {found.get(k)!r} instead of {header.get(k)!r}" for k in other)
+            raise DataError(f"{self.path} was begun with {said}; use the same settings or choose another folder")
+        kept = [line for line in lines[1:] if _parse(line)]
+        for entry in map(json.loads, kept):
+            self.entries[entry["name"]] = entry
+        return kept
+
+    def write(self, name: str, **values: Any) -> None:
+        """Append what holds of a name from now on; it is on the disk when this returns."""
+        entry = {"name": name, **values}
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.entries[name] = entry
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,65 @@
+"""A face of a frame, cut out as DeepfakeBench's preprocessing does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from corit.errors import DataError
+from corit.images.choice import Choice, choose
+from corit.images.faces import FaceFinder, align, find_faces
+from corit.images.video import Frame
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """How faces are cut out: DeepfakeBench's numbers.
+
+    frames: at most so many of each video, None for all, chosen `even` or `first` by index. side: of the crop in pixels.
+    scale: how much the template is shrunk about the centre. again: look for the face once more in the crop, save the
+    landmarks found there and drop the frame if there are none, as the benchmark does; else they are moved with it.
+    """
+
+    frames: int | None = 32
+    choice: Choice = "even"
+    side: int = 256
+    scale: float = 1.3
+    again: bool = True
+
+    def __post_init__(self) -> None:
+        choose(1, self.frames, self.choice)
+        if self.side < 16 or self.scale <= 0:
+            raise DataError(f"expected crops of at least 16 px and a positive scale, got {self.side} and {self.scale}")
+
+
+BENCHMARK = Cropping()
+
+
+@dataclass(frozen=True)
+class Cut:
+    """One aligned face: the frame's index, crop (side, side, 3) uint8, landmarks (P, 2), mask (side, side) or None."""
+
+    index: int
+    pixels: np.ndarray
+    landmarks: np.ndarray
+    mask: np.ndarray | None = None
+
+
+def crop(
+    frame: Frame, cropping: Cropping, finder: FaceFinder = find_faces, mask: np.ndarray | None = None
+) -> Cut | None:
+    """The largest face of a frame in the template's pose, with its mask (H, W) moved along; None without a face."""
+    faces = finder(frame.pixels)
+    if not faces:
+        return None
+    pixels, points, matrix = align(frame.pixels, faces[0].landmarks, cropping.side, cropping.scale)
+    if cropping.again:
+        again = finder(pixels)
+        if not again:
+            return None
+        points = again[0].landmarks
+    if mask is not None:
+        mask = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (cropping.side, cropping.side)) > 1
+    return Cut(frame.index, pixels, points.astype(np.float32), mask)

@@ -1,0 +1,39 @@
+"""Films of a bright disc that stands in for a face, and the finder that knows it: functions a worker can import."""
+
+from __future__ import annotations
+
+import numpy as np
+from images import films
+
+from corit.images.faces import FIVE_POINTS, Face, template
+
+SIZE = (160, 120)
+
+
+def find_discs(pixels):
+    """One face: the box of what is brighter than 150, its five points where the template has them."""
+    ys, xs = np.nonzero(pixels[..., 1] > 150)
+    if len(ys) < 30:
+        return ()
+    x0, y0, x1, y1 = (float(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+    angles = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    centre, radius = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0]) / 2
+    points = centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points[list(FIVE_POINTS[68])] = np.array([x0, y0]) + template(1, 1.0) * (x1 - x0)
+    return (Face((x0, y0, x1, y1), points.astype(np.float32), 1.0),)
+
+
+def disc(k, radius=24, level=220):
+    """A disc that walks to the right, on a dark ground."""
+    width, height = SIZE
+    y, x = np.mgrid[:height, :width]
+    inside = (x - 40 - 2 * k) ** 2 + (y - 60) ** 2 <= radius**2
+    return np.where(inside[..., None], level, 20).astype(np.uint8).repeat(3, axis=2)
+
+
+def film(path, frames=12, faces=None, level=220):
+    """A film of so many frames, with a face in those named, or in all of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dark = np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
+    shown = [disc(k, level=level) if faces is None or k in faces else dark for k in range(frames)]
+    return films.write(path, shown=shown)
