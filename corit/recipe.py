@@ -51,8 +51,6 @@ class BlendRecipe:
     blur: tuple[int, int] = (5, 25)
     second_sigma: tuple[int, int] = (5, 45)
     ratios: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0, 1.0, 1.0)
-    face_hull_p: float = 0.25
-    jpeg: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

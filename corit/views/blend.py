@@ -37,8 +37,6 @@ class Draw:
     second_blur: int
     second_sigma: int
     ratio: float
-    hull_only: bool
-    jpeg: int
 
 
 def draw(recipe: BlendRecipe, rng: np.random.Generator) -> Draw:
@@ -65,8 +63,6 @@ def draw(recipe: BlendRecipe, rng: np.random.Generator) -> Draw:
         second_blur=odd(b.blur[0], b.blur[1] - 1),
         second_sigma=int(rng.integers(b.second_sigma[0], b.second_sigma[1] + 1)),
         ratio=float(b.ratios[rng.integers(len(b.ratios))]),
-        hull_only=bool(rng.random() < b.face_hull_p),
-        jpeg=int(rng.integers(b.jpeg[0], b.jpeg[1] + 1)) if b.jpeg[1] > 0 else 0,
     )
 
 
