@@ -1,0 +1,232 @@
+"""What is in a source, and what should make its user wary: leaks, contradictions, surprises."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
+from corit.data.missing import examples
+from corit.data.sample import Sample, Source
+
+# Words of folder and file names that say what a picture is, as the field's data sets use them.
+REAL = frozenset(("real", "reals", "original", "originals", "pristine", "authentic", "genuine", "nature"))
+FAKE = frozenset(("fake", "fakes", "manipulated", "synthesis", "synthetic", "generated", "forged", "ai"))
+WORD = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many samples, videos and groups there are of one data set, split, label and manipulation."""
+
+    dataset: str
+    split: str
+    label: int | None
+    manipulation: str
+    samples: int
+    videos: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Straddle:
+    """A group (identity, source video), or a video, whose samples stand in several splits."""
+
+    kind: str
+    name: str
+    splits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A label that something speaks against, in a sentence, with the ids of the rows that it is about."""
+
+    what: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """What two sources share: file paths, names of groups, and, where contents were read, the same pixels.
+
+    Shared paths and pixels are a leak for certain. Names of groups may agree by chance between unlike data sets.
+    """
+
+    paths: tuple[str, ...]
+    groups: tuple[str, ...]
+    pixels: tuple[Duplicate, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """They share nothing that was looked at."""
+        return not (self.paths or self.groups or self.pixels)
+
+
+@dataclass(frozen=True)
+class Check:
+    """All findings about one source; problems and duplicates are None when its pictures were not read."""
+
+    counts: tuple[Count, ...]
+    absent: tuple[Sample, ...]
+    straddles: tuple[Straddle, ...]
+    surprises: tuple[Surprise, ...]
+    problems: tuple[Problem, ...] | None = None
+    duplicates: tuple[Duplicate, ...] | None = None
+
+    @property
+    def leaks(self) -> tuple[Duplicate, ...]:
+        """Duplicates across splits."""
+        return tuple(d for d in self.duplicates or () if len(d.splits) > 1)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was found that ought to be mended; duplicates within one split and label are no fault."""
+        contradictory = any(len(d.labels) > 1 for d in self.duplicates or ())
+        return not (self.absent or self.straddles or self.surprises or self.problems or self.leaks or contradictory)
+
+
+def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Callable[[], None] | None = None) -> Check:
+    """Check a source; with `contents` every picture is decoded once (see `read_contents` for workers and seen)."""
+    samples = source.samples
+    quick = Check(counts(samples), absent(samples), straddles(samples), surprises(samples))
+    if not contents:
+        return quick
+    read = read_contents(source, workers=workers, seen=seen)
+    return Check(quick.counts, quick.absent, quick.straddles, quick.surprises, read.problems, duplicates(read))
+
+
+def counts(samples: Sequence[Sample]) -> tuple[Count, ...]:
+    """Samples, videos and groups by data set, split, label and manipulation, sorted."""
+    rows: Counter[tuple[str, str, int | None, str]] = Counter()
+    videos: dict[tuple[str, str, int | None, str], set[str]] = defaultdict(set)
+    groups: dict[tuple[str, str, int | None, str], set[str]] = defaultdict(set)
+    for s in samples:
+        key = s.dataset, s.split, s.label, s.manipulation
+        rows[key] += 1
+        videos[key].add(s.video or s.id)
+        groups[key].add(s.group)
+    order = sorted(rows, key=lambda k: (k[0], ("train", "val", "test", "").index(k[1]), str(k[2]), k[3]))
+    return tuple(Count(*k, rows[k], len(videos[k]), len(groups[k])) for k in order)
+
+
+def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
+    """Groups and videos on several sides of the split; samples in no split are on no side."""
+    sides: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for s in samples:
+        if s.split:
+            for kind, name in (("group", s.group), ("video", s.video)):
+                if name:
+                    sides[kind, name].add(s.split)
+    found = [(k, tuple(sorted(v))) for k, v in sides.items() if len(v) > 1]
+    return tuple(Straddle(kind, name, splits) for (kind, name), splits in sorted(found))
+
+
+def surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
+    """Labels that the path, the manipulation, the video or the rest of the split speak against."""
+    return tuple(
+        s for find in (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided) for s in find(samples)
+    )
+
+
+def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    ids = tuple(s.id for s in samples if s.label is None)
+    if ids:
+        yield Surprise(f"{len(ids)} samples have no label", ids)
+
+
+def _said_by_path(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    """The innermost folder that says real or fake says the other; whole words count: unreal is not real."""
+    if not samples:
+        return
+    common = os.path.commonpath([os.path.dirname(s.path) for s in samples]) if _alike(samples) else ""
+    said: dict[str, int | None] = {}
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for s in samples:
+        folder = os.path.dirname(s.path)
+        if folder not in said:
+            inside = os.path.relpath(folder, common) if common else folder
+            said[folder] = _says(inside.replace(os.sep, "/"))
+        if s.label is not None and said[folder] not in (None, s.label):
+            wrong[folder].append(s.id)
+    for folder, ids in wrong.items():
+        kind = ("real", "fake")[1 - said[folder]]  # type: ignore[operator]
+        yield Surprise(
+            f"{len(ids)} samples in {folder} are labelled {kind}, but the folder's name says otherwise", tuple(ids)
+        )
+
+
+def _alike(samples: Sequence[Sample]) -> bool:
+    return len({os.path.isabs(s.path) for s in samples}) == 1
+
+
+@lru_cache(maxsize=4096)
+def _says(folder: str) -> int | None:
+    for part in reversed(folder.split("/")):
+        words = set(WORD.findall(part.lower()))
+        if bool(words & REAL) != bool(words & FAKE):
+            return int(bool(words & FAKE))
+    return None
+
+
+def _manipulations(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    real = tuple(s.id for s in samples if s.label == 0 and s.manipulation)
+    fake = tuple(s.id for s in samples if s.label == 1 and not s.manipulation)
+    if real:
+        yield Surprise(f"{len(real)} real samples name a manipulation", real)
+    if fake:
+        yield Surprise(f"{len(fake)} fake samples name no manipulation", fake)
+
+
+def _mixed_videos(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    videos: dict[str, dict[int | None, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for s in samples:
+        if s.video:
+            videos[s.video][s.label].append(s.id)
+    mixed = {v: tuple(i for ids in labels.values() for i in ids) for v, labels in videos.items() if len(labels) > 1}
+    if mixed:
+        ids = tuple(i for found in mixed.values() for i in found)
+        yield Surprise(f"{len(mixed)} videos have frames of both labels: {examples(mixed)}", ids)
+
+
+def _one_sided(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    sides: dict[str, set[int | None]] = defaultdict(set)
+    for s in samples:
+        sides[s.split].add(s.label)
+    for split, labels in sides.items():
+        if labels in ({0}, {1}):
+            kind = "real" if labels == {0} else "fake"
+            yield Surprise(f"{split or 'the source'} holds {kind} samples only", ())
+
+
+def overlap(
+    train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
+) -> Overlap:
+    """What the training samples of one source share with the test samples of another (or of the same one)."""
+    paths = {_real(s.path) for s in train} & {_real(s.path) for s in test}
+    groups = {s.group for s in train} & {s.group for s in test} - {""}
+    return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared(*contents) if contents else ())
+
+
+def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
+    """Pictures that both hold, with the rows of the first before those of the second."""
+    common = set(train.digests) & set(test.digests)
+    keep = [
+        Contents(*zip(*((s, d) for s, d in zip(c.samples, c.digests, strict=True) if d in common), strict=True))
+        for c in (train, test)
+        if common
+    ]
+    return duplicates(*keep)
+
+
+def _real(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(_real_folder(folder), name)
+
+
+@lru_cache(maxsize=65536)
+def _real_folder(folder: str) -> str:
+    return os.path.realpath(folder)

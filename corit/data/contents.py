@@ -1,0 +1,137 @@
+"""Read every picture of a source once: which cannot be had, and which are the same picture."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import PurePath
+
+from corit.data.frames import FILMS
+from corit.data.sample import Sample, Source
+from corit.errors import InputError, UnreadableError
+from corit.images.media import SUFFIXES
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A picture that cannot be had: its row's id and path, the status that detection would give it, and why."""
+
+    id: str
+    path: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What was read: samples that could be had with a digest of each one's pixels, and the others' problems.
+
+    A video file that is one row is digested by its bytes, and only opened.
+    """
+
+    samples: tuple[Sample, ...]
+    digests: tuple[bytes, ...] = field(repr=False)
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Rows that hold the same pixels, in the source's order."""
+
+    samples: tuple[Sample, ...]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that they stand in: more than one is a leak."""
+        return tuple(sorted({s.split for s in self.samples}))
+
+    @property
+    def labels(self) -> tuple[int | None, ...]:
+        """Their labels: more than one is a contradiction."""
+        return tuple(sorted({s.label for s in self.samples}, key=str))
+
+
+def read_contents(
+    source: Source, samples: Iterable[Sample] | None = None, *, workers: int = 0, seen: Callable[[], None] | None = None
+) -> Contents:
+    """Decode the pictures of a source, or those of some samples, in order. workers: threads, 0 for none.
+
+    seen: called after each picture, for a progress bar.
+    """
+    kept: list[Sample] = []
+    digests: list[bytes] = []
+    problems: list[Problem] = []
+    for sample, found in _digests(source, source.samples if samples is None else samples, workers):
+        if isinstance(found, bytes):
+            kept.append(sample)
+            digests.append(found)
+        else:
+            problems.append(Problem(sample.id, sample.path, found.status, str(found)))
+        if seen:
+            seen()
+    return Contents(tuple(kept), tuple(digests), tuple(problems))
+
+
+def _digests(source: Source, samples: Iterable[Sample], workers: int) -> Iterator[tuple[Sample, bytes | InputError]]:
+    rest = iter(samples)
+    if not workers:
+        yield from ((s, _digest(source, s)) for s in rest)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        while batch := list(islice(rest, BATCH)):
+            yield from zip(batch, pool.map(lambda s: _digest(source, s), batch), strict=True)
+
+
+def _digest(source: Source, sample: Sample) -> bytes | InputError:
+    try:
+        if PurePath(sample.path).suffix.lower() in FILMS:
+            return _film(sample.path)
+        pixels = source.load(sample).pixels
+    except InputError as err:
+        return err
+    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
+
+
+def _film(path: str) -> bytes:
+    from corit.images.video import Film
+
+    Film(path)
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError as err:
+        raise UnreadableError(f"{os.path.basename(path)} cannot be read: {err.strerror}") from err
+
+
+def duplicates(*contents: Contents) -> tuple[Duplicate, ...]:
+    """Rows of one or several sources with the same pixels, in the order of the first of each."""
+    found: dict[bytes, list[Sample]] = defaultdict(list)
+    for one in contents:
+        for sample, digest in zip(one.samples, one.digests, strict=True):
+            found[digest].append(sample)
+    return tuple(Duplicate(tuple(rows)) for rows in found.values() if len(rows) > 1)
+
+
+def absent(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Rows whose file is not there, with one look into each folder; nothing is decoded.
+
+    Rows whose path has no suffix of a picture or video, as those of a generated world, are not looked for.
+    """
+    folders: dict[str, frozenset[str]] = {}
+    out = []
+    for sample in samples:
+        folder, name = os.path.split(sample.path)
+        if os.path.splitext(name)[1].lower() not in SUFFIXES | FILMS:
+            continue
+        if folder not in folders:
+            folders[folder] = frozenset(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else frozenset()
+        if name not in folders[folder]:
+            out.append(sample)
+    return tuple(out)
