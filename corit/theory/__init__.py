@@ -1,0 +1,1 @@
+"""Section III as instruments: tensors in, numbers out. Nothing is imported here; import the files by name."""

@@ -1,0 +1,245 @@
+"""What the theory asks of a head: the negative log-likelihood of n rows at w, its gradients, and (5)'s matrices.
+
+`Logistic` answers in closed form for many linear heads at once; `perceptron.py` and `module.py` by differentiation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, Self
+
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A symmetric matrix (..., N, N) as a product: apply (..., N) -> (..., N). like: a tensor of its type and place."""
+
+    apply: Callable[[Tensor], Tensor]
+    shape: tuple[int, ...]
+    like: Tensor
+
+
+class Likelihood(Protocol):
+    """The mean negative log-likelihood of heads (...) with P parameters each on the same n rows, and its derivatives.
+
+    H, R and E gg' are those of equation (5), in its form (30): H = E gg' + R. Nothing is an estimate.
+    """
+
+    @property
+    def point(self) -> Tensor:
+        """The parameters w (..., P), flat."""
+
+    @property
+    def count(self) -> int:
+        """n."""
+
+    @property
+    def row_of(self) -> Tensor:
+        """(P) int64: the output row (filter) to which each parameter belongs, biases with their row."""
+
+    def at(self, point: Tensor) -> Self:
+        """The same rows under other parameters (..., P)."""
+
+    def on(self, index: Tensor) -> Self:
+        """The same heads on some of the rows, index (b)."""
+
+    def loss(self) -> Tensor:
+        """(...)."""
+
+    def gradient(self) -> Tensor:
+        """E g (..., P)."""
+
+    def squared_gradient(self) -> Tensor:
+        """norm(E g)^2 (...)."""
+
+    def squared_norms(self) -> Tensor:
+        """norm(g)^2 of each row (..., n)."""
+
+    def hessian(self, v: Tensor) -> Tensor:
+        """H v (..., P)."""
+
+    def misfit(self, v: Tensor) -> Tensor:
+        """R v (..., P), R = -E[(second derivative of p) / p]."""
+
+    def second_moment(self, v: Tensor) -> Tensor:
+        """E gg' v (..., P)."""
+
+    def traces(self) -> tuple[Tensor, Tensor]:
+        """tr H and tr R, each (...)."""
+
+    def operator(self) -> Operator:
+        """A symmetric matrix with the non-zero eigenvalues of H."""
+
+
+def check_rows(x: Tensor, y: Tensor) -> None:
+    """Raise FitError unless x is finite and y (..., n) holds a 0 or 1 for each row of x (..., n, D)."""
+    if x.shape[: y.ndim] != y.shape or y.numel() == 0:
+        raise FitError(f"expected a label for each row, got labels {tuple(y.shape)} for rows {tuple(x.shape)}")
+    if not torch.isfinite(x).all():
+        raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
+    if not ((y == 0) | (y == 1)).all():
+        raise FitError(f"expected labels 0 (real) and 1 (fake), got {y.unique().tolist()[:5]}")
+
+
+def residual(logits: Tensor, y: Tensor) -> Tensor:
+    """p - y, accurate where p is next to 0 or 1."""
+    return torch.where(y.bool(), -torch.sigmoid(-logits), torch.sigmoid(logits))
+
+
+def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
+    """log p of the label that a row has."""
+    return torch.nn.functional.logsigmoid(torch.where(y.bool(), logits, -logits))
+
+
+@dataclass(frozen=True)
+class Design:
+    """Rows z (*L, n, P), a 1 appended to the features if the head has a bias, and labels y (*L, n)."""
+
+    z: Tensor
+    y: Tensor
+
+    @cached_property
+    def squares(self) -> Tensor:
+        """norm(z)^2 (*L, n)."""
+        return self.z.square().sum(-1)
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """z z' (*L, n, n): with it H's spectrum costs n^2 rather than n P a product."""
+        return self.z @ self.z.mT
+
+    @property
+    def dual(self) -> bool:
+        """Whether the products go through the Gram matrix."""
+        return self.z.shape[-2] < self.z.shape[-1]
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """p = sigmoid(w'z) in closed form: g = (p-y) z, H = E[p(1-p) zz'], R = E[q(1-2q) zz'], q = |p-y|.
+
+    point (*L, *H, P): heads of any shape H on each of the data sets L.
+    """
+
+    design: Design
+    point: Tensor
+
+    def __post_init__(self) -> None:
+        sets, width = self.design.z.shape[:-2], self.design.z.shape[-1]
+        if self.point.shape[: len(sets)] != sets or self.point.shape[-1] != width or self.point.ndim < len(sets) + 1:
+            raise FitError(f"expected parameters {(*sets, '...', width)}, got {tuple(self.point.shape)}")
+
+    @property
+    def count(self) -> int:
+        """n."""
+        return self.design.z.shape[-2]
+
+    @property
+    def row_of(self) -> Tensor:
+        """(P): one output row."""
+        return torch.zeros(self.point.shape[-1], dtype=torch.int64)
+
+    def at(self, point: Tensor) -> Self:
+        """The same rows under other parameters (*L, ..., P)."""
+        return type(self)(self.design, point)
+
+    def on(self, index: Tensor) -> Self:
+        """The same heads on the rows of index (b)."""
+        return type(self)(Design(self.design.z[..., index, :], self.design.y[..., index]), self.point)
+
+    def _over(self, per_row: Tensor) -> Tensor:
+        """(*L, n) -> (*L, 1.., n), to broadcast over heads."""
+        heads = self.point.ndim - self.design.z.ndim + 1
+        return per_row.reshape(*per_row.shape[:-1], *([1] * heads), per_row.shape[-1])
+
+    def _product(self, v: Tensor, matrix: Tensor) -> Tensor:
+        """v (*L, *H, a) times matrix (*L, a, b)."""
+        sets = matrix.shape[:-2]
+        flat = v.reshape(*sets, math.prod(v.shape[len(sets) : -1]), v.shape[-1])
+        return (flat @ matrix).reshape(*v.shape[:-1], matrix.shape[-1])
+
+    @cached_property
+    def logits(self) -> Tensor:
+        """w'z (*L, *H, n)."""
+        return self._product(self.point, self.design.z.mT)
+
+    @cached_property
+    def residual(self) -> Tensor:
+        """p - y (*L, *H, n)."""
+        return residual(self.logits, self._over(self.design.y))
+
+    @cached_property
+    def variance(self) -> Tensor:
+        """p (1 - p) (*L, *H, n)."""
+        return torch.sigmoid(self.logits) * torch.sigmoid(-self.logits)
+
+    def loss(self) -> Tensor:
+        """Mean negative log-likelihood (*L, *H)."""
+        return -log_likelihood(self.logits, self._over(self.design.y)).mean(-1)
+
+    def gradient(self) -> Tensor:
+        """E[(p-y) z] (*L, *H, P)."""
+        return self._product(self.residual, self.design.z) / self.count
+
+    def squared_gradient(self) -> Tensor:
+        """norm(E g)^2 (*L, *H), through the Gram matrix where that is smaller."""
+        if not self.design.dual:
+            return self.gradient().square().sum(-1)
+        return (self.residual * self._product(self.residual, self.design.gram)).sum(-1).clamp_min(0) / self.count**2
+
+    def squared_norms(self) -> Tensor:
+        """(p-y)^2 norm(z)^2 (*L, *H, n)."""
+        return self.residual.square() * self._over(self.design.squares)
+
+    def _weighted(self, weight: Tensor, v: Tensor) -> Tensor:
+        """E[weight zz'] v."""
+        return self._product(weight * self._product(v, self.design.z.mT), self.design.z) / self.count
+
+    def _misfit_weight(self) -> Tensor:
+        q = self.residual.abs()
+        return q * (1 - 2 * q)
+
+    def hessian(self, v: Tensor) -> Tensor:
+        """E[p(1-p) zz'] v."""
+        return self._weighted(self.variance, v)
+
+    def misfit(self, v: Tensor) -> Tensor:
+        """R v, from the second derivative of p: -p''/p = q(1-2q) zz' with q the probability of the other label."""
+        return self._weighted(self._misfit_weight(), v)
+
+    def second_moment(self, v: Tensor) -> Tensor:
+        """E[(p-y)^2 zz'] v."""
+        return self._weighted(self.residual.square(), v)
+
+    def traces(self) -> tuple[Tensor, Tensor]:
+        """tr H and tr R (*L, *H)."""
+        squares = self._over(self.design.squares)
+        return (self.variance * squares).mean(-1), (self._misfit_weight() * squares).mean(-1)
+
+    def operator(self, variance: Tensor | None = None) -> Operator:
+        """H, or with n < P the n x n matrix of the same non-zero spectrum; `variance` replaces p(1-p) (*L, *H, n)."""
+        weight = self.variance if variance is None else variance
+        if not self.design.dual:
+            return Operator(lambda v: self._weighted(weight, v), tuple(self.point.shape), self.point)
+        root, gram = weight.sqrt(), self.design.gram
+        return Operator(lambda u: root * self._product(root * u, gram) / self.count, tuple(weight.shape), self.point)
+
+
+def logistic(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Logistic:
+    """Linear heads weight (*L, *H, D), bias (*L, *H) or None, on rows x (*L, n, D) with labels y (*L, n) in {0, 1}.
+
+    The working precision is that of the weight. Raises FitError on rows, labels or shapes that do not fit.
+    """
+    check_rows(x, y)
+    x = x.to(weight)
+    if bias is None:
+        return Logistic(Design(x, y.to(weight.device)), weight)
+    z = torch.cat([x, x.new_ones(*x.shape[:-1], 1)], -1)
+    return Logistic(Design(z, y.to(weight.device)), torch.cat([weight, bias[..., None].to(weight)], -1))
