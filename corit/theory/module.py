@@ -121,7 +121,7 @@ class ModuleLikelihood:
         return self._each(lambda w: self._trace(self._loss, w)), self._each(lambda w: self._trace(self._misfit, w))
 
     def _trace(self, function: Callable[[Tensor], Tensor], flat: Tensor) -> Tensor:
-        _, pull = vjp(grad(function), flat)
+        _, pull = vjp(grad(function), flat)  # type: ignore[misc]
         total = flat.new_zeros(())
         for index in torch.arange(len(flat)).split(self.chunk):
             basis = flat.new_zeros(len(index), len(flat))

@@ -118,7 +118,7 @@ class Perceptron:
 
     def second_moment(self, v: Tensor) -> Tensor:
         """E gg' v (..., P)."""
-        logits, pull = vjp(self._logits, self._flat)
+        logits, pull = vjp(self._logits, self._flat)  # type: ignore[misc]
         along = jvp(self._logits, (self._flat,), (v.reshape_as(self._flat),))[1]
         return self._shaped(pull(residual(logits, self.y).square() * along / self.count)[0])
 
