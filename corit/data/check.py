@@ -7,7 +7,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
 from corit.data.missing import examples
@@ -141,15 +140,11 @@ def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:
 def _said_by_path(samples: Sequence[Sample]) -> Iterator[Surprise]:
     """The innermost folder that says real or fake says the other; whole words count: unreal is not real."""
     if not samples:
-        return
-    common = os.path.commonpath([os.path.dirname(s.path) for s in samples]) if _alike(samples) else ""
-    said: dict[str, int | None] = {}
+        return  # no folders have no common part
+    folders = [os.path.dirname(s.path) for s in samples]
+    said = _said(set(folders))
     wrong: dict[str, list[str]] = defaultdict(list)
-    for s in samples:
-        folder = os.path.dirname(s.path)
-        if folder not in said:
-            inside = os.path.relpath(folder, common) if common else folder
-            said[folder] = _says(inside.replace(os.sep, "/"))
+    for s, folder in zip(samples, folders, strict=True):
         if s.label is not None and said[folder] not in (None, s.label):
             wrong[folder].append(s.id)
     for folder, ids in wrong.items():
@@ -159,11 +154,14 @@ def _said_by_path(samples: Sequence[Sample]) -> Iterator[Surprise]:
         )
 
 
-def _alike(samples: Sequence[Sample]) -> bool:
-    return len({os.path.isabs(s.path) for s in samples}) == 1
+def _said(folders: set[str]) -> dict[str, int | None]:
+    """What each folder says, below what all of them share."""
+    alike = len({os.path.isabs(f) for f in folders}) == 1
+    common = os.path.commonpath(folders) if alike else ""
+    inside = {f: os.path.relpath(f, common) if common else f for f in folders}
+    return {f: _says(name.replace(os.sep, "/")) for f, name in inside.items()}
 
 
-@lru_cache(maxsize=4096)
 def _says(folder: str) -> int | None:
     for part in reversed(folder.split("/")):
         words = set(WORD.findall(part.lower()))
@@ -206,7 +204,7 @@ def overlap(
     train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
 ) -> Overlap:
     """What the training samples of one source share with the test samples of another (or of the same one)."""
-    paths = {_real(s.path) for s in train} & {_real(s.path) for s in test}
+    paths = _real_paths(train) & _real_paths(test)
     groups = {s.group for s in train} & {s.group for s in test} - {""}
     return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared(*contents) if contents else ())
 
@@ -222,11 +220,8 @@ def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
     return duplicates(*keep)
 
 
-def _real(path: str) -> str:
-    folder, name = os.path.split(path)
-    return os.path.join(_real_folder(folder), name)
-
-
-@lru_cache(maxsize=65536)
-def _real_folder(folder: str) -> str:
-    return os.path.realpath(folder)
+def _real_paths(samples: Sequence[Sample]) -> set[str]:
+    """The files' paths with links in their folders followed, each folder once."""
+    parts = [os.path.split(s.path) for s in samples]
+    folders = {f: os.path.realpath(f) for f in {f for f, _ in parts}}
+    return {os.path.join(folders[f], name) for f, name in parts}

@@ -1,0 +1,165 @@
+"""Videos scored: the frames' scores are the pictures' scores, faces are followed, trouble is a status."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from data import faces
+from images import films
+from test_detect import detector
+
+from corit.errors import DataError
+from corit.images.media import Picture
+from corit.images.video import read_video
+from corit.videos import Following, FrameRow, score_video, summary, with_tracks
+
+SIZE = faces.SIZE
+
+
+def find_two(pixels):
+    """The disc of the left half and the disc of the right half, larger first."""
+    middle = pixels.shape[1] // 2
+    found = []
+    for shift, half in ((0, pixels[:, :middle]), (middle, pixels[:, middle:])):
+        for face in faces.find_discs(half):
+            x0, y0, x1, y1 = face.box
+            moved = face.landmarks + np.array([shift, 0], np.float32)
+            found.append(replace(face, box=(x0 + shift, y0, x1 + shift, y1), landmarks=moved))
+    return tuple(sorted(found, key=lambda f: f.box[0] - f.box[2]))
+
+
+def two(k, left=True, right=True):
+    """A disc in either half of a dark frame, trembling."""
+    width, height = SIZE
+    y, x = np.mgrid[:height, :width]
+    inside = np.zeros((height, width), bool)
+    for there, centre, radius in ((left, 38 + k % 3, 22), (right, 118 - k % 2, 18)):
+        if there:
+            inside |= (x - centre) ** 2 + (y - 60) ** 2 <= radius**2
+    grain = np.random.default_rng(k).integers(-15, 16, (height, width, 3))
+    return np.clip(np.where(inside[..., None], 210, 30) + grain, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def made():
+    return detector()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """Twelve frames: two faces, the right one gone in the last four, nobody in frame 5."""
+    shown = [two(k, left=k != 5, right=k != 5 and k < 8) for k in range(12)]
+    return films.write(tmp_path_factory.mktemp("v") / "two.avi", shown=shown)
+
+
+def test_each_frame_is_scored_as_the_picture_that_it_is(made, film):
+    report = score_video(made, film, frames=4, finder=find_two)
+    assert (report.status, report.reason, report.count, report.fps, report.missing) == ("ok", "", 12, 10.0, 0)
+    assert sorted({r.index for r in report.frames}) == [0, 3, 7, 11]
+    preparer = replace(made.preparer(), finder=find_two)
+    for frame in read_video(film, 4).frames:
+        own = [r for r in report.frames if r.index == frame.index]
+        alone = made.report("", preparer(Picture(frame.pixels)))
+        assert [r.score for r in own] == pytest.approx([r.score for r in alone.rows], abs=1e-5)
+        assert [r.face for r in own] == [r.face for r in alone.rows]
+        assert [r.seconds for r in own] == [frame.seconds] * len(own)
+
+
+def test_faces_are_followed_and_averaged(made, film):
+    report = score_video(made, film, frames=None, finder=find_two)
+    assert [(t.track, t.frames) for t in report.tracks] == [(0, 11), (1, 7)]
+    left, right = report.tracks
+    assert (left.first, left.last, right.last) == pytest.approx((0.0, 1.1, 0.7), abs=1e-3)
+    for track in report.tracks:
+        scores = [r.score for r in report.frames if r.track == track.track]
+        assert track.score == pytest.approx(np.mean(scores), abs=1e-12)
+        assert track.verdict == made.card.calibration.verdict(track.score)
+    assert report.score == max(left.score, right.score)
+    assert report.verdict == made.card.calibration.verdict(report.score)
+    (empty,) = [r for r in report.frames if r.score is None]
+    assert (empty.index, empty.status, empty.track) == (5, "no_face", None)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 64])
+def test_no_score_depends_on_the_batch(made, film, batch):
+    one, other = (score_video(made, film, frames=6, batch=b, finder=find_two) for b in (3, batch))
+    assert [(r.index, r.track, r.face) for r in one.frames] == [(r.index, r.track, r.face) for r in other.frames]
+    scores = [[r.score for r in v.frames if r.score is not None] for v in (one, other)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-5)
+
+
+def test_first_frames_and_bad_choices(made, film):
+    report = score_video(made, film, frames=3, choice="first", finder=find_two)
+    assert sorted({r.index for r in report.frames}) == [0, 1, 2]
+    with pytest.raises(DataError, match="even or first"):
+        score_video(made, film, choice="odd", finder=find_two)
+
+
+TROUBLE = {
+    "absent": (lambda tmp: tmp / "absent.mp4", "unreadable", "there is none"),
+    "text": (lambda tmp: text(tmp / "text.mp4"), "unsupported", "expected a video"),
+    "zero frames": (lambda tmp: films.damage(faces.film(tmp / "a.mp4"), tmp / "z.mp4", 0), "unreadable", "no frame"),
+    "no face": (lambda tmp: faces.film(tmp / "dark.mp4", faces=()), "no_face", "no face was found"),
+    "small faces": (lambda tmp: small(tmp / "small.mp4"), "too_small", "px wide"),
+}
+
+
+def text(path):
+    path.write_text("hello")
+    return path
+
+
+def small(path):
+    return films.write(path, shown=[faces.disc(k, radius=9) for k in range(4)])
+
+
+@pytest.mark.parametrize("name", TROUBLE)
+def test_trouble_is_a_status_and_never_a_score(made, tmp_path, name):
+    make, status, words = TROUBLE[name]
+    report = score_video(made, make(tmp_path), frames=4, finder=faces.find_discs)
+    assert (report.status, report.score, report.verdict, report.tracks) == (status, None, None, ())
+    assert words in report.reason
+
+
+def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
+    path = films.cut(faces.film(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
+    report = score_video(made, path, frames=6, finder=faces.find_discs)
+    assert report.status == "truncated"
+    assert "chosen frames were had" in report.reason
+    assert report.score is not None
+    assert len(report.frames) == 6 - report.missing < 6
+
+
+def row(index, score, x=0, track=None, status="ok"):
+    face = None if score is None else (x, 0, x + 40, 40)
+    return FrameRow(index, index / 10, track, face, score, status, "" if score is not None else "why")
+
+
+VERDICT = lambda score: "fake" if score >= 0.5 else "real"
+
+
+def test_a_face_seen_too_briefly_does_not_decide():
+    rows = [row(k, 0.2) for k in range(20)] + [row(3, 0.9, x=100)]
+    rows = with_tracks(sorted(rows, key=lambda r: r.index))
+    assert [t.frames for t in summary("v", rows, VERDICT).tracks] == [20, 1]
+    assert summary("v", rows, VERDICT).score == pytest.approx(0.2)
+    anyone = summary("v", rows, VERDICT, Following(share=0.0))
+    assert (anyone.score, anyone.verdict) == (0.9, "fake")
+    alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, Following(share=1.0))
+    assert alone.score == 0.8  # nobody is seen for long: those seen longest count
+
+
+def test_whole_frames_are_one_track_over_any_gap():
+    rows = [replace(row(k, 0.1 * k), face=None) for k in range(4)]
+    spaced = [rows[0], *(row(10 + k, None, status="too_small") for k in range(9)), replace(rows[3], index=40)]
+    followed = with_tracks(spaced)
+    assert [r.track for r in followed] == [0, *[None] * 9, 0]
+    assert summary("v", followed, VERDICT).score == pytest.approx(0.15)
+
+
+def test_a_video_without_scores_has_its_first_frames_trouble():
+    report = summary("v", with_tracks([row(0, None, status="too_small"), row(1, None, status="no_face")]), VERDICT)
+    assert (report.status, report.reason, report.score) == ("too_small", "why", None)
+    assert summary("v", [], VERDICT).status == "unreadable"
