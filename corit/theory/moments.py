@@ -1,0 +1,81 @@
+"""Equation (4): the gradient signal-to-noise ratio, from the first two moments of the gradient of one sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+from corit.theory.likelihood import Likelihood
+
+
+@dataclass(frozen=True)
+class Moments:
+    """norm(E g)^2 (...) and tr Cov(g) (...) of n gradients taken as the whole population, and n.
+
+    The population's are what (13)-(15) speak of. Where the n samples stand for a larger population, the squared norm
+    of their mean is too large by tr Cov / n, which a small ratio drowns in: `corrected` takes it out.
+    """
+
+    signal: Tensor
+    noise: Tensor
+    count: int
+
+    @property
+    def gsnr(self) -> Tensor:
+        """(4), plain: r = norm(E g)^2 / tr Cov(g) of the population of n; infinite where all gradients agree."""
+        return self.signal / self.noise
+
+    @property
+    def corrected(self) -> Tensor:
+        """(4) of the population the n samples were drawn from, both parts unbiased; negative where noise wins."""
+        noise = self.noise * (self.count / (self.count - 1))
+        return (self.signal - noise / self.count) / noise
+
+
+def moments(likelihood: Likelihood) -> Moments:
+    """(4)'s two parts over the rows of a likelihood; tr Cov(g) = E norm(g)^2 - norm(E g)^2.
+
+    Raises FitError for fewer than two rows, which have no covariance.
+    """
+    _require(likelihood.count)
+    signal = likelihood.squared_gradient()
+    return Moments(signal, (likelihood.squared_norms().mean(-1) - signal).clamp_min(0), likelihood.count)
+
+
+def batch_moments(likelihood: Likelihood, batches: Tensor) -> Moments:
+    """(4)'s two parts with g the gradient of a mini-batch, batches (m, B) of row indices.
+
+    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so the ratio is about B times the sample's.
+    """
+    _require(len(batches))
+    total: Tensor | None = None
+    squares: Tensor | None = None
+    for index in batches:
+        g = likelihood.on(index).gradient()
+        norm = g.square().sum(-1)
+        total, squares = (g, norm) if total is None or squares is None else (total + g, squares + norm)
+    assert total is not None and squares is not None
+    signal = (total / len(batches)).square().sum(-1)
+    return Moments(signal, (squares / len(batches) - signal).clamp_min(0), len(batches))
+
+
+def balanced_batches(count: int, size: int, epochs: int, rng: torch.Generator) -> Tensor:
+    """Mini-batches (m, B) in which every row occurs equally often, so that their mean gradient is the full one exactly.
+
+    Permutations of the rows one after another, cut into batches; `epochs` is raised until the cut comes out even.
+    Raises FitError for a batch larger than the set.
+    """
+    if not 1 <= size <= count:
+        raise FitError(f"expected mini-batches of 1 to {count} rows, got {size}")
+    unit = size // int(torch.gcd(torch.tensor(count), torch.tensor(size)))
+    epochs = -(-epochs // unit) * unit
+    order = torch.cat([torch.randperm(count, generator=rng) for _ in range(epochs)])
+    return order.reshape(-1, size)
+
+
+def _require(count: int) -> None:
+    if count < 2:
+        raise FitError(f"expected at least two gradients, got {count}; one has no covariance")
