@@ -31,6 +31,10 @@ class FitError(CoritError):
     """Features, labels or settings with which no head can be trained."""
 
 
+class ConvergenceError(CoritError):
+    """An iteration that was not as exact as asked within the steps it was given."""
+
+
 class DetectorError(CoritError):
     """A detector file that is damaged, absent, or does not fit the question asked of it."""
 
