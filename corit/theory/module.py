@@ -76,7 +76,7 @@ class ModuleLikelihood:
         size = self.point.shape[-1]
         flat = [t.reshape(math.prod(t.shape[:-1]), size) for t in (self.point, *more)]
         out = torch.stack([function(*each) for each in zip(*flat, strict=True)])
-        return out.reshape(*self.point.shape[:-1], *out.shape[1:])
+        return out.reshape((*self.point.shape[:-1], *out.shape[1:]))
 
     def loss(self) -> Tensor:
         """(...)."""

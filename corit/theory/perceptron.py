@@ -80,7 +80,7 @@ class Perceptron:
         return self._shaped(self._states[0])
 
     def _shaped(self, flat: Tensor) -> Tensor:
-        return flat.reshape(*self.point.shape[:-1], *flat.shape[1:])
+        return flat.reshape((*self.point.shape[:-1], *flat.shape[1:]))
 
     def _total(self, flat: Tensor) -> Tensor:
         """The sum over heads, whose gradient is every head's own."""
