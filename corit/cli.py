@@ -61,7 +61,7 @@ def demo(
     pictures: pictures of each identity
     workers: processes that draw and prepare pictures
     """
-    from corit.demo import compare, world_of, write_results
+    from corit.demo import compare, write_results
     from corit.features.extract import progress_bar
     from corit.report.demo import write_report
 
@@ -307,7 +307,7 @@ def replicate(
     photos: folder in Tiny ImageNet's layout, for pretraining
     workers: processes that draw and prepare pictures
     """
-    from corit.demo import world_of
+    from corit.world.miniature import world_of
     from corit.features.extract import progress_bar
     from corit.replicate import replicate as run
 
@@ -347,6 +347,7 @@ def pretrain(
     *,
     out: Path,
     seed: int = 0,
+    target: Literal["semantic", "pixels"] = "semantic",
     steps: int = 6000,
     batch: int = 128,
     faces: int = 30_000,
@@ -359,6 +360,7 @@ def pretrain(
     ----------
     out: safetensors file to write
     seed: of the faces, the weights and the batches
+    target: semantic learns what is shown, pixels fills in masked patches
     steps: optimiser steps
     batch: pictures a step
     faces: how many faces are drawn
@@ -372,6 +374,7 @@ def pretrain(
         card = run(
             out,
             seed=seed,
+            target=target,
             steps=steps,
             batch=batch,
             faces=faces,

@@ -1,4 +1,7 @@
-"""Pretrain the tiny ViT to mean something: what a face is and does, and what a photograph shows; never a forgery."""
+"""Pretrain the tiny ViT to mean something: what a face is and does, and what a photograph shows; never a forgery.
+
+Two targets: "semantic", and "pixels", which fills in masked patches of the same pictures and names nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -19,9 +22,11 @@ from corit.errors import DataError
 from corit.seeding import generator, torch_generator
 from corit.world import encoder
 from corit.world.faces import attributes
+from corit.world.masked import Painter, blanks
 from corit.world.miniature import Miniature, MiniatureSpec
 
 HELD_OUT = 0.03
+Target = Literal["semantic", "pixels"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def pretrain(
     out: Path,
     *,
     seed: int = 0,
+    target: Target = "semantic",
     steps: int = 600,
     batch: int = 128,
     faces: int = 30_000,
@@ -118,6 +124,7 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train and write the encoder to `out`; returns its card. A checkpoint beside `out` lets it be resumed.
 
+    target: "semantic" learns attributes and classes, "pixels" fills in masked patches (`corit.world.masked`).
     Half of each batch are faces and half photographs, when there are any. Weights of the last `save_every` steps are
     averaged exponentially, and the average is what is written.
     """
@@ -125,7 +132,7 @@ def pretrain(
     torch_state = torch_generator("pretrain", seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_state.initial_seed())
-        student = Student(pool.attributes.shape[1], len(pool.names)).to(device)
+        student = _student(target, pool).to(device)
     for block in student.encoder.blocks:  # type: ignore[union-attr]
         # In bfloat16 on a CPU the fused attention is 2.5 times slower than the plain one at this size.
         block.attn.fused_attn = device != "cpu"
@@ -150,6 +157,10 @@ def pretrain(
     return encoder.load(out)[1]
 
 
+def _student(target: Target, pool: Pool) -> Student | Painter:
+    return Painter() if target == "pixels" else Student(pool.attributes.shape[1], len(pool.names))
+
+
 def _pool(seed: int, faces: int, photos: Path | None, tick: Callable[[int], None]) -> Pool:
     empty = (np.empty((0, encoder.SIDE, encoder.SIDE, 3), np.uint8), np.empty(0, np.int64), ())
     pictures, classes, names = photo_pool(photos) if photos is not None else empty
@@ -158,7 +169,7 @@ def _pool(seed: int, faces: int, photos: Path | None, tick: Callable[[int], None
 
 
 def _step(
-    student: Student,
+    student: Student | Painter,
     average: torch.optim.swa_utils.AveragedModel,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
@@ -175,12 +186,16 @@ def _step(
         j = rng.integers(len(pool.photos) - held_photos, size=batch - n_faces)
         images.append(augment(pool.photos[j], rng, flip=True))
     x = as_input(np.concatenate(images)).to(device)
-    with torch.autocast(torch.device(device).type, torch.bfloat16):
-        tokens = student(x)
-    tokens = tokens.float()
-    loss = student.face_loss(tokens[:n_faces], targets)
-    if len(pool.photos):
-        loss = loss + 0.5 * student.photo_loss(tokens[n_faces:], torch.from_numpy(pool.classes[j]).to(device))
+    if isinstance(student, Painter):
+        with torch.autocast(x.device.type, torch.bfloat16):
+            loss = student(x, *(b.to(device) for b in blanks(len(x), rng)))
+    else:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            tokens = student(x)
+        tokens = tokens.float()
+        loss = student.face_loss(tokens[:n_faces], targets)
+        if len(pool.photos):
+            loss = loss + 0.5 * student.photo_loss(tokens[n_faces:], torch.from_numpy(pool.classes[j]).to(device))
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(student.parameters(), 1.0)
@@ -208,8 +223,13 @@ def as_input(pictures: np.ndarray) -> Tensor:
     return (x - torch.tensor(encoder.MEAN)[:, None, None]) / torch.tensor(encoder.STD)[:, None, None]
 
 
-def judge(student: Student, pool: Pool, device: str = "cpu") -> dict[str, float]:
-    """On held-out pictures: mean squared error of standardised attributes (1 is ignorance), photo top-1 accuracy."""
+def judge(student: Student | Painter, pool: Pool, device: str = "cpu") -> dict[str, float]:
+    """On held-out pictures: mean squared error of standardised attributes (1 is ignorance), photo top-1 accuracy.
+
+    Of a painter: the mean absolute error of masked patches, and that of the mean colour in their place.
+    """
+    if isinstance(student, Painter):
+        return _judge_painter(student, pool, device)
     held_faces, held_photos = pool.held_out()
     student.eval()
     with torch.inference_mode():
@@ -228,11 +248,24 @@ def judge(student: Student, pool: Pool, device: str = "cpu") -> dict[str, float]
     return found
 
 
+def _judge_painter(painter: Painter, pool: Pool, device: str) -> dict[str, float]:
+    held_faces, held_photos = pool.held_out()
+    shown = np.concatenate([pool.faces[len(pool.faces) - held_faces :], pool.photos[len(pool.photos) - held_photos :]])
+    x = as_input(shown[:512] if len(shown) else pool.faces[:8]).to(device)
+    masked, silent = (b.to(device) for b in blanks(len(x), generator("judge")))
+    painter.eval()
+    with torch.inference_mode():
+        errors = {"pixel_error": float(painter(x, masked, silent)), "pixel_error_of_mean": painter.ignorance(x, masked)}
+    painter.train()
+    return errors
+
+
 def _card(
-    student: Student, pool: Pool, seed: int, step: int, steps: int, batch: int, seconds: float, device: str
+    student: Student | Painter, pool: Pool, seed: int, step: int, steps: int, batch: int, seconds: float, device: str
 ) -> dict[str, Any]:
     kind = torch.cuda.get_device_name() if device.startswith("cuda") else f"{platform.machine()} CPU"
     return {
+        "target": "pixels" if isinstance(student, Painter) else "semantic",
         "seed": seed,
         "steps": step,
         "planned_steps": steps,

@@ -107,8 +107,9 @@ def test_the_packaged_encoder_is_small_trained_and_loads():
     assert torch.equal(backbone.model.cls_token, state["cls_token"])
 
 
-def test_pretraining_runs_and_resumes_to_the_same_weights(tmp_path):
-    options = {"steps": 4, "batch": 8, "faces": 40, "save_every": 2}
+@pytest.mark.parametrize("target", ["semantic", "pixels"])
+def test_pretraining_runs_and_resumes_to_the_same_weights(tmp_path, target):
+    options = {"target": target, "steps": 4, "batch": 8, "faces": 40, "save_every": 2}
     whole = pretrain(tmp_path / "a.safetensors", **options)
 
     class Stop(Exception):
@@ -122,6 +123,7 @@ def test_pretraining_runs_and_resumes_to_the_same_weights(tmp_path):
         pretrain(tmp_path / "b.safetensors", **options, tick=stop)
     again = pretrain(tmp_path / "b.safetensors", **options)
     assert whole["steps"] == again["steps"] == 4
+    assert whole["target"] == target
     a, b = (encoder.load(tmp_path / f"{n}.safetensors")[0] for n in "ab")
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert not list(tmp_path.glob("*.checkpoint"))
