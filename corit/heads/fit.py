@@ -8,8 +8,10 @@ shared between seeds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
+from threading import Event, Lock
 
 import numpy as np
 import torch
@@ -21,6 +23,9 @@ from corit.heads.rows import Rows, Standardiser, fit_standardiser, standardised
 from corit.heads.sam import sam_residual
 from corit.heads.select import auc, log_loss
 from corit.seeding import generator, torch_generator
+
+# Bytes of first layers that one thread trains at a time, and bytes too few for a thread of their own.
+BUDGET, SMALL = 2**20, 2**17
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Fit:
         """(S, R, n) logits of standardised rows by all heads of one problem."""
         parts = [self.weight[problem], self.bias[problem]]
         parts += [t[problem] for t in (self.top, self.top_bias) if t is not None]
-        return _logits(rows, parts, self.recipe)
+        return logits_of(rows, parts, self.recipe)
 
 
 def fit(
@@ -125,28 +130,50 @@ def fit(
     progress: Callable[[int, int], None] | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
-    budget: int = 2**24,
+    budget: int = BUDGET,
 ) -> Fit:
     """Train a head for every problem, seed and radius, by (1)-(2) around the recipe's base optimiser.
 
     `rhos` defaults to the recipe's. `steps` overrides the recipe's epochs (validation is then still once an epoch, and
     at the end). The observer is called before each step for which `observe_at` holds. Lanes are trained in groups
-    whose first layers take about `budget` bytes, so that they stay in the processor's cache; the grouping does not
-    change the mini-batches. Raises FitError before any work when the problems cannot be trained.
+    whose first layers take about `budget` bytes, so that they stay in the processor's cache, each group on a thread of
+    its own, from which observer and progress are called; the grouping does not change the mini-batches. Raises
+    FitError before any work when the problems cannot be trained.
     """
     radii = tuple(recipe.rho if r is None else r for r in (rhos if rhos is not None else [None]))
     _check(problems, recipe, radii, seeds)
     lanes = list(product(range(len(problems)), range(len(seeds))))
-    bytes_per_lane = len(radii) * recipe.units * problems[0].train.width * dtype.itemsize
-    size = len(lanes) if device != "cpu" else max(1, budget // bytes_per_lane)
-    groups = [lanes[i : i + size] for i in range(0, len(lanes), size)]
-    total = _steps(problems, recipe, steps)
-    done = []
-    for i, group in enumerate(groups):
-        tick = None if progress is None else (lambda s, i=i: progress(i * total + s, len(groups) * total))
-        run = _Run(problems, recipe, radii, seeds, group, device, dtype)
-        done.append(run.train(total, observer, observe_at, tick))
+    table = torch.tensor(radii, dtype=torch.float64).expand(len(lanes), -1)
+    plan = _Plan(problems, recipe, seeds, _steps(problems, recipe, steps), device, dtype, budget)
+    done = plan.train(lanes, table, observer, observe_at, progress)
     return _assemble(done, problems, recipe, len(seeds), len(radii))
+
+
+def fit_each(
+    problems: Sequence[Problem],
+    recipe: HeadRecipe,
+    heads: Sequence[tuple[int, int, float]],
+    *,
+    steps: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    budget: int = BUDGET,
+) -> list[Tensor]:
+    """Train single heads (problem, seed, rho), each as `fit` would: N of them, for radii that differ by seed.
+
+    Returns weight (N, M, D), bias (N, M) and a perceptron's top (N, M), top_bias (N). Raises FitError as `fit` does.
+    """
+    if not heads:
+        raise FitError("expected at least one head to train, got none")
+    _check(problems, recipe, [rho for *_, rho in heads], [0])
+    lanes = [(p, i) for i, (p, _, _) in enumerate(heads)]
+    table = torch.tensor([[rho] for *_, rho in heads], dtype=torch.float64)
+    plan = _Plan(
+        problems, recipe, [seed for _, seed, _ in heads], _steps(problems, recipe, steps), device, dtype, budget
+    )
+    done = plan.train(lanes, table, None, lambda step: False, progress)
+    return [torch.cat(ts)[:, 0].cpu() for ts in zip(*(run.view(run.kept) for run in done), strict=True)]
 
 
 def _check(problems: Sequence[Problem], recipe: HeadRecipe, rhos: Sequence[float], seeds: Sequence[int]) -> None:
@@ -184,47 +211,124 @@ class _Batches:
         return self.order[k * self.batch : (k + 1) * self.batch]
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How lanes are trained: grouped, and each group on a thread."""
+
+    problems: Sequence[Problem]
+    recipe: HeadRecipe
+    seeds: Sequence[int]
+    steps: int
+    device: str
+    dtype: torch.dtype
+    budget: int
+
+    def train(
+        self,
+        lanes: list[tuple[int, int]],
+        rho: Tensor,
+        observer: Observer | None,
+        observe_at: Callable[[int], bool],
+        progress: Callable[[int, int], None] | None,
+    ) -> list[_Run]:
+        """Train lanes (problem, index into seeds) with radii rho (L, R); the groups come back in the lanes' order."""
+        threads = torch.get_num_threads() if self.device == "cpu" else 1
+        size = self.size(len(lanes), rho.shape[1], threads)
+        starts = range(0, len(lanes), size)
+        ticks, stop = _Ticks(progress, len(starts) * self.steps), Event()
+
+        def work(start: int) -> _Run:
+            chosen = slice(start, start + size)
+            run = _Run(self.problems, self.recipe, rho[chosen], self.seeds, lanes[chosen], self.device, self.dtype)
+            return run.train(self.steps, observer, observe_at, ticks, stop)
+
+        if len(starts) == 1 or threads == 1:
+            return [work(start) for start in starts]
+        try:
+            with ThreadPoolExecutor(min(threads, len(starts)), initializer=lambda: torch.set_num_threads(1)) as pool:
+                return _results(pool, work, starts, stop)
+        finally:
+            torch.set_num_threads(threads)  # new threads take the number that was set last
+
+    def size(self, lanes: int, radii: int, threads: int) -> int:
+        """Lanes in a group: what the budget holds, in whole problems, and no fewer groups than threads."""
+        if self.device != "cpu":
+            return lanes
+        each = radii * self.recipe.units * self.problems[0].train.width * self.dtype.itemsize
+        fair = max(-(-lanes // threads), SMALL // each)
+        size = max(1, min(self.budget // each, fair))
+        seeds = len(self.seeds)
+        return size // seeds * seeds if size > seeds else size
+
+
+def _results(pool: ThreadPoolExecutor, work: Callable[[int], _Run], starts: range, stop: Event) -> list[_Run]:
+    """All groups' runs; when one fails, or on an interrupt, the others end after the step they are at."""
+    futures = [pool.submit(work, start) for start in starts]
+    try:
+        return [f.result() for f in futures]
+    finally:
+        stop.set()  # when all is done there is nobody left to stop
+        for f in futures:
+            f.cancel()
+
+
+class _Ticks:
+    """Adds up the steps that the groups have made."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self.progress, self.total = progress, total
+        self.done, self.lock = 0, Lock()
+
+    def __call__(self, steps: int) -> None:
+        if self.progress is not None:
+            with self.lock:
+                self.done += steps
+                self.progress(self.done, self.total)
+
+
 class _Run:
-    """The state of one group of lanes while it is trained."""
+    """The state of one group of lanes while it is trained; rho (G, R)."""
 
     def __init__(
         self,
         problems: Sequence[Problem],
         recipe: HeadRecipe,
-        rhos: Sequence[float],
+        rho: Tensor,
         seeds: Sequence[int],
         lanes: list[tuple[int, int]],
         device: str,
         dtype: torch.dtype,
     ) -> None:
         self.problems, self.recipe, self.lanes = problems, recipe, lanes
-        self.rho = torch.tensor(rhos, dtype=dtype, device=device)
-        self.parts = initial([seeds[s] for _, s in lanes], len(rhos), problems[0].train.width, recipe, dtype)
+        self.rho = rho.to(device, dtype)
+        self.ascends = bool((rho > 0).any())
+        self.parts = initial([seeds[s] for _, s in lanes], rho.shape[1], problems[0].train.width, recipe, dtype)
         self.parts = [p.to(device) for p in self.parts]
-        for part in self.parts:
-            part.grad = torch.empty_like(part)
-        self.optimiser = _optimiser(self.parts, recipe)
+        self.descend = _Sgd(self.parts, recipe) if recipe.optimiser == "sgd" else _AdamW(self.parts, recipe)
         self.kept = [p.clone() for p in self.parts]
         # Lanes of one seed and length share their mini-batches.
         shared = {(seeds[s], len(problems[p].train)) for p, s in lanes}
         streams = {key: _Batches(key[0], key[1], recipe.batch) for key in shared}
         self.streams = [streams[seeds[s], len(problems[p].train)] for p, s in lanes]
-        self.labels = [torch.from_numpy(problems[p].labels.astype(np.float64)).to(device, dtype) for p, _ in lanes]
+        self.labels = {p: torch.from_numpy(problems[p].labels.astype(np.float64)).to(device, dtype) for p, _ in lanes}
         self.history: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.best = torch.full((len(lanes), len(rhos)), -torch.inf, dtype=torch.float64)
-        self.best_epoch = torch.zeros(len(lanes), len(rhos), dtype=torch.int64)
+        self.best = torch.full(rho.shape, -torch.inf, dtype=torch.float64)
+        self.best_epoch = torch.zeros(rho.shape, dtype=torch.int64)
 
     def train(
         self,
         steps: int,
         observer: Observer | None,
         observe_at: Callable[[int], bool],
-        tick: Callable[[int], None] | None,
+        tick: Callable[[int], None],
+        stop: Event,
     ) -> _Run:
         epoch = max(s.per_epoch for s in self.streams)
-        running = torch.zeros_like(self.best, dtype=self.rho.dtype, device=self.rho.device)
+        running = torch.zeros_like(self.rho)
         since = 0
         for step in range(steps):
+            if stop.is_set():
+                break
             x, y = self.batch(step)
             if observer is not None and observe_at(step):
                 observer(self.observation(step, x, y))
@@ -232,39 +336,35 @@ class _Run:
             since += 1
             if (step + 1) % epoch == 0 or step + 1 == steps:
                 self.validate(running / since)
+                tick(since)
                 running.zero_()
                 since = 0
-                if tick is not None:
-                    tick(step + 1)
         return self
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """(G, B, D) rows and (G, B) labels."""
-        index = [stream.at(step) for stream in self.streams]
-        rows = [self.problems[p].train.gather(i) for (p, _), i in zip(self.lanes, index, strict=True)]
-        labels = [y[i] for y, i in zip(self.labels, index, strict=True)]
-        stack = rows[0][None] if len(rows) == 1 else torch.stack(rows)
-        return stack.to(self.rho), (labels[0][None] if len(labels) == 1 else torch.stack(labels))
+        """(G, B, D) rows and (G, B) labels; one gather for all lanes of a problem."""
+        rows, labels = [], []
+        for p, lanes in groupby(range(len(self.lanes)), key=lambda g: self.lanes[g][0]):
+            index = np.concatenate([self.streams[g].at(step) for g in lanes])
+            rows.append(self.problems[p].train.gather(index))
+            labels.append(self.labels[p][torch.from_numpy(index)])
+        x, y = (ts[0] if len(ts) == 1 else torch.cat(ts) for ts in (rows, labels))
+        return x.to(self.rho).view(len(self.lanes), self.recipe.batch, -1), y.view(len(self.lanes), -1)
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """One step of SAM around the base optimiser; returns the mean loss at w (G, R)."""
         weight, bias, *upper = self.parts
         lanes, batch, _ = x.shape
-        shape = (lanes, batch, len(self.rho), self.recipe.units)
+        shape = (lanes, batch, self.rho.shape[1], self.recipe.units)
         z = torch.baddbmm(bias[:, None], x, weight.mT).view(shape)
         logits, dz, dupper = _top(z, y, upper, self.recipe)
         loss = (torch.nn.functional.softplus(logits) - y[:, :, None] * logits).mean(1)
-        if bool((self.rho > 0).any()):
+        if self.ascends:
             squared = dupper[0].square().sum(-1) + dupper[1].square() if dupper else None
             moved, scale = sam_residual(dz, torch.bmm(x, x.mT) + 1, self.rho, squared)
             there = [u + s * d for u, d, s in zip(upper, dupper, (scale[:, 0], scale[:, 0, :, 0]), strict=False)]
             _, dz, dupper = _top(z + moved, y, there, self.recipe)
-        dz = dz.reshape(lanes, batch, -1)
-        torch.bmm(dz.mT, x, out=weight.grad)
-        torch.sum(dz, dim=1, out=bias.grad)
-        for part, gradient in zip(upper, dupper, strict=True):
-            part.grad.copy_(gradient)  # type: ignore[union-attr]
-        self.optimiser.step()
+        self.descend(dz.reshape(lanes, batch, -1), x, dupper)
         return loss
 
     def validate(self, loss: Tensor) -> None:
@@ -272,7 +372,7 @@ class _Run:
         area, nll = torch.empty_like(self.best), torch.empty_like(self.best)
         for g, (p, _) in enumerate(self.lanes):
             parts = [part[g][None] for part in self.view()]
-            logits = _logits(self.problems[p].valid, parts, self.recipe)[0].cpu()
+            logits = logits_of(self.problems[p].valid, parts, self.recipe)[0].cpu()
             labels = torch.tensor(self.problems[p].valid_labels)  # a copy: a store's column is read-only
             area[g], nll[g] = auc(logits, labels), log_loss(logits, labels).double()
         epoch = len(self.history)
@@ -288,7 +388,7 @@ class _Run:
         """The parameters with radii and units apart: (G, R, M, D), (G, R, M), and a perceptron's (G, R, M), (G, R)."""
         weight, bias, *upper = self.parts if parts is None else parts
         lanes, width = weight.shape[0], weight.shape[2]
-        shape = (lanes, len(self.rho), self.recipe.units)
+        shape = (lanes, self.rho.shape[1], self.recipe.units)
         return [weight.view(*shape, width), bias.view(shape), *upper]
 
     def observation(self, step: int, x: Tensor, y: Tensor) -> Observation:
@@ -318,13 +418,40 @@ def _draw(seed: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> tupl
     return uniform((m, width), width), torch.zeros(m, dtype=dtype), uniform((m,), m)
 
 
-def _optimiser(parts: list[Tensor], recipe: HeadRecipe) -> torch.optim.Optimizer:
-    if recipe.optimiser == "adamw":
-        return torch.optim.AdamW(parts, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-    momentum = recipe.momentum
-    return torch.optim.SGD(
-        parts, lr=recipe.learning_rate, momentum=momentum, weight_decay=recipe.weight_decay, fused=True
-    )
+class _Sgd:
+    """torch.optim.SGD's step, with the first layer's gradient dz' x added to its momentum by the matrix product."""
+
+    def __init__(self, parts: list[Tensor], recipe: HeadRecipe) -> None:
+        self.parts, self.recipe = parts, recipe
+        self.moved = [torch.zeros_like(p) for p in parts]
+
+    def __call__(self, dz: Tensor, x: Tensor, dupper: Sequence[Tensor]) -> None:
+        """dz (G, B, R M) at w + e, rows x (G, B, D), and the gradients of the layers above."""
+        recipe = self.recipe
+        self.moved[0].baddbmm_(dz.mT, x, beta=recipe.momentum)
+        for moved, gradient in zip(self.moved[1:], (dz.sum(1), *dupper), strict=True):
+            moved.mul_(recipe.momentum).add_(gradient)
+        for part, moved in zip(self.parts, self.moved, strict=True):
+            if recipe.weight_decay:
+                moved.add_(part, alpha=recipe.weight_decay)
+            part.sub_(moved, alpha=recipe.learning_rate)
+
+
+class _AdamW:
+    """torch.optim.AdamW's step."""
+
+    def __init__(self, parts: list[Tensor], recipe: HeadRecipe) -> None:
+        self.parts = parts
+        for part in parts:
+            part.grad = torch.empty_like(part)
+        self.optimiser = torch.optim.AdamW(parts, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+
+    def __call__(self, dz: Tensor, x: Tensor, dupper: Sequence[Tensor]) -> None:
+        """As `_Sgd`."""
+        torch.bmm(dz.mT, x, out=self.parts[0].grad)
+        for part, gradient in zip(self.parts[1:], (dz.sum(1), *dupper), strict=True):
+            part.grad.copy_(gradient)  # type: ignore[union-attr]
+        self.optimiser.step()
 
 
 def _top(z: Tensor, y: Tensor, upper: Sequence[Tensor], recipe: HeadRecipe) -> tuple[Tensor, Tensor, list[Tensor]]:
@@ -342,7 +469,7 @@ def _top(z: Tensor, y: Tensor, upper: Sequence[Tensor], recipe: HeadRecipe) -> t
     return logits, dz, [(residual[..., None] * hidden).sum(1), residual.sum(1)]
 
 
-def _logits(rows: Rows, parts: Sequence[Tensor], recipe: HeadRecipe) -> Tensor:
+def logits_of(rows: Rows, parts: Sequence[Tensor], recipe: HeadRecipe) -> Tensor:
     """(S, R, n) logits of rows by heads weight (S, R, M, D), bias (S, R, M), top (S, R, M), top_bias (S, R)."""
     weight, bias, *upper = parts
     seeds, radii, units, width = weight.shape
