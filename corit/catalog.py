@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from corit.errors import BackboneError, WeightsError
+from corit.data.adapters import ADAPTERS
+from corit.data.named import Kind, Named, source
+from corit.data.sample import Source
+from corit.errors import BackboneError, DataError, WeightsError
 
 if TYPE_CHECKING:
     from corit.backbone import Backbone
@@ -66,3 +69,58 @@ def backbone(name: str, weights: str = "") -> Backbone:
     if name not in BACKBONES:
         raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:<name>")
     return BACKBONES[name](weights)
+
+
+def _videos(name: str, *required: str, **takes: Kind) -> Named:
+    return Named(ADAPTERS[name], {"root": "text", **takes}, ("root", *required), video=True)
+
+
+def _pictures(name: str, **takes: Kind) -> Named:
+    takes = {"root": "text", "splits": "words", **takes, "partial": "flag"}
+    return Named(ADAPTERS[name], takes, ("root",))
+
+
+def _world(**options: Any) -> Source:
+    from corit.world.miniature import SPLITS, Miniature, world_of
+
+    return Miniature(world_of(**options), SPLITS)
+
+
+PICTURES: Mapping[str, Kind] = {"aligned": "flag", "landmarks": "text"}
+DATA: dict[str, Named] = {
+    "faceforensics": _videos("faceforensics", manipulations="words", compression="text"),
+    "faceshifter": _videos("faceshifter", compression="text"),
+    "deepfakedetection": _videos("deepfakedetection", compression="text"),
+    "celeb-df-v1": _videos("celeb-df-v1"),
+    "celeb-df-v2": _videos("celeb-df-v2"),
+    "dfdc": _videos("dfdc"),
+    "dfdcp": _videos("dfdcp"),
+    "df40": _videos("df40", "names", names="words", faceforensics="text", celebdf="text", compression="text"),
+    "uadfv": _videos("uadfv"),
+    "deeperforensics": _videos("deeperforensics", versions="words"),
+    "unifd": _pictures("unifd", subsets="words", classes="words", sampling="text", key="number"),
+    "genimage": _pictures("genimage", generators="words"),
+    "deepfakebench": Named(
+        ADAPTERS["deepfakebench"], {"json": "text", "root": "text", "compression": "text"}, ("json",), video=True
+    ),
+    "folder": Named(
+        ADAPTERS["folder"], {"root": "text", "real": "texts", "fake": "texts", "by_folder": "flag", **PICTURES}
+    ),
+    "csv": Named(ADAPTERS["csv"], {"file": "text", "root": "text", **PICTURES}, ("file",)),
+    "miniature": Named(_world, {"seed": "number", "people": "number", "pictures": "number", "kinds": "words"}),
+}
+
+
+def data(*specs: str, root: str = "") -> Source:
+    """The source that one text names, or several as one: "celeb-df-v2:/data/celeb,frames=8" (see `named.source`).
+
+    root: the place, for texts that have none. Nothing is read until samples are asked for. Raises DataError.
+    """
+    if not specs:
+        raise DataError(f"expected a data set, one of {', '.join(DATA)}; got none")
+    found = tuple(source(spec, DATA, root) for spec in specs)
+    if len(found) == 1:
+        return found[0]
+    from corit.data.chosen import Joined
+
+    return Joined(found)

@@ -64,6 +64,7 @@ def demo(
     from corit.demo import compare, write_results
     from corit.features.extract import progress_bar
     from corit.report.demo import write_report
+    from corit.world.miniature import world_of
 
     found = compare(out, spec=world_of(people, pictures), seeds=range(seeds), workers=workers, bars=progress_bar)
     found.outcome.detector.save(out / "detector")
@@ -307,9 +308,9 @@ def replicate(
     photos: folder in Tiny ImageNet's layout, for pretraining
     workers: processes that draw and prepare pictures
     """
-    from corit.world.miniature import world_of
     from corit.features.extract import progress_bar
     from corit.replicate import replicate as run
+    from corit.world.miniature import world_of
 
     found = run(
         out,

@@ -116,11 +116,6 @@ def compare(
     )
 
 
-def world_of(people: int, pictures: int) -> MiniatureSpec:
-    """A world by its training identities: validation has a third as many, test two thirds."""
-    return MiniatureSpec(train=people, val=max(2, people // 3), test=max(2, people * 2 // 3), pictures=pictures)
-
-
 def write_results(found: Comparison, path: str | Path) -> None:
     """Write `results.json`, whole or not at all."""
     target = Path(path)

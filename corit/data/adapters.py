@@ -21,7 +21,7 @@ def _adapter(module: str, name: str, *names: str, **fixed: Any) -> Callable[...,
     return build
 
 
-# The first argument is the root folder, but for DeepfakeBench, whose JSON file comes before it.
+# The first argument is the root folder, but for DeepfakeBench and CSV, where a file comes before it.
 ADAPTERS: dict[str, Callable[..., Source]] = {
     "faceforensics": _adapter("faceforensics", "FaceForensics"),
     "faceshifter": _adapter("faceforensics", "FaceForensics", manipulations=("FaceShifter",)),
@@ -36,6 +36,8 @@ ADAPTERS: dict[str, Callable[..., Source]] = {
     "unifd": _adapter("forensynths", "ForenSynths"),
     "genimage": _adapter("genimage", "GenImage"),
     "deepfakebench": _adapter("deepfakebench", "DeepfakeBench", "json", "root"),
+    "folder": _adapter("folders", "classes", "root", "real", "fake"),
+    "csv": _adapter("index", "index", "file", "root"),
 }
 
 

@@ -50,14 +50,14 @@ class Video:
 class DeepfakeBench:
     """The data set of one JSON file, in either nesting and with either separator in its paths.
 
-    root: the folder below which the frames lie; leading folders of the file's paths that are not there (a drive, the
+    root: the folder below which the frames lie, by default that of the file; leading folders of the file's paths that are not there (a drive, the
     place on another machine) are dropped. compression: of files that hold several; a file called ..._c40 means c40,
     else it is c23. labels: label -> 0 or 1 for names that the benchmark does not have. Raises DataError for a file of
     another form and, unless the reading is partial, when frames are missing; `absent` then names what was left out.
     """
 
     json: str
-    root: str
+    root: str = ""
     compression: str = ""
     reading: Reading = ALL
     labels: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -85,7 +85,7 @@ class DeepfakeBench:
     def _listing(self) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
         videos = [v for v in read_json(self.json, self.compression) if v.split in self.reading.splits]
         groups = _groups(videos)
-        disk = Disk(self.root)
+        disk = Disk(self.root or os.path.dirname(os.path.abspath(self.json)))
         samples: list[Sample] = []
         absent: list[str] = []
         for video in videos:

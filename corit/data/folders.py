@@ -11,12 +11,15 @@ from typing import get_args
 
 import numpy as np
 
-from corit.data.landmarks import Landmarks
+from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
+# What folders that divide pictures are called, in small letters.
+SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
 
 def list_pictures(path: str | Path) -> Iterator[str]:
@@ -80,7 +83,8 @@ class FolderSource:
 
     A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
     side of a split; with `by_folder`, the sub-folder that it lies in (a person, a film, a camera). Folders whose
-    pictures all lie in train/, val/ and test/ are split by them. Raises DataError for a folder that is absent or empty.
+    pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
+    ones. Raises DataError for a folder that is absent or empty.
     """
 
     real: tuple[str, ...]
@@ -93,22 +97,31 @@ class FolderSource:
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then fakes, each in the order of their paths."""
         roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
-        names = _unique([os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots])
-        return tuple(s for (root, label), name in zip(roots, names, strict=True) for s in self._rows(root, label, name))
+        sides = [SIDES.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
+        sides = sides if all(sides) and len(set(sides)) > 1 else [""] * len(roots)
+        bare = [os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots]
+        names = _unique([f"{side}/{name}" if side else name for side, name in zip(sides, bare, strict=True)])
+        return tuple(
+            s
+            for (root, label), name, side in zip(roots, names, sides, strict=True)
+            for s in self._rows(root, label, name, side)
+        )
 
-    def _rows(self, root: str, label: int, name: str) -> Iterator[Sample]:
+    def _rows(self, root: str, label: int, name: str, side: str) -> Iterator[Sample]:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
         paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root)]
         if not paths:
             raise DataError(f"expected pictures in {root}, but it has no file with {', '.join(sorted(SUFFIXES))}")
         presplit = presplit_names(paths)
-        kind = "" if label == 0 else name
+        bare = name.removeprefix(f"{side}/")
+        kind = "" if label == 0 else bare
         for rel in paths:
             group = rel.parent.as_posix() if self.by_folder else rel.with_suffix("").as_posix()
-            split = presplit.get(rel.parts[0], "")
+            split = side or presplit.get(rel.parts[0], "")
             where = str(Path(root) / rel)
-            yield Sample(f"{name}/{rel.as_posix()}", where, label, split, kind, name, group)  # type: ignore[arg-type]
+            group = f"{side}/{group}" if side else group
+            yield Sample(f"{name}/{rel.as_posix()}", where, label, split, kind, bare, group)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture. Raises InputError's kinds."""
@@ -119,9 +132,39 @@ def presplit_names(paths: Iterable[PurePath]) -> Mapping[str, str]:
     """First-level folder -> split, when all pictures lie in folders named train, val and test; else empty."""
     first = {p.parts[0] for p in paths if len(p.parts) > 1}
     loose = any(len(p.parts) == 1 for p in paths)
-    known = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-    complete = not loose and first <= set(known) and {known[f] for f in first if f in known} == set(SPLITS)
-    return {f: known[f] for f in first} if complete else {}
+    complete = not loose and first <= set(SIDES) and {SIDES[f] for f in first if f in SIDES} == set(SPLITS)
+    return {f: SIDES[f] for f in first} if complete else {}
+
+
+def classes(
+    root: str = "",
+    real: tuple[str, ...] = (),
+    fake: tuple[str, ...] = (),
+    by_folder: bool = False,
+    aligned: bool = False,
+    landmarks: str = "",
+) -> FolderSource:
+    """The folders that are named, or those in `root` that are called by their class, also inside train/, val/, test/.
+
+    A class is told by the folder's whole name (`REALS`, `FAKES`), so that unreal/ is not real. landmarks: a file of
+    them. Raises DataError when there are none.
+    """
+    if root:
+        inside = sorted(_inner(root, SIDES)) or [root]
+        real += tuple(f for base in inside for f in _inner(base, REALS))
+        fake += tuple(f for base in inside for f in _inner(base, FAKES))
+    if not real and not fake:
+        raise DataError(
+            f"expected folders {', '.join(REALS)} and {', '.join(FAKES)} in {root or 'a folder that is named'}, or in "
+            "train/, val/ and test/ there, but found none; rename them, or name them: folder:real=DIR,fake=DIR"
+        )
+    return FolderSource(real, fake, by_folder, aligned, read_landmarks(landmarks) if landmarks else None)
+
+
+def _inner(root: str, names: Iterable[str]) -> list[str]:
+    """The folders in `root` that have one of some names, in any case."""
+    there = sorted(os.listdir(root)) if os.path.isdir(root) else []
+    return [f for n in there if n.lower() in names and os.path.isdir(f := os.path.join(root, n))]
 
 
 def _unique(names: list[str]) -> list[str]:

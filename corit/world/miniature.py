@@ -46,6 +46,12 @@ class MiniatureSpec:
             raise DataError(f"no such forgery: {', '.join(unknown)}; the world has {', '.join(KINDS)}")
 
 
+def world_of(people: int = 120, pictures: int = 5, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> MiniatureSpec:
+    """A world by its training identities: validation has a third as many, test two thirds."""
+    val, test = max(2, people // 3), max(2, people * 2 // 3)
+    return MiniatureSpec(seed, people, val, test, pictures, kinds=kinds)
+
+
 class Miniature:
     """A Source: every picture is drawn when it is asked for, the same in any process and order.
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from corit.data.adapters import ADAPTERS, adapter
 from corit.data.missing import ORIGINS, examples, missing
@@ -32,11 +33,28 @@ TREES = {
     "deeperforensics": lambda r, h: deeperforensics.deeperforensics(r, h),
     "unifd": lambda r, h: forensynths.forensynths(r, h),
     "genimage": lambda r, h: genimage.genimage(r, h),
+    "folder": lambda r, h: plain(r, h),
 }
+PLAIN = ("folder", "csv", "deepfakebench")  # nobody distributes them, or a file is given and not a folder
+
+
+def plain(root, hand):
+    """real/ and fake/ in train/ and test/, and a CSV file that lists them."""
+    lines = ["path,label,split"]
+    for split in ("train", "test"):
+        for kind in ("real", "fake"):
+            path = root / split / kind / "a.png"
+            path.parent.mkdir(parents=True)
+            Image.fromarray(hand.paint(Subject(split, "a", kind)).pixels).save(path)
+            lines.append(f"{path.relative_to(root)},{kind},{split}")
+    (root / "rows.csv").write_text("\n".join(lines))
 
 
 def plant(name, root, hand):
     """A tiny tree and the adapter's arguments for it."""
+    if name == "csv":
+        plain(root, hand)
+        return (str(root / "rows.csv"),)
     if name != "deepfakebench":
         TREES[name](root, hand)
         return (str(root), *((("uniface_cdf", "heygen"),) if name == "df40" else ()))
@@ -76,7 +94,7 @@ def test_every_adapter_refuses_an_empty_folder(name, tmp_path):
     more = {"df40": (("heygen",),), "deepfakebench": (str(tmp_path),)}.get(name, ())
     with pytest.raises(DataError) as caught:
         _ = adapter(name, str(tmp_path), *more).samples
-    if name != "deepfakebench":  # which is given a file, not a folder
+    if name not in PLAIN:
         assert "The folder is empty" in str(caught.value)
         assert "Where to get it" in str(caught.value)
 

@@ -1,0 +1,136 @@
+"""A CSV file that lists pictures -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from corit.data.folders import read
+from corit.data.frames import ALL, read_frame
+from corit.data.landmarks import Landmarks, read_landmarks
+from corit.data.missing import examples
+from corit.data.sample import Sample
+from corit.errors import DataError
+from corit.images.media import Picture
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ("id", "path", "label", "split", "manipulation", "dataset", "group", "video", "frame")
+# How labels are written, in small letters; an empty one is unknown.
+LABELS: dict[str, int | None] = {"0": 0, "real": 0, "1": 1, "fake": 1, "": None}
+SPLITS = {"": "", "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """The pictures that a CSV file lists, one a row, under a header of names of `COLUMNS`; only path is needed.
+
+    label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
+    the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
+    the video, else the path without its suffix, and a fake's manipulation "fake". Landmarks beside a preprocessed frame
+    are read with it. Raises DataError for a file of another form; files that are missing are found out when they are
+    read, or by `corit data check`.
+    """
+
+    file: str
+    root: str = ""
+    aligned: bool = False
+    landmarks: Landmarks | None = field(default=None, compare=False)
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows in the file's order."""
+        table = _read(self.file)
+        if not table.num_rows:
+            raise DataError(f"expected rows below the header of {self.file}, found none")
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+        rows = self._rows(columns)
+        if len({s.id for s in rows}) < len(rows):
+            raise DataError(f"expected each {'id' if 'id' in columns else 'path'} once in {self.file}, but some repeat")
+        return rows
+
+    def _rows(self, columns: dict[str, list[str]]) -> tuple[Sample, ...]:
+        paths = columns["path"]
+        root = self.root or os.path.dirname(self.file)
+        count = len(paths)
+        labels = self._coded("label", columns, LABELS, count)
+        videos = columns.get("video", [""] * count)
+        bare = os.path.splitext(os.path.basename(self.file))[0]
+        groups = columns.get("group") or [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
+        kinds = columns.get("manipulation") or ["fake" if label else "" for label in labels]
+        return tuple(
+            map(
+                Sample,
+                columns.get("id", paths),
+                [os.path.join(root, p) for p in paths],
+                labels,
+                self._coded("split", columns, SPLITS, count),
+                kinds,
+                columns.get("dataset") or [bare] * count,
+                groups,
+                videos,
+                self._numbers(columns, count),
+            )
+        )
+
+    def _coded(self, name: str, columns: dict[str, list[str]], known: dict, count: int) -> list:  # type: ignore[type-arg]
+        texts = columns.get(name, [""] * count)
+        codes = {t: known.get(t.strip().lower(), t) for t in set(texts)}
+        wrong = sorted(t for t, code in codes.items() if code == t and t not in known)
+        if wrong:
+            allowed = ", ".join(k for k in known if k)
+            raise DataError(f"expected {name}s {allowed} or nothing in {self.file}, got {examples(wrong)}")
+        return [codes[t] for t in texts]
+
+    def _numbers(self, columns: dict[str, list[str]], count: int) -> list[int]:
+        texts = columns.get("frame")
+        try:
+            return [int(t or 0) for t in texts] if texts else [0] * count
+        except ValueError as err:
+            raise DataError(f"expected whole numbers as frames in {self.file}: {err}") from err
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one picture, with its landmarks where they are known. Raises InputError's kinds."""
+        if self.aligned or self.landmarks:
+            return read(sample.path, self.aligned, self.landmarks)
+        return read_frame(sample, ALL)
+
+
+def index(file: str, root: str = "", aligned: bool = False, landmarks: str = "") -> Index:
+    """The index of a CSV file; landmarks: a file of them. Raises DataError."""
+    return Index(file, root, aligned, read_landmarks(landmarks) if landmarks else None)
+
+
+def _read(path: str) -> pa.Table:
+    """The file's known columns as texts. Raises DataError."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            header = [name.strip() for name in file.readline().strip().split(",")]
+        _require_columns(path, header)
+        options = csv.ConvertOptions(
+            column_types=dict.fromkeys(header, pa.string()), include_columns=[c for c in COLUMNS if c in header]
+        )
+        return csv.read_csv(
+            path,
+            read_options=csv.ReadOptions(column_names=header, skip_rows=1),
+            parse_options=csv.ParseOptions(newlines_in_values=False),
+            convert_options=options,
+        )
+    except (OSError, ValueError) as err:  # pyarrow's errors of damaged files are ValueErrors
+        raise DataError(f"expected a CSV file with a column path at {path}: {err}") from err
+
+
+def _require_columns(path: str, header: list[str]) -> None:
+    header = [h.strip('"') for h in header]
+    if "path" not in header or len(set(header)) < len(header):
+        raise DataError(
+            f"expected a header with the column path, and of {', '.join(COLUMNS)} those that are known, in {path}, "
+            f"got {', '.join(header)}"
+        )
