@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from corit.data.adapters import ADAPTERS
 from corit.data.named import Kind, Named, source
+from corit.data.protocols import PROTOCOLS as PROTOCOLS
 from corit.data.sample import Source
+from corit.detectors import DETECTORS as DETECTORS
 from corit.errors import BackboneError, DataError, WeightsError
 
 if TYPE_CHECKING:

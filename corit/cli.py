@@ -88,7 +88,7 @@ def train(
     weights: str = "",
     features: Path | None = None,
     recipe: Path | None = None,
-    model: Literal["corit", "unifd"] = "corit",
+    model: str = "corit",
     seeds: int = 5,
     rho: float = 0.05,
     learning_rate: float = 0.5,
@@ -115,7 +115,7 @@ def train(
     weights: hub, packaged, random:SEED or a file; by default the backbone's own
     features: folder that keeps the measured features; by default OUT.features
     recipe: a TOML file of every choice of views and model
-    model: corit, or the unifd baseline
+    model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
     seeds: heads that are trained; the best on the validation part is kept
     rho: SAM's radius
     learning_rate: of the head
@@ -184,7 +184,7 @@ def extract(
     backbone: str = "clip-vit-l14",
     weights: str = "",
     recipe: Path | None = None,
-    model: Literal["corit", "unifd"] = "corit",
+    model: str = "corit",
     levels: bool = False,
     blends: int = 0,
     by_folder: bool = False,
@@ -205,7 +205,7 @@ def extract(
     backbone: a name that `corit backbones` lists, or timm:NAME
     weights: hub, packaged, random:SEED or a file
     recipe: a TOML file of every choice of views and model
-    model: corit, or the unifd baseline
+    model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
     levels: keep every layer's class and region tokens too
     blends: self-blended fakes of each real picture
     by_folder: pictures in one sub-folder never fall on two sides of the split

@@ -74,7 +74,8 @@ class ViewsRecipe:
 class ModelRecipe:
     """The paper's Section IV, equations (17)-(25), and its ablations.
 
-    kind: "corit"; "unifd", the class token of the last layer after the final norm; "unifd-768", its projection.
+    kind: "corit"; "unifd", the class token of the last layer after the final norm; "unifd-768", its projection;
+    "pooled", the mean of that layer's patch tokens.
     regions: any non-empty subset of foreground, boundary, background. tau, threshold: (20); "relative" [choice] is
     tau times the mean of s over the region, "absolute" is tau itself, "cosine" compares s_i / norm(g_i).
     pooling: (21). rsi off: F_l = C_l. rrm off: m = 1[i in R_k]. hri off: z = F_L. inject off: regions are pooled and
@@ -83,7 +84,7 @@ class ModelRecipe:
     fusion: (24) or (25).
     """
 
-    kind: Literal["corit", "unifd", "unifd-768"] = "corit"
+    kind: Literal["corit", "unifd", "unifd-768", "pooled"] = "corit"
     regions: tuple[RegionName, ...] = REGIONS
     tau: float = 0.1
     threshold: Literal["relative", "absolute", "cosine"] = "relative"

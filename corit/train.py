@@ -16,6 +16,7 @@ from corit.backbone import Backbone
 from corit.data.sample import Sample, Source
 from corit.data.split import split_by_group
 from corit.detect import Card, Detector
+from corit.detectors import recipe_of
 from corit.errors import DataError
 from corit.evaluate import metrics
 from corit.evaluate.calibration import calibrate
@@ -171,11 +172,11 @@ def split(source: Source, key: int = 0) -> Split:
 
 
 def recipe_for(backbone: Backbone, domain: str = "face", model: str = "corit", file: Path | None = None) -> Recipe:
-    """The recipe of a file, or the defaults, for a backbone, a domain and a model. Raises RecipeError."""
+    """The recipe of a file, or the defaults, for a backbone, a domain and a detector's name. Raises RecipeError."""
     base = Recipe() if file is None else Recipe.read(file)
     named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest}
     return (
         base.replace(**named)
         if file is not None
-        else base.replace(**named, **{"views.domain": domain, "model.kind": model})
+        else recipe_of(model, base.replace(**named, **{"views.domain": domain}))
     )

@@ -49,7 +49,7 @@ class Encoder:
         kind = self.recipe.model.kind
         if kind == "unifd-768":
             return self.backbone.project(torch.zeros(1, self.backbone.width, device=self.device)).shape[-1]
-        if kind == "unifd":
+        if kind in ("unifd", "pooled"):
             return self.backbone.width
         return corit.width(self.recipe.model, self.backbone.width, self.regions)
 
@@ -72,7 +72,7 @@ class Encoder:
             kind = self.recipe.model.kind
             if kind != "corit":
                 keep = {"keep_levels": keep_levels, "keep_patches": keep_patches}
-                return unifd.forward(self.backbone, images, project=kind == "unifd-768", **keep)
+                return unifd.forward(self.backbone, images, read=unifd.READS[kind], **keep)
             regions = torch.from_numpy(np.stack([v.regions for v in views])).to(self.device)
             keep = {"keep_levels": keep_levels, "keep_masks": keep_masks, "keep_patches": keep_patches}
             return corit.forward(self.backbone, images, self._twins(views), regions, self.recipe.model, **keep)

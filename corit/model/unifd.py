@@ -1,6 +1,8 @@
-"""UniFD: the class token of the last layer, the paper's controlled baseline."""
+"""UniFD, the class token of the last layer, the paper's controlled baseline; and what else one layer can be read by."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -8,11 +10,14 @@ from torch import Tensor
 from corit.backbone import Backbone
 from corit.model.corit import Readout
 
+Read = Literal["class", "projected", "pooled"]
+READS: dict[str, Read] = {"unifd": "class", "unifd-768": "projected", "pooled": "pooled"}  # by model.kind
+
 
 def forward(
-    backbone: Backbone, images: Tensor, *, project: bool = False, keep_levels: bool = False, keep_patches: bool = False
+    backbone: Backbone, images: Tensor, *, read: Read = "class", keep_levels: bool = False, keep_patches: bool = False
 ) -> Readout:
-    """Class token after the final norm (B, D); projected (B, P), as originally published, when `project`.
+    """Class token after the final norm (B, D); projected (B, P), as originally published; or the patch tokens' mean.
 
     levels (B, L+1, 1, D): the class token after every block and the final norm. patches (B, 2, N, D): V at L, twice,
     so that it reads like CoRIT's. Raises BackboneError when there is no projection.
@@ -24,6 +29,10 @@ def forward(
         if keep_levels:
             levels.append(backbone.norm(tokens[:, :1]))
     final = backbone.norm(tokens)
-    z = backbone.project(final[:, 0]) if project else final[:, 0]
+    z = final[:, 0]
+    if read == "projected":
+        z = backbone.project(z)
+    elif read == "pooled":
+        z = final[:, backbone.prefix :].mean(1)
     patches = final[:, backbone.prefix :][:, None].expand(-1, 2, -1, -1) if keep_patches else None
     return Readout(z, torch.stack(levels, 1) if keep_levels else None, None, patches)
