@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from corit.errors import ConvergenceError
+from corit.errors import ConvergenceError, FitError
 from corit.seeding import torch_generator
 from corit.theory.likelihood import Operator
+
+# A start is mixed with this much of a random vector: an eigenvector of another eigenvalue would never leave itself.
+MIXED = 0.3
 
 
 @dataclass(frozen=True)
@@ -17,7 +21,8 @@ class Extreme:
     """The eigenvalue of largest magnitude (...) of each matrix, its unit vector (..., N), and how far it is from exact.
 
     value: its magnitude, what (7) calls lambda_max; signed: the eigenvalue itself. residual: norm(A v - signed v) /
-    value (...): some eigenvalue lies within residual * value of it. steps: products that were made.
+    value (...): some eigenvalue lies within residual * value of it. steps: products that were made. All NaN for a
+    matrix that is not finite, such as a diverged head's; the vector of a matrix of zeros is arbitrary.
     """
 
     value: Tensor
@@ -33,88 +38,125 @@ def lambda_max(
     """The eigenvalue of largest magnitude of many symmetric matrices at once, by Lanczos with full orthogonalisation.
 
     (7) approximates beta by it. start (..., N): vectors to begin with, such as those of a moment ago; random ones,
-    always the same, otherwise. It stops when every residual is below the tolerance. Raises ConvergenceError when
-    `steps` products do not get there, unless `check` is False; the residual then tells.
+    always the same, otherwise. A start saves products, but where another eigenvalue has since overtaken that of the
+    start, a tolerance above about 1e-4 may be met before the overtaker shows: start afresh now and then. It stops
+    when every residual is below the tolerance (or what the type's rounding allows, if that is more). Raises
+    ConvergenceError when `steps` products do not get there, unless `check` is False; the residual then tells.
     """
-    shape = operator.shape
-    first = _start(operator) if start is None else start.to(operator.like)
-    krylov = _Krylov(operator, first.reshape(-1, shape[-1]))
-    found = None
-    limit = min(steps, shape[-1])
+    if steps < 1:
+        raise FitError(f"lambda_max: expected at least one product, got steps = {steps}")
+    tolerance = max(tolerance, _floor(operator))
+    krylov = _Krylov(operator, _first(operator, start))
+    limit = min(steps, operator.shape[-1])
     for k in range(1, limit + 1):
         krylov.extend()
-        if k == limit or krylov.exhausted or (k >= 2 and (k <= 6 or k % 4 == 0)):
-            found = krylov.extreme()
-            if found.residual.numel() == 0 or float(found.residual.max()) <= tolerance or krylov.exhausted:
+        if k == limit or krylov.exhausted or k in (4, 5, 6) or k % 4 == 0:
+            weights, estimate = krylov.ritz()
+            if krylov.exhausted or _worst(estimate) <= tolerance:
                 break
-    assert found is not None
-    worst = float(found.residual.max()) if found.residual.numel() else 0.0
-    if check and worst > max(tolerance, _floor(found.value.dtype)):
+    found = krylov.extreme(weights)
+    worst = _worst(found.residual)
+    if check and worst > tolerance:
         raise ConvergenceError(
-            f"lambda_max: expected a residual below {tolerance:g} within {steps} products, got {worst:.2g}; "
+            f"lambda_max: expected a residual below {tolerance:.2g} within {steps} products, got {worst:.2g}; "
             "allow more steps or a larger tolerance"
         )
     return found
 
 
 def stable_rank(trace: Tensor, largest: Tensor) -> Tensor:
-    """srank(H) = tr H / lambda_max(H)."""
+    """srank(H) = tr H / lambda_max(H); NaN where H vanishes."""
     return trace / largest
 
 
-def _start(operator: Operator) -> Tensor:
-    rng = torch_generator("lanczos", operator.shape[-1])
-    drawn = torch.randn(operator.shape[-1], generator=rng, dtype=torch.float64)
-    return drawn.to(operator.like).expand(operator.shape)
+def _first(operator: Operator, start: Tensor | None) -> Tensor:
+    """Unit vectors (S, N) to begin with."""
+    size = operator.shape[-1]
+    rng = torch_generator("lanczos", size)
+    drawn = torch.randn(size, generator=rng, dtype=torch.float64).to(operator.like)
+    first = (drawn / drawn.norm()).expand(math.prod(operator.shape[:-1]), size)
+    if start is not None:
+        given = start.to(operator.like).reshape(first.shape).nan_to_num(0, 0, 0)
+        length = given.norm(dim=-1, keepdim=True)
+        first = torch.where(length > 0, given / length, 0.0) + MIXED * first
+    return first / first.norm(dim=-1, keepdim=True)
 
 
-def _floor(dtype: torch.dtype) -> float:
-    """The residual below which rounding reigns."""
-    return 50 * torch.finfo(dtype).eps
+def _floor(operator: Operator) -> float:
+    """The relative residual below which rounding reigns."""
+    return 20 * operator.shape[-1] ** 0.5 * torch.finfo(operator.like.dtype).eps
+
+
+def _worst(residual: Tensor) -> float:
+    """The largest residual of the matrices that are finite."""
+    return float(residual.nan_to_num(0).max()) if residual.numel() else 0.0
 
 
 class _Krylov:
-    """Orthonormal bases of the Krylov spaces of S matrices, grown a vector at a time, and A's products with them."""
+    """Orthonormal bases (S, k, N) of the Krylov spaces of S matrices, grown a vector at a time.
+
+    diagonal, beside: the tridiagonal matrices that the S matrices are in those bases.
+    """
 
     def __init__(self, operator: Operator, first: Tensor) -> None:
         self.operator = operator
-        self.next = first / first.norm(dim=-1, keepdim=True)
-        self.basis: list[Tensor] = []
-        self.images: list[Tensor] = []
+        self.space = first.new_empty(len(first), 8, first.shape[-1])  # room to grow; the basis is its beginning
+        self.next = first
+        self.diagonal: list[Tensor] = []
+        self.beside: list[Tensor] = []
+        self.scale = first.new_zeros(len(first))
         self.exhausted = False
+
+    @property
+    def basis(self) -> Tensor:
+        return self.space[:, : len(self.diagonal)]
+
+    def product(self, v: Tensor) -> Tensor:
+        return self.operator.apply(v.reshape(self.operator.shape)).reshape(v.shape)
 
     def extend(self) -> None:
         """One product, and the next direction: what of it is orthogonal to the basis."""
-        v = self.next
-        image = self.operator.apply(v.reshape(self.operator.shape)).reshape(v.shape)
-        self.basis.append(v)
-        self.images.append(image)
-        rest = image
-        basis = torch.stack(self.basis, 1)  # (S, k, N)
+        k, v = len(self.diagonal), self.next
+        if k == self.space.shape[1]:
+            self.space = torch.cat([self.space, torch.empty_like(self.space)], 1)
+        self.space[:, k] = v
+        rest = self.product(v)
+        self.diagonal.append((v * rest).sum(-1))
         for _ in range(2):  # twice is enough: what rounding leaves the first time is removed the second
-            rest = rest - torch.bmm(torch.bmm(basis, rest[..., None]).mT, basis)[:, 0]
-        norm = rest.norm(dim=-1, keepdim=True)
-        scale = torch.stack([i.norm(dim=-1) for i in self.images]).amax(0)[:, None]
-        gone = norm <= _floor(v.dtype) * scale
-        self.exhausted = bool(gone.all())
-        self.next = torch.where(gone, torch.zeros_like(rest), rest / norm.clamp_min(torch.finfo(v.dtype).tiny))
+            rest = rest - torch.bmm(torch.bmm(self.basis, rest[..., None]).mT, self.basis)[:, 0]
+        norm = rest.norm(dim=-1)
+        self.scale = torch.maximum(self.scale, torch.maximum(norm, self.diagonal[-1].abs()))
+        going = norm > _floor(self.operator) * self.scale  # False where the space is invariant, or not finite
+        self.exhausted = not bool(going.any())
+        self.beside.append(torch.where(going, norm, 0.0))
+        self.next = torch.where(going[:, None], rest / norm[:, None], 0.0)
 
-    def extreme(self) -> Extreme:
-        """The Ritz pair of largest magnitude, with the true residual, from the products that were made."""
-        basis, images = torch.stack(self.basis, 1), torch.stack(self.images, 1)  # (S, k, N)
-        small = torch.bmm(basis, images.mT).double()
-        values, vectors = torch.linalg.eigh((small + small.mT) / 2)
-        best = values.abs().argmax(-1, keepdim=True)
-        signed = values.gather(-1, best)[:, 0].to(basis)
-        weights = vectors.gather(-1, best[:, None].expand(-1, vectors.shape[1], 1)).to(basis)  # (S, k, 1)
-        vector, image = (weights.mT @ basis)[:, 0], (weights.mT @ images)[:, 0]
+    def ritz(self) -> tuple[Tensor, Tensor]:
+        """The Ritz vectors of largest magnitude in the basis (S, k), and the residuals that they must have (S)."""
+        inner = torch.stack(self.beside[:-1], -1) if len(self.beside) > 1 else self.scale.new_empty(len(self.scale), 0)
+        small = torch.diag_embed(torch.stack(self.diagonal, -1)) + torch.diag_embed(inner, 1)
+        small = (small + torch.diag_embed(inner, -1)).double()
+        finite = torch.isfinite(small).flatten(1).all(-1)
+        values, vectors = torch.linalg.eigh(torch.where(finite[:, None, None], small, 0.0))
+        best = values.abs().argmax(-1)
+        weights = vectors[torch.arange(len(best), device=best.device), :, best]
+        gap = self.beside[-1] * weights[:, -1].abs()
+        largest = values.abs().amax(-1)
+        return weights.to(self.scale), torch.where(gap > 0, gap / largest, 0.0)
+
+    def extreme(self, weights: Tensor) -> Extreme:
+        """The Ritz pairs (S, k), with their true residuals, which cost one more product."""
+        vector = torch.bmm(weights[:, None], self.basis)[:, 0]
+        vector = vector / vector.norm(dim=-1, keepdim=True)
+        image = self.product(vector)
+        signed = (vector * image).sum(-1)
         gap = (image - signed[:, None] * vector).norm(dim=-1)
-        residual = torch.where(gap > 0, gap / signed.abs(), torch.zeros_like(gap))  # a matrix of zeros has none
+        residual = torch.where(gap == 0, gap, gap / signed.abs())  # a matrix of zeros has none
         heads = self.operator.shape[:-1]
         return Extreme(
             signed.abs().reshape(heads),
             signed.reshape(heads),
             vector.reshape(self.operator.shape),
             residual.reshape(heads),
-            len(self.basis),
+            len(self.diagonal) + 1,
         )

@@ -48,7 +48,7 @@ class Likelihood(Protocol):
         """The same rows under other parameters (..., P)."""
 
     def on(self, index: Tensor) -> Self:
-        """The same heads on some of the rows, index (b)."""
+        """The same heads on the rows of index (b); or on each of m mini-batches, index (m, b), as heads (m, ...)."""
 
     def loss(self) -> Tensor:
         """(...)."""
@@ -77,6 +77,12 @@ class Likelihood(Protocol):
     def operator(self) -> Operator:
         """A symmetric matrix with the non-zero eigenvalues of H."""
 
+    def along(self, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
+        """(..., K, J): the gradients at w + radius * direction, projected.
+
+        direction (..., P), radii (K) or (..., K), onto (..., J, P).
+        """
+
 
 def check_rows(x: Tensor, y: Tensor) -> None:
     """Raise FitError unless x is finite and y (..., n) holds a 0 or 1 for each row of x (..., n, D)."""
@@ -90,12 +96,39 @@ def check_rows(x: Tensor, y: Tensor) -> None:
 
 def residual(logits: Tensor, y: Tensor) -> Tensor:
     """p - y, accurate where p is next to 0 or 1."""
-    return torch.where(y.bool(), -torch.sigmoid(-logits), torch.sigmoid(logits))
+    sign = 1 - 2 * y.to(logits)
+    return sign * torch.sigmoid(sign * logits)
 
 
 def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
     """log p of the label that a row has."""
-    return torch.nn.functional.logsigmoid(torch.where(y.bool(), logits, -logits))
+    return torch.nn.functional.logsigmoid((2 * y.to(logits) - 1) * logits)
+
+
+def curvatures(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Second derivatives of a row by its logit: p(1-p), of -log p, and -p''/p = q(p_y - q), q = 1 - p_y.
+
+    p_y is the probability of the label that the row has. Written so, the second never exceeds the first, in floating
+    point either: Lemma 2 row by row.
+    """
+    sign = 1 - 2 * y.to(logits)
+    right, wrong = torch.sigmoid(-sign * logits), torch.sigmoid(sign * logits)
+    return wrong * right, wrong * (right - wrong)
+
+
+def rows_at(x: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows x (*L, n, ...) and labels y (*L, n) at index (*M, b): (*M, *L, b, ...) and (*M, *L, b)."""
+    sets, more = y.ndim - 1, index.ndim - 1
+    at = (slice(None),) * sets + (index,)
+    front = lambda t: t[at].movedim(tuple(range(sets, sets + more)), tuple(range(more)))
+    return front(x), front(y)
+
+
+def along(likelihood: Likelihood, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
+    """`Likelihood.along` by one gradient a radius, for heads without a closed form."""
+    each = radii.to(direction).expand(*direction.shape[:-1], radii.shape[-1])
+    points = (likelihood.point + r[..., None] * direction for r in each.unbind(-1))
+    return torch.stack([(onto @ likelihood.at(w).gradient()[..., None])[..., 0] for w in points], -2)
 
 
 @dataclass(frozen=True)
@@ -144,15 +177,16 @@ class Logistic:
     @property
     def row_of(self) -> Tensor:
         """(P): one output row."""
-        return torch.zeros(self.point.shape[-1], dtype=torch.int64)
+        return torch.zeros(self.point.shape[-1], dtype=torch.int64, device=self.point.device)
 
     def at(self, point: Tensor) -> Self:
         """The same rows under other parameters (*L, ..., P)."""
         return type(self)(self.design, point)
 
     def on(self, index: Tensor) -> Self:
-        """The same heads on the rows of index (b)."""
-        return type(self)(Design(self.design.z[..., index, :], self.design.y[..., index]), self.point)
+        """The same heads on the rows of index (b), or on mini-batches (m, b), then sets (m, *L)."""
+        rows = rows_at(self.design.z, self.design.y, index)
+        return type(self)(Design(*rows), self.point.expand(*index.shape[:-1], *self.point.shape))
 
     def _over(self, per_row: Tensor) -> Tensor:
         """(*L, n) -> (*L, 1.., n), to broadcast over heads."""
@@ -176,9 +210,22 @@ class Logistic:
         return residual(self.logits, self._over(self.design.y))
 
     @cached_property
+    def curvatures(self) -> tuple[Tensor, Tensor]:
+        """p(1-p) and q(1-2q), each (*L, *H, n)."""
+        return curvatures(self.logits, self._over(self.design.y))
+
+    @property
     def variance(self) -> Tensor:
         """p (1 - p) (*L, *H, n)."""
-        return torch.sigmoid(self.logits) * torch.sigmoid(-self.logits)
+        return self.curvatures[0]
+
+    def ceiling(self, rho: float) -> Tensor:
+        """The largest p (1 - p) of each row over the ball of radius rho around w (*L, *H, n); 1/4 for an infinite one.
+
+        Over the ball a row's logit moves by at most rho norm(z), and p (1 - p) grows towards logit 0.
+        """
+        nearest = (self.logits.abs() - rho * self._over(self.design.squares.sqrt())).clamp_min(0).nan_to_num(nan=0.0)
+        return torch.sigmoid(nearest) * torch.sigmoid(-nearest)
 
     def loss(self) -> Tensor:
         """Mean negative log-likelihood (*L, *H)."""
@@ -202,17 +249,13 @@ class Logistic:
         """E[weight zz'] v."""
         return self._product(weight * self._product(v, self.design.z.mT), self.design.z) / self.count
 
-    def _misfit_weight(self) -> Tensor:
-        q = self.residual.abs()
-        return q * (1 - 2 * q)
-
     def hessian(self, v: Tensor) -> Tensor:
         """E[p(1-p) zz'] v."""
         return self._weighted(self.variance, v)
 
     def misfit(self, v: Tensor) -> Tensor:
         """R v, from the second derivative of p: -p''/p = q(1-2q) zz' with q the probability of the other label."""
-        return self._weighted(self._misfit_weight(), v)
+        return self._weighted(self.curvatures[1], v)
 
     def second_moment(self, v: Tensor) -> Tensor:
         """E[(p-y)^2 zz'] v."""
@@ -221,7 +264,7 @@ class Logistic:
     def traces(self) -> tuple[Tensor, Tensor]:
         """tr H and tr R (*L, *H)."""
         squares = self._over(self.design.squares)
-        return (self.variance * squares).mean(-1), (self._misfit_weight() * squares).mean(-1)
+        return (self.variance * squares).mean(-1), (self.curvatures[1] * squares).mean(-1)
 
     def operator(self, variance: Tensor | None = None) -> Operator:
         """H, or with n < P the n x n matrix of the same non-zero spectrum; `variance` replaces p(1-p) (*L, *H, n)."""
@@ -230,6 +273,12 @@ class Logistic:
             return Operator(lambda v: self._weighted(weight, v), tuple(self.point.shape), self.point)
         root, gram = weight.sqrt(), self.design.gram
         return Operator(lambda u: root * self._product(root * u, gram) / self.count, tuple(weight.shape), self.point)
+
+    def along(self, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
+        """The gradients at w + radius * direction, projected (*L, *H, K, J): two products whatever K is."""
+        moved, seen = self._product(direction, self.design.z.mT), self._product(onto, self.design.z.mT)
+        logits = self.logits[..., None, :] + radii.to(moved)[..., None] * moved[..., None, :]
+        return residual(logits, self._over(self.design.y)[..., None, :]) @ seen.mT / self.count
 
 
 def logistic(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Logistic:

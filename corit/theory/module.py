@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
 
 from corit.errors import FitError
-from corit.theory.likelihood import Operator, check_rows, log_likelihood
+from corit.theory.likelihood import Operator, along, check_rows, log_likelihood, rows_at
 
 
 @dataclass(frozen=True)
 class ModuleLikelihood:
-    """A module's parameters point (..., P) on inputs x (n, ...) with labels y (n).
+    """A module's parameters point (*L, *H, P), any shape H, on each of the data sets L: x (*L, n, ...), y (*L, n).
 
     The module maps inputs to logits (n), (n, 1) for two classes or (n, C) for C >= 2. It must treat rows one by one
     (no batch statistics) and draw nothing. chunk: how many products or rows are differentiated at a time.
@@ -32,7 +32,7 @@ class ModuleLikelihood:
     @property
     def count(self) -> int:
         """n."""
-        return self.x.shape[0]
+        return self.y.shape[-1]
 
     @property
     def row_of(self) -> Tensor:
@@ -42,15 +42,16 @@ class ModuleLikelihood:
             number = p.shape[0] if p.ndim > 1 else 1
             rows.append(torch.arange(start, start + number).repeat_interleave(p.numel() // number))
             start += number
-        return torch.cat(rows)
+        return torch.cat(rows).to(self.point.device)
 
     def at(self, point: Tensor) -> Self:
-        """The same rows under other parameters (..., P)."""
+        """The same rows under other parameters (*L, ..., P)."""
         return replace(self, point=point)
 
     def on(self, index: Tensor) -> Self:
-        """The same parameters on the rows of index (b)."""
-        return replace(self, x=self.x[index], y=self.y[index])
+        """The same parameters on the rows of index (b), or on mini-batches (m, b), then sets (m, *L)."""
+        x, y = rows_at(self.x, self.y, index)
+        return replace(self, x=x, y=y, point=self.point.expand(*index.shape[:-1], *self.point.shape))
 
     def _row_likelihoods(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """log p (b) of one parameter vector (P)."""
@@ -63,24 +64,27 @@ class ModuleLikelihood:
             return torch.log_softmax(out, -1).gather(1, y.long()[:, None])[:, 0]
         return log_likelihood(out.reshape(len(x)), y)
 
-    def _loss(self, flat: Tensor) -> Tensor:
-        return -self._row_likelihoods(flat, self.x, self.y).mean()
+    def _loss(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        return -self._row_likelihoods(flat, x, y).mean()
 
-    def _misfit(self, flat: Tensor) -> Tensor:
+    def _misfit(self, flat: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """-E[p / p(here)]: its second derivative here is R as (5) defines it."""
-        likelihood = self._row_likelihoods(flat, self.x, self.y)
+        likelihood = self._row_likelihoods(flat, x, y)
         return -torch.exp(likelihood - likelihood.detach()).mean()
 
     def _each(self, function: Callable[..., Tensor], *more: Tensor) -> Tensor:
-        """A function of one vector (P), for every head."""
-        size = self.point.shape[-1]
-        flat = [t.reshape(math.prod(t.shape[:-1]), size) for t in (self.point, *more)]
-        out = torch.stack([function(*each) for each in zip(*flat, strict=True)])
-        return out.reshape((*self.point.shape[:-1], *out.shape[1:]))
+        """A function of one parameter vector (P), its rows, their labels and more vectors (P), for every head."""
+        sets, size = self.y.ndim - 1, self.point.shape[-1]
+        heads = math.prod(self.point.shape[sets:-1])
+        x, y = self.x.reshape(-1, *self.x.shape[sets:]), self.y.reshape(-1, self.count)
+        flat = [t.reshape(len(y), heads, size) for t in (self.point, *more)]
+        lanes = [(g, *each) for g in range(len(y)) for each in zip(*(t[g] for t in flat), strict=True)]
+        out = [function(w, x[g], y[g], *others) for g, w, *others in lanes]
+        return torch.stack(out).reshape((*self.point.shape[:-1], *out[0].shape)).detach()
 
     def loss(self) -> Tensor:
         """(...)."""
-        return self._each(self._loss).detach()
+        return self._each(self._loss)
 
     def gradient(self) -> Tensor:
         """E g (..., P)."""
@@ -90,48 +94,54 @@ class ModuleLikelihood:
         """norm(E g)^2 (...)."""
         return self.gradient().square().sum(-1)
 
-    def _per_row(self, flat: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        """The gradients (b, P) of single rows."""
-        one = lambda w, x, y: -self._row_likelihoods(w, x[None], y[None])[0]
-        return lambda x, y: vmap(grad(one), in_dims=(None, 0, 0))(flat, x, y)
-
     def squared_norms(self) -> Tensor:
         """norm(g)^2 (..., n)."""
-        return self._each(lambda w: torch.cat([g.square().sum(-1) for g in self._gradients(w)]))
+        return self._each(lambda w, x, y: torch.cat([g.square().sum(-1) for g in self._gradients(w, x, y)]))
 
-    def _gradients(self, flat: Tensor) -> list[Tensor]:
-        pairs = zip(self.x.split(self.chunk), self.y.split(self.chunk), strict=True)
-        return [self._per_row(flat)(x, y) for x, y in pairs]
+    def _gradients(self, flat: Tensor, x: Tensor, y: Tensor) -> Iterator[Tensor]:
+        """The gradients (b, P) of single rows, `chunk` rows at a time."""
+        one = grad(lambda w, x, y: self._loss(w, x[None], y[None]))
+        for part in zip(x.split(self.chunk), y.split(self.chunk), strict=True):
+            yield vmap(one, in_dims=(None, 0, 0))(flat, *part)
 
     def hessian(self, v: Tensor) -> Tensor:
         """H v (..., P); by reverse differentiation twice, which every layer supports."""
-        return self._each(lambda w, u: vjp(grad(self._loss), w)[1](u)[0], v)
+        return self._each(lambda w, x, y, u: _curve(self._loss, w, x, y)(u), v)
 
     def misfit(self, v: Tensor) -> Tensor:
         """R v (..., P)."""
-        return self._each(lambda w, u: vjp(grad(self._misfit), w)[1](u)[0], v)
+        return self._each(lambda w, x, y, u: _curve(self._misfit, w, x, y)(u), v)
 
     def second_moment(self, v: Tensor) -> Tensor:
         """E gg' v (..., P)."""
-        product = lambda w, u: torch.stack([g.T @ (g @ u) for g in self._gradients(w)]).sum(0) / self.count
-        return self._each(product, v)
+        parts = lambda w, x, y, u: [g.T @ (g @ u) for g in self._gradients(w, x, y)]
+        return self._each(lambda *of: torch.stack(parts(*of)).sum(0) / self.count, v)
 
     def traces(self) -> tuple[Tensor, Tensor]:
         """tr H and tr R (...), from all P products each."""
-        return self._each(lambda w: self._trace(self._loss, w)), self._each(lambda w: self._trace(self._misfit, w))
+        trace = lambda function: lambda w, x, y: self._trace(_curve(function, w, x, y), w)
+        return self._each(trace(self._loss)), self._each(trace(self._misfit))
 
-    def _trace(self, function: Callable[[Tensor], Tensor], flat: Tensor) -> Tensor:
-        _, pull = vjp(grad(function), flat)  # type: ignore[misc]
+    def _trace(self, product: Callable[[Tensor], Tensor], flat: Tensor) -> Tensor:
         total = flat.new_zeros(())
-        for index in torch.arange(len(flat)).split(self.chunk):
-            basis = flat.new_zeros(len(index), len(flat))
-            basis[torch.arange(len(index)), index] = 1
-            total = total + vmap(lambda u: pull(u)[0])(basis)[torch.arange(len(index)), index].sum()
+        for index in torch.arange(len(flat), device=flat.device).split(self.chunk):
+            basis = torch.nn.functional.one_hot(index, len(flat)).to(flat)
+            total = total + (vmap(product)(basis) * basis).sum()
         return total
 
     def operator(self) -> Operator:
         """H."""
         return Operator(self.hessian, tuple(self.point.shape), self.point)
+
+    def along(self, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
+        """The gradients at w + radius * direction, projected (..., K, J)."""
+        return along(self, direction, radii, onto)
+
+
+def _curve(function: Callable[..., Tensor], flat: Tensor, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
+    """The second derivative of a function by its parameters, as a product."""
+    pull = vjp(lambda w: grad(function)(w, x, y), flat)[1]  # type: ignore[misc]
+    return lambda u: pull(u)[0]
 
 
 def module(network: nn.Module, x: Tensor, y: Tensor, chunk: int = 64) -> ModuleLikelihood:
@@ -142,5 +152,6 @@ def module(network: nn.Module, x: Tensor, y: Tensor, chunk: int = 64) -> ModuleL
     parameters = [p.detach().flatten() for p in network.parameters()]
     if not parameters:
         raise FitError("expected a module with parameters, got none")
-    check_rows(x, y.clamp(0, 1))
-    return ModuleLikelihood(network, x.to(parameters[0].dtype), y, torch.cat(parameters), chunk)
+    check_rows(x, y.clamp(max=1))
+    point = torch.cat(parameters)
+    return ModuleLikelihood(network, x.to(point), y.to(point.device), point, chunk)

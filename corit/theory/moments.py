@@ -45,19 +45,20 @@ def moments(likelihood: Likelihood) -> Moments:
     return Moments(signal, (likelihood.squared_norms().mean(-1) - signal).clamp_min(0), likelihood.count)
 
 
-def batch_moments(likelihood: Likelihood, batches: Tensor) -> Moments:
-    """(4)'s two parts with g the gradient of a mini-batch, batches (m, B) of row indices.
+def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = 2**24) -> Moments:
+    """(4)'s two parts with g the gradient of a mini-batch, batches (m, B) of row indices; `count` is m.
 
-    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so the ratio is about B times the sample's.
+    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so the ratio is about B times the sample's; drawn from
+    n rows without replacement it is (n - B) / (n - 1) of that 1/B. The mean gradient of balanced batches is the full
+    one exactly, so `gsnr` and not `corrected` is meant for them. limit: numbers held at a time.
+    Raises FitError for fewer than two batches.
     """
     _require(len(batches))
-    total: Tensor | None = None
-    squares: Tensor | None = None
-    for index in batches:
+    total = torch.zeros_like(likelihood.point)
+    squares = torch.zeros_like(likelihood.point[..., 0])
+    for index in batches.split(max(1, limit // max(1, likelihood.point.numel()))):
         g = likelihood.on(index).gradient()
-        norm = g.square().sum(-1)
-        total, squares = (g, norm) if total is None or squares is None else (total + g, squares + norm)
-    assert total is not None and squares is not None
+        total, squares = total + g.sum(0), squares + g.square().sum((0, -1))
     signal = (total / len(batches)).square().sum(-1)
     return Moments(signal, (squares / len(batches) - signal).clamp_min(0), len(batches))
 

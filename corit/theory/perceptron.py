@@ -13,15 +13,16 @@ from torch.func import grad, jvp, vjp
 
 from corit.errors import FitError
 from corit.heads.head import activate
-from corit.theory.likelihood import Operator, check_rows, log_likelihood, residual
+from corit.theory.likelihood import Operator, along, check_rows, curvatures, log_likelihood, residual, rows_at
 
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Heads point (..., P), P = M D + 2 M + 1 in the order weight (M, D), bias (M), top (M), top_bias, on x (n, D).
+    """Heads point (*L, *H, P) of any shape H on each of the data sets L: rows x (*L, n, D), labels y (*L, n).
 
-    With "relu" or "identity" the logit is linear in each layer, so the diagonal of its second derivative is zero and
-    the traces have a closed form; the matrices themselves do not.
+    P = M D + 2 M + 1, in the order weight (M, D), bias (M), top (M), top_bias. With "relu" or "identity" the logit is
+    linear in each layer, so the diagonal of its second derivative is zero and the traces have a closed form; the
+    matrices themselves do not.
     """
 
     x: Tensor
@@ -33,67 +34,79 @@ class Perceptron:
     @property
     def count(self) -> int:
         """n."""
-        return self.x.shape[0]
+        return self.y.shape[-1]
 
     @property
     def row_of(self) -> Tensor:
         """(P): rows 0 to M-1 of the first layer with their biases, then the top layer."""
         m, rows = self.units, torch.arange(self.units)
-        return torch.cat([rows.repeat_interleave(self.x.shape[1]), rows, torch.full((m + 1,), m)])
+        index = torch.cat([rows.repeat_interleave(self.x.shape[-1]), rows, torch.full((m + 1,), m)])
+        return index.to(self.point.device)
 
     def at(self, point: Tensor) -> Self:
-        """The same rows under other parameters (..., P)."""
+        """The same rows under other parameters (*L, ..., P)."""
         return type(self)(self.x, self.y, point, self.units, self.activation)
 
     def on(self, index: Tensor) -> Self:
-        """The same heads on the rows of index (b)."""
-        return type(self)(self.x[index], self.y[index], self.point, self.units, self.activation)
+        """The same heads on the rows of index (b), or on mini-batches (m, b), then sets (m, *L)."""
+        point = self.point.expand(*index.shape[:-1], *self.point.shape)
+        return type(self)(*rows_at(self.x, self.y, index), point, self.units, self.activation)
 
-    @property
+    @cached_property
     def _flat(self) -> Tensor:
-        return self.point.reshape(math.prod(self.point.shape[:-1]), self.point.shape[-1])
+        """Parameters (G, S, P): G data sets, S heads on each."""
+        sets = self.y.ndim - 1
+        heads = math.prod(self.point.shape[sets:-1])
+        return self.point.reshape(math.prod(self.point.shape[:sets]), heads, self.point.shape[-1])
+
+    @property  # not cached: a tensor that torch.func has wrapped must not outlive its transform
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        """Rows (G, n, D) and labels (G, 1, n)."""
+        return self.x.reshape(-1, *self.x.shape[-2:]), self.y.reshape(-1, 1, self.count)
 
     def _hidden(self, flat: Tensor) -> Tensor:
-        """Before the activation: flat (S, P) -> (S, n, M)."""
-        m, width = self.units, self.x.shape[1]
-        weight = flat[:, : m * width].reshape(-1, width)  # (S M, D)
-        z = (self.x @ weight.T).reshape(self.count, -1, m).movedim(0, 1)
-        return z + flat[:, None, m * width : m * width + m]
+        """Before the activation: flat (G, S, P) -> (G, S, n, M)."""
+        m, x = self.units, self._rows[0]
+        sets, heads, width = *flat.shape[:2], x.shape[-1]
+        weight = flat[..., : m * width].reshape(sets, heads * m, width)
+        z = (weight @ x.mT).reshape(sets, heads, m, self.count).mT
+        return z + flat[..., None, m * width : m * width + m]
 
     def _logits(self, flat: Tensor) -> Tensor:
-        """(S, n)."""
+        """(G, S, n)."""
         hidden = activate(self._hidden(flat), self.activation)
-        return (hidden * flat[:, None, -self.units - 1 : -1]).sum(-1) + flat[:, -1:]
+        return (hidden @ flat[..., -self.units - 1 : -1, None])[..., 0] + flat[..., -1:]
 
     @cached_property
     def _states(self) -> tuple[Tensor, Tensor]:
-        """Logits (S, n) and the squared norm of each logit's gradient (S, n)."""
+        """Logits (G, S, n) and the squared norm of each logit's gradient (G, S, n)."""
         z = self._hidden(self._flat)
-        hidden, top = activate(z, self.activation), self._flat[:, None, -self.units - 1 : -1]
-        slope = top * (z > 0) if self.activation == "relu" else top.expand_as(z)
-        squares = slope.square().sum(-1) * (self.x.square().sum(-1) + 1) + hidden.square().sum(-1) + 1
-        return (hidden * top).sum(-1) + self._flat[:, -1:], squares
+        hidden, top = activate(z, self.activation), self._flat[..., -self.units - 1 : -1, None]
+        slope = (z > 0).to(z) if self.activation == "relu" else torch.ones_like(z)
+        squares = (slope @ top.square())[..., 0] * (self._rows[0].square().sum(-1)[:, None] + 1)
+        return (hidden @ top)[..., 0] + self._flat[..., -1:], squares + hidden.square().sum(-1) + 1
 
     @property
     def logits(self) -> Tensor:
-        """(..., n)."""
+        """(*L, *H, n)."""
         return self._shaped(self._states[0])
 
     def _shaped(self, flat: Tensor) -> Tensor:
-        return flat.reshape((*self.point.shape[:-1], *flat.shape[1:]))
+        """(G, S, ...) -> (*L, *H, ...)."""
+        return flat.reshape((*self.point.shape[:-1], *flat.shape[2:]))
 
     def _total(self, flat: Tensor) -> Tensor:
         """The sum over heads, whose gradient is every head's own."""
-        return -log_likelihood(self._logits(flat), self.y).mean(-1).sum()
+        return -log_likelihood(self._logits(flat), self._rows[1]).mean(-1).sum()
 
     def _misfit_total(self, flat: Tensor) -> Tensor:
         """-E[p / p(here)]: its second derivative here is R as (5) defines it."""
-        likelihood = log_likelihood(self._logits(flat), self.y)
+        likelihood = log_likelihood(self._logits(flat), self._rows[1])
         return -torch.exp(likelihood - likelihood.detach()).mean(-1).sum()
 
     def loss(self) -> Tensor:
         """Mean negative log-likelihood (...)."""
-        return self._shaped(-log_likelihood(self._states[0], self.y).mean(-1))
+        return self._shaped(-log_likelihood(self._states[0], self._rows[1]).mean(-1))
 
     def gradient(self) -> Tensor:
         """E g (..., P)."""
@@ -106,7 +119,7 @@ class Perceptron:
     def squared_norms(self) -> Tensor:
         """norm(g)^2 (..., n)."""
         logits, squares = self._states
-        return self._shaped(residual(logits, self.y).square() * squares)
+        return self._shaped(residual(logits, self._rows[1]).square() * squares)
 
     def hessian(self, v: Tensor) -> Tensor:
         """H v (..., P)."""
@@ -120,33 +133,38 @@ class Perceptron:
         """E gg' v (..., P)."""
         logits, pull = vjp(self._logits, self._flat)  # type: ignore[misc]
         along = jvp(self._logits, (self._flat,), (v.reshape_as(self._flat),))[1]
-        return self._shaped(pull(residual(logits, self.y).square() * along / self.count)[0])
+        return self._shaped(pull(residual(logits, self._rows[1]).square() * along / self.count)[0])
 
     def traces(self) -> tuple[Tensor, Tensor]:
         """tr H and tr R (...)."""
         logits, squares = self._states
-        q = residual(logits, self.y).abs()
-        variance = torch.sigmoid(logits) * torch.sigmoid(-logits)
-        return self._shaped((variance * squares).mean(-1)), self._shaped((q * (1 - 2 * q) * squares).mean(-1))
+        curved, misfit = curvatures(logits, self._rows[1])
+        return self._shaped((curved * squares).mean(-1)), self._shaped((misfit * squares).mean(-1))
 
     def operator(self) -> Operator:
         """H."""
         return Operator(self.hessian, tuple(self.point.shape), self.point)
 
+    def along(self, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
+        """The gradients at w + radius * direction, projected (..., K, J)."""
+        return along(self, direction, radii, onto)
+
 
 def perceptron(
     x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, top: Tensor, top_bias: Tensor, activation: str = "relu"
 ) -> Perceptron:
-    """Heads weight (..., M, D), bias (..., M), top (..., M), top_bias (...) on rows x (n, D), labels y (n) in {0, 1}.
+    """Heads weight (*L, *H, M, D), bias (*L, *H, M), top (*L, *H, M), top_bias (*L, *H) on rows x (*L, n, D).
 
-    The working precision is that of the weight. Raises FitError on rows, labels or shapes that do not fit.
+    y (*L, n) in {0, 1}. The working precision is that of the weight. Raises FitError on rows, labels or shapes that
+    do not fit.
     """
     check_rows(x, y)
     units, width = weight.shape[-2:]
-    heads = weight.shape[:-2]
-    if x.shape[-1] != width or bias.shape != (*heads, units) or top.shape != bias.shape or top_bias.shape != heads:
+    heads, sets = weight.shape[:-2], y.shape[:-1]
+    fits = bias.shape == top.shape == (*heads, units) and top_bias.shape == heads
+    if not fits or x.shape[-1] != width or heads[: len(sets)] != sets:
         raise FitError(
-            f"expected heads (..., M, D), (..., M), (..., M), (...) of D = {x.shape[-1]}, got "
+            f"expected heads {(*sets, '...', 'M', x.shape[-1])}, (..., M), (..., M), (...), got "
             f"{[tuple(t.shape) for t in (weight, bias, top, top_bias)]}"
         )
     if activation not in ("relu", "identity"):
