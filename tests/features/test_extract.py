@@ -239,6 +239,15 @@ def test_killed_over_and_over(tmp_path, whole):
     assert rows(tmp_path) == whole
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard, also where the tests run in a script's background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_the_first_interrupt_stores_whole_pictures(tmp_path, whole):
     before, log = signal.getsignal(signal.SIGINT), tmp_path / "log"
     with pytest.raises(KeyboardInterrupt):
@@ -252,6 +261,7 @@ def test_the_first_interrupt_stores_whole_pictures(tmp_path, whole):
     assert not {i for i, _ in kept} & set(log.read_text().split())
 
 
+@pytest.mark.usefixtures("heard")
 def test_the_second_interrupt_stops_at_once(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Pictures(stop="p009", signals=2), batch=4)
@@ -259,6 +269,14 @@ def test_the_second_interrupt_stops_at_once(tmp_path):
     assert run(tmp_path).rows > 0
 
 
+@pytest.mark.usefixtures("heard")
+def test_an_interrupt_that_is_ignored_stays_ignored(tmp_path):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert run(tmp_path, Pictures(stop="p009", signals=2), batch=4).rows > 24
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+@pytest.mark.usefixtures("heard")
 def test_an_interrupt_with_workers(tmp_path, whole):
     def progress(done, total):
         os.kill(os.getpid(), signal.SIGINT)
