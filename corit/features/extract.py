@@ -113,23 +113,12 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
     return source.samples
 
 
-def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
-    """What some store still lacks of a sample."""
-    return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store.stored))))
-
-
-def _draws(sample: Sample, forge: int, stored: Mapping[str, bool]) -> tuple[int | None, ...]:
-    """What one store lacks; nothing is forged from a picture that could not be prepared."""
+def _job(sample: Sample, forge: int, stored: Mapping[str, bool]) -> Job:
+    """What the store still lacks of a sample; nothing is forged from a picture that could not be prepared."""
     itself: tuple[None, ...] = () if sample.id in stored else (None,)
     if sample.label != 0 or not stored.get(sample.id, True):
-        return itself
-    return itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored)
-
-
-def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[list[Item]]:
-    """The items of each sample that the store has not."""
-    found = [[i for i in items if i.sample.id not in store.stored] for items in prepared]
-    return [items for items in found if items]
+        return Job(sample, itself)
+    return Job(sample, itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored))
 
 
 @contextmanager
