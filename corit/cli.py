@@ -21,6 +21,8 @@ app = App(name="corit", version=__version__, help="Tell manipulated and AI-made 
 
 Domain = Literal["face", "scene"]
 Format = Literal["table", "jsonl", "csv"]
+Choice = Literal["even", "first"]
+Per = Literal["frame", "track", "video"]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -248,6 +250,9 @@ def detect(
     format: Format = "table",
     html: Path | None = None,
     out: Path | None = None,
+    frames: int = 32,
+    choice: Choice = "even",
+    per: Per = "track",
     twins: int = 1,
     weights: str | None = None,
     aligned: bool = False,
@@ -256,27 +261,31 @@ def detect(
     workers: int = 0,
     device: str = "cpu",
 ) -> int:
-    """Score pictures and folders of pictures: one row for each face or picture.
+    """Score pictures, videos and folders of both: a row for each face or picture, rows for each video and its faces.
 
     Parameters
     ----------
-    paths: files and folders
+    paths: files and folders; pictures are scored first, then videos
     detector: folder that `corit train` or `corit demo` wrote
     format: table, jsonl or csv
-    html: also write a page with the pictures, their regions and heat maps
+    html: also write a page with regions, heat maps and the timeline of each video; of many, the most suspicious
     out: write the rows to this file; an interrupted run goes on where it was
-    twins: self-blended twins to score with; more than one gives a spread
+    frames: of each video at most so many are scored; 0 for all
+    choice: even spreads the frames over the video, first takes the first ones
+    per: rows of a video: video is one for the whole, track adds one for each face, frame adds each face of each frame
+    twins: self-blended twins to score pictures with; more than one gives a spread
     weights: where the backbone's weights are now, if they moved
     aligned: the pictures are face crops already
     landmarks: JSON or .npz file of landmarks by picture
-    batch: faces a forward pass
-    workers: processes that decode and prepare
+    batch: pictures or frames a forward pass
+    workers: processes that decode and prepare pictures
     device: cpu or cuda
     """
     from corit.detect import Detector
     from corit.scan import Job, run
 
-    job = Job(tuple(paths), format, html, out, twins, aligned, _landmarks(landmarks), batch, workers)
+    known = _landmarks(landmarks)
+    job = Job(tuple(paths), format, html, out, twins, aligned, known, batch, workers, frames, choice, per)
     scored = run(Detector.load(detector, weights=weights, device=device), job)
     return 0 if scored else NOTHING_SCORED
 

@@ -1,31 +1,39 @@
-"""Paths -> rows on standard output or in a file, in order, as a stream; and the page that shows them."""
+"""Paths -> lines on standard output or in a file, in order, as a stream; and the page that shows them."""
 
 from __future__ import annotations
 
-import csv
 import io
-import itertools
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Literal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path, PurePath
+from typing import IO, TYPE_CHECKING, get_args
 
 from corit.data.folders import Unlabelled, list_pictures
+from corit.data.frames import FILMS
 from corit.data.landmarks import Landmarks
-from corit.detect import Detector, Report, Row
+from corit.detect import Detector, Report
 from corit.errors import DataError
-from corit.features.extract import Progress, progress_bar
+from corit.features.extract import progress_bar
+from corit.images.choice import Choice, choose
+from corit.images.media import SUFFIXES
+from corit.images.video import is_film
+from corit.lines import ENCODING, Format, Line, Per, Resumed, Stream, Table, picture_lines, resume, video_lines
+from corit.videos import VideoReport, score_video
 
-FIELDS = ("path", "face", "score", "spread", "verdict", "status", "reason")
-Format = Literal["table", "jsonl", "csv"]
+if TYPE_CHECKING:
+    from corit.report.detect import Gallery
+
+LISTED = 10_000  # inputs that are looked up before the first is scored, so that the progress bar knows its end
+MOMENTS = 6  # faces of each video that a page shows
 
 
 @dataclass(frozen=True)
 class Job:
-    """What `corit detect` was asked for: see its help."""
+    """What `corit detect` was asked for: see its help. frames: 0 for all."""
 
     paths: tuple[str, ...]
     format: Format = "table"
@@ -36,6 +44,9 @@ class Job:
     landmarks: Landmarks | None = None
     batch: int = 8
     workers: int = 0
+    frames: int = 32
+    choice: Choice = "even"
+    per: Per = "track"
 
     def __post_init__(self) -> None:
         absent = [p for p in self.paths if not os.path.lexists(p)]
@@ -45,166 +56,108 @@ class Job:
             raise DataError("a file for the rows needs --format jsonl or csv; a table is for reading on the screen")
         if self.twins < 1:
             raise DataError(f"expected at least one twin, got {self.twins}")
+        if self.batch < 1 or self.workers < 0:
+            raise DataError(f"expected a batch >= 1 and workers >= 0, got {self.batch} and {self.workers}")
+        if self.per not in get_args(Per):
+            raise DataError(f"expected rows per {', '.join(get_args(Per))}, got {self.per!r}")
+        choose(1, self.frames or None, self.choice)
+
+
+def inputs(paths: Iterable[str], *, films: bool) -> Iterator[str]:
+    """The videos, or the pictures, among files and in folders, folder by folder as they are looked into.
+
+    In a folder the suffix says which is which; a file that is named is a video if it begins as one, unless its suffix
+    is a picture's.
+    """
+    for root in paths:
+        for path in list_pictures(root, SUFFIXES | FILMS):
+            suffix = PurePath(path).suffix.lower()
+            if films == (suffix in FILMS or (suffix not in SUFFIXES and is_film(path))):
+                yield path
 
 
 def run(detector: Detector, job: Job) -> int:
-    """Score everything, print or write the rows, and return how many rows have a score."""
-    finished = _finished(job)
-    paths = [p for root in job.paths for p in list_pictures(root) if p not in finished]
-    if not paths and not finished:
-        raise DataError(f"expected pictures in {', '.join(job.paths)}, but found none")
-    _missing_weights_now(detector, paths)
-    page = _Page(job)
-    with progress_bar("pictures") as progress, _sink(job) as stream:
-        writer = _writer(job, stream, bool(finished))
-        scored = sum(finished.values())
-        for report in _counted(_reports(detector, job, paths), len(paths), progress):
-            page.add(report)
-            for row in report.rows:
-                writer.write(row)
-                scored += row.status == "ok"
+    """Score all pictures, then all videos, print or write their lines, and return how many inputs' lines have a score.
+
+    Nothing is held of what was written but, for an interrupted file that is gone on with, the names of what is done.
+    """
+    before = resume(_part(job.out), job.format) if job.out is not None else Resumed()
+    pictures, films = (_todo(job, before, films=films) for films in (False, True))
+    head = list(islice(chain(pictures, films), LISTED + 1))
+    if not head and not before.done:
+        raise DataError(f"expected pictures or videos in {', '.join(job.paths)}, but found none")
+    if head:
+        _ = detector.encoder  # so that missing weights end the command before the first line, and are not a line
+    gallery, scored = _gallery(job, detector, before), before.scored
+    with progress_bar("pictures and videos") as progress, _sink(job) as stream:
+        begun = job.out is not None and stream.tell() > 0
+        writer = Table(stream) if job.format == "table" else Stream(stream, job.format, begun)
+        total = len(head) if len(head) <= LISTED else None
+        progress(0, total)  # type: ignore[arg-type]
+        for done, report in enumerate(_reports(detector, job, before), start=1):
+            if gallery is not None:
+                gallery.add(report)
+            for line in _lines(report, job, detector):
+                writer.write(line)
+                scored += line.score is not None
             stream.flush()
+            progress(done, total)  # type: ignore[arg-type]
         writer.end()
     if job.out is not None:
         os.replace(_part(job.out), job.out)
-    page.write()
+    if gallery is not None and job.html is not None:
+        gallery.write(job.html)
     return scored
 
 
-def _missing_weights_now(detector: Detector, paths: list[str]) -> None:
-    """Load the backbone before the first row is written, so that missing weights end the command and not a row."""
-    if paths:
-        _ = detector.encoder
+def _todo(job: Job, before: Resumed, *, films: bool) -> Iterator[str]:
+    return (p for p in inputs(job.paths, films=films) if p not in before.done)
 
 
-def _reports(detector: Detector, job: Job, paths: Iterable[str]) -> Iterator[Report]:
+def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report | VideoReport]:
+    """Pictures first, all in one stream of batches, since workers that prepare them are slow to start."""
     source = Unlabelled(job.aligned, job.landmarks)
-    samples = map(source.sample, paths)
-    return detector.scan(
-        source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=job.html is not None
-    )
+    samples = map(source.sample, _todo(job, before, films=False))
+    shown = job.html is not None
+    yield from detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
+    for path in _todo(job, before, films=True):
+        yield _video(detector, job, path)
 
 
-def _counted(reports: Iterator[Report], total: int, progress: Progress) -> Iterator[Report]:
-    progress(0, total)
-    for done, report in enumerate(reports, start=1):
-        yield report
-        progress(done, total)
+def _video(detector: Detector, job: Job, path: str) -> VideoReport:
+    if job.aligned or job.landmarks is not None:
+        reason = "expected pictures with --aligned or --landmarks; score videos without, so that faces are looked for"
+        return VideoReport(path, None, None, "unsupported", reason)
+    moments = MOMENTS if job.html is not None else 0
+    return score_video(detector, path, frames=job.frames or None, choice=job.choice, batch=job.batch, moments=moments)
+
+
+def _lines(report: Report | VideoReport, job: Job, detector: Detector) -> Iterator[Line]:
+    if isinstance(report, Report):
+        return picture_lines(report)
+    return video_lines(report, job.per, detector.card.calibration.verdict)
+
+
+def _gallery(job: Job, detector: Detector, before: Resumed) -> Gallery | None:
+    if job.html is None:
+        return None
+    from corit.report.detect import Gallery
+
+    return Gallery(detector.card.calibration, before=len(before.done))
 
 
 def _part(out: Path) -> Path:
     return out.with_name(out.name + ".part")
 
 
-def _finished(job: Job) -> dict[str, int]:
-    """Path -> rows with a score, of the pictures that an interrupted run left in the file's .part.
-
-    The last picture is measured again, since it may have had more faces than rows were written.
-    """
-    if job.out is None or not _part(job.out).exists():
-        return {}
-    part = _part(job.out)
-    rows = list(_read(part, job.format))
-    if rows:
-        rows = list(itertools.takewhile(lambda r: r[0] != rows[-1][0], rows))
-    found: dict[str, int] = {}
-    for path, status, _ in rows:
-        found[path] = found.get(path, 0) + (status == "ok")
-    head = "" if job.format == "jsonl" else _csv_line(FIELDS)
-    staged = part.with_suffix(".mended")
-    staged.write_text(head + "".join(text for *_, text in rows))
-    os.replace(staged, part)
-    return found
-
-
-def _read(part: Path, format: Format) -> Iterator[tuple[str, str, str]]:
-    """(path, status, text) of the whole rows of a .part file; a last line that was cut short is left out."""
-    text = part.read_text()
-    lines = text[: text.rfind("\n") + 1].splitlines(keepends=True)
-    if format == "jsonl":
-        for line in lines:
-            row = json.loads(line)
-            yield row["path"], row["status"], line
+@contextmanager
+def _sink(job: Job) -> Iterator[IO[str]]:
+    """Standard output, or the .part of the file."""
+    if job.out is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=ENCODING["errors"])
+        yield sys.stdout
         return
-    for values in itertools.islice(csv.reader(lines), 1, None):
-        row = dict(zip(FIELDS, values, strict=True))
-        yield row["path"], row["status"], _csv_line(values)
-
-
-class _sink:
-    """Standard output, or the .part of the file, as a context."""
-
-    def __init__(self, job: Job) -> None:
-        self.job, self.stream = job, sys.stdout
-
-    def __enter__(self) -> IO[str]:
-        if self.job.out is not None:
-            self.job.out.parent.mkdir(parents=True, exist_ok=True)
-            self.stream = _part(self.job.out).open("a")  # type: ignore[assignment]
-        return self.stream
-
-    def __exit__(self, *_: object) -> None:
-        if self.job.out is not None:
-            self.stream.close()
-
-
-class _Lines:
-    """Writes a JSON object or a CSV line for each row, at once."""
-
-    def __init__(self, stream: IO[str], format: Format, begun: bool) -> None:
-        self.stream, self.format = stream, format
-        if format == "csv" and not begun:
-            stream.write(_csv_line(FIELDS))
-
-    def write(self, row: Row) -> None:
-        plain = asdict(row)
-        if self.format == "jsonl":
-            self.stream.write(json.dumps(plain) + "\n")
-        else:
-            plain["face"] = "" if row.face is None else " ".join(f"{v:.0f}" for v in row.face)
-            self.stream.write(_csv_line(["" if plain[f] is None else plain[f] for f in FIELDS]))
-
-    def end(self) -> None:
-        """Nothing is left to write."""
-
-
-class _Table:
-    """Keeps the rows and prints them as one table at the end."""
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.stream, self.rows = stream, list[Row]()
-
-    def write(self, row: Row) -> None:
-        self.rows.append(row)
-
-    def end(self) -> None:
-        from corit.report.text import rows
-
-        print(rows(self.rows), file=self.stream)
-
-
-def _writer(job: Job, stream: IO[str], begun: bool) -> _Lines | _Table:
-    return _Table(stream) if job.format == "table" else _Lines(stream, job.format, begun)
-
-
-def _csv_line(values: Iterable[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
-
-
-class _Page:
-    """Collects the reports for the HTML page, if one was asked for."""
-
-    def __init__(self, job: Job) -> None:
-        self.job, self.reports = job, list[Report]()
-
-    def add(self, report: Report) -> None:
-        if self.job.html is not None:
-            self.reports.append(report)
-
-    def write(self) -> None:
-        if self.job.html is not None:
-            from corit.report.detect import write_page
-
-            write_page(self.reports, self.job.html)
+    job.out.parent.mkdir(parents=True, exist_ok=True)
+    with _part(job.out).open("a", newline="", **ENCODING) as stream:
+        yield stream

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 
 import numpy as np
 
-from corit.detect import Detector
-from corit.errors import InputError
+from corit.detect import Detector, Evidence
+from corit.errors import DataError, InputError
 from corit.images.choice import Choice
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.media import Picture
+from corit.images.scenes import alike, colours
 from corit.images.tracks import follow
 from corit.images.video import Film, Frame
 from corit.views.prepare import Box, Preparer, Views
@@ -23,10 +25,11 @@ from corit.views.prepare import Box, Preparer, Views
 
 @dataclass(frozen=True)
 class FrameRow:
-    """One face of one frame, or a frame that could not be scored: then track, face and score are None.
+    """One face of one frame, or a frame or part of the video without a score: then track, face and score are None.
 
     index: of the frame. seconds: its time. face: (x0, y0, x1, y1) in pixels, None where whole frames are scored.
-    status: ok, no_face or too_small.
+    status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded. scene: counted
+    from 0, one more after each cut.
     """
 
     index: int
@@ -36,6 +39,7 @@ class FrameRow:
     score: float | None
     status: str
     reason: str
+    scene: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,21 @@ class TrackRow:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """One of the most suspicious faces of a video, with what a page shows of it."""
+
+    row: FrameRow
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
 class VideoReport:
     """What was found in a video.
 
-    status: ok; truncated, where the file ends early and the score is of the frames before; no_face or too_small, where
+    status: ok; truncated, where frames could not be decoded and the score is of the others; no_face or too_small, where
     no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough,
-    None where nothing was scored. count: announced frames. fps: frames a second. missing: chosen frames that could not
-    be decoded.
+    None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen frames that could not
+    be decoded. moments: the faces with the highest scores, if they were asked for.
     """
 
     path: str
@@ -71,20 +83,22 @@ class VideoReport:
     tracks: tuple[TrackRow, ...] = ()
     frames: tuple[FrameRow, ...] = ()
     count: int = 0
-    fps: float = 0.0
     missing: int = 0
+    moments: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True)
 class Following:
     """How faces are followed, and which of them decide about the video.
 
-    overlap and gap: see `follow`. share: of the scored frames, in which a face must be seen to count, so that a poster
-    in the background does not decide; the face that is seen longest always counts.
+    overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
+    in two scenes, and nobody is followed from one to the other. share: of the scored frames, in which a face must be
+    seen to count, so that a poster in the background does not decide; the face that is seen longest always counts.
     """
 
     overlap: float = 0.1
     gap: int = 2
+    scene: float = 0.4
     share: float = 0.1
 
 
@@ -98,68 +112,103 @@ def score_video(
     frames: int | None = 32,
     choice: Choice = "even",
     batch: int = 8,
+    moments: int = 0,
     following: Following = DEFAULT,
     finder: FaceFinder = find_faces,
 ) -> VideoReport:
-    """Score at most `frames` frames of a video, chosen by index; whatever cannot be had is a status, not a score.
+    """Score at most `frames` frames of a video, chosen by index, or all; what cannot be had is a status, not a score.
 
-    Frames are held only until their faces are cut out, `batch` at a time; no score depends on the batch. Raises
-    DataError for a choice that there is not.
+    Each frame is held only until its faces are cut out, `batch` frames' faces at a time; no score depends on the batch.
+    moments: so many of the highest-scored faces are kept with the evidence of each patch. Raises DataError for a
+    choice that there is not, and for a batch of less than one frame.
     """
+    if batch < 1:
+        raise DataError(f"expected a batch of at least one frame, got {batch}")
     name = os.fspath(path)
-    preparer = replace(detector.preparer(), finder=finder)
     rows: list[FrameRow] = []
+    best: list[tuple[float, int, Views]] = []
     try:
         film = Film(name)
-        stream = film.frames(frames, choice)
-        while taken := list(islice(stream, batch)):
-            rows += _score(detector, preparer, taken)
+        looks = _looks(replace(detector.preparer(), finder=finder), film.frames(frames, choice), following)
+        while taken := list(islice(looks, batch)):
+            for row, view in _score(detector, taken):
+                if view is not None and row.score is not None:
+                    best.append((row.score, len(rows), view))
+                rows.append(row)
+            best = heapq.nlargest(moments, best, key=lambda b: b[0])
     except InputError as err:
         return VideoReport(name, None, None, err.status, str(err), frames=tuple(rows))
+    report = _ended(name, with_tracks(rows, following), film, detector, following)
+    shown = tuple(Moment(report.frames[at], detector.evidence(view)) for _, at, view in best)
+    return replace(report, moments=shown)
+
+
+def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, following: Following) -> VideoReport:
+    """The report of a decoded video, with what could not be decoded."""
     assert film.ending is not None
     end = film.ending
-    followed = with_tracks(rows, following)
-    report = summary(name, followed, detector.card.calibration.verdict, following)
-    if report.score is not None:
-        report = replace(report, status=end.status, reason=end.reason)
-    return replace(report, count=film.count, fps=film.fps, missing=end.missing)
+    report = summary(name, rows, detector.card.calibration.verdict, following)
+    report = replace(report, count=film.count, missing=end.missing)
+    if end.status == "ok":
+        return report
+    scene = rows[-1].scene if rows else 0
+    lost = FrameRow(end.decoded, end.seconds, None, None, None, "unreadable", end.reason, scene)
+    status = end.status if report.score is not None else report.status
+    reason = "; ".join(filter(None, (report.reason, end.reason)))
+    return replace(report, status=status, reason=reason, frames=(*report.frames, lost))
 
 
-def _score(detector: Detector, preparer: Preparer, frames: Sequence[Frame]) -> Iterator[FrameRow]:
+@dataclass(frozen=True)
+class _Look:
+    """A frame without its pixels: the row of each face but for its score, and the views of those that have some."""
+
+    row: FrameRow
+    views: tuple[Views, ...]
+
+
+def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) -> Iterator[_Look]:
+    """Prepare frame by frame, so that no two of them are in memory."""
+    scene, last = 0, None
+    for frame in frames:
+        seen = colours(frame.pixels)
+        scene += last is not None and alike(last, seen) < following.scene
+        last = seen
+        row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
+        try:
+            yield _Look(row, preparer(Picture(frame.pixels)))
+        except InputError as err:
+            yield _Look(replace(row, status=err.status, reason=str(err)), ())
+
+
+def _score(detector: Detector, looks: Sequence[_Look]) -> Iterator[tuple[FrameRow, Views | None]]:
     """The rows of some frames, their faces encoded together."""
-    prepared = [_prepare(preparer, f) for f in frames]
-    logits = iter(detector.logits([v for found in prepared if not isinstance(found, InputError) for v in found]))
-    for frame, found in zip(frames, prepared, strict=True):
-        if isinstance(found, InputError):
-            yield FrameRow(frame.index, frame.seconds, None, None, None, found.status, str(found))
-            continue
-        for view in found:
+    logits = iter(detector.logits([v for look in looks for v in look.views]))
+    for look in looks:
+        if not look.views:
+            yield look.row, None
+        for view in look.views:
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield FrameRow(frame.index, frame.seconds, None, view.box, score, "ok", "")
-
-
-def _prepare(preparer: Preparer, frame: Frame) -> tuple[Views, ...] | InputError:
-    try:
-        return preparer(Picture(frame.pixels))
-    except InputError as err:
-        return err
+            yield replace(look.row, face=view.box, score=score), view
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:
-    """The rows of a video with the tracks of their faces; whole frames are one track."""
-    indices = sorted({r.index for r in rows})
-    scored: dict[int, list[int]] = {i: [] for i in indices}
-    for place, row in enumerate(rows):
-        if row.score is not None:
-            scored[row.index].append(place)
-    whole = all(rows[p].face is None for places in scored.values() for p in places)
-    boxes = [np.array([(0, 0, 1, 1) if whole else rows[p].face for p in scored[i]]).reshape(-1, 4) for i in indices]
-    gap = len(indices) if whole else following.gap
-    out = list(rows)
-    for i, ids in zip(indices, follow(boxes, overlap=following.overlap, gap=gap), strict=True):
-        for place, track in zip(scored[i], ids, strict=True):
-            out[place] = replace(rows[place], track=track)
+    """The rows of a video with the tracks of their faces, followed inside each scene; whole frames are one track."""
+    if all(r.face is None for r in rows):
+        return tuple(replace(r, track=None if r.score is None else 0) for r in rows)
+    out: list[FrameRow] = []
+    for _, group in groupby(rows, key=lambda r: r.scene):
+        started = 1 + max((r.track for r in out if r.track is not None), default=-1)
+        out += _followed(list(group), started, following)
     return tuple(out)
+
+
+def _followed(rows: list[FrameRow], started: int, following: Following) -> Iterator[FrameRow]:
+    """The rows of one scene, with tracks numbered from `started`."""
+    frames = [list(group) for _, group in groupby(rows, key=lambda r: r.index)]
+    boxes = [np.array([r.face for r in frame if r.score is not None]).reshape(-1, 4) for frame in frames]
+    for frame, ids in zip(frames, follow(boxes, overlap=following.overlap, gap=following.gap), strict=True):
+        track = iter(ids)
+        yield from (r if r.score is None else replace(r, track=started + next(track)) for r in frame)
 
 
 def summary(
@@ -173,8 +222,8 @@ def summary(
     tracks = tuple(_track(number, by_track[number], verdict) for number in sorted(by_track))
     if not tracks:
         first = rows[0] if rows else None
-        status, reason = (first.status, first.reason) if first else ("unreadable", "no frame was given")
-        return VideoReport(path, None, None, status, reason, frames=tuple(rows))
+        reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
+        return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
     seen = len({r.index for r in rows if r.track is not None})
     least = min(following.share * seen, max(t.frames for t in tracks))
     score = max(t.score for t in tracks if t.frames >= least)

@@ -11,8 +11,9 @@ from images import films
 from test_detect import detector
 
 from corit.errors import DataError
+from corit.images.choice import choose
 from corit.images.media import Picture
-from corit.images.video import read_video
+from corit.images.video import Film, read_video
 from corit.videos import Following, FrameRow, score_video, summary, with_tracks
 
 SIZE = faces.SIZE
@@ -56,7 +57,7 @@ def film(tmp_path_factory):
 
 def test_each_frame_is_scored_as_the_picture_that_it_is(made, film):
     report = score_video(made, film, frames=4, finder=find_two)
-    assert (report.status, report.reason, report.count, report.fps, report.missing) == ("ok", "", 12, 10.0, 0)
+    assert (report.status, report.reason, report.count, report.missing) == ("ok", "", 12, 0)
     assert sorted({r.index for r in report.frames}) == [0, 3, 7, 11]
     preparer = replace(made.preparer(), finder=find_two)
     for frame in read_video(film, 4).frames:
@@ -95,6 +96,8 @@ def test_first_frames_and_bad_choices(made, film):
     assert sorted({r.index for r in report.frames}) == [0, 1, 2]
     with pytest.raises(DataError, match="even or first"):
         score_video(made, film, choice="odd", finder=find_two)
+    with pytest.raises(DataError, match="batch of at least one"):
+        score_video(made, film, batch=0, finder=find_two)
 
 
 TROUBLE = {
@@ -129,7 +132,11 @@ def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
     assert report.status == "truncated"
     assert "chosen frames were had" in report.reason
     assert report.score is not None
-    assert len(report.frames) == 6 - report.missing < 6
+    *scored, lost = report.frames
+    assert len(scored) == 6 - report.missing < 6
+    assert all(r.status == "ok" for r in scored)
+    assert (lost.status, lost.score, lost.reason) == ("unreadable", None, report.reason)
+    assert scored[-1].index < lost.index <= choose(12, 6, "even")[len(scored)]
 
 
 def row(index, score, x=0, track=None, status="ok"):
@@ -161,5 +168,60 @@ def test_whole_frames_are_one_track_over_any_gap():
 
 def test_a_video_without_scores_has_its_first_frames_trouble():
     report = summary("v", with_tracks([row(0, None, status="too_small"), row(1, None, status="no_face")]), VERDICT)
-    assert (report.status, report.reason, report.score) == ("too_small", "why", None)
+    assert (report.status, report.score) == ("too_small", None)
+    assert report.reason == "none of 2 frames could be scored; the first: why"
     assert summary("v", [], VERDICT).status == "unreadable"
+
+
+def test_nobody_is_followed_over_a_cut(made, tmp_path):
+    """The same place, another person: a dark ground, then a bright red one."""
+    shown = [two(k, right=False) for k in range(6)]
+    red = [np.where(s > 150, s, [140, 40, 40]).astype(np.uint8) for s in shown]
+    path = films.write(tmp_path / "cut.avi", shown=shown + red)
+    report = score_video(made, path, frames=None, finder=find_two)
+    assert [r.scene for r in report.frames] == [0] * 6 + [1] * 6
+    assert [(t.track, t.frames) for t in report.tracks] == [(0, 6), (1, 6)]
+    anywhere = score_video(made, path, frames=None, following=Following(scene=0.0), finder=find_two)
+    assert [t.frames for t in anywhere.tracks] == [12]
+
+
+def test_a_walking_face_and_its_absence_are_no_cut(made, film):
+    assert {r.scene for r in score_video(made, film, frames=None, finder=find_two).frames} == {0}
+
+
+def test_tracks_are_numbered_through_all_scenes():
+    rows = [row(0, 0.1), row(0, 0.2, x=100), row(1, None), replace(row(2, 0.3), scene=1), replace(row(3, 0.4), scene=2)]
+    assert [r.track for r in with_tracks(rows)] == [0, 1, None, 2, 3]
+
+
+def test_the_highest_scored_faces_are_kept_with_their_evidence(made, film):
+    report = score_video(made, film, frames=None, batch=2, moments=3, finder=find_two)
+    highest = sorted((r.score for r in report.frames if r.score is not None), reverse=True)[:3]
+    assert [m.row.score for m in report.moments] == highest
+    assert all(m.row in report.frames and m.row.track is not None for m in report.moments)
+    assert report.moments[0].evidence.heat.shape == (8, 8)
+    assert score_video(made, film, frames=4, finder=find_two).moments == ()
+
+
+def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):
+    """However many frames a video has, the pixels of no more than two exist at a time."""
+    path = faces.film(tmp_path / "long.mp4", frames=60)
+    alive, most = set(), []
+
+    class Watched(np.ndarray):
+        def __del__(self):
+            alive.discard(id(self))
+
+    def decoded(self, targets):
+        for frame in real(self, targets):
+            pixels = frame.pixels.view(Watched)
+            alive.add(id(pixels))
+            most.append(len(alive))
+            yield replace(frame, pixels=pixels)
+            del pixels, frame
+
+    real = Film._decode
+    monkeypatch.setattr(Film, "_decode", decoded)
+    assert len(score_video(made, path, frames=None, finder=faces.find_discs).frames) == 60
+    assert len(most) == 60
+    assert max(most) <= 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePath
@@ -22,10 +22,10 @@ SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "t
 REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
 
-def list_pictures(path: str | Path) -> Iterator[str]:
+def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[str]:
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
-    Hidden files and files without a picture's suffix are left out. A sub-folder that cannot be opened is listed, so
+    Hidden files and files without one of the suffixes are left out. A sub-folder that cannot be opened is listed, so
     that whoever reads it learns of it. Links to folders are not followed, since they may lead in circles.
     """
     if not os.path.isdir(path):
@@ -37,7 +37,7 @@ def list_pictures(path: str | Path) -> Iterator[str]:
         closed.clear()
         inner[:] = sorted(n for n in inner if not n.startswith("."))
         for name in sorted(names):
-            if PurePath(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+            if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
                 yield os.path.join(folder, name)
     yield from closed
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
+from corit.images.media import MEGAPIXELS
 
 # What containers start with, as (offset, bytes). Nothing else reaches the decoder: it would also follow playlists,
 # which name other files and hosts, and would take a picture for a video of one frame.
@@ -29,6 +30,9 @@ CONTAINERS = (
     (0, b"G"),  # MPEG transport stream: its sync byte, checked once more a packet later
 )
 TS_PACKET = 188
+SLACK = 0.1  # seconds by which the announced length may exceed the frames: containers round it, and count sound in
+# The decoder would write of each damaged file to standard error; what it has to say is said in the status.
+QUIET = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,25 @@ class Frame:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a pass through a video ended: ok, or truncated with a reason; missing: chosen frames that were not had."""
+    """How a pass through a video ended: ok, or truncated with a reason.
+
+    missing: chosen frames that were not had. decoded: frames. seconds: the time of the last of them.
+    """
 
     status: str
     reason: str
     missing: int
+    decoded: int = 0
+    seconds: float = 0.0
 
 
 class Film:
     """A video file opened for one pass.
 
-    count: the frames that the file announces, 0 for none said. fps: frames a second, 0 where unknown. size: (width,
-    height) in pixels, as stored. Raises UnreadableError for a file that is absent, empty or damaged, UnsupportedError
-    for one that is no video, whatever its name says.
+    count: the frames that the file announces, 0 for none said; once frames are taken, the number they were chosen
+    among. fps: announced frames a second, 0 where unknown. size: (width, height) in pixels of the frames, which come
+    upright, as the file says the camera was held. Raises UnreadableError for a file that is absent, empty or damaged,
+    UnsupportedError for one that is no video, whatever its name says.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -62,29 +72,42 @@ class Film:
         self.name = os.path.basename(self.path)
         self.ending: Ending | None = None
         _require_container(self.path, self.name)
-        self._open()
+        self._seconds = 0.0  # of the frame that was decoded last
+        self._capture = self._open()
         self.fps = _positive(self._capture.get(cv2.CAP_PROP_FPS))
         self.count = int(_positive(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         self.size = tuple(int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if math.prod(self.size) > MEGAPIXELS * 1e6:
+            raise UnreadableError(
+                f"{self.name} has frames of {self.size[0]} x {self.size[1]} pixels, more than {MEGAPIXELS:g} million; "
+                "shrink it first"
+            )
 
-    def _open(self) -> None:
-        self._capture = cv2.VideoCapture(self.path, cv2.CAP_FFMPEG)
-        if not self._capture.isOpened():
+    def _open(self, *options: int) -> cv2.VideoCapture:
+        os.environ.setdefault(*QUIET)
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        # An absolute path, since the decoder takes "concat:" and its like at the beginning of a name for a protocol.
+        capture = cv2.VideoCapture(os.path.abspath(self.path), cv2.CAP_FFMPEG, list(options))
+        cv2.utils.logging.setLogLevel(level)
+        if not capture.isOpened():
             raise UnreadableError(
                 f"{self.name} is called a video, but it is damaged, cut short, or of an unknown codec"
             )
+        return capture
 
     def frames(self, wanted: int | None = None, choice: Choice = "even") -> Iterator[Frame]:
         """Decode the chosen frames in order; afterwards `ending` says whether all of them could be had.
 
-        The choice is made among the frames that the file announces, so that a cut video gives the frames of a whole
-        one as far as it goes. Where nothing is announced, the frames are counted first, in a pass of their own. A video
-        that lacks one announced frame at its end is no cut video: many encoders count one too many. Raises
-        UnreadableError when not one frame can be decoded, DataError for a choice that there is not.
+        "even" chooses among the frames that the file has, which are counted without decoding them, since many files
+        announce another number; a cut file gives the frames of the whole one as far as it goes. Raises UnreadableError
+        when not one frame can be decoded, DataError for a choice that there is not.
         """
-        if self.count == 0 and wanted is not None:
-            self._count()
-        targets = choose(self.count, wanted, choice) if wanted is not None else None
+        choose(1, wanted, choice)
+        if wanted is None or choice == "even":
+            self.count = self._survey()
+            targets = None if wanted is None else choose(self.count, wanted, choice)
+        else:
+            targets = list(range(wanted))
         decoded = had = 0
         for frame in self._decode(targets):
             decoded += 1
@@ -94,39 +117,67 @@ class Film:
         self._capture.release()
         if had == 0:
             raise UnreadableError(f"{self.name} has no frame that can be decoded")
+        if targets is not None and decoded < len(targets) and choice == "first":
+            self.count = frames_of(self.count, self.fps, decoded, self._seconds)
+            targets = targets[: self.count]
         self.ending = self._ending(decoded, had, targets)
+
+    def _survey(self) -> int:
+        """Read all packets, one a frame, without decoding them: how many frames the whole video has."""
+        packets = self._open(cv2.CAP_PROP_FORMAT, -1)
+        held, last = 0, 0.0
+        while packets.grab():
+            held, last = held + 1, max(last, packets.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+        packets.release()
+        return frames_of(self.count, self.fps, held, last)
 
     def _decode(self, targets: list[int] | None) -> Iterator[Frame | None]:
         """Each frame up to the last chosen one or the end; None where it is not chosen or is damaged."""
         chosen = None if targets is None else set(targets)
-        last = None if targets is None else targets[-1]
+        end = math.inf if targets is None else max(targets, default=-1)
         index = 0
-        while (last is None or index <= last) and self._capture.grab():
+        while index <= end and self._capture.grab():
+            self._seconds = self._time(index)
             yield self._retrieve(index) if chosen is None or index in chosen else None
             index += 1
 
-    def _retrieve(self, index: int) -> Frame | None:
+    def _time(self, index: int) -> float:
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if not (math.isfinite(seconds) and seconds >= 0) or (index and not seconds):
-            seconds = index / self.fps if self.fps else 0.0
-        ok, pixels = self._capture.retrieve()
-        return Frame(index, seconds, np.ascontiguousarray(pixels[..., ::-1])) if ok else None
+        if math.isfinite(seconds) and seconds >= 0 and (seconds or not index):
+            return seconds
+        return index / self.fps if self.fps else 0.0
 
-    def _count(self) -> None:
-        while self._capture.grab():
-            self.count += 1
-        self._capture.release()
-        self._open()
-        if self.count == 0:
-            raise UnreadableError(f"{self.name} has no frame that can be decoded")
+    def _retrieve(self, index: int) -> Frame | None:
+        ok, pixels = self._capture.retrieve()
+        return Frame(index, self._seconds, np.ascontiguousarray(pixels[..., ::-1])) if ok else None
 
     def _ending(self, decoded: int, had: int, targets: list[int] | None) -> Ending:
         asked = self.count if targets is None else len(targets)
         reached = self.count if targets is None else targets[-1] + 1
         if decoded >= reached - 1 and had >= asked - 1:
-            return Ending("ok", "", max(0, asked - had))
-        reason = f"{self.name} announces {self.count} frames, but can be decoded only up to frame {decoded}"
-        return Ending("truncated", f"{reason}: {had} of {asked} chosen frames were had", asked - had)
+            return Ending("ok", "", max(0, asked - had), decoded, self._seconds)
+        reason = f"{self.name} should have {self.count} frames, but only {decoded} of them can be decoded"
+        cause = "the rest is cut off, damaged, or hidden by an edit of the file"
+        reason = f"{reason} ({cause}): {had} of {asked} chosen frames were had"
+        return Ending("truncated", reason, asked - had, decoded, self._seconds)
+
+
+def frames_of(announced: int, fps: float, held: int, last: float) -> int:
+    """How many frames a whole video has that announces so many at so many a second, and of which `held` are there.
+
+    last: seconds at which the last of them is shown. Where the video is there for its whole announced length, those
+    that are there are all: Matroska, FLV and others announce a length and a rate that the frames need not keep to, and
+    many encoders announce one frame too many. Where the end is missing, what is announced counts, unless the frames
+    that are there come at less than half the announced rate: then it is guessed from theirs.
+    """
+    if not (announced and held and fps):
+        return held or announced
+    shown = last + last / (held - 1) if held > 1 and last else held / fps
+    length = announced / fps
+    if shown >= length - max(SLACK, 1.01 * shown / held):
+        return held
+    guess = round(length * held / shown)
+    return announced if 2 * guess > announced else guess
 
 
 @dataclass(frozen=True)
@@ -154,18 +205,34 @@ def _positive(value: float) -> float:
     return value if math.isfinite(value) and value > 0 else 0.0
 
 
+def is_film(path: str) -> bool:
+    """Whether a file begins as videos do; False for one that cannot be read."""
+    try:
+        return os.path.isfile(path) and _is_container(_head(path))
+    except OSError:
+        return False
+
+
 def _require_container(path: str, name: str) -> None:
     try:
         if not os.path.isfile(path):
             raise UnreadableError(f"expected a video file at {path}; there is none")
-        with open(path, "rb") as file:
-            head = file.read(TS_PACKET + 5)
+        head = _head(path)
     except OSError as err:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
     if not head:
         raise UnreadableError(f"{name} is empty")
-    if not any(head[at : at + len(magic)] == magic and (magic != b"G" or _transport(head)) for at, magic in CONTAINERS):
+    if not _is_container(head):
         raise UnsupportedError(f"expected a video, but {name} is none, whatever its name says")
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(TS_PACKET + 5)
+
+
+def _is_container(head: bytes) -> bool:
+    return any(head[at : at + len(magic)] == magic and (magic != b"G" or _transport(head)) for at, magic in CONTAINERS)
 
 
 def _transport(head: bytes) -> bool:

@@ -1,39 +1,131 @@
-"""The page of `corit detect --html`: every picture with its regions, evidence and verdict."""
+"""The page of `corit detect --html`: pictures with regions, evidence and verdict; videos with their timeline."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from corit.detect import Evidence, Report, Row
+from corit.evaluate.calibration import Calibration
 from corit.report import page
+from corit.report.timeline import timeline
+from corit.videos import FrameRow, VideoReport
+
+SCORED, UNSCORED = 200, 100  # inputs that a page shows
 
 
-def write_page(reports: Sequence[Report], target: Path) -> None:
-    """Write the page of some reports made with evidence, whole or not at all."""
-    rows = [r for report in reports for r in report.rows]
-    counts = {v: sum(r.verdict == v for r in rows) for v in ("fake", "unsure", "real")}
-    page.write("detect.html", target, cards=list(_cards(reports)), counts=counts, rows=len(rows))
+@dataclass(frozen=True)
+class _Film:
+    """What a page keeps of a video."""
+
+    report: VideoReport  # without its frames
+    timeline: dict[str, Any]
+    faceless: int
 
 
-def _cards(reports: Sequence[Report]) -> Iterator[dict[str, Any]]:
+class Gallery:
+    """Takes the reports of any number of inputs and keeps what the page shows.
+
+    These are the inputs with the highest scores, at most `scored`, and the first ones without a score, at most
+    `unscored`, in the order in which they came. before: inputs that were scored by an earlier run and are not shown.
+    """
+
+    def __init__(
+        self, calibration: Calibration, *, scored: int = SCORED, unscored: int = UNSCORED, before: int = 0
+    ) -> None:
+        self.calibration, self.before = calibration, before
+        self.most = {True: scored, False: unscored}
+        self.kept: dict[bool, list[tuple[float, int, Report | _Film]]] = {True: [], False: []}
+        self.came = {True: 0, False: 0}
+        self.verdicts: Counter[str] = Counter()
+
+    def add(self, report: Report | VideoReport) -> None:
+        """Take the report of one input, made with evidence."""
+        has_score = report.score is not None
+        self.verdicts.update(_verdicts(report))
+        order = self.came[True] + self.came[False]
+        self.came[has_score] += 1
+        rank = (report.score or 0.0, -order)
+        kept = self.kept[has_score]
+        if len(kept) == self.most[has_score] and (not kept or rank < kept[0][:2]):
+            return
+        held = report if isinstance(report, Report) else self._film(report)
+        (heapq.heappush if len(kept) < self.most[has_score] else heapq.heappushpop)(kept, (*rank, held))
+
+    def _film(self, report: VideoReport) -> _Film:
+        faceless = len({r.index for r in report.frames if r.status in ("no_face", "too_small")})
+        return _Film(replace(report, frames=()), timeline(report, self.calibration), faceless)
+
+    def write(self, target: Path) -> None:
+        """Write the page, whole or not at all."""
+        kept = sorted(itertools.chain(*self.kept.values()), key=lambda k: -k[1])
+        cards = list(_cards([k[2] for k in kept]))
+        shown = {s: len(self.kept[s]) for s in (True, False)}
+        page.write(
+            "detect.html",
+            target,
+            cards=cards,
+            verdicts=self.verdicts,
+            came=self.came,
+            shown=shown,
+            before=self.before,
+            calibration=self.calibration,
+        )
+
+
+def _verdicts(report: Report | VideoReport) -> Iterator[str]:
+    """One for each face of a picture, one for a video."""
+    rows: tuple[Any, ...] = report.rows if isinstance(report, Report) else (report,)
+    yield from (r.verdict for r in rows if r.verdict is not None)
+
+
+def _cards(reports: list[Report | _Film]) -> Iterator[dict[str, Any]]:
     """Evidence is shown on one scale for the whole page, so that two pictures can be compared."""
-    heats = [np.abs(e.heat).max() for r in reports for e in r.evidence]
+    heats = [np.abs(e.heat).max() for r in reports for e in _evidence(r)]
     top = float(np.median(heats)) * 1.5 if heats else 1.0
     for report in reports:
+        if isinstance(report, _Film):
+            yield _film_card(report, top)
+            continue
         shown = iter(report.evidence)
         for row in report.rows:
             yield _card(row, next(shown, None) if row.status == "ok" else None, top)
 
 
+def _evidence(report: Report | _Film) -> tuple[Evidence, ...]:
+    return report.evidence if isinstance(report, Report) else tuple(m.evidence for m in report.report.moments)
+
+
 def _card(row: Row, evidence: Evidence | None, top: float) -> dict[str, Any]:
-    pictures = []
-    if evidence is not None:
-        grid = evidence.heat.shape
-        crop = evidence.image
-        views = (crop, page.tinted(crop, evidence.regions, grid), page.heated(crop, evidence.heat, top))  # type: ignore[arg-type]
-        pictures = [page.picture(v, 200) for v in views]
+    pictures = _pictures(evidence, top, 200) if evidence is not None else []
     return {"row": row, "name": Path(row.path).name, "pictures": pictures}
+
+
+def _film_card(film: _Film, top: float) -> dict[str, Any]:
+    found = film.report
+    moments = [{"row": m.row, "pictures": _pictures(m.evidence, top, 170)} for m in _in_time(film)]
+    return {"film": found, "name": Path(found.path).name, "timeline": film.timeline, "faceless": film.faceless} | {
+        "moments": moments
+    }
+
+
+def _in_time(film: _Film) -> list[Any]:
+    def key(row: FrameRow) -> tuple[float, int]:
+        return row.seconds, row.track or 0
+
+    return sorted(film.report.moments, key=lambda m: key(m.row))
+
+
+def _pictures(evidence: Evidence, top: float, side: int) -> list[str]:
+    """The crop, its patch regions and its heat map."""
+    grid: tuple[int, int] = evidence.heat.shape  # type: ignore[assignment]
+    crop = evidence.image
+    views = (crop, page.tinted(crop, evidence.regions, grid), page.heated(crop, evidence.heat, top))
+    return [page.picture(v, side) for v in views]

@@ -11,22 +11,30 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from corit.demo import Comparison
-    from corit.detect import Row
     from corit.evaluate.metrics import Estimate
+    from corit.lines import Line
     from corit.train import Outcome
 
 
-def rows(found: Sequence[Row]) -> str:
-    """A table of scored faces and pictures."""
+def rows(found: Sequence[Line]) -> str:
+    """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
+    films = any(r.part != "picture" for r in found)
     table = Table(box=None, pad_edge=False)
-    for name in ("path", "face", "score", "spread", "verdict", "status", "reason"):
+    of_films = ("part", "seconds", "track", "frames") if films else ()
+    for name in ("path", *of_films, "face", "score", "spread", "verdict", "status", "reason"):
         table.add_column(name, overflow="fold")
     for r in found:
         face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
-        table.add_row(r.path, face, score, spread, r.verdict or "", r.status, r.reason)
+        film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
+        table.add_row(r.path, *film, face, score, spread, r.verdict or "", r.status, r.reason)
     return _text(table)
+
+
+def _seconds(line: Line) -> str:
+    times = [f"{t:.2f}" for t in (line.start, line.end) if t is not None]
+    return " to ".join(times)
 
 
 def outcome(found: Outcome) -> str:

@@ -1,0 +1,80 @@
+"""The scores of a video over time, as the coordinates of a drawing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from corit.evaluate.calibration import Calibration
+from corit.report.page import COLOURS
+from corit.videos import FrameRow, VideoReport
+
+WIDTH, HEIGHT, LEFT, TOP = 900, 150, 34, 8  # of the plotting area, and the margins before it, in pixels
+POINTS = 600  # of a track; a longer one has the highest score of each of so many stretches
+TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds
+
+
+def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
+    """Where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
+    last = max((r.seconds for r in report.frames), default=0.0)
+    lost = [r for r in report.frames if r.status == "unreadable"]
+    length = max(last, _announced(report)) or 1.0
+
+    def across(seconds: float) -> float:
+        return round(LEFT + WIDTH * seconds / length, 1)
+
+    return {
+        "tracks": [_curve(number, rows, across) for number, rows in sorted(_by_track(report.frames).items())],
+        "fake": _down(min(calibration.fake, 1.0)),
+        "real": _down(min(calibration.real, 1.0)),
+        "cuts": [across(s) for s in _cuts(report.frames)],
+        "blank": sorted({across(r.seconds) for r in report.frames if r.score is None and r.status != "unreadable"}),
+        "lost": [(across(r.seconds), round(LEFT + WIDTH - across(r.seconds), 1)) for r in lost],
+        "ticks": [(across(s), _clock(s)) for s in _ticks(length)],
+    }
+
+
+def _announced(report: VideoReport) -> float:
+    """Seconds that the whole video would last, by the pace of its frames."""
+    last = report.frames[-1] if report.frames else None
+    return last.seconds * report.count / last.index if last is not None and last.index else 0.0
+
+
+def _by_track(rows: Sequence[FrameRow]) -> dict[int, list[FrameRow]]:
+    found: dict[int, list[FrameRow]] = defaultdict(list)
+    for row in rows:
+        if row.track is not None:
+            found[row.track].append(row)
+    return found
+
+
+def _curve(number: int, rows: Sequence[FrameRow], across: Any) -> dict[str, Any]:
+    stretches = np.array_split(np.arange(len(rows)), min(POINTS, len(rows)))
+    highest = [max((rows[i] for i in part), key=lambda r: r.score or 0.0) for part in stretches]
+    points = [(across(r.seconds), _down(r.score or 0.0)) for r in highest]
+    red, green, blue = COLOURS[number % len(COLOURS)]
+    return {"number": number, "points": points, "colour": f"rgb({red},{green},{blue})"}
+
+
+def _down(score: float) -> float:
+    return round(TOP + HEIGHT * (1 - score), 1)
+
+
+def _cuts(rows: Sequence[FrameRow]) -> Iterator[float]:
+    """The middle between the last frame of each scene and the first of the next."""
+    for a, b in pairwise(rows):
+        if a.scene != b.scene:
+            yield (a.seconds + b.seconds) / 2
+
+
+def _ticks(length: float) -> list[float]:
+    step = next((t for t in TICKS if length / t <= 10), TICKS[-1] * max(1, round(length / TICKS[-1] / 10)))
+    return [float(s) for s in np.arange(0, length + 1e-6, step)]
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
