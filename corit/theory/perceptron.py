@@ -1,4 +1,4 @@
-"""The perceptron head D -> M -> 1 of `corit.heads`, many at once on the same rows, differentiated by torch.func."""
+"""The perceptron head D -> M -> 1 of `corit.heads`, many at once on the same rows, in closed form."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Self
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp, vjp
 
 from corit.errors import FitError
 from corit.heads.head import activate
@@ -72,17 +71,10 @@ class Perceptron:
         z = (weight @ x.mT).reshape(sets, heads, m, self.count).mT
         return z + flat[..., None, m * width : m * width + m]
 
-    def _logits(self, flat: Tensor) -> Tensor:
-        """(G, S, n)."""
-        hidden = activate(self._hidden(flat), self.activation)
-        return (hidden @ flat[..., -self.units - 1 : -1, None])[..., 0] + flat[..., -1:]
-
     @cached_property
     def _states(self) -> tuple[Tensor, Tensor]:
         """Logits (G, S, n) and the squared norm of each logit's gradient (G, S, n)."""
-        z = self._hidden(self._flat)
-        hidden, top = activate(z, self.activation), self._flat[..., -self.units - 1 : -1, None]
-        slope = (z > 0).to(z) if self.activation == "relu" else torch.ones_like(z)
+        (hidden, slope), top = self._units, self._flat[..., -self.units - 1 : -1, None]
         squares = (slope @ top.square())[..., 0] * (self._rows[0].square().sum(-1)[:, None] + 1)
         return (hidden @ top)[..., 0] + self._flat[..., -1:], squares + hidden.square().sum(-1) + 1
 
@@ -95,22 +87,44 @@ class Perceptron:
         """(G, S, ...) -> (*L, *H, ...)."""
         return flat.reshape((*self.point.shape[:-1], *flat.shape[2:]))
 
-    def _total(self, flat: Tensor) -> Tensor:
-        """The sum over heads, whose gradient is every head's own."""
-        return -log_likelihood(self._logits(flat), self._rows[1]).mean(-1).sum()
-
-    def _misfit_total(self, flat: Tensor) -> Tensor:
-        """-E[p / p(here)]: its second derivative here is R as (5) defines it."""
-        likelihood = log_likelihood(self._logits(flat), self._rows[1])
-        return -torch.exp(likelihood - likelihood.detach()).mean(-1).sum()
-
     def loss(self) -> Tensor:
         """Mean negative log-likelihood (...)."""
         return self._shaped(-log_likelihood(self._states[0], self._rows[1]).mean(-1))
 
+    @cached_property
+    def _units(self) -> tuple[Tensor, Tensor]:
+        """The hidden layer's outputs and slopes, each (G, S, n, M)."""
+        z = self._hidden(self._flat)
+        slope = (z > 0).to(z) if self.activation == "relu" else torch.ones_like(z)
+        return activate(z, self.activation), slope
+
+    def _top(self, flat: Tensor) -> Tensor:
+        """The top layer of flat (G, S, P), to broadcast over rows (G, S, 1, M)."""
+        return flat[..., None, -self.units - 1 : -1]
+
+    def _pulled(self, dz: Tensor, top: Tensor, bias: Tensor) -> Tensor:
+        """Derivatives by z (G, S, n, M), by the top layer (G, S, M) and its bias (G, S) as one vector (..., P)."""
+        weight = dz.mT.flatten(1, 2) @ self._rows[0]  # (G, S M, D)
+        return self._shaped(torch.cat([weight.view(*dz.shape[:2], -1), dz.sum(-2), top, bias[..., None]], -1))
+
     def gradient(self) -> Tensor:
         """E g (..., P)."""
-        return self._shaped(grad(self._total)(self._flat))
+        hidden, slope = self._units
+        q = residual(self._states[0], self._rows[1])[..., None] / self.count
+        return self._pulled(q * self._top(self._flat) * slope, (q * hidden).sum(-2), q.sum((-2, -1)))
+
+    def _bent(self, curvature: Tensor, v: Tensor) -> Tensor:
+        """E[curvature j j' + (p-y) (second derivative of the logit)] v, j the logit's gradient; curvature (G, S, n).
+
+        The logit is linear in each layer, so that its second derivative joins the top layer to the first, and only at
+        the units that are on. Two products with x, and safe on several threads, which forward differentiation is not.
+        """
+        (hidden, slope), flat = self._units, v.reshape_as(self._flat)
+        top, vtop, moved = self._top(self._flat), self._top(flat), slope * self._hidden(flat)
+        change = (hidden * vtop + top * moved).sum(-1) + flat[..., -1:]
+        pull = (curvature * change / self.count)[..., None]
+        q = residual(self._states[0], self._rows[1])[..., None] / self.count
+        return self._pulled((pull * top + q * vtop) * slope, (pull * hidden + q * moved).sum(-2), pull.sum((-2, -1)))
 
     def squared_gradient(self) -> Tensor:
         """norm(E g)^2 (...)."""
@@ -123,17 +137,18 @@ class Perceptron:
 
     def hessian(self, v: Tensor) -> Tensor:
         """H v (..., P)."""
-        return self._shaped(jvp(grad(self._total), (self._flat,), (v.reshape_as(self._flat),))[1])
+        return self._bent(curvatures(self._states[0], self._rows[1])[0], v)
 
     def misfit(self, v: Tensor) -> Tensor:
         """R v (..., P)."""
-        return self._shaped(jvp(grad(self._misfit_total), (self._flat,), (v.reshape_as(self._flat),))[1])
+        return self._bent(curvatures(self._states[0], self._rows[1])[1], v)
 
     def second_moment(self, v: Tensor) -> Tensor:
         """E gg' v (..., P)."""
-        logits, pull = vjp(self._logits, self._flat)  # type: ignore[misc]
-        along = jvp(self._logits, (self._flat,), (v.reshape_as(self._flat),))[1]
-        return self._shaped(pull(residual(logits, self._rows[1]).square() * along / self.count)[0])
+        (hidden, slope), flat, top = self._units, v.reshape_as(self._flat), self._top(self._flat)
+        change = (hidden * self._top(flat) + top * slope * self._hidden(flat)).sum(-1) + flat[..., -1:]
+        pull = (residual(self._states[0], self._rows[1]).square() * change / self.count)[..., None]
+        return self._pulled(pull * top * slope, (pull * hidden).sum(-2), pull.sum((-2, -1)))
 
     def traces(self) -> tuple[Tensor, Tensor]:
         """tr H and tr R (...)."""

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from corit.heads.fit import Problem
+from corit.errors import FitError
+from corit.heads.fit import BUDGET, Fit, Problem, fit, fit_each, logits_of, problem
 from corit.heads.head import Head, HeadRecipe
-from corit.heads.rows import Rows
-from corit.theory.collapse import Collapse
-from corit.theory.watch import Course
+from corit.heads.rows import Rows, chunks, standardised
+from corit.heads.select import auc
+from corit.theory.collapse import Collapse, Place, check_radii, collapses, refined
+from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
 
+FORMAT = 1  # of the kept parts: another number makes them anew
+CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a folder, together
 Progress = Callable[[int, int], None]
 
 
@@ -23,7 +32,7 @@ class Task:
     """One feature set to train on: a layer, a group (a manipulation, a data set) and its rows.
 
     problem: standardised training and validation rows. test: rows standardised by the same standardiser, with labels
-    (n) in {0, 1}; they are measured, and nothing is chosen by them.
+    (n) in {0, 1}; they are measured, and nothing is chosen by them. Raises FitError on labels that do not fit.
     """
 
     layer: int
@@ -31,6 +40,24 @@ class Task:
     problem: Problem
     test: Rows
     test_labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.test) != len(self.test_labels):
+            raise FitError(
+                f"{self.name}: expected one label for each test row, got {len(self.test_labels)} and {len(self.test)} rows"
+            )
+        found = np.unique(self.test_labels).tolist()
+        if set(found) != {0, 1}:
+            raise FitError(f"{self.name}: expected reals (0) and fakes (1) among the test rows, got labels {found}")
+        if self.test.width != self.problem.train.width:
+            raise FitError(
+                f"{self.name}: expected test rows of width {self.problem.train.width}, got {self.test.width}"
+            )
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"layer {self.layer}, {self.group}"
 
 
 def task(
@@ -43,7 +70,8 @@ def task(
     limit: int = 2**29,
 ) -> Task:
     """A task from raw rows with labels: the recipe's standardiser is fitted on the training rows. Raises FitError."""
-    raise NotImplementedError
+    made = problem(*train, *valid, recipe, limit)
+    return Task(layer, group, made, standardised(test[0], made.standardiser, limit), test[1])
 
 
 @dataclass(frozen=True)
@@ -57,12 +85,12 @@ class Watching:
 
 @dataclass(frozen=True)
 class Heads:
-    """The kept heads of one task: weight (S, R, M, D), bias (S, R, M), and a perceptron's top (S, R, M), top_bias (S, R)."""
+    """One task's kept heads: weight (S, R, M, D), bias (S, R, M), and a perceptron's top (S, R, M), top_bias (S, R)."""
 
     weight: Tensor
     bias: Tensor
-    top: Tensor | None
-    top_bias: Tensor | None
+    top: Tensor | None = None
+    top_bias: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +114,11 @@ class Sweep:
 
     def head(self, task: int, seed: int, radius: int) -> Head:
         """One head by its indices, with its standardiser."""
-        raise NotImplementedError
+        kept, at = self.heads[task], (seed, radius)
+        top = None if kept.top is None else kept.top[at].clone()
+        top_bias = None if kept.top_bias is None else kept.top_bias[at].clone()
+        scale = self.tasks[task].problem.standardiser
+        return Head(kept.weight[at].clone(), kept.bias[at].clone(), scale, self.recipe, top, top_bias)
 
 
 def sweep(
@@ -101,10 +133,201 @@ def sweep(
     folder: str | Path | None = None,
     progress: Progress | None = None,
     device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Sweep:
     """Train and measure a head for every task, seed and radius; refine the collapse by `refine` bisections in log rho.
 
-    steps defaults to the recipe's epochs. Tasks may differ in width. With a folder, finished parts are kept in it and
-    an interrupted sweep goes on where it was. Raises FitError before any work when the input cannot be swept.
+    A seed has the same start at every task and radius, and the same mini-batches at every radius and at every task
+    with as many training rows; two seeds share nothing. Give a recipe with select = "last" [choice]: the best epoch on
+    validation would hide a collapse. steps defaults to the recipe's epochs of the longest task, and tasks may differ
+    in width. With a folder, finished parts are kept in it, by a digest of all that decides them, and an interrupted
+    sweep goes on where it was. progress is told of steps of tasks done and in all. Raises FitError before any work
+    when the input cannot be swept.
     """
-    raise NotImplementedError
+    asked = _Asked(
+        recipe, check_radii(rhos), tuple(seeds), steps or _steps(tasks, recipe), watch, refine, str(dtype)[6:]
+    )
+    _check(tasks, asked)
+    kept = None if folder is None else Path(folder)
+    parts: dict[int, _Part] = {}
+    done, total = 0, asked.steps * len(tasks)
+    for chosen in _chunks(tasks, asked):
+        some = [tasks[i] for i in chosen]
+        share = len(some) / len(tasks)
+        told = None if progress is None else (lambda k, n, d=done, s=share: progress(d + int(s * total * k / n), total))
+        part = _kept_or_made(some, asked, kept, told, device)
+        parts |= {i: _of(part, k) for k, i in enumerate(chosen)}
+        done += asked.steps * len(some)
+        if progress is not None:
+            progress(done, total)
+    return _assemble(tasks, asked, [parts[i] for i in range(len(tasks))])
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """All that decides a sweep's numbers besides the rows."""
+
+    recipe: HeadRecipe
+    rhos: tuple[float, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    watch: Watching | None
+    refine: int
+    dtype: str
+
+
+def _steps(tasks: Sequence[Task], recipe: HeadRecipe) -> int:
+    return recipe.epochs * max((len(t.problem.train) // recipe.batch for t in tasks), default=0)
+
+
+def _check(tasks: Sequence[Task], asked: _Asked) -> None:
+    """Raise FitError for anything that would stop the sweep later on."""
+    if not tasks or not asked.seeds:
+        raise FitError(f"expected tasks and seeds to sweep over, got {len(tasks)} tasks and {len(asked.seeds)} seeds")
+    if len(set(asked.seeds)) < len(asked.seeds):
+        raise FitError(f"expected distinct seeds, got {list(asked.seeds)}")
+    if asked.steps < 1 or asked.refine < 0:
+        raise FitError(f"expected steps >= 1 and refine >= 0, got {asked.steps} and {asked.refine}")
+    for t in tasks:
+        rows = len(t.problem.train)
+        if rows < asked.recipe.batch:
+            raise FitError(f"{t.name}: expected at least one mini-batch of {asked.recipe.batch} rows, got {rows} rows")
+        if asked.watch is not None:
+            _check_watch(t, asked.watch)
+        for part, table in (("training", t.problem.train), ("validation", t.problem.valid), ("test", t.test)):
+            if not all(bool(torch.isfinite(c).all()) for c in chunks(table)):
+                raise FitError(
+                    f"{t.name}: expected finite {part} features, got NaN or infinity; extract them again or drop those rows"
+                )
+
+
+def _check_watch(t: Task, watch: Watching) -> None:
+    rows = len(t.problem.train)
+    if watch.every < 1 or (watch.rows is not None and not 2 <= watch.rows <= rows):
+        raise FitError(
+            f"{t.name}: expected to watch at every >= 1 steps on 2 to {rows} training rows, got every {watch.every} "
+            f"on {watch.rows}; give rows = None for all of them"
+        )
+
+
+def _chunks(tasks: Sequence[Task], asked: _Asked) -> Iterator[list[int]]:
+    """Indices of tasks of one width that are trained together, in their order within a width."""
+    for width in dict.fromkeys(t.problem.train.width for t in tasks):
+        same = [i for i, t in enumerate(tasks) if t.problem.train.width == width]
+        size = max(1, CHUNK // (4 * width * asked.recipe.units * len(asked.rhos) * len(asked.seeds)))
+        yield from (same[k : k + size] for k in range(0, len(same), size))
+
+
+_Part = dict[str, np.ndarray]  # the first axis is that of the tasks (the second of what was watched)
+
+
+def _of(part: _Part, k: int) -> _Part:
+    """One task's."""
+    pick = lambda name, a: a if name == "steps" else a[:, k : k + 1] if name in QUANTITIES else a[k : k + 1]
+    return {name: pick(name, a) for name, a in part.items()}
+
+
+def _kept_or_made(
+    tasks: Sequence[Task], asked: _Asked, folder: Path | None, progress: Progress | None, device: str
+) -> _Part:
+    if folder is None:
+        return _made(tasks, asked, progress, device)
+    path = folder / f"{_digest(tasks, asked)}.safetensors"
+    if path.exists():
+        return load_file(path)
+    part = _made(tasks, asked, progress, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = path.with_suffix(".part")
+    save_file({name: np.ascontiguousarray(a) for name, a in part.items()}, staged)
+    os.replace(staged, path)
+    return part
+
+
+def _digest(tasks: Sequence[Task], asked: _Asked) -> str:
+    """SHA-256 of the rows, their labels and everything that was asked."""
+    digest = hashlib.sha256(json.dumps([FORMAT, asdict(asked)], sort_keys=True).encode())
+    for t in tasks:
+        given = t.problem
+        for rows, y in ((given.train, given.labels), (given.valid, given.valid_labels), (t.test, t.test_labels)):
+            digest.update(f"{len(rows)} {rows.width} ".encode() + np.asarray(y, dtype=np.int8).tobytes())
+            for chunk in chunks(rows):
+                digest.update(chunk.cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _made(tasks: Sequence[Task], asked: _Asked, progress: Progress | None, device: str) -> _Part:
+    """Train, measure and refine one chunk."""
+    problems, recipe, dtype = [t.problem for t in tasks], asked.recipe, getattr(torch, asked.dtype)
+    observer = None
+    if (watch := asked.watch) is not None:
+        grid = (len(asked.seeds), len(asked.rhos))
+        observer = Watch(problems, recipe, *grid, rows=watch.rows, tolerance=watch.tolerance)
+    done = fit(
+        problems,
+        recipe,
+        rhos=asked.rhos,
+        seeds=asked.seeds,
+        steps=asked.steps,
+        observer=observer,
+        observe_at=every(watch.every if watch is not None else 1),
+        progress=progress,
+        device=device,
+        dtype=dtype,
+    )
+    area = np.stack([_areas(done.logits(p, t.test), t) for p, t in enumerate(tasks)])
+
+    def retrain(heads: Sequence[tuple[Place, float]]) -> list[float]:
+        chosen = [(p, asked.seeds[s], rho) for (p, s), rho in heads]
+        parts = fit_each(problems, recipe, chosen, steps=asked.steps, device=device, dtype=dtype)
+        return [_single(parts, i, tasks[p], recipe) for i, (p, _, _) in enumerate(chosen)]
+
+    radius = refined(asked.rhos, area, retrain, asked.refine)
+    parts = {"auc": area, "valid_auc": _kept_auc(done), "radius": radius} | _weights(done)
+    if observer is not None:
+        course = observer.course()
+        parts |= {name: getattr(course, name) for name in ("steps", "rows", *QUANTITIES)}
+    return parts
+
+
+def _areas(logits: Tensor, t: Task) -> np.ndarray:
+    """Test AUC (S, R) of logits (S, R, n); the sort needs room, so that it is done seed by seed."""
+    labels = torch.tensor(t.test_labels)
+    return torch.stack([auc(of_seed.cpu(), labels) for of_seed in logits]).numpy()
+
+
+def _single(parts: Sequence[Tensor], i: int, t: Task, recipe: HeadRecipe) -> float:
+    """Test AUC of the i-th of N heads."""
+    return float(_areas(logits_of(t.test, [part[i][None, None] for part in parts], recipe), t)[0, 0])
+
+
+def _kept_auc(done: Fit) -> np.ndarray:
+    """Validation AUC (P, S, R) at the kept epochs."""
+    trajectory = done.trajectory
+    return np.take_along_axis(trajectory.valid_auc, trajectory.best[None], 0)[0]
+
+
+def _weights(done: Fit) -> _Part:
+    named = {f.name: getattr(done, f.name) for f in fields(Heads)}
+    return {name: t.numpy() for name, t in named.items() if t is not None}
+
+
+def _assemble(tasks: Sequence[Task], asked: _Asked, parts: Sequence[_Part]) -> Sweep:
+    """Put the tasks' parts together."""
+    area, valid, radius = (np.concatenate([p[name] for p in parts]) for name in ("auc", "valid_auc", "radius"))
+    named = [{f.name: torch.from_numpy(p[f.name][0]) for f in fields(Heads) if f.name in p} for p in parts]
+    course = None
+    if asked.watch is not None:
+        names = ("steps", "rows", *QUANTITIES)
+        course = joined([Course(**{name: p[name] for name in names}) for p in parts])
+    return Sweep(
+        tuple(tasks),
+        asked.recipe,
+        asked.rhos,
+        asked.seeds,
+        asked.steps,
+        area,
+        valid,
+        collapses(asked.rhos, area, radius),
+        course,
+        tuple(Heads(**tensors) for tensors in named),
+    )

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from threading import Lock
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from corit.errors import FitError
 from corit.heads.fit import Observation, Problem
 from corit.heads.head import HeadRecipe
+from corit.seeding import generator
+from corit.theory.curvature import lambda_max
+from corit.theory.likelihood import Design, Logistic
+from corit.theory.moments import moments
+from corit.theory.perceptron import Perceptron
 
 
 @dataclass(frozen=True)
 class Course:
     """What was seen at steps (T,), just before each was taken; every quantity (T, P, S, R) float64, NaN if diverged.
 
-    rows: the training rows that were looked at, of each problem; all of them unless a subsample was asked for. gsnr:
+    rows (P): how many training rows were looked at; all of them unless a subsample was asked for. gsnr:
     (4) of those rows as a population; corrected: of the population they were drawn from. gradient: norm(E g).
     lambda_max: the Hessian's largest eigenvalue in magnitude, with its relative residual.
     """
@@ -29,7 +39,7 @@ class Course:
     trace_r: np.ndarray
     lambda_max: np.ndarray
     residual: np.ndarray
-    rows: int
+    rows: np.ndarray
 
     @property
     def ratio(self) -> np.ndarray:
@@ -37,8 +47,17 @@ class Course:
         return self.gradient / self.lambda_max
 
 
+QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual")
+
+
 class Watch:
-    """An observer that measures all heads of the lanes at once; give it to `fit` or let `sweep` make it."""
+    """An observer that measures all heads of the lanes at once; give it to `fit`, or let `sweep` make it.
+
+    problems, recipe, and the numbers of seeds and radii: those of the fit. rows: how many training rows of each
+    problem to look at, drawn once by `seed` and equally for problems of one length; None for all. tolerance: the
+    relative residual at which Lanczos stops, started from the vector of the last time; the eigenvalue's own error is
+    about its square.
+    """
 
     def __init__(
         self,
@@ -51,14 +70,84 @@ class Watch:
         tolerance: float = 1e-2,
         seed: int = 0,
     ) -> None:
-        raise NotImplementedError
+        lengths = [len(p.train) for p in problems]
+        if rows is not None and not 2 <= rows <= min(lengths):
+            raise FitError(
+                f"expected to watch 2 to {min(lengths)} training rows, got {rows}; give None for all of them"
+            )
+        self.recipe, self.tolerance, self.shape = recipe, tolerance, (len(problems), seeds, radii)
+        self.seen: dict[int, np.ndarray] = {}  # step -> (quantities, P, S, R)
+        self.vectors: dict[tuple[int, int], Tensor] = {}
+        self.lock = Lock()
+        self.indices = [watched(n, rows, seed) for n in lengths]
+        self.problems = list(problems)
+        self.designs: dict[int, Design] = {}
 
     def __call__(self, seen: Observation) -> None:
-        raise NotImplementedError
+        """Measure the heads of an observation; safe to call from several threads."""
+        with self.lock:
+            table = self.seen.setdefault(seen.step, np.full((len(QUANTITIES), *self.shape), np.nan))
+        for problem, group in groupby(range(len(seen.lanes)), key=lambda g: int(seen.lanes[g, 0])):
+            lanes = list(group)
+            at = slice(lanes[0], lanes[-1] + 1)
+            likelihood = self._likelihood(problem, seen, at)
+            seeds = seen.lanes[at, 1]
+            table[:, problem, seeds] = self._measure(likelihood, (problem, int(seeds[0])))
+
+    def _design(self, problem: int, like: Tensor) -> Design:
+        if problem not in self.designs:
+            given = self.problems[problem]
+            x = given.train.gather(self.indices[problem]).to(like)
+            y = torch.from_numpy(given.labels[self.indices[problem]].astype(np.float64)).to(like)
+            if self.recipe.kind == "linear":
+                x = torch.cat([x, x.new_ones(len(x), 1)], -1)
+            self.designs[problem] = Design(x, y)
+        return self.designs[problem]
+
+    def _likelihood(self, problem: int, seen: Observation, at: slice) -> Logistic | Perceptron:
+        """Heads (S, R) of one problem on the watched rows."""
+        design = self._design(problem, seen.weight)
+        weight, bias = seen.weight[at], seen.bias[at]
+        if seen.top is None or seen.top_bias is None:
+            return Logistic(design, torch.cat([weight[:, :, 0], bias], -1))
+        point = torch.cat([weight.flatten(-2), bias, seen.top[at], seen.top_bias[at][..., None]], -1)
+        return Perceptron(design.z, design.y, point, self.recipe.units, self.recipe.activation)
+
+    def _measure(self, likelihood: Logistic | Perceptron, key: tuple[int, int]) -> np.ndarray:
+        """All quantities (quantities, S, R)."""
+        largest = lambda_max(likelihood.operator(), start=self.vectors.get(key), tolerance=self.tolerance, check=False)
+        self.vectors[key] = largest.vector
+        found = moments(likelihood)
+        values = (
+            likelihood.loss(),
+            found.signal.sqrt(),
+            found.gsnr,
+            found.corrected,
+            *likelihood.traces(),
+            largest.value,
+            largest.residual,
+        )
+        return torch.stack(values).double().cpu().numpy()
 
     def course(self) -> Course:
-        """All that was seen so far."""
-        raise NotImplementedError
+        """All that was seen so far; steps in order."""
+        steps = sorted(self.seen)
+        table = np.stack([self.seen[s] for s in steps], 1) if steps else np.empty((len(QUANTITIES), 0, *self.shape))
+        rows = np.array([len(i) for i in self.indices])
+        return Course(np.array(steps, dtype=np.int64), **dict(zip(QUANTITIES, table, strict=True)), rows=rows)
+
+
+def watched(count: int, rows: int | None, seed: int) -> np.ndarray:
+    """The indices, in order, of `rows` of `count` training rows; all of them for None."""
+    if rows is None:
+        return np.arange(count)
+    return np.sort(generator("watch", seed, count).choice(count, rows, replace=False))
+
+
+def joined(courses: Sequence[Course]) -> Course:
+    """One course of the problems of several, which were observed at the same steps."""
+    each = lambda name, axis: np.concatenate([getattr(c, name) for c in courses], axis)
+    return Course(courses[0].steps, **{name: each(name, 1) for name in QUANTITIES}, rows=each("rows", 0))
 
 
 def every(interval: int) -> Callable[[int], bool]:

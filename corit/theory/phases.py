@@ -1,0 +1,150 @@
+"""GSNR phases (Fig. 3, 6): (i) pre-optimisation, low and flat; (ii) a sharp rise; (iii) convergence, a slow decay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from corit.errors import FitError
+
+SHORTEST = 8  # observations below which no change is looked for
+CHUNK = 2**24
+
+
+@dataclass(frozen=True)
+class Phases:
+    """When the phases of courses (...) change, in steps; infinite for "never".
+
+    start (...): the last observed step of (i). end (...): the last observed step of (ii); infinite also where the rise
+    goes on to the end of the course. level (...): GSNR in (i). rise (...): the factor by which it grows in (ii), 1
+    without a change. evidence (...): how much better three phases describe the course than none, see `find_phases`.
+    """
+
+    steps: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    level: np.ndarray
+    rise: np.ndarray
+    evidence: np.ndarray
+
+    @property
+    def pre(self) -> np.ndarray:
+        """(T, ...): the observed steps of phase (i), for `critical_radius`; all of them where no change was found."""
+        return self._column <= self.start
+
+    @property
+    def optimisation(self) -> np.ndarray:
+        """(T, ...): the observed steps of phase (ii)."""
+        return (self._column > self.start) & (self._column <= self.end)
+
+    @property
+    def convergence(self) -> np.ndarray:
+        """(T, ...): the observed steps of phase (iii)."""
+        return self._column > self.end
+
+    @property
+    def _column(self) -> np.ndarray:
+        return self.steps.reshape(-1, *[1] * self.start.ndim)
+
+
+def find_phases(
+    steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float = 6.0
+) -> Phases:
+    """The two changes of each course gsnr (T, ...) over steps (T), by least squares on log GSNR.
+
+    [choice] The detector. Three phases are a broken line: level until a, a straight rise until b, a straight line
+    after b, joined; a < b run over the observed steps (b may be the last: a rise without an end) and the pair with the
+    least squared error is kept. It is believed if the line rises in (ii) by at least `least_rise`, more steeply than
+    after b, and if the Bayesian information criterion prefers its five parameters to a constant and to a straight line
+    by at least `least_evidence`, the usual mark for strong evidence; otherwise the change is "never". Courses
+    that are not finite and positive throughout are "never" with no evidence (NaN).
+
+    Raises FitError when steps are not increasing, do not fit the courses, or are fewer than 8.
+    """
+    steps, gsnr = np.asarray(steps), np.asarray(gsnr, dtype=np.float64)
+    if steps.ndim != 1 or gsnr.shape[:1] != steps.shape or (np.diff(steps) <= 0).any():
+        raise FitError(f"expected increasing steps (T) and courses (T, ...), got {steps.shape} and {gsnr.shape}")
+    if len(steps) < SHORTEST:
+        raise FitError(
+            f"expected at least {SHORTEST} observations to find phases in, got {len(steps)}; observe oftener"
+        )
+    flat = gsnr.reshape(len(steps), -1)
+    usable = (np.isfinite(flat) & (flat > 0)).all(0)
+    y = np.log(np.where(usable, flat, 1.0))
+    pairs = np.array([(a, b) for a, b in combinations(range(len(steps)), 2) if b - a >= 2])
+    t = (steps - steps[0]) / (steps[-1] - steps[0])
+    a, b = pairs[_best(t, y, pairs)].T
+    (level, rise, after), left = _broken(t, y, a, b)
+    evidence = np.where(usable, _evidence(t, y, left), np.nan)
+    slope = rise / (t[b] - t[a])
+    found = (rise >= np.log(least_rise)) & (slope > after) & (evidence >= least_evidence)
+    start = np.where(found, steps[a], np.inf)
+    end = np.where(found & (b < len(steps) - 1), steps[b], np.inf)
+    factor = np.where(found, np.exp(np.where(found, rise, 0)), 1.0)
+    plain = np.where(found, np.exp(level), np.where(usable, np.exp(y.mean(0)), np.nan))
+    return Phases(steps, *(v.reshape(gsnr.shape[1:]) for v in (start, end, plain, factor, evidence)))
+
+
+def delay(phases: Phases, reference: Phases) -> np.ndarray:
+    """How many steps later phase (ii) begins than in a reference (broadcast); infinite if only the latter has one.
+
+    NaN where neither begins; minus infinity where only the reference never does.
+    """
+    with np.errstate(invalid="ignore"):
+        return phases.start - reference.start
+
+
+def _basis(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """(K, T, 3): the level, the rise from 0 at a to 1 at b, and the slope after b."""
+    ta, tb = t[a][:, None], t[b][:, None]
+    rise = np.clip((t - ta) / (tb - ta), 0, 1)
+    return np.stack([np.ones_like(rise), rise, np.clip(t - tb, 0, None)], -1)
+
+
+def _best(t: np.ndarray, y: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """The index of the pair with the least squared error for each course y (T, C)."""
+    best, where = np.full(y.shape[1], -np.inf), np.zeros(y.shape[1], dtype=np.int64)
+    centred = y - y.mean(0)
+    for start in range(0, len(pairs), size := max(1, CHUNK // max(1, 3 * y.shape[1] + 3 * len(t)))):
+        some = pairs[start : start + size]
+        q, _ = np.linalg.qr(_basis(t, *some.T)[:, :, [0, 1]])
+        explained = np.square(np.einsum("ktj,tc->kjc", q, centred, optimize=True)).sum(1)
+        explained += _last(t, some, q, centred)
+        winner = explained.argmax(0)
+        value = np.take_along_axis(explained, winner[None], 0)[0]
+        better = value > best
+        best[better], where[better] = value[better], start + winner[better]
+    return where
+
+
+def _last(t: np.ndarray, pairs: np.ndarray, q: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What the third direction adds, made orthogonal by hand: it vanishes where b is the last step."""
+    third = _basis(t, *pairs.T)[:, :, 2]
+    third = third - np.einsum("ktj,kj->kt", q, np.einsum("ktj,kt->kj", q, third))
+    norm = np.linalg.norm(third, axis=1, keepdims=True)
+    return np.square(np.divide(third, norm, out=np.zeros_like(third), where=norm > 1e-9) @ y)
+
+
+def _broken(t: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Level, rise and slope after b (3, C) of the least-squares broken lines of courses y (T, C), and what is left."""
+    basis = _basis(t, a, b)
+    weights = (np.linalg.pinv(basis, rcond=1e-9) @ y.T[:, :, None])[:, :, 0]
+    return weights.T, y - np.einsum("ctj,cj->tc", basis, weights)
+
+
+def _evidence(t: np.ndarray, y: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """BIC of the better of a constant and a straight line, less BIC of the broken line, which leaves `left` (T, C).
+
+    Neighbouring observations of one head resemble each other: T counts as T (1 - c) / (1 + c), c the correlation of
+    neighbours in `left`, so that a wandering course does not pass for three phases.
+    """
+    line = np.stack([np.ones_like(t), t], 1)
+    straight = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
+    # A course is never known better than rounding: the floor keeps the logarithm finite.
+    mean = lambda v: np.square(v).mean(0) + 1e-12
+    c = np.clip((left[1:] * left[:-1]).mean(0) / mean(left), 0, 0.98)
+    count = len(t) * (1 - c) / (1 + c)
+    bic = lambda error, parameters: count * np.log(mean(error)) + parameters * np.log(np.maximum(count, 1))
+    return np.minimum(bic(y - y.mean(0), 1), bic(straight, 2)) - bic(left, 5)
