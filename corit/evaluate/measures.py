@@ -9,22 +9,29 @@ import numpy as np
 
 from corit.data.protocols import METRICS
 from corit.errors import DataError
-from corit.evaluate import metrics
+from corit.evaluate.curve import Curve, Ranking
 from corit.evaluate.metrics import Estimate, check, percentile, resample
 
-# Labels (n), probabilities (n) and the threshold that validation rows gave -> a number.
-Measure = Callable[[np.ndarray, np.ndarray, float], float]
 
-MEASURES: dict[str, Measure] = {
-    "auc": lambda y, p, t: metrics.auc(y, p),
-    "ap": lambda y, p, t: metrics.average_precision(y, p),
-    "acc": lambda y, p, t: metrics.accuracy(y, p),
-    "acc-val": lambda y, p, t: metrics.accuracy(y, p, t),
-    "eer": lambda y, p, t: metrics.equal_error_rate(y, p),
-    "eer-interpolated": lambda y, p, t: metrics.equal_error_rate_interpolated(y, p),
-    "tpr@1": lambda y, p, t: metrics.tpr_at_fpr(y, p, 0.01),
-    "tpr@5": lambda y, p, t: metrics.tpr_at_fpr(y, p, 0.05),
-    "ece": lambda y, p, t: metrics.calibration_error(y, p),
+@dataclass(frozen=True)
+class Drawn:
+    """What a metric is read from: the curve of some draw of a head's rows, its calibration error, its threshold."""
+
+    curve: Curve
+    calibration_error: float
+    threshold: float
+
+
+MEASURES: dict[str, Callable[[Drawn], float]] = {
+    "auc": lambda d: d.curve.auc(),
+    "ap": lambda d: d.curve.average_precision(),
+    "acc": lambda d: d.curve.accuracy(0.5),
+    "acc-val": lambda d: d.curve.accuracy(d.threshold),
+    "eer": lambda d: d.curve.equal_error_rate(),
+    "eer-interpolated": lambda d: d.curve.equal_error_rate_interpolated(),
+    "tpr@1": lambda d: d.curve.tpr_at_fpr(0.01),
+    "tpr@5": lambda d: d.curve.tpr_at_fpr(0.05),
+    "ece": lambda d: d.calibration_error,
 }
 TITLES: dict[str, str] = {
     "auc": "AUC",
@@ -70,12 +77,14 @@ def estimates(
     unknown = [n for n in names if n not in MEASURES]
     if unknown:
         raise DataError(f"no metric {', '.join(unknown)}; there are {', '.join(MEASURES)}")
-    whole = _medians(columns, names, np.arange(len(columns.labels)))
-    table = np.array([_medians(columns, names, r) for r in resample(columns.labels, columns.groups, draws, seed)])
-    return {n: percentile(whole[i], table[:, i], level) for i, n in enumerate(names)}
+    heads = [(Ranking(columns.labels, s), float(t)) for s, t in zip(columns.scores, columns.thresholds, strict=True)]
+    whole = _medians(heads, names, None)
+    rows, n = resample(columns.labels, columns.groups, draws, seed), len(columns.labels)
+    table = np.array([_medians(heads, names, np.bincount(r, minlength=n).astype(float)) for r in rows])
+    return {m: percentile(whole[i], table[:, i], level) for i, m in enumerate(names)}
 
 
-def _medians(columns: Columns, names: Sequence[str], rows: np.ndarray) -> list[float]:
-    y = columns.labels[rows]
-    heads = [(s[rows], float(t)) for s, t in zip(columns.scores, columns.thresholds, strict=True)]
-    return [float(np.median([MEASURES[n](y, p, t) for p, t in heads])) for n in names]
+def _medians(heads: Sequence[tuple[Ranking, float]], names: Sequence[str], times: np.ndarray | None) -> list[float]:
+    error = "ece" in names
+    drawn = [Drawn(r.curve(times), r.calibration_error(times) if error else 0.0, t) for r, t in heads]
+    return [float(np.median([MEASURES[n](d) for d in drawn])) for n in names]

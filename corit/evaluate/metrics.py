@@ -1,4 +1,4 @@
-"""Metrics of scores against labels, with bootstrap intervals: scikit-learn's where it has them."""
+"""Metrics of scores against labels, with bootstrap intervals; scikit-learn's values, in the time a bootstrap needs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score, roc_curve
 
 from corit.errors import DataError
+from corit.evaluate.curve import Ranking
 from corit.seeding import generator
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -25,24 +25,17 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     """AP with the fakes as positives: sum of precision times recall gained, no interpolation."""
-    return float(average_precision_score(labels, scores))
+    return Ranking(labels, scores).curve().average_precision()
 
 
 def equal_error_rate(labels: np.ndarray, scores: np.ndarray) -> float:
     """EER at the ROC vertex where the two error rates are nearest, as the field's benchmark reports it: its FPR."""
-    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
-    return float(fpr[np.argmin(np.abs(1 - tpr - fpr))])
+    return Ranking(labels, scores).curve().equal_error_rate()
 
 
 def equal_error_rate_interpolated(labels: np.ndarray, scores: np.ndarray) -> float:
     """EER where the ROC curve, joined by straight lines, crosses FPR = 1 - TPR."""
-    fpr, tpr, _ = roc_curve(labels, scores, drop_intermediate=False)
-    gap = fpr - (1 - tpr)  # rises from -1 to 1 along the curve
-    k = int(np.argmax(gap >= 0))
-    if gap[k] == 0:
-        return float(fpr[k])
-    t = -gap[k - 1] / (gap[k] - gap[k - 1])
-    return float(fpr[k - 1] + t * (fpr[k] - fpr[k - 1]))
+    return Ranking(labels, scores).curve().equal_error_rate_interpolated()
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
@@ -52,8 +45,7 @@ def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> 
 
 def tpr_at_fpr(labels: np.ndarray, scores: np.ndarray, fpr: float) -> float:
     """Largest share of fakes found by a threshold whose false-positive rate is at most `fpr`."""
-    false, true, _ = roc_curve(labels, scores, drop_intermediate=False)
-    return float(true[false <= fpr + 1e-12].max())
+    return Ranking(labels, scores).curve().tpr_at_fpr(fpr)
 
 
 def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:

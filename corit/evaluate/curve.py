@@ -1,0 +1,101 @@
+"""The ROC curve as counts, sorted once: what every metric is read from, also of rows that were drawn several times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+BINS = 15  # of the calibration error
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Fakes and reals called fake as the threshold falls: tp, fp (m + 1) from 0; thresholds (m), falling.
+
+    A threshold is a score that occurs, so that ties move both counts at once. Where rows were drawn, draws are counted.
+    """
+
+    tp: np.ndarray
+    fp: np.ndarray
+    thresholds: np.ndarray
+
+    @property
+    def tpr(self) -> np.ndarray:
+        """Share of the fakes found, (m + 1)."""
+        return self.tp / self.tp[-1]
+
+    @property
+    def fpr(self) -> np.ndarray:
+        """Share of the reals called fake, (m + 1)."""
+        return self.fp / self.fp[-1]
+
+    def auc(self) -> float:
+        """The area under it; a tie counts one half."""
+        return float(np.sum(np.diff(self.fp) * (self.tp[1:] + self.tp[:-1])) / (2 * self.fp[-1] * self.tp[-1]))
+
+    def average_precision(self) -> float:
+        """Sum of precision times recall gained, no interpolation."""
+        called = np.maximum(self.tp[1:] + self.fp[1:], 1)
+        return float(np.sum(np.diff(self.tp) * self.tp[1:] / called) / self.tp[-1])
+
+    def accuracy(self, threshold: float) -> float:
+        """Share on the right side of a threshold; a score at it counts as fake."""
+        k = int(np.searchsorted(-self.thresholds, -threshold, side="right"))
+        return float((self.tp[k] + self.fp[-1] - self.fp[k]) / (self.tp[-1] + self.fp[-1]))
+
+    def equal_error_rate(self) -> float:
+        """The FPR at the vertex where the two error rates are nearest."""
+        fpr = self.fpr
+        return float(fpr[np.argmin(np.abs(1 - self.tpr - fpr))])
+
+    def equal_error_rate_interpolated(self) -> float:
+        """The FPR where the curve, joined by straight lines, crosses FPR = 1 - TPR."""
+        fpr = self.fpr
+        gap = fpr - (1 - self.tpr)  # rises from -1 to 1 along the curve
+        k = int(np.argmax(gap >= 0))
+        if gap[k] == 0:
+            return float(fpr[k])
+        t = -gap[k - 1] / (gap[k] - gap[k - 1])
+        return float(fpr[k - 1] + t * (fpr[k] - fpr[k - 1]))
+
+    def tpr_at_fpr(self, fpr: float) -> float:
+        """The largest TPR with an FPR of at most `fpr`."""
+        return float(self.tpr[self.fpr <= fpr + 1e-12].max())
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Labels (n) and scores (n) of rows, from which curves of draws of them are made without sorting again."""
+
+    labels: np.ndarray
+    scores: np.ndarray
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(-self.scores, kind="stable")
+
+    @cached_property
+    def _sorted(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Labels in falling order of score, the last place of each run of equal scores, and those scores."""
+        s = self.scores[self._order]
+        ends = np.flatnonzero(np.append(s[1:] != s[:-1], True))
+        return self.labels[self._order], ends, s[ends]
+
+    @cached_property
+    def _bins(self) -> np.ndarray:
+        return np.clip((self.scores * BINS).astype(int), 0, BINS - 1)
+
+    def curve(self, times: np.ndarray | None = None) -> Curve:
+        """The curve of all rows, or of each row so many times (n)."""
+        labels, ends, thresholds = self._sorted
+        w = np.ones(len(labels)) if times is None else times[self._order]
+        tp, called = np.cumsum(w * labels)[ends], np.cumsum(w)[ends]
+        return Curve(np.concatenate([[0.0], tp]), np.concatenate([[0.0], called - tp]), thresholds)
+
+    def calibration_error(self, times: np.ndarray | None = None) -> float:
+        """Mean over equal-width bins of |share of fakes - mean probability|, by the bin's share of the rows."""
+        w = np.ones(len(self.labels)) if times is None else times
+        gap = np.bincount(self._bins, w * (self.labels - self.scores), minlength=BINS)
+        return float(np.abs(gap).sum() / w.sum())
