@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +105,9 @@ class Film:
         choose(1, wanted, choice)
         if wanted is None or choice == "even":
             self.count = self._survey()
-            targets = None if wanted is None else choose(self.count, wanted, choice)
+            targets: Sequence[int] | None = None if wanted is None else choose(self.count, wanted, choice)
         else:
-            targets = list(range(wanted))
+            targets = range(wanted)
         decoded = had = 0
         for frame in self._decode(targets):
             decoded += 1
@@ -131,10 +131,10 @@ class Film:
         packets.release()
         return frames_of(self.count, self.fps, held, last)
 
-    def _decode(self, targets: list[int] | None) -> Iterator[Frame | None]:
+    def _decode(self, targets: Sequence[int] | None) -> Iterator[Frame | None]:
         """Each frame up to the last chosen one or the end; None where it is not chosen or is damaged."""
-        chosen = None if targets is None else set(targets)
-        end = math.inf if targets is None else max(targets, default=-1)
+        chosen = set(targets) if isinstance(targets, list) else targets
+        end = targets[-1] if targets else math.inf
         index = 0
         while index <= end and self._capture.grab():
             self._seconds = self._time(index)
@@ -151,7 +151,7 @@ class Film:
         ok, pixels = self._capture.retrieve()
         return Frame(index, self._seconds, np.ascontiguousarray(pixels[..., ::-1])) if ok else None
 
-    def _ending(self, decoded: int, had: int, targets: list[int] | None) -> Ending:
+    def _ending(self, decoded: int, had: int, targets: Sequence[int] | None) -> Ending:
         asked = self.count if targets is None else len(targets)
         reached = self.count if targets is None else targets[-1] + 1
         if decoded >= reached - 1 and had >= asked - 1:
@@ -170,8 +170,10 @@ def frames_of(announced: int, fps: float, held: int, last: float) -> int:
     many encoders announce one frame too many. Where the end is missing, what is announced counts, unless the frames
     that are there come at less than half the announced rate: then it is guessed from theirs.
     """
-    if not (announced and held and fps):
+    if not (announced and held):
         return held or announced
+    if not fps:
+        return held if held >= announced - 1 else announced
     shown = last + last / (held - 1) if held > 1 and last else held / fps
     length = announced / fps
     if shown >= length - max(SLACK, 1.01 * shown / held):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
+
 import cv2
 import numpy as np
 
 from corit.seeding import generator
 
-CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
+CODECS = {".mp4": "mp4v", ".avi": "MJPG", ".mkv": "mp4v"}
 
 
 def grey(k):
@@ -48,4 +50,54 @@ def damage(path, target, share=0.5):
     middle = int(start + share * (end - start))
     data[middle:end] = bytes(end - middle)
     target.write_bytes(bytes(data))
+    return target
+
+
+def front(path, target):
+    """The same MP4 with its index (moov) in front, as files for the web have it."""
+    data = path.read_bytes()
+    at = data.find(b"moov") - 4
+    size = int.from_bytes(data[at : at + 4])
+    start = data.find(b"mdat") - 4
+    moov = bytearray(data[at : at + size])
+    table = moov.find(b"stco") + 8
+    for entry in range(int.from_bytes(moov[table : table + 4])):
+        where = table + 4 + 4 * entry
+        moov[where : where + 4] = (int.from_bytes(moov[where : where + 4]) + size).to_bytes(4)
+    target.write_bytes(data[:start] + moov + data[start:at] + data[at + size :])
+    return target
+
+
+def turned(path, target):
+    """The same MP4, held turned by a quarter to the right: the matrix of its track header says so."""
+    data = bytearray(path.read_bytes())
+    at = data.find(b"tkhd") + 44
+    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    target.write_bytes(data)
+    return target
+
+
+def uneven(path, target, durations):
+    """The same MP4 with its frames shown for so many units each, 1,024 to a tenth of a second."""
+    data = path.read_bytes()
+    at = data.find(b"stts") - 4
+    size = int.from_bytes(data[at : at + 4])
+    table = struct.pack(">4sII", b"stts", 0, len(durations)) + b"".join(struct.pack(">II", 1, d) for d in durations)
+    data = data.replace(b"edts", b"free")  # else the edit list ends the film at its old length
+    made = bytearray(data[:at] + (len(table) + 4).to_bytes(4) + table + data[at + size :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        where = made.find(box) - 4
+        made[where : where + 4] = (int.from_bytes(made[where : where + 4]) + len(table) + 4 - size).to_bytes(4)
+    total = made.find(b"mdhd") + 20
+    made[total : total + 4] = sum(durations).to_bytes(4)
+    target.write_bytes(made)
+    return target
+
+
+def hidden(path, target, frames):
+    """The same MP4 with its first frames hidden by an edit list, as programs trim that do not encode again."""
+    data = bytearray(path.read_bytes())
+    at = data.find(b"elst") + 16
+    data[at : at + 4] = (frames * 1024).to_bytes(4)
+    target.write_bytes(data)
     return target

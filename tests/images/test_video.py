@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from io import BytesIO
 
 import numpy as np
@@ -11,10 +13,10 @@ from PIL import Image
 
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images.choice import choose
-from corit.images.video import Film, read_video
+from corit.images.video import Film, frames_of, is_film, read_video
 
 
-@pytest.fixture(scope="module", params=[".mp4", ".avi"])
+@pytest.fixture(scope="module", params=[".mp4", ".avi", ".mkv"])
 def film(request, tmp_path_factory):
     return films.write(tmp_path_factory.mktemp("films") / f"film{request.param}")
 
@@ -79,9 +81,15 @@ def test_frames_come_one_by_one_and_the_end_is_told_at_the_end(mp4):
     assert (opened.ending.status, opened.ending.missing) == ("ok", 0)
 
 
+def front(tmp):
+    return films.front(films.write(tmp / "whole.mp4"), tmp / "front.mp4")
+
+
 CUTS = {
     "bytes missing": lambda tmp: films.cut(films.write(tmp / "whole.avi"), tmp / "cut.avi"),
     "pictures damaged": lambda tmp: films.damage(films.write(tmp / "whole.mp4"), tmp / "cut.mp4"),
+    "index in front": lambda tmp: films.cut(front(tmp), tmp / "cut.mp4", share=0.7),
+    "no index": lambda tmp: films.cut(films.write(tmp / "whole.mkv"), tmp / "cut.mkv"),
 }
 
 
@@ -94,6 +102,90 @@ def test_a_cut_video_gives_what_it_has_and_says_so(tmp_path, how, wanted):
     assert indices == choose(20, wanted, "even")[: len(indices)]  # the frames that the whole video would give
     assert video.status == "truncated"
     assert f"{len(indices)} of {wanted or 20} chosen frames" in video.reason
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_the_first_frames_of_a_cut_video_say_so_too(tmp_path, how):
+    video = read_video(CUTS[how](tmp_path), 18, "first")
+    assert [f.index for f in video.frames] == list(range(len(video.frames)))
+    assert (video.status, video.count) == ("truncated", 20)
+    assert f"{len(video.frames)} of 18 chosen frames" in video.reason
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_an_mp4_whose_index_is_cut_off_is_unreadable(mp4, tmp_path, share):
+    with pytest.raises(UnreadableError, match="damaged, cut short"):
+        read_video(films.cut(mp4, tmp_path / "cut.mp4", share))
+
+
+def test_where_the_index_lies_makes_no_difference(mp4, tmp_path):
+    moved = read_video(films.front(mp4, tmp_path / "front.mp4"), 8)
+    assert (shown(moved.frames), moved.count, moved.status) == (EVEN[8], 20, "ok")
+
+
+def test_frames_come_upright(mp4, tmp_path):
+    corner = np.zeros((48, 64, 3), np.uint8)
+    corner[:24, :32] = 220
+    upright = films.write(tmp_path / "upright.mp4", shown=[corner] * 2)
+    video = read_video(films.turned(upright, tmp_path / "turned.mp4"))
+    pixels = video.frames[0].pixels
+    assert (pixels.shape, video.size) == ((64, 48, 3), (48, 64))
+    assert pixels[:30, 26:].mean() > 180  # what was top left is top right
+    assert pixels[:30, :22].mean() < 30
+
+
+def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
+    path = films.uneven(mp4, tmp_path / "uneven.mp4", [1024] * 10 + [5 * 1024] * 10)
+    video = read_video(path)
+    assert (video.count, video.status) == (20, "ok")
+    expected = [*(k / 10 for k in range(10)), *(1 + k / 2 for k in range(10))]
+    assert [f.seconds for f in video.frames] == pytest.approx(expected, abs=1e-3)
+    assert [f.index for f in read_video(path, 4).frames] == EVEN[4]
+
+
+def test_frames_that_an_edit_hides_are_no_silent_loss(mp4, tmp_path):
+    video = read_video(films.hidden(mp4, tmp_path / "hidden.mp4", 6))
+    assert shown(video.frames) == list(range(6, 20))
+    assert video.status == "truncated"
+    assert "hidden by an edit" in video.reason
+
+
+WHOLE = {  # announced, a second, there, time of the last -> how many the whole video has
+    "as announced": ((120, 30, 120, 119 / 30), 120),
+    "one too many announced": ((121, 30, 120, 119 / 30), 120),
+    "one too few announced": ((119, 30, 120, 119 / 30), 120),
+    "a length that sound makes longer": ((122, 30, 120, 119 / 30), 120),
+    "a rate in thousandths": ((4000, 1000, 120, 119 / 30), 120),
+    "a rate that the frames do not keep": ((379, 30, 120, 12.59), 120),
+    "slow frames, one of them missing": ((20, 1, 19, 18.0), 19),
+    "cut": ((120, 30, 58, 57 / 30), 120),
+    "cut in thousandths": ((4000, 1000, 60, 59 / 30), 120),
+    "two missing at ten a second": ((22, 10, 20, 1.9), 22),
+    "nothing announced": ((0, 30, 120, 119 / 30), 120),
+    "no rate": ((100, 0, 99, 2.0), 99),
+    "no rate, cut": ((100, 0, 60, 2.0), 100),
+    "no times": ((120, 30, 120, 0.0), 120),
+    "no times, cut": ((120, 30, 60, 0.0), 120),
+    "one frame": ((1, 30, 1, 0.0), 1),
+    "nothing there": ((120, 30, 0, 0.0), 120),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_how_many_frames_a_whole_video_has(name):
+    given, expected = WHOLE[name]
+    assert frames_of(*given) == expected
+
+
+def test_a_wrong_rate_and_count_do_not_change_the_choice(mp4):
+    opened = Film(mp4)
+    opened.count, opened.fps = 2000, 1000.0
+    assert [f.index for f in opened.frames(4)] == EVEN[4]
+    assert (opened.count, opened.ending.status) == (20, "ok")
+    first = Film(mp4)
+    first.count = 3  # too few announced
+    assert len(list(first.frames(10, "first"))) == 10
+    assert len(list(Film(mp4).frames(10**12, "first"))) == 20
 
 
 def test_a_cut_behind_the_chosen_frames_does_no_harm(tmp_path):
@@ -144,6 +236,7 @@ def test_what_is_no_video_is_refused_in_words(tmp_path, name):
     data, kind, words = BAD[name]
     path = tmp_path / "x.mp4"
     path.write_bytes(data)
+    assert is_film(str(path)) == (name == "header")
     with pytest.raises(kind, match=words):
         read_video(path)
 
@@ -168,3 +261,36 @@ def test_what_is_not_there_is_refused(tmp_path, path):
 def test_a_choice_that_there_is_not_is_refused(mp4, wanted, rule, words):
     with pytest.raises(DataError, match=words):
         read_video(mp4, wanted, rule)
+
+
+def test_huge_frames_are_refused(mp4, monkeypatch):
+    monkeypatch.setattr("corit.images.video.MEGAPIXELS", 0.003)
+    with pytest.raises(UnreadableError, match="64 x 48 pixels, more than"):
+        read_video(mp4)
+
+
+def test_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    films.write(tmp_path / "film.mp4").rename(tmp_path / "concat:film.mp4")
+    assert len(read_video("concat:film.mp4").frames) == 20
+    assert is_film("concat:film.mp4")
+    assert not is_film("absent.mp4")
+
+
+def test_the_decoder_writes_nothing_of_a_damaged_file(mp4, tmp_path):
+    """In a process of its own, since the decoder decides at its first use how much it writes."""
+    cut = films.cut(films.front(mp4, tmp_path / "front.mp4"), tmp_path / "cut.mp4", share=0.7)
+    gone = films.cut(mp4, tmp_path / "gone.mp4", share=0.5)
+    code = """
+import sys
+from corit.errors import UnreadableError
+from corit.images.video import read_video
+print(read_video(sys.argv[1]).status)
+try:
+    read_video(sys.argv[2])
+except UnreadableError as err:
+    print(err)
+"""
+    done = subprocess.run([sys.executable, "-c", code, cut, gone], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("truncated\ngone.mp4 is called a video")
+    assert done.stderr == ""
