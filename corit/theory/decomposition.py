@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from corit.theory.curvature import Extreme, lambda_max, stable_rank
@@ -16,7 +17,8 @@ class Decomposition:
     """(13)-(15) of heads (...) on n rows taken as the whole population; every field is measured on its own.
 
     hessian, misfit: tr H and tr R (...), R = -E[(second derivative of p)/p]. moments: norm(gbar)^2, tr Sigma and n.
-    largest: lambda_max of H with its residual. Where H vanishes, or a head diverged, factors and radius are NaN.
+    largest: lambda_max of H with its residual. Where tr H <= 0, which no linear or ReLU head can have but by
+    vanishing, (13) has no meaning and is NaN, as for a diverged head; `ratio` needs lambda_max > 0 only.
     """
 
     hessian: Tensor
@@ -61,8 +63,8 @@ class Decomposition:
 
     @property
     def lemma(self) -> Tensor:
-        """(33), 1 - tr R / tr H (...): never negative by Lemma 2."""
-        return 1 - self.misfit / self.hessian
+        """(33), 1 - tr R / tr H (...): never negative by Lemma 2, which like (13) speaks of tr H > 0; else NaN."""
+        return torch.where(self.hessian > 0, 1 - self.misfit / self.hessian, torch.nan)
 
     @property
     def misspecification(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from corit.errors import FitError
 from corit.theory.likelihood import Likelihood
+
+LIMIT = 2**22  # numbers in the largest tensor of the mini-batches that are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def moments(likelihood: Likelihood) -> Moments:
     return Moments(signal, (likelihood.squared_norms().mean(-1) - signal).clamp_min(0), likelihood.count)
 
 
-def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = 2**24) -> Moments:
+def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -> Moments:
     """(4)'s two parts with g the gradient of a mini-batch, batches (m, B) of row indices; `count` is m.
 
     For batches of B drawn afresh, tr Cov is 1/B of a sample's, so the ratio is about B times the sample's; drawn from
@@ -56,11 +59,24 @@ def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = 2**24) -
     _require(len(batches))
     total = torch.zeros_like(likelihood.point)
     squares = torch.zeros_like(likelihood.point[..., 0])
-    for index in batches.split(max(1, limit // max(1, likelihood.point.numel()))):
-        g = likelihood.on(index).gradient()
+    for here in in_parts(likelihood, batches, limit):
+        g = here.gradient()
         total, squares = total + g.sum(0), squares + g.square().sum((0, -1))
     signal = (total / len(batches)).square().sum(-1)
     return Moments(signal, (squares / len(batches) - signal).clamp_min(0), len(batches))
+
+
+def in_parts(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT, radii: int = 0) -> Iterator[Likelihood]:
+    """The likelihood on mini-batches (m, B), a few at a time, heads (c, ...): about `limit` numbers in the largest.
+
+    radii: how many logits a row will have beside its own. Raises FitError for batches of another shape.
+    """
+    if batches.ndim != 2 or not batches.numel():
+        raise FitError(f"expected mini-batches (m, B) of row indices, got {tuple(batches.shape)}")
+    heads, size = likelihood.point[..., 0].numel(), likelihood.point.shape[-1]
+    numbers = max(heads * size, batches.shape[1] * size, batches.shape[1] * heads * (1 + radii), 1)
+    for index in batches.split(max(1, limit // numbers)):
+        yield likelihood.on(index)
 
 
 def balanced_batches(count: int, size: int, epochs: int, rng: torch.Generator) -> Tensor:
