@@ -396,6 +396,11 @@ def pretrain(
     return 0
 
 
+app.command(
+    "corit.commands.findings:findings", name="findings", help="Test the paper's claims in the miniature, with controls."
+)
+
+
 def _landmarks(path: Path | None) -> Landmarks | None:
     from corit.data.landmarks import read_landmarks
 

@@ -1,0 +1,35 @@
+"""`corit findings`: the paper's claims tested in the miniature."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def findings(
+    *, out: Path = Path("runs/findings"), quick: bool = False, photos: Path | None = None, workers: int = 2
+) -> int:
+    """Test the paper's claims in the miniature: freeze the knobs on validation, measure, and say what was shown.
+
+    Parameters
+    ----------
+    out: folder for claims.json, the encoders, the features and every measurement; run again to go on
+    quick: a tiny plan that takes a minute and shows nothing but that it runs
+    photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
+    workers: processes that measure, 0 for none
+    """
+    from corit.features.extract import progress_bar
+    from corit.findings.plan import Plan, tiny
+    from corit.findings.run import run
+    from corit.findings.table import table
+
+    with progress_bar("findings") as progress:
+        found = run(
+            out,
+            tiny() if quick else Plan(),
+            photos=photos,
+            workers=workers,
+            say=lambda what, done, total: progress(done, total),
+        )
+    print(table(found))
+    print(out / "claims.json")
+    return 0

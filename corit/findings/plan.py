@@ -1,0 +1,173 @@
+"""What is measured: worlds, encoders, variants of the model, settings of the head, radii; all of it before any number.
+
+An encoder seed is a data seed too: encoder s was pretrained on faces of world s and is measured on identities of world
+s, so that intervals over encoder seeds contain new encoders, new people and new forgeries at once. The controls have
+one seed each and are compared with the semantic encoder of the same world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from corit.errors import DataError
+from corit.recipe import Recipe
+from corit.world.forgeries import KINDS
+from corit.world.miniature import MiniatureSpec
+
+SUBTLE, OVERT = ("F2F", "NT"), ("DF", "FS")
+MAIN = "semantic"
+CONTROLS = ("random", "attributes", "pixels")
+TARGETS = (MAIN, *CONTROLS)
+
+# Changes of the default recipe. `pool` pools regions without injecting them; `plain` does so without the mask as well.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "unifd": {"model.kind": "unifd"},
+    "corit": {},
+    "no-mask": {"model.rrm": False},
+    "pool": {"model.inject": False},
+    "plain": {"model.inject": False, "model.rrm": False},
+}
+
+# Feature sets that are read from another variant's store: how, and from which.
+DERIVED = {"corit-class": "corit", "corit-narrow": "corit"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One sweep: an encoder, a feature set at some layers, a head and a scaling."""
+
+    target: str
+    seed: int
+    variant: str
+    head: str
+    scaling: str
+    layers: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return f"{self.target}-{self.seed}.{self.variant}.{self.head}.{self.scaling}"
+
+    @property
+    def store(self) -> str:
+        """The variant whose store it reads."""
+        return DERIVED.get(self.variant, self.variant)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes and grids. rhos: of the sweeps, 0 first. watched: SAM's radius where courses are followed.
+
+    steps, batch: of pretraining the encoders that are missing; extra_steps: of the controls'. photographs: whether
+    they must see any. pictures_read: how many pictures the proxy is measured on.
+    """
+
+    train: int = 80
+    val: int = 30
+    test: int = 60
+    pictures: int = 4
+    encoders: tuple[int, ...] = (0, 1, 2)
+    targets: tuple[str, ...] = TARGETS
+    heads: tuple[int, ...] = (0, 1, 2, 3, 4)
+    layers: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7, 8)
+    some_layers: tuple[int, ...] = (4, 6, 8)
+    rhos: tuple[float, ...] = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 20.0)
+    refine: int = 3
+    watched: float = 0.05
+    watch_every: int = 10
+    epochs: tuple[int, ...] = (5, 10, 20, 30)
+    linear_rates: tuple[float, ...] = (0.1, 0.5, 2.0)
+    perceptron_rates: tuple[float, ...] = (0.0003, 0.001, 0.003)
+    steps: int = 3000
+    extra_steps: int = 1500
+    batch: int = 128
+    faces: int = 30_000
+    photographs: bool = True
+    pictures_read: int = 240
+
+    def __post_init__(self) -> None:
+        if not self.encoders or not self.heads or len(self.rhos) < 2 or self.rhos[0] != 0:
+            raise DataError(
+                f"expected encoder seeds, head seeds and radii that begin with 0, got {self.encoders}, {self.heads}, "
+                f"{self.rhos}"
+            )
+        unknown = sorted(set(self.targets) - set(TARGETS))
+        if unknown or MAIN not in self.targets:
+            raise DataError(f"expected targets among {', '.join(TARGETS)}, {MAIN} with them; got {self.targets}")
+
+    def world(self, seed: int) -> MiniatureSpec:
+        """The world of an encoder seed."""
+        return MiniatureSpec(seed, self.train, self.val, self.test, self.pictures)
+
+    def encoders_of(self, target: str) -> tuple[int, ...]:
+        """The seeds of a target: all of the main one's, the first of a control's."""
+        return self.encoders if target == MAIN else self.encoders[:1]
+
+    @property
+    def all_encoders(self) -> list[tuple[str, int]]:
+        """(target, seed) of every encoder."""
+        return [(t, s) for t in self.targets for s in self.encoders_of(t)]
+
+    def variants_of(self, target: str) -> tuple[str, ...]:
+        """The variants that are extracted with an encoder."""
+        return tuple(VARIANTS) if target == MAIN else ("unifd", "corit")
+
+    @property
+    def settings(self) -> list[Setting]:
+        """Every sweep over radii."""
+        main = [(v, h) for v in ("unifd", "corit") for h in ("mlp", "linear")]
+        found = [Setting(MAIN, s, v, h, "standard", self.layers) for s in self.encoders for v, h in main]
+        others = ("no-mask", "pool", "plain", *DERIVED)
+        found += [Setting(MAIN, s, v, "mlp", "standard", self.some_layers) for s in self.encoders for v in others]
+        found += [Setting(MAIN, s, v, h, "whiten", self.some_layers) for s in self.encoders for v, h in main]
+        controls = [t for t in self.targets if t != MAIN]
+        found += [
+            Setting(t, s, v, "mlp", "standard", self.layers if v == "unifd" else self.some_layers)
+            for t in controls
+            for s in self.encoders_of(t)
+            for v in ("unifd", "corit")
+        ]
+        return found
+
+    @property
+    def watched_settings(self) -> list[Setting]:
+        """Every setting whose training is followed."""
+        return [s for s in self.settings if s.target == MAIN and s.scaling == "standard" and s.layers == self.layers]
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field, and the kinds of forgery."""
+        return {**asdict(self), "kinds": list(KINDS)}
+
+
+def recipe(variant: str, backbone: str, digest: str) -> Recipe:
+    """The recipe of a stored variant."""
+    return Recipe().replace(**{"backbone.name": backbone, "backbone.weights": digest, **VARIANTS[variant]})
+
+
+def tiny() -> Plan:
+    """A plan of seconds, which exercises everything and shows nothing."""
+    return replace(
+        Plan(),
+        train=6,
+        val=3,
+        test=4,
+        pictures=2,
+        encoders=(0, 1),
+        targets=(MAIN, "random"),
+        heads=(0, 1),
+        layers=(1, 8),
+        some_layers=(8,),
+        rhos=(0.0, 0.1, 1.0, 10.0),
+        refine=1,
+        watch_every=1,
+        epochs=(8, 10),
+        linear_rates=(0.5,),
+        perceptron_rates=(0.001,),
+        steps=2,
+        extra_steps=2,
+        batch=8,
+        faces=40,
+        photographs=False,
+        pictures_read=10,
+    )
