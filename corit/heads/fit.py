@@ -232,6 +232,7 @@ class _Plan:
         progress: Callable[[int, int], None] | None,
     ) -> list[_Run]:
         """Train lanes (problem, index into seeds) with radii rho (L, R); the groups come back in the lanes' order."""
+        # One thread a group and none within: products this small gain nothing by waiting for each other.
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         size = self.size(len(lanes), rho.shape[1], threads)
         starts = range(0, len(lanes), size)
@@ -242,7 +243,7 @@ class _Plan:
             run = _Run(self.problems, self.recipe, rho[chosen], self.seeds, lanes[chosen], self.device, self.dtype)
             return run.train(self.steps, observer, observe_at, ticks, stop)
 
-        if len(starts) == 1 or threads == 1:
+        if threads == 1:
             return [work(start) for start in starts]
         try:
             with ThreadPoolExecutor(min(threads, len(starts)), initializer=lambda: torch.set_num_threads(1)) as pool:
