@@ -1,0 +1,167 @@
+"""The stability condition (3) itself, by mini-batches; how often it fails below (8)'s radius, and how tight (8) is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from corit.errors import FitError
+from corit.theory.cor import step_radius
+from corit.theory.curvature import lambda_max
+from corit.theory.likelihood import Likelihood
+from corit.theory.moments import LIMIT, balanced_batches, in_parts
+
+FRACTIONS = (0.25, 0.5, 0.75, 0.99)
+
+
+@dataclass(frozen=True)
+class Stability:
+    """(3) for heads (...) at K radii: means over m mini-batches of B rows, with the gradient of all rows.
+
+    inner (..., K): E_B<grad Loss_B(w + e_B), grad Loss(w)>, exact for the mini-batches given. error (..., K): its
+    standard error where balanced mini-batches stand for all that could be drawn: that of the change by e_B, for
+    without it their mean is norm(grad Loss)^2 exactly. opposed (..., K): share of mini-batches
+    whose own inner product is not positive. own (..., K): least over mini-batches of <grad Loss_B(w + e_B),
+    grad Loss_B(w)> / norm(grad Loss_B(w))^2, which convexity keeps at 1 or more.
+    """
+
+    rhos: Tensor
+    inner: Tensor
+    error: Tensor
+    opposed: Tensor
+    own: Tensor
+    size: int
+    count: int
+
+    @property
+    def holds(self) -> Tensor:
+        """Whether (3) holds (..., K)."""
+        return self.inner > 0
+
+
+def stability(likelihood: Likelihood, batches: Tensor, rhos: Tensor, limit: int = LIMIT) -> Stability:
+    """(3) at radii (K), or (..., K) for each head its own, over mini-batches (m, B) of row indices.
+
+    e_B = rho g_B / norm(g_B) as in (2). With balanced batches the mini-batch gradients average to the full one. limit:
+    numbers held at a time. Raises FitError for negative radii or batches of another shape.
+    """
+    if bool((rhos < 0).any()):
+        raise FitError(f"expected radii rho >= 0, got {rhos[rhos < 0].tolist()[:5]}")
+    full = likelihood.gradient()
+    terms, changes, own = [], [], []
+    for here in in_parts(likelihood, batches, limit, rhos.shape[-1]):
+        g = here.gradient()
+        norm = g.norm(dim=-1, keepdim=True)
+        unit = torch.where(norm > 0, g / norm, 0.0)
+        seen = here.along(unit, rhos, torch.stack([full.expand_as(g), unit], -2))  # (c, ..., K, 2)
+        terms.append(seen[..., 0])
+        changes.append(seen[..., 0] - (g * full).sum(-1)[..., None])
+        own.append(torch.where(norm > 0, seen[..., 1] / norm, math.inf))  # no gradient, no opposition
+    each = torch.cat(terms)  # (m, ..., K)
+    error = torch.cat(changes).std(0, unbiased=len(each) > 1) / len(each) ** 0.5
+    opposed = (each <= 0).to(each).mean(0)
+    return Stability(rhos, each.mean(0), error, opposed, torch.cat(own).amin(0), batches.shape[1], len(each))
+
+
+@dataclass(frozen=True)
+class Violations:
+    """(3) below (8)'s radius with beta = lambda_max(H) of the population, for heads (...).
+
+    radius (...): norm(grad Loss) / lambda_max(H). relative, error (sizes, ..., fractions): (3)'s left-hand side at
+    fraction * radius and its standard error, over norm(grad Loss)^2.
+    """
+
+    sizes: tuple[int, ...]
+    fractions: tuple[float, ...]
+    radius: Tensor
+    relative: Tensor
+    error: Tensor
+
+    @property
+    def failed(self) -> Tensor:
+        """Where (3) fails (sizes, ..., fractions)."""
+        return self.relative <= 0
+
+    @property
+    def share(self) -> Tensor:
+        """The share of heads for which (3) fails, of those whose numbers are finite (sizes, fractions)."""
+        shape = (len(self.sizes), -1, len(self.fractions))
+        counted = torch.isfinite(self.relative).reshape(shape).sum(1)
+        return self.failed.reshape(shape).sum(1) / counted
+
+
+def violations(
+    likelihood: Likelihood,
+    sizes: Sequence[int],
+    rng: torch.Generator,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    epochs: int = 20,
+    tolerance: float = 1e-4,
+) -> Violations:
+    """How often (8) is wrong when beta is lambda_max(H) of all rows, by batch size.
+
+    Balanced mini-batches, so that each row is seen `epochs` times or more at each size. Raises FitError for a size
+    larger than the set.
+    """
+    squared = likelihood.squared_gradient()
+    radius = step_radius(squared.sqrt(), lambda_max(likelihood.operator(), tolerance=tolerance).value)
+    rhos = radius[..., None] * torch.tensor(fractions).to(radius)
+    relative, error = [], []
+    for size in sizes:
+        found = stability(likelihood, balanced_batches(likelihood.count, size, epochs, rng), rhos)
+        relative.append(found.inner / squared[..., None])
+        error.append(found.error / squared[..., None])
+    return Violations(tuple(sizes), tuple(fractions), radius, torch.stack(relative), torch.stack(error))
+
+
+@dataclass(frozen=True)
+class Tightness:
+    """How far (3) outlives a bound (...): reached (...) is the largest radius up to which (3) was seen to hold.
+
+    Censored, not invented: reached is infinite where (3) held at every radius tried, up to `highest` times the bound,
+    and 0 where it failed already at `lowest` times it. NaN where the bound is not finite.
+    """
+
+    bound: Tensor
+    reached: Tensor
+    lowest: float
+    highest: float
+
+    @property
+    def factor(self) -> Tensor:
+        """reached / bound (...): 1 where (8) is tight, below 1 where it is wrong."""
+        return self.reached / self.bound
+
+
+def tightness(
+    likelihood: Likelihood,
+    batches: Tensor,
+    bound: Tensor,
+    *,
+    lowest: float = 0.1,
+    highest: float = 1e3,
+    grid: int = 41,
+    refine: int = 12,
+) -> Tightness:
+    """The first radius at which (3) fails, in units of a bound (...) such as (8)'s, over mini-batches (m, B).
+
+    It is looked for on a geometric grid of `grid` factors from `lowest` to `highest` and refined by `refine`
+    bisections in log rho; a failure between two grid points that both hold is not seen. Beyond the first failure (3)
+    may hold again: a large radius saturates the logits.
+    """
+    factors = torch.logspace(math.log10(lowest), math.log10(highest), grid, dtype=torch.float64).to(bound)
+    failed = ~stability(likelihood, batches, bound[..., None] * factors).holds
+    some, first = failed.any(-1), failed.to(torch.int8).argmax(-1)
+    low, high = factors[(first - 1).clamp_min(0)], factors[first]
+    for _ in range(refine if bool((some & (first > 0)).any()) else 0):
+        middle = (low * high).sqrt()
+        holds = stability(likelihood, batches, (bound * middle)[..., None]).holds[..., 0]
+        low, high = torch.where(holds, middle, low), torch.where(holds, high, middle)
+    reached = torch.where(some, torch.where(first > 0, low * bound, 0.0), math.inf)
+    reached = torch.where(torch.isfinite(bound), reached, math.nan)
+    return Tightness(bound, reached, lowest, highest)
