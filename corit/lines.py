@@ -119,8 +119,9 @@ class Table:
 
 
 def _csv(values: Iterable[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
+    text, shown = io.StringIO(), [str(v) for v in values]
+    quoting = csv.QUOTE_ALL if any("\r" in v for v in shown) else csv.QUOTE_MINIMAL  # which leaves those alone
+    csv.writer(text, lineterminator="\n", quoting=quoting).writerow(shown)
     return text.getvalue()
 
 

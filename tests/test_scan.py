@@ -1,0 +1,260 @@
+"""Folders of pictures and videos, scanned as a stream: every input has its lines, in every format, once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from data import faces
+from images import films
+from test_detect import detector
+
+from corit import scan
+from corit.errors import DataError
+from corit.lines import FIELDS, Line, Stream, Table, resume
+from corit.report import detect as page
+from corit.videos import score_video
+
+
+def scenes():
+    """A detector of whole pictures."""
+    made = detector()
+    recipe = made.card.recipe.replace(**{"views.domain": "scene"})
+    made.card = replace(made.card, recipe=recipe)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made():
+    return scenes()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two pictures, a video, a cut one, and three files that are not what their names say; a video in a sub-folder."""
+    root = tmp_path_factory.mktemp("mixed")
+    (root / "a").mkdir()
+    for i in range(2):
+        grain = np.random.default_rng(i).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+        cv2.imwrite(str(root / f"b{i}.png"), cv2.resize(grain, (96, 96)))
+    faces.film(root / "a" / "deep.mp4")
+    films.cut(faces.film(root / "whole.avi"), root / "cut.avi", share=0.7)
+    (root / "whole.avi").rename(root / "whole.AVI")
+    (root / "picture.mp4").write_bytes((root / "b0.png").read_bytes())
+    (root / "video.png").write_bytes((root / "a" / "deep.mp4").read_bytes())
+    (root / "zero.mp4").write_bytes(b"")
+    (root / "notes.txt").write_text("no input")
+    return root
+
+
+ORDER = ["b0.png", "b1.png", "video.png", "cut.avi", "picture.mp4", "whole.AVI", "zero.mp4", "a/deep.mp4"]
+STATUS = ["ok", "ok", "unsupported", "truncated", "unsupported", "ok", "unreadable", "ok"]
+
+
+def run(made, capsys, *paths, **asked):
+    scored = scan.run(made, scan.Job(tuple(map(str, paths)), **{"format": "jsonl"} | asked))
+    return scored, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_every_input_has_a_line_with_a_status(made, folder, capsys):
+    scored, lines = run(made, capsys, folder, per="video", frames=4)
+    assert [os.path.relpath(x["path"], folder) for x in lines] == ORDER
+    assert [x["status"] for x in lines] == STATUS
+    assert [x["part"] for x in lines] == ["picture"] * 3 + ["video"] * 5
+    assert all((x["score"] is not None) == (x["status"] in ("ok", "truncated")) == bool(x["verdict"]) for x in lines)
+    assert all(bool(x["reason"]) == (x["status"] != "ok") for x in lines)
+    assert scored == 5
+    deep = score_video(made, folder / "a" / "deep.mp4", frames=4)
+    assert (lines[-1]["score"], lines[-1]["frames"]) == (deep.score, 4)
+
+
+def test_lines_per_track_and_per_frame(made, folder, capsys):
+    path = folder / "cut.avi"
+    scored, lines = run(made, capsys, path, frames=6)
+    report = score_video(made, path, frames=6)
+    video, track = lines
+    assert (video["part"], track["part"], scored) == ("video", "track", 2)
+    assert (track["track"], track["start"], track["frames"]) == (0, 0.0, len(report.frames) - 1)
+    assert track["score"] == report.tracks[0].score
+    scored, lines = run(made, capsys, path, frames=6, per="frame")
+    assert [x["part"] for x in lines] == ["video", "track"] + ["frame"] * len(report.frames)
+    assert [x["frame"] for x in lines[2:]] == [r.index for r in report.frames]
+    assert [x["score"] for x in lines[2:]] == [r.score for r in report.frames]
+    assert [x["status"] for x in lines[2:]] == ["ok"] * (len(report.frames) - 1) + ["unreadable"]
+    assert lines[2]["verdict"] == made.card.calibration.verdict(lines[2]["score"])
+    assert scored == 2 + len(report.frames) - 1
+
+
+def test_which_frames_is_the_callers(made, folder, capsys):
+    path = folder / "whole.AVI"
+    for asked, expected in (
+        ({"frames": 3, "choice": "first"}, [0, 1, 2]),
+        ({"frames": 3}, [0, 5, 11]),
+        ({"frames": 0}, list(range(12))),
+    ):
+        _, lines = run(made, capsys, path, per="frame", **asked)
+        assert [x["frame"] for x in lines if x["part"] == "frame"] == expected
+
+
+def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
+    (tmp_path / "upload").write_bytes((folder / "whole.AVI").read_bytes())
+    (tmp_path / "blob").write_bytes((folder / "b0.png").read_bytes())
+    _, lines = run(made, capsys, tmp_path / "upload", tmp_path / "blob", per="video")
+    assert [(x["part"], x["status"]) for x in lines] == [("picture", "ok"), ("video", "ok")]
+
+
+def test_landmarks_are_of_pictures_only(made, folder, capsys):
+    scored, (line,) = run(made, capsys, folder / "whole.AVI", aligned=True)
+    assert (scored, line["status"]) == (0, "unsupported")
+    assert "--aligned" in line["reason"]
+
+
+@pytest.fixture(scope="module", params=["jsonl", "csv"])
+def whole(request, made, folder, tmp_path_factory):
+    """A job whose file is whole, and how many of its lines have a score."""
+    out = tmp_path_factory.mktemp("whole") / "rows"
+    job = scan.Job((str(folder),), request.param, out=out, per="frame", frames=4)
+    return job, scan.run(made, job)
+
+
+@pytest.mark.parametrize("cut_at", [0, 1, 4, 9, 15, 21])
+def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(made, whole, tmp_path, cut_at):
+    job, scored = whole
+    lines = job.out.read_text().splitlines(keepends=True)
+    cut = replace(job, out=tmp_path / "cut")
+    part = tmp_path / "cut.part"
+    part.write_text("".join(lines[:cut_at]) + lines[cut_at][:9])
+    assert scan.run(made, cut) == scored
+    assert stripped(cut.out.read_text(), job.format) == stripped(job.out.read_text(), job.format)
+    assert not part.exists()
+
+
+def stripped(text, format):
+    """Lines without scores, which may differ in the last digits with the batch."""
+    read = map(json.loads, text.splitlines()) if format == "jsonl" else csv.DictReader(io.StringIO(text))
+    return [{k: v for k, v in row.items() if k != "score"} for row in read]
+
+
+def test_a_file_of_other_columns_is_not_gone_on_with(tmp_path):
+    part = tmp_path / "rows.csv.part"
+    for text, format in (
+        ("path,score\nx.png,0.5\n", "csv"),
+        ("path,score\nx.png,0.5\n", "jsonl"),
+        ('{"name": 1}\n', "jsonl"),
+    ):
+        part.write_text(text)
+        with pytest.raises(DataError, match=r"expected lines of path, .* remove it"):
+            resume(part, format)
+        assert part.read_text() == text
+
+
+NAMES = ["plain.png", 'quote " comma ,.png', "two\nlines.png", "carriage\rreturn.png", "\udcff no text.png", "ä.png"]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_any_file_name_comes_back(tmp_path, format):
+    part = tmp_path / "rows.part"
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        writer = Stream(stream, format, begun=False)
+        for name in [*NAMES, "last.png"]:
+            writer.write(Line(name, None, 0.5, None, "real", "ok", ""))
+    whole = part.read_bytes()
+    found = resume(part, format)
+    assert (found.done, found.scored) == (frozenset(NAMES), len(NAMES))
+    assert part.read_bytes() == whole[: whole.rfind(b"\n", 0, -1) + 1]
+    for size in range(0, len(whole), 11):  # a file may be cut anywhere, in the middle of a name of two lines too
+        part.write_bytes(whole[:size])
+        done = resume(part, format).done
+        assert done == set(NAMES[: len(done)])
+        assert whole.startswith(part.read_bytes())
+
+
+def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monkeypatch):
+    """A million files: the first is scored after a stated number is listed, and only so many are held."""
+    monkeypatch.setattr(scan, "LISTED", 3)
+    listed = []
+
+    def endless(roots, *, films):
+        for i in range(10**6 if not films else 0):
+            listed.append(i)
+            yield str(folder / "b0.png")
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(line):
+        assert len(listed) < 40
+        raise EnoughError
+
+    monkeypatch.setattr(scan, "inputs", endless)
+    monkeypatch.setattr(Stream, "write", lambda self, line: stop(line))
+    with pytest.raises(EnoughError):
+        run(made, capsys, folder)
+
+
+def test_a_long_table_is_printed_in_parts(monkeypatch):
+    monkeypatch.setattr(Table, "ROWS", 2)
+    stream = io.StringIO()
+    table = Table(stream)
+    for i in range(5):
+        table.write(Line(f"{i}.png", None, 0.5, None, "real", "ok", ""))
+        assert len(table.lines) < 2
+    table.end()
+    first = [line.split()[0] for line in stream.getvalue().splitlines()]
+    assert first == ["path", "0.png", "1.png", "path", "2.png", "3.png", "path", "4.png"]
+    assert "track" not in stream.getvalue()
+
+
+def test_a_table_shows_what_videos_have(made, folder, capsys):
+    scan.run(made, scan.Job((str(folder / "whole.AVI"), str(folder / "b0.png"))))
+    out = capsys.readouterr().out
+    assert out.split()[:5] == ["path", "part", "seconds", "track", "frames"]
+    assert "0.00 to 1.10" in out
+
+
+def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys, tmp_path, monkeypatch):
+    target = tmp_path / "page.html"
+    run(made, capsys, folder, html=target, frames=4)
+    text = target.read_text()
+    assert text.count('class="card"') == 8
+    assert text.count('class="timeline"') == 3
+    assert text.count("<polyline") == 3
+    assert text.count('class="lost"') == 1
+    assert text.count("<figure>") == sum(min(scan.MOMENTS, n) for n in (4, 4, 2))
+    assert "Shown are" not in text
+    monkeypatch.setattr(page.Gallery.__init__, "__kwdefaults__", {"scored": 2, "unscored": 1, "before": 0})
+    _, lines = run(made, capsys, folder, html=target, frames=4, per="video")
+    text = target.read_text()
+    assert text.count('class="card"') == 3
+    assert "Shown are the 2 with the highest score of the 5" in text
+    assert "the first 1 of the 3 that have none" in text
+    best = sorted((x for x in lines if x["score"] is not None), key=lambda x: -x["score"])[:2]
+    assert all(x["path"] in text for x in best)
+    assert str(folder / "video.png") in text
+    assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
+
+
+BAD = {
+    "frames": ({"frames": -1}, "at least one frame"),
+    "choice": ({"choice": "odd"}, "even or first"),
+    "per": ({"per": "second"}, "per frame, track, video"),
+    "batch": ({"batch": 0}, "batch >= 1"),
+    "workers": ({"workers": -1}, "workers >= 0"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_asked_is_said_before_any_work(tmp_path, name):
+    asked, words = BAD[name]
+    with pytest.raises(DataError, match=words):
+        scan.Job((str(tmp_path),), **asked)
+
+
+def test_fields_are_those_of_a_line():
+    assert FIELDS[:7] == ("path", "face", "score", "spread", "verdict", "status", "reason")
