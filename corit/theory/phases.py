@@ -49,17 +49,16 @@ class Phases:
         return self.steps.reshape(-1, *[1] * self.start.ndim)
 
 
-def find_phases(
-    steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float = 6.0
-) -> Phases:
+def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float = 6.0) -> Phases:
     """The two changes of each course gsnr (T, ...) over steps (T), by least squares on log GSNR.
 
     [choice] The detector. Three phases are a broken line: level until a, a straight rise until b, a straight line
     after b, joined; a < b run over the observed steps (b may be the last: a rise without an end) and the pair with the
-    least squared error is kept. It is believed if the line rises in (ii) by at least `least_rise`, more steeply than
-    after b, and if the Bayesian information criterion prefers its five parameters to a constant and to a straight line
-    by at least `least_evidence`, the usual mark for strong evidence; otherwise the change is "never". Courses
-    that are not finite and positive throughout are "never" with no evidence (NaN).
+    least squared error is kept. Where the line after b rises half as steeply as before or more, (ii) has not ended:
+    such a course is fitted again with b the last step. The change is believed if the rise is by at least `least_rise`
+    and if the Bayesian information criterion prefers the line's five parameters to a constant and to a straight line
+    by at least `least_evidence`, the usual mark for strong evidence; otherwise it is "never". Courses that are not
+    finite and positive throughout are "never" with no evidence (NaN).
 
     Raises FitError when steps are not increasing, do not fit the courses, or are fewer than 8.
     """
@@ -73,13 +72,11 @@ def find_phases(
     flat = gsnr.reshape(len(steps), -1)
     usable = (np.isfinite(flat) & (flat > 0)).all(0)
     y = np.log(np.where(usable, flat, 1.0))
-    pairs = np.array([(a, b) for a, b in combinations(range(len(steps)), 2) if b - a >= 2])
     t = (steps - steps[0]) / (steps[-1] - steps[0])
-    a, b = pairs[_best(t, y, pairs)].T
-    (level, rise, after), left = _broken(t, y, a, b)
+    a, b = _changes(t, y)
+    (level, rise, _), left = _broken(t, y, a, b)
     evidence = np.where(usable, _evidence(t, y, left), np.nan)
-    slope = rise / (t[b] - t[a])
-    found = (rise >= np.log(least_rise)) & (slope > after) & (evidence >= least_evidence)
+    found = (rise >= np.log(least_rise)) & (evidence >= least_evidence)
     start = np.where(found, steps[a], np.inf)
     end = np.where(found & (b < len(steps) - 1), steps[b], np.inf)
     factor = np.where(found, np.exp(np.where(found, rise, 0)), 1.0)
@@ -94,6 +91,19 @@ def delay(phases: Phases, reference: Phases) -> np.ndarray:
     """
     with np.errstate(invalid="ignore"):
         return phases.start - reference.start
+
+
+def _changes(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The indices a and b of the best broken line of each course y (T, C)."""
+    last = len(t) - 1
+    pairs = np.array([(a, b) for a, b in combinations(range(len(t)), 2) if b - a >= 2])
+    a, b = pairs[_best(t, y, pairs)].T
+    (_, rise, after), _ = _broken(t, y, a, b)
+    on = (b < last) & (after >= rise / (t[b] - t[a]) / 2)
+    if on.any():
+        to_the_end = pairs[pairs[:, 1] == last]
+        a[on], b[on] = to_the_end[_best(t, y[:, on], to_the_end)].T
+    return a, b
 
 
 def _basis(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

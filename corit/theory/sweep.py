@@ -43,9 +43,8 @@ class Task:
 
     def __post_init__(self) -> None:
         if len(self.test) != len(self.test_labels):
-            raise FitError(
-                f"{self.name}: expected one label for each test row, got {len(self.test_labels)} and {len(self.test)} rows"
-            )
+            got = f"{len(self.test_labels)} labels and {len(self.test)} rows"
+            raise FitError(f"{self.name}: expected one label for each test row, got {got}")
         found = np.unique(self.test_labels).tolist()
         if set(found) != {0, 1}:
             raise FitError(f"{self.name}: expected reals (0) and fakes (1) among the test rows, got labels {found}")
@@ -145,7 +144,13 @@ def sweep(
     when the input cannot be swept.
     """
     asked = _Asked(
-        recipe, check_radii(rhos), tuple(seeds), steps or _steps(tasks, recipe), watch, refine, str(dtype)[6:]
+        recipe,
+        check_radii(rhos),
+        tuple(seeds),
+        _steps(tasks, recipe) if steps is None else steps,
+        watch,
+        refine,
+        str(dtype)[6:],
     )
     _check(tasks, asked)
     kept = None if folder is None else Path(folder)
@@ -177,7 +182,7 @@ class _Asked:
 
 
 def _steps(tasks: Sequence[Task], recipe: HeadRecipe) -> int:
-    return recipe.epochs * max((len(t.problem.train) // recipe.batch for t in tasks), default=0)
+    return recipe.epochs * max((len(t.problem.train) // recipe.batch or 1 for t in tasks), default=1)
 
 
 def _check(tasks: Sequence[Task], asked: _Asked) -> None:
@@ -196,9 +201,8 @@ def _check(tasks: Sequence[Task], asked: _Asked) -> None:
             _check_watch(t, asked.watch)
         for part, table in (("training", t.problem.train), ("validation", t.problem.valid), ("test", t.test)):
             if not all(bool(torch.isfinite(c).all()) for c in chunks(table)):
-                raise FitError(
-                    f"{t.name}: expected finite {part} features, got NaN or infinity; extract them again or drop those rows"
-                )
+                what = f"{t.name}: expected finite {part} features, got NaN or infinity"
+                raise FitError(f"{what}; extract them again or drop those rows")
 
 
 def _check_watch(t: Task, watch: Watching) -> None:

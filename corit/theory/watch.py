@@ -43,8 +43,12 @@ class Course:
 
     @property
     def ratio(self) -> np.ndarray:
-        """(8)'s right-hand side norm(E g) / lambda_max(H) (T, P, S, R): the bound on the radius at each step."""
-        return self.gradient / self.lambda_max
+        """(8)'s right-hand side norm(E g) / lambda_max(H) (T, P, S, R): the bound on the radius at each step.
+
+        Not finite where nothing curves any more.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.gradient / self.lambda_max
 
 
 QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from reference import collapse as slow
+
+from corit.errors import FitError
+from corit.seeding import generator
+from corit.theory.collapse import NEVER, Radius, collapse, collapses, halfway, refined, spread
+
+RHOS = (0.0, 0.01, 0.1, 1.0, 10.0)
+
+
+def said(radius):
+    return radius.censoring or radius.value
+
+
+CASES = {
+    "inside": ([0.9, 0.9, 0.8, 0.52, 0.5], 1.0, "1"),
+    "above the grid": ([0.9, 0.9, 0.8, 0.7, 0.6], ">", "> 10"),
+    "below the grid": ([0.9, 0.5, 0.5, 0.5, 0.5], "<", "< 0.01"),
+    "below the grid, zero too": ([0.5, 0.5, 0.7, 0.5, 0.5], "<", "< 0.01"),
+    "never learned": ([0.59, 0.58, 0.5, 0.5, 0.5], "never learned", "never learned"),
+    "diverged": ([0.9, 0.9, math.nan, math.nan, math.nan], 0.1, "0.1"),
+    "diverged everywhere": ([math.nan] * 5, "never learned", "never learned"),
+    "reversed": ([0.9, 0.9, 0.2, 0.9, 0.9], 0.1, "0.1"),
+    "at the limits": ([0.6, 0.55, 0.55, 0.5499, 0.5], 1.0, "1"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_course_of_auc_gives_its_radius_or_its_censoring(name):
+    area, expected, printed = CASES[name]
+    found = collapse(RHOS, np.array([area])).radius[0]
+    assert said(found) == expected == slow.empirical(RHOS, area)
+    assert str(found) == printed
+
+
+def test_random_courses_agree_with_the_loops():
+    rng = generator("collapse")
+    table = np.clip(rng.normal(0.65, 0.12, (200, 1, 5)), 0, 1)
+    for area, found in zip(table[:, 0], collapses(RHOS, table), strict=True):
+        assert said(found.radius[0]) == slow.empirical(RHOS, area)
+        expected = slow.halfway(RHOS, area) if area.max() >= 0.6 else "never learned"
+        assert said(found.halfway[0]) == (pytest.approx(expected) if isinstance(expected, float) else expected)
+
+
+def test_bisection_retrains_only_the_seeds_that_collapse_and_finds_their_thresholds():
+    cliffs = {0: 0.3, 1: 0.043, 2: math.inf, 3: 0.0}
+    area = np.array([[0.9 if rho < cliffs[s] else 0.5 for rho in RHOS] for s in range(4)])
+    asked = []
+
+    def retrain(heads):
+        asked.append(list(heads))
+        return [0.9 if rho < cliffs[s] else 0.5 for s, rho in heads]
+
+    found = collapse(RHOS, area, retrain, refine=5)
+    for s, (held, gone) in {0: (0.1, 1.0), 1: (0.01, 0.1)}.items():
+        value = found.radius[s].value
+        assert value == pytest.approx(slow.bisect(lambda rho, s=s: 0.9 if rho < cliffs[s] else 0.5, held, gone, 5))
+        assert cliffs[s] <= value <= cliffs[s] * 10 ** (1 / 32)
+    assert [said(found.radius[s]) for s in (2, 3)] == [">", "never learned"]
+    assert len(asked) == 5
+    assert {s for heads in asked for s, _ in heads} == {0, 1}
+    assert found.counts == {"collapsed": 2, "stable": 1, "below": 0, "never learned": 1}
+
+
+def test_no_refinement_leaves_the_grids_radius():
+    area = np.array([[[0.9, 0.9, 0.5, 0.5, 0.5]]])
+    found = refined(RHOS, area, lambda heads: [0.5 for _ in heads], rounds=0)
+    assert found.tolist() == [[0.1]]
+    assert collapses(RHOS, area, found)[0].radius[0] == Radius(0.1)
+
+
+def test_the_half_way_radius_lies_where_the_line_crosses():
+    found = halfway((0.1, 1.0, 10.0), np.array([0.9, 0.8, 0.6]))
+    assert found.value == pytest.approx(10**0.5)
+    assert found.censoring == ""
+    assert halfway((0.1, 1.0), np.array([0.9, math.nan])).value == pytest.approx(10 ** (-1 + 0.5))
+
+
+ORDERED = [NEVER, Radius(0.01, "<"), Radius(0.02), Radius(0.3), Radius(5.0, ">")]
+
+
+def test_median_and_interval_take_censored_seeds_in_their_order():
+    shuffled = [ORDERED[k] for k in (3, 0, 4, 2, 1)]
+    found = spread(shuffled)
+    assert (found.median, found.low, found.high) == (ORDERED[2], NEVER, ORDERED[4])
+    assert str(found) == "0.02 [never learned, > 5]"
+    assert str(spread([Radius(20.0, ">")] * 4 + [Radius(3.0)])) == "> 20 [3, > 20]"
+    assert str(spread([Radius(1.0), Radius(2.0)])) == "1 [1, 2]"
+
+
+@pytest.mark.parametrize(("seeds", "low", "high"), [(5, 0, 4), (8, 1, 6), (10, 1, 8), (15, 3, 11)])
+def test_the_interval_is_the_narrowest_that_covers_the_median_nine_times_in_ten(seeds, low, high):
+    found = spread([Radius(float(k)) for k in range(seeds)])
+    assert (found.low.value, found.high.value) == (low, high)
+    rng = generator("coverage", seeds)
+    drawn = np.sort(rng.normal(size=(4000, seeds)), axis=1)
+    covered = ((drawn[:, low] <= 0) & (drawn[:, high] >= 0)).mean()
+    narrower = ((drawn[:, low + 1] <= 0) & (drawn[:, high - 1] >= 0)).mean()
+    assert covered > 0.89
+    assert narrower < 0.9
+
+
+BAD = {
+    "none": (lambda: collapse([], np.zeros((1, 0))), "got none"),
+    "negative": (lambda: collapse([-0.1, 0.1], np.zeros((1, 2))), "finite radii rho >= 0"),
+    "infinite": (lambda: collapse([0.1, math.inf], np.zeros((1, 2))), "finite radii"),
+    "unsorted": (lambda: collapse([0.1, 0.01], np.zeros((1, 2))), "increasing radii"),
+    "twice": (lambda: collapse([0.1, 0.1], np.zeros((1, 2))), "none of them twice"),
+    "zero": (lambda: collapse([0.0], np.zeros((1, 1))), "a radius above 0"),
+    "shape": (lambda: collapse([0.1, 0.2], np.zeros((1, 3))), "one for each radius"),
+    "seeds": (lambda: spread([]), "at least one seed"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_in_words(name):
+    act, words = BAD[name]
+    with pytest.raises(FitError, match=words):
+        act()

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference import phases as slow
+
+from corit.errors import FitError
+from corit.seeding import generator
+from corit.theory.cor import critical_radius
+from corit.theory.phases import delay, find_phases
+
+STEPS = np.arange(0, 2000, 40)
+
+
+def course(a=400, b=800, rise=3.0, decay=1.0, noise=0.0, number=1, steps=STEPS):
+    """Level until a, up to b, a straight decay; noise on log GSNR."""
+    y = -8 + rise * np.clip((steps - a) / (b - a), 0, 1) - decay * np.clip(steps - b, 0, None) / 2000
+    drawn = generator("course", a, b, number).normal(size=(len(steps), number))
+    return np.exp(y[:, None] + noise * drawn)
+
+
+@pytest.mark.parametrize(("a", "b"), [(400, 800), (0, 400), (1000, 1080), (120, 1800)])
+def test_known_changes_are_found_exactly_without_noise(a, b):
+    found = find_phases(STEPS, course(a, b))
+    assert (found.start[0], found.end[0]) == (a, b)
+    assert found.rise[0] == pytest.approx(np.exp(3))
+    assert found.level[0] == pytest.approx(np.exp(-8))
+
+
+@pytest.mark.parametrize(("noise", "within"), [(0.1, 40), (0.5, 160)])
+def test_known_changes_are_found_closely_with_noise(noise, within):
+    found = find_phases(STEPS, course(noise=noise, number=300))
+    assert np.isfinite(found.start).all()
+    assert np.quantile(np.abs(found.start - 400), 0.9) <= within
+    assert np.quantile(np.abs(found.end - 800), 0.9) <= within
+
+
+def test_the_pair_is_the_least_squares_pair_of_all():
+    steps = np.array([0, 10, 20, 40, 60, 80, 120, 160, 200, 240, 250, 300])
+    y = course(40, 160, noise=0.2, number=6, steps=steps)
+    found = find_phases(steps, y, least_rise=1e-9, least_evidence=-np.inf)
+    for k in range(6):
+        (a, b), _ = slow.changes(steps, y[:, k])
+        assert found.start[k] == a
+        assert found.end[k] == (b if b < 300 else np.inf)
+
+
+@pytest.mark.parametrize("kind", ["flat", "falling", "rising a little", "rising throughout"])
+def test_courses_without_a_change_say_never(kind):
+    t = STEPS[:, None] / 2000
+    shape = {"flat": 0 * t, "falling": -3 * t, "rising a little": 0.3 * (t > 0.4), "rising throughout": 3 * t}[kind]
+    found = find_phases(STEPS, np.exp(-8 + shape + 0.2 * generator("flat").normal(size=(len(STEPS), 400))))
+    assert np.isinf(found.start).mean() > 0.97
+    never = np.isinf(found.start)
+    assert (found.rise[never] == 1).all()
+    assert np.isinf(found.end[never]).all()
+    assert found.pre[:, never].all()
+
+
+def test_a_wandering_course_seldom_passes_for_three_phases():
+    """Neighbouring observations correlate: without allowing for it a third of these would be believed."""
+    wander, rng = np.zeros((len(STEPS), 500)), generator("wander")
+    for k in range(1, len(STEPS)):
+        wander[k] = 0.8 * wander[k - 1] + 0.3 * rng.normal(size=500)
+    assert np.isfinite(find_phases(STEPS, np.exp(wander - 8)).start).mean() < 0.15
+
+
+def test_a_rise_to_the_end_has_a_start_and_no_end():
+    found = find_phases(STEPS, course(1000, 3000, noise=0.02))
+    assert found.start[0] == pytest.approx(1000, abs=80)
+    assert np.isinf(found.end[0])
+    assert not found.convergence.any()
+
+
+def test_the_three_masks_part_the_steps_and_serve_the_bound():
+    gsnr = np.concatenate([course(), course(rise=0.0, noise=0.1)], axis=1)
+    found = find_phases(STEPS, gsnr)
+    assert (found.pre.astype(int) + found.optimisation + found.convergence == 1).all()
+    assert STEPS[found.pre[:, 0]].max() == 400
+    assert STEPS[found.optimisation[:, 0]].tolist() == list(range(440, 801, 40))
+    ratio = np.stack([np.linspace(2, 1, len(STEPS))] * 2, 1)
+    bound = critical_radius(STEPS, ratio, found.pre)
+    assert bound.step.tolist() == [400, STEPS[-1]]
+
+
+def test_courses_of_any_shape_keep_it_and_bad_ones_are_never():
+    gsnr = np.broadcast_to(course()[:, :, None], (len(STEPS), 2, 3)).copy()
+    gsnr[5, 0, 0], gsnr[7, 1, 2], gsnr[0, 1, 1] = np.nan, 0, np.inf
+    found = find_phases(STEPS, gsnr)
+    assert found.start.shape == (2, 3)
+    assert np.isfinite(found.start).tolist() == [[False, True, True], [True, False, False]]
+    assert np.isnan(found.evidence).tolist() == [[True, False, False], [False, True, True]]
+
+
+def test_the_delay_is_counted_in_steps_and_knows_never():
+    early, late = find_phases(STEPS, course(200, 600)), find_phases(STEPS, course(600, 900))
+    never = find_phases(STEPS, course(rise=0.0))
+    assert delay(late, early).tolist() == [400]
+    assert delay(never, early).tolist() == [np.inf]
+    assert delay(early, never).tolist() == [-np.inf]
+    assert np.isnan(delay(never, never)).all()
+
+
+BAD = {
+    "few": (lambda: find_phases(STEPS[:5], course()[:5]), "at least 8 observations"),
+    "order": (lambda: find_phases(STEPS[::-1], course()), "increasing steps"),
+    "shape": (lambda: find_phases(STEPS[:-1], course()), "courses .T, ...."),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_in_words(name):
+    act, words = BAD[name]
+    with pytest.raises(FitError, match=words):
+        act()
