@@ -7,8 +7,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,29 @@ class Summary:
         return self.rows / self.seconds if self.seconds > 0 else 0.0
 
 
+@dataclass(frozen=True)
+class Target:
+    """One of the stores that a run writes: whose features, where, with or without levels.
+
+    rows: which of the prepared regions (K', N) are this encoder's; None for all, in their order.
+    """
+
+    encoder: Encoder
+    out: str | Path
+    keep_levels: bool = False
+    rows: slice | None = None
+
+    @property
+    def header(self) -> Header:
+        """What the store's shards share."""
+        encoder = self.encoder
+        return Header.of(recipe_of(encoder), encoder.width, encoder.level_shape if self.keep_levels else None)
+
+    def views(self, views: Views) -> Views:
+        """What this encoder sees of prepared views."""
+        return views if self.rows is None else replace(views, regions=views.regions[self.rows])
+
+
 def extract(
     source: Source,
     preparer: Preparation,
@@ -71,19 +94,49 @@ def extract(
     once. Raises StoreError for a store of another recipe, DataError for a source with one id twice; any other error,
     a worker's included, stops the run after storing what was measured.
     """
+    return extract_into(
+        source,
+        preparer,
+        [Target(encoder, out, keep_levels)],
+        batch=batch,
+        workers=workers,
+        shard_rows=shard_rows,
+        forge=forge,
+        limit=limit,
+        progress=progress,
+    )
+
+
+def extract_into(
+    source: Source,
+    preparer: Preparation,
+    targets: Sequence[Target],
+    *,
+    batch: int = 8,
+    workers: int = 0,
+    shard_rows: int = SHARD_ROWS,
+    forge: int = 0,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """`extract` into several stores at once: every picture is prepared once and passes through each encoder.
+
+    Each store gets what it lacks; the summary counts the rows of all of them. Raises as `extract`.
+    """
     if batch < 1 or workers < 0 or forge < 0:
         raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {batch}, {workers}, {forge}")
     started, counts = time.monotonic(), Counter[str]()
     samples = _samples(source, forge)[:limit]
-    header = Header.of(recipe_of(encoder), encoder.width, encoder.level_shape if keep_levels else None)
-    with StoreWriter(out, header, shard_rows=shard_rows) as store:
-        jobs = [job for s in samples if (job := _job(s, forge, store.stored)).draws]
+    with ExitStack() as stack:
+        stores = [stack.enter_context(StoreWriter(t.out, t.header, shard_rows=shard_rows)) for t in targets]
+        jobs = [job for s in samples if (job := _job(s, forge, stores)).draws]
         done = skipped = len(samples) - len(jobs)
         with _interruptible() as interrupted, closing(prepare(jobs, Worker(source, preparer), workers)) as stream:
             for prepared in _batches(stream, batch):
-                for rows in _measure(encoder, prepared, batch, keep_levels):
-                    store.append(rows)  # all rows of a picture at once, so that a kill never parts them
-                    counts.update(r.status for r in rows)
+                for target, store in zip(targets, stores, strict=True):
+                    for rows in _measure(target, _lacking(prepared, store), batch):
+                        store.append(rows)  # all rows of a picture at once, so that a kill never parts them
+                        counts.update(r.status for r in rows)
                 done += len(prepared)
                 if progress is not None:
                     progress(done, len(samples))
@@ -113,12 +166,23 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
     return source.samples
 
 
-def _job(sample: Sample, forge: int, stored: Mapping[str, bool]) -> Job:
-    """What the store still lacks of a sample; nothing is forged from a picture that could not be prepared."""
+def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
+    """What some store still lacks of a sample."""
+    return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store.stored))))
+
+
+def _draws(sample: Sample, forge: int, stored: Mapping[str, bool]) -> tuple[int | None, ...]:
+    """What one store lacks; nothing is forged from a picture that could not be prepared."""
     itself: tuple[None, ...] = () if sample.id in stored else (None,)
     if sample.label != 0 or not stored.get(sample.id, True):
-        return Job(sample, itself)
-    return Job(sample, itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored))
+        return itself
+    return itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored)
+
+
+def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[list[Item]]:
+    """The items of each sample that the store has not."""
+    found = [[i for i in items if i.sample.id not in store.stored] for items in prepared]
+    return [items for items in found if items]
 
 
 @contextmanager
@@ -156,12 +220,10 @@ def _batches(prepared: Iterator[list[Item]], batch: int) -> Iterator[list[list[I
         yield pending
 
 
-def _measure(
-    encoder: Encoder, prepared: Sequence[Sequence[Item]], batch: int, keep_levels: bool
-) -> Iterator[list[FeatureRow]]:
+def _measure(target: Target, prepared: Sequence[Sequence[Item]], batch: int) -> Iterator[list[FeatureRow]]:
     """The rows of each job, in order."""
-    views = [i.views for items in prepared for i in items if i.views is not None]
-    features = _features(encoder, views, batch, keep_levels)
+    views = [target.views(i.views) for items in prepared for i in items if i.views is not None]
+    features = _features(target.encoder, views, batch, target.keep_levels)
     for items in prepared:
         yield [_row(i, features) for i in items]
 

@@ -154,7 +154,7 @@ class Preparer:
         """Regions and twins of a crop; draw d of the twin is seeded by d and the crop's own pixels."""
         twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
         stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
-        return Views(crop.pixels, stack, self._regions(crop), crop.mask, crop.box)
+        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box)
 
     def forge(self, crop: Crop, number: int) -> Crop:
         """A self-blended fake of a real crop, drawn apart from its twins; source or target is perturbed, as in SBI."""
@@ -165,7 +165,8 @@ class Preparer:
         recipe = replace(self.recipe.blend, perturb=perturb) if perturb else self.recipe.blend  # type: ignore[arg-type]
         return self_blend(crop.pixels, crop.mask, draw(recipe, rng), recipe)[0]
 
-    def _regions(self, crop: Crop) -> np.ndarray:
+    def patches(self, crop: Crop) -> np.ndarray:
+        """The patch regions (K, N) bool of a crop, or random ones seeded by its pixels."""
         if self.recipe.random_regions:
             rng = generator("regions", crop.pixels)
             return random_partition(self.grid[0] * self.grid[1], self.recipe.random_regions, rng)

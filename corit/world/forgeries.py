@@ -58,7 +58,7 @@ def forge(
     """
     content, region = {"DF": _deepfakes, "FS": _faceswap, "F2F": _face2face, "NT": _textures}[kind](target, donor, rng)
     if kind in TRACES[sharing]:
-        content = content + _pattern(TRACES[sharing][kind], content.shape[0], rng)[..., None]
+        content = content + pattern(TRACES[sharing][kind], content.shape[0], rng)[..., None]
     mixed = target.pixels + region[..., None] * (content - target.pixels)
     return np.clip(np.round(mixed), 0, 255).astype(np.uint8), region
 
@@ -131,7 +131,7 @@ def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, strength
     return content + strength * (matched - content)
 
 
-def _pattern(trace: Trace, side: int, rng: np.random.Generator) -> np.ndarray:
+def pattern(trace: Trace, side: int, rng: np.random.Generator) -> np.ndarray:
     """Crossed waves at each period, (side, side) grey levels; their root mean square is half the amplitude."""
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     waves, power = np.zeros((side, side), np.float32), 0.0

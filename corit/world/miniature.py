@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
+import numpy as np
+
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.images.media import Picture
@@ -96,6 +98,11 @@ class Miniature:
         face = identity(generator("miniature", self.spec.seed, "pretrain", person))
         target, exposure = self._shoot(face, f"pretrain/{person}/{k}")
         return face, target.look, Picture(jpeg(target.pixels, exposure.quality), target.rendered.landmarks)
+
+    def photograph(self, name: str) -> tuple[np.ndarray, int]:
+        """A real picture of somebody of this name, of no split: the sensor's pixels, and the quality of its JPEG."""
+        target, exposure = self._shoot(identity(generator("miniature", self.spec.seed, "stranger", name)), name)
+        return target.pixels, exposure.quality
 
     def _parse(self, sample: Sample) -> tuple[SplitName, int, int]:
         parts = sample.id.split("/")

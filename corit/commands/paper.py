@@ -1,0 +1,114 @@
+"""`corit paper`: the paper's tables and figures, one, some or all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from corit.errors import DataError
+
+if TYPE_CHECKING:
+    from corit.paper.artefact import Artefact
+    from corit.paper.stage import Stage
+
+FAILED = 1
+
+
+def paper(
+    what: Annotated[list[str], Parameter(negative=())],
+    *,
+    world: Literal["miniature"] | None = None,
+    root: Path | None = None,
+    out: Path = Path("runs/paper"),
+    backbone: str = "",
+    weights: str = "",
+    seeds: int = 5,
+    people: int = 40,
+    pictures: int = 3,
+    max: int = 0,
+    draws: int = 200,
+    again: bool = False,
+    batch: int = 0,
+    workers: int = 1,
+    device: str = "cpu",
+) -> int:
+    """Make the paper's tables and figures, in the miniature world or from the real data sets.
+
+    Parameters
+    ----------
+    what: table1 to table13, figure1 to figure11, all, or list
+    world: miniature, the default: everything offline, with stand-ins for the data sets
+    root: folder of the real data sets, each in the place that `corit paper list` says
+    out: folder for index.html, index.json, table01.csv ... figure11.png, and the features
+    backbone: a name that `corit backbones` lists; by default the miniature's, or clip-vit-l14 with --root
+    weights: hub, packaged, random:SEED or a file
+    seeds: heads that are trained for every value
+    people: training and test identities of the miniature
+    pictures: pictures of each of them
+    max: with --root, at most so many rows of each data set, split and label, for a rehearsal; 0 for all
+    draws: of the bootstrap behind the intervals
+    again: make also what a run of the same settings left in the folder
+    batch: pictures a forward pass; by default 32, and 8 for other backbones than the miniature's
+    workers: processes that decode and prepare
+    device: cpu or cuda
+    """
+    from corit.features.extract import progress_bar
+    from corit.paper.lab import Lab
+    from corit.paper.run import make
+
+    if world is not None and root is not None:
+        raise DataError("expected --world miniature or --root DIR, got both")
+    stage = _stage(root, people, pictures, max)
+    if "list" in what:
+        print(_listed(stage))
+        return 0
+    chosen = _chosen(what)
+    name = backbone or ("miniature" if root is None else "clip-vit-l14")
+    size = batch or (32 if name == "miniature" else 8)
+    options = {"backbone": name, "weights": weights, "seeds": range(seeds), "draws": draws, "batch": size}
+    lab = Lab(stage, out, **options, workers=workers, device=device, bars=progress_bar)  # type: ignore[arg-type]
+    found = make(chosen, lab, out, again=again or "all" not in what)
+    for record in found:
+        print(f"{record.name}: {record.title}\n{record.text}" if record.text else f"{record.name}: {record.title}")
+        under = [*record.notes, record.said] if record.status == "ok" else [f"{record.status}: {record.reason}"]
+        print("\n".join([*under, ""]))
+    failed = [r.name for r in found if r.status != "ok"]
+    lost = f", failed: {', '.join(failed)}" if failed else ""
+    print(f"{len(found) - len(failed)} made{lost}; {out / 'index.html'}")
+    return FAILED if failed else 0
+
+
+def _stage(root: Path | None, people: int, pictures: int, most: int) -> Stage:
+    from corit.paper import stage
+
+    if root is not None:
+        return stage.root(str(root), most=most)
+    return stage.miniature(stage.Size.of(people, pictures))
+
+
+def _chosen(what: Sequence[str]) -> list[Artefact]:
+    from corit.paper.artefact import ARTEFACTS, artefact
+
+    return list(ARTEFACTS) if "all" in what else [artefact(w) for w in dict.fromkeys(what)]
+
+
+def _listed(stage: Stage) -> str:
+    """One line for each artefact: what it needs, whether it can run here, how long."""
+    from corit.paper.artefact import ARTEFACTS
+    from corit.paper.stage import PLACES
+    from corit.report.text import printed
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "", "needs", "can run here", "from nothing"):
+        table.add_column(name, overflow="fold")
+    for a in ARTEFACTS:
+        missing = a.missing(stage)
+        places = [PLACES[d][0] for d in a.data(stage) if d in PLACES] if stage.kind == "root" else ["nothing"]
+        here = "yes" if not missing else "no, missing " + ", ".join(missing)
+        minutes = f"{a.minutes:g} min" if stage.kind == "miniature" else ""
+        table.add_row(a.command, a.title, ", ".join(dict.fromkeys(places)), here, minutes)
+    return printed(table)

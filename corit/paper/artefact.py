@@ -1,0 +1,127 @@
+"""The paper's tables and figures by name: what each needs, and the file that makes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
+
+from corit.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from corit.paper.grid import Grid
+    from corit.paper.lab import Lab, Need
+    from corit.paper.stage import Stage
+
+Kind = Literal["table", "figure"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an artefact's file gives: a table or figures below each other, and what must be said under them.
+
+    numbers: those of a figure, lines of texts, the head first. caption: fields that differ from the run's.
+    """
+
+    grid: Grid | None = None
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, ...], ...] = ()
+    caption: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A table or figure: its number and title, the protocols whose data it needs, minutes in the miniature.
+
+    minutes are of two idle cores, from nothing and alone; in a run of all of them most features are shared.
+    """
+
+    kind: Kind
+    number: int
+    title: str
+    protocols: tuple[str, ...]
+    minutes: float
+
+    @property
+    def name(self) -> str:
+        """table01 to figure11: the name of its files."""
+        return f"{self.kind}{self.number:02d}"
+
+    @property
+    def command(self) -> str:
+        """table1 to figure11: what the command line calls it."""
+        return f"{self.kind}{self.number}"
+
+    @property
+    def label(self) -> str:
+        """Table 1 to Figure 11: what the paper calls it, in our numbers."""
+        return f"{self.kind.capitalize()} {self.number}"
+
+    def needs(self, lab: Lab) -> list[Need]:
+        """The features that it reads."""
+        found: list[Need] = self._function("needs")(lab)
+        return found
+
+    def make(self, lab: Lab) -> Made:
+        """Make it. Raises whatever its parts raise."""
+        made: Made = self._function("make")(lab)
+        return made
+
+    def data(self, stage: Stage) -> tuple[str, ...]:
+        """The data sets that it reads, each once."""
+        return tuple(dict.fromkeys(d for p in self.protocols for d in stage.protocol(p).data))
+
+    def missing(self, stage: Stage) -> tuple[str, ...]:
+        """The folders below the root that it reads and that are not there; nothing is missing in the miniature."""
+        from corit.paper.stage import PLACES
+
+        if stage.kind == "miniature":
+            return ()
+        places = dict.fromkeys(PLACES[d][0] for d in self.data(stage))
+        return tuple(p for p in places if not os.path.isdir(os.path.join(stage.root, p)))
+
+    def _function(self, name: str) -> Callable[..., Any]:
+        made: Callable[..., Any] = getattr(import_module(f"corit.paper.{self.name}"), name)
+        return made
+
+
+FACES, LEFT_OUT = "cross-dataset", tuple(f"faceforensics-without-{k}" for k in ("DF", "F2F", "FS", "NT"))
+ARTEFACTS = (
+    Artefact("table", 1, "Frame AUC across data sets", (FACES,), 2),
+    Artefact("table", 2, "Video AUC across data sets", ("cross-dataset-video",), 2),
+    Artefact("table", 3, "Frame AUC on DF40's manipulations", ("df40",), 2),
+    Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 2),
+    Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 2),
+    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 1),
+    Artefact("table", 7, "COR by layer", ("faceforensics",), 3),
+    Artefact("table", 8, "Components", ("components",), 3),
+    Artefact("table", 9, "Regions and pooling", (FACES,), 4),
+    Artefact("table", 10, "Backbones", (FACES,), 3),
+    Artefact("table", 11, "Threshold of the refinement mask", (FACES,), 3),
+    Artefact("table", 12, "Fusion layer", (FACES,), 2),
+    Artefact("table", 13, "Fusion type", (FACES,), 2),
+    Artefact("figure", 1, "Collapse under SAM and COR by layer", ("faceforensics",), 3),
+    Artefact("figure", 2, "AUC against the radius", ("faceforensics",), 3),
+    Artefact("figure", 3, "GSNR while training, by forgery and by layer", ("faceforensics",), 3),
+    Artefact("figure", 4, "The architecture, in the code's own shapes", (), 0.1),
+    Artefact("figure", 5, "AUC over a long training", (FACES,), 2),
+    Artefact("figure", 6, "GSNR while training, UniFD and CoRIT", ("faceforensics",), 3),
+    Artefact("figure", 7, "Loss landscapes, UniFD and CoRIT", ("faceforensics",), 2),
+    Artefact("figure", 8, "Robustness to damage", ("faceforensics",), 4),
+    Artefact("figure", 9, "The refinement mask over all layers: foreground", ("faceforensics",), 0.5),
+    Artefact("figure", 10, "The refinement mask over all layers: boundary", ("faceforensics",), 0.5),
+    Artefact("figure", 11, "The refinement mask over all layers: background", ("faceforensics",), 0.5),
+)
+
+
+def artefact(command: str) -> Artefact:
+    """An artefact by table1 ... figure11, or table01 ... figure11. Raises DataError for another name."""
+    for found in ARTEFACTS:
+        if command in (found.command, found.name):
+            return found
+    raise DataError(f"the paper has no {command!r}; there are table1 to table13 and figure1 to figure11")

@@ -1,0 +1,68 @@
+"""The rows of a table: variants under one protocol, each beside the paper's row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from corit.data.protocols import Protocol
+from corit.evaluate.benchmark import Learner
+from corit.paper.artefact import Made
+from corit.paper.grid import Grid, Line
+from corit.paper.lab import Lab, Measured, Need, needs
+from corit.paper.printed import printed
+from corit.paper.variant import CORIT, POOLED, UNIFD, Variant
+
+METRICS = {"auc": "AUC, %", "ap": "average precision, %", "acc": "accuracy at 0.5, %"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row: its label, the paper's row, its variant; levels in place of z, or a learner of its own with a name."""
+
+    label: str
+    paper: str
+    variant: Variant
+    layers: tuple[int, ...] = ()
+    learn: Callable[[Lab], Learner] | None = None
+    name: str = ""
+
+
+METHODS = (
+    Entry("UniFD", "UniFD", UNIFD),
+    Entry("regions pooled, not injected", "", POOLED),
+    Entry("CoRIT", "CoRIT", CORIT),
+)
+
+
+def wanted(lab: Lab, protocol: str, entries: Sequence[Entry]) -> list[Need]:
+    """The features that some rows under a protocol read."""
+    of = lab.stage.protocol(protocol)
+    return [n for e in entries for n in needs(of, [e.variant], levels=bool(e.layers))]
+
+
+def table(lab: Lab, number: int, title: str, protocol: str, entries: Sequence[Entry], metric: str = "auc") -> Made:
+    """Measure every row and set it beside the paper's Table `number`."""
+    of, known = lab.stage.protocol(protocol), printed(number)
+    measured = [measure(lab, of, e, metric) for e in entries]
+    lines = [
+        Line(e.label, e.paper, {**m.values, known.average: m.average}) for e, m in zip(entries, measured, strict=True)
+    ]
+    grid = Grid(title, METRICS[metric], (*known.columns, known.average), tuple(lines), known)
+    notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *grid.slips())
+    return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})
+
+
+def measure(lab: Lab, protocol: Protocol, entry: Entry, metric: str = "auc") -> Measured:
+    """One row."""
+    learn = None if entry.learn is None else entry.learn(lab)
+    return lab.measure(protocol, entry.variant, metric, layers=entry.layers, learn=learn, name=entry.name)
+
+
+def counted(measured: Measured, protocol: Protocol) -> str:
+    """How much was measured, in one sentence."""
+    unit = "videos" if protocol.level == "video" else "pictures"
+    sizes = sorted({f"{reals} real and {fakes} fake" for reals, fakes, _ in measured.counts.values()})
+    lost = sum(n for _, _, n in measured.counts.values())
+    less = f"; {lost} rows could not be measured" if lost else ""
+    return f"Each column: {' or '.join(sizes)} {unit}{less}."

@@ -1,0 +1,109 @@
+"""Figure 4: the architecture, with the shapes that the code gives for one picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+from corit.data.protocols import protocol
+from corit.model.corit import middle_layer
+from corit.model.encode import Encoder
+from corit.paper.artefact import Made
+from corit.paper.lab import Lab, Need
+from corit.paper.variant import CORIT
+from corit.views.foreground import ellipse
+from corit.views.prepare import Views
+from corit.views.regions import patch_regions
+
+FROZEN, FREE, TRAINED = "#dfe8f5", "#fdeecf", "#f6d5cf"
+
+
+def needs(lab: Lab) -> list[Need]:
+    """None: it is drawn from the backbone alone."""
+    return []
+
+
+def make(lab: Lab) -> Made:
+    """One pass of one picture, its shapes written into the boxes."""
+    encoder = lab.encoder(CORIT, protocol("cross-dataset"))
+    shapes = measure(encoder)
+    numbers = (("what", "shape"), *((k, " x ".join(map(str, v))) for k, v in shapes.items()))
+    note = "Blue is frozen, yellow has no parameters, red is trained: the head alone."
+    return Made(figures=(draw(encoder, shapes),), notes=(note,), numbers=numbers, caption={"head": "none is trained"})
+
+
+def measure(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+    """The shapes of one picture's pass, by the method's letters."""
+    b = encoder.backbone
+    mask = ellipse(b.side)
+    image = np.where(mask[..., None], 160, 90).repeat(3, axis=2).astype(np.uint8)
+    regions = patch_regions(mask, b.grid)
+    view = Views(image, 255 - image[None], regions, mask)
+    found = encoder([view], keep_levels=True, keep_masks=True, keep_patches=True)
+    assert found.levels is not None
+    assert found.masks is not None
+    assert found.patches is not None
+    patches = tuple(found.patches.shape[2:])
+    return {
+        "x, x~": image.shape,
+        "R": regions.shape,
+        "V": patches,
+        "g": patches,
+        "a": (len(regions), b.width),
+        "m": tuple(found.masks.shape[2:]),
+        "r": (len(regions), b.width),
+        "[C; V; T]": (b.prefix + patches[0] + len(regions), b.width),
+        "F_l": tuple(found.levels.shape[2:]),
+        "z": tuple(found.z.shape[1:]),
+    }
+
+
+def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
+    """The boxes, from left to right."""
+    b, middle = encoder.backbone, middle_layer(encoder.backbone.depth, encoder.recipe.model)
+    said = {k: " × ".join(map(str, v)) for k, v in shapes.items()}
+    made = Figure(figsize=(12.5, 5.6))
+    axis = made.subplots()
+    axis.set(xlim=(0, 12.5), ylim=(0, 5.6))
+    axis.axis("off")
+    _box(axis, (0.1, 3.5), (1.8, 1.5), "#f2f2f2", f"picture x\nand self-blended x~\n{said['x, x~']}")
+    _box(axis, (0.1, 0.8), (1.8, 1.5), "#f2f2f2", f"regions R\nforeground, boundary,\nbackground\n{said['R']}")
+    _box(axis, (2.5, 3.5), (1.7, 1.5), FROZEN, f"embed\npatches of {b.patch} px\n[C; V; T]\n{said['[C; V; T]']}")
+    _box(axis, (4.8, 3.5), (1.9, 1.5), FROZEN, f"block l\nof {b.depth}, width {b.width}\n(22)")
+    _box(axis, (4.8, 0.8), (1.9, 1.9), FREE, f"g = V~ - V (18)\n{said['g']}\nanchors a (19)\n{said['a']}")
+    _box(axis, (7.3, 0.8), (1.7, 1.9), FREE, f"mask m (20)\n{said['m']}\nregion average r (21)\n{said['r']}")
+    _box(axis, (7.3, 3.5), (1.7, 1.5), FREE, f"injection (23)\nT = T' + r(l)\n{said['r']}")
+    _box(axis, (9.5, 3.5), (1.5, 1.5), FREE, f"F_l = [C; T]\n{said['F_l']}\nat l = {middle}, {b.depth}")
+    _box(axis, (9.5, 0.8), (1.5, 1.9), FREE, f"z (24)\nconcat(F_{middle},\nF_{b.depth})\n{said['z']}")
+    _box(axis, (11.3, 0.8), (1.1, 1.9), TRAINED, "linear head,\nSAM (1), (2)\nreal or fake")
+    for start, end in (
+        ((1.9, 4.25), (2.5, 4.25)),
+        ((4.2, 4.25), (4.8, 4.25)),
+        ((6.7, 4.25), (7.3, 4.25)),
+        ((5.75, 3.5), (5.75, 2.7)),
+        ((6.7, 1.75), (7.3, 1.75)),
+        ((8.15, 2.7), (8.15, 3.5)),
+        ((9.0, 4.25), (9.5, 4.25)),
+        ((10.25, 3.5), (10.25, 2.7)),
+        ((11.0, 1.75), (11.3, 1.75)),
+        ((1.9, 1.55), (4.8, 1.55)),
+    ):
+        _arrow(axis, start, end)
+    _arrow(axis, (8.15, 5.0), (5.75, 5.0), bend=0.35)
+    axis.text(6.95, 5.47, f"l = 1 ... {b.depth}", ha="center", fontsize=9)
+    return made
+
+
+def _box(axis: Any, at: tuple[float, float], size: tuple[float, float], colour: str, text: str) -> None:
+    axis.add_patch(FancyBboxPatch(at, *size, boxstyle="round,pad=0.02,rounding_size=0.08", fc=colour, ec="#56616e"))
+    axis.text(at[0] + size[0] / 2, at[1] + size[1] / 2, text, ha="center", va="center", fontsize=9)
+
+
+def _arrow(axis: Any, start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> None:
+    style = f"arc3,rad={bend}"
+    axis.add_patch(
+        FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=12, color="#1c2430", connectionstyle=style)
+    )

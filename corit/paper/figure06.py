@@ -1,0 +1,20 @@
+"""Figure 6: GSNR while a head is trained, UniFD beside CoRIT."""
+
+from __future__ import annotations
+
+from corit.errors import DataError
+from corit.paper.artefact import Made
+from corit.paper.diagnosis import MAIN, caption, diagnosis, needs, notes
+from corit.paper.lab import Lab
+from corit.report import courses
+
+__all__ = ["make", "needs"]
+
+
+def make(lab: Lab) -> Made:
+    """A panel for each forgery. Raises DataError when the two detectors share none."""
+    found = diagnosis(lab)
+    drawn = courses.beside(found, MAIN)
+    if drawn is None:
+        raise DataError(f"expected a forgery that both detectors were diagnosed on, got {dict(found.groups)}")
+    return Made(figures=(drawn,), notes=notes(lab), caption=caption(lab, (MAIN,)))

@@ -1,0 +1,254 @@
+"""Features, heads and measurements of one run, each made once however many artefacts ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from typing import Protocol as Interface
+
+from corit import catalog
+from corit.backbone import Backbone
+from corit.data.protocols import Protocol
+from corit.data.sample import Source
+from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner
+from corit.evaluate.metrics import Estimate
+from corit.evaluate.parts import Part
+from corit.features.extract import Progress, Target
+from corit.features.shared import extract_shared
+from corit.features.store import FeatureStore
+from corit.heads.head import HeadRecipe
+from corit.model.encode import Encoder
+from corit.paper.draws import mean
+from corit.paper.stage import Stage
+from corit.paper.variant import Variant
+
+HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # the demo's, chosen on validation identities
+
+
+class Bars(Interface):
+    """Opens a progress bar: `corit.features.extract.progress_bar`."""
+
+    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
+        """A context whose value is told of what is done and of all there is."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """Features that an artefact reads: of one data set, by one variant, under a protocol's transform, with levels?"""
+
+    data: str
+    variant: Variant
+    protocol: Protocol
+    levels: bool = False
+
+
+def needs(protocol: Protocol, variants: Iterable[Variant], levels: bool = False) -> list[Need]:
+    """The features of a protocol's data sets by some variants."""
+    return [Need(d, v, protocol, levels) for v in variants for d in protocol.data]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A variant under a protocol: each test set's estimate of a metric and that of their mean, in their own unit.
+
+    reals, fakes, unscored: by test set, pictures or videos.
+    """
+
+    values: Mapping[str, Estimate]
+    average: Estimate
+    counts: Mapping[str, tuple[int, int, int]]
+
+
+class Lab:
+    """Makes what artefacts ask for, in one folder; what is on the disk is read, what is missing is extracted.
+
+    draws: of the bootstrap. bars: opens progress bars, None for silence.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        out: str | Path,
+        *,
+        backbone: str = "miniature",
+        weights: str = "",
+        seeds: Sequence[int] = (0, 1, 2, 3, 4),
+        head: HeadRecipe = HEAD,
+        draws: int = 200,
+        batch: int = 32,
+        workers: int = 0,
+        device: str = "cpu",
+        bars: Bars | None = None,
+    ) -> None:
+        self.stage, self.out, self.seeds, self.head, self.draws = stage, Path(out), tuple(seeds), head, draws
+        self.named = (backbone, weights or catalog.default_weights(backbone))
+        self.batch, self.workers, self.device, self.bars = batch, workers, device, bars
+        self._backbones: dict[tuple[str, str], Backbone] = {}
+        self._sources: dict[str, Source] = {}
+        self._scorers: dict[Any, Sequence[Scorer]] = {}
+        self._measured: dict[Any, Benchmark] = {}
+        self._once: dict[str, Any] = {}
+
+    @cached_property
+    def caption(self) -> dict[str, Any]:
+        """World, backbone, head and seeds: what is said under every artefact."""
+        h = self.head
+        head = f"{h.kind}, SAM rho {h.rho:g}, {h.optimiser}, {h.scaling} scaling, {h.epochs} epochs"
+        name, weights = self.named
+        backbone = f"{name}, {weights} weights {self.backbone().digest[:12]}"
+        return {"world": self.stage.caption, "backbone": backbone, "head": head, "seeds": list(self.seeds)}
+
+    def backbone(self, variant: Variant | None = None) -> Backbone:
+        """The run's backbone, or the one that a variant names. Raises BackboneError, WeightsError."""
+        name, weights = self.named
+        if variant is not None and variant.backbone:
+            name, weights = variant.backbone, variant.weights or catalog.default_weights(variant.backbone)
+        if (name, weights) not in self._backbones:
+            self._backbones[name, weights] = catalog.backbone(name, weights)
+        return self._backbones[name, weights]
+
+    def source(self, data: str) -> Source:
+        """A data set of the stage. Raises DataError where it is missing or incomplete."""
+        if data not in self._sources:
+            self._sources[data] = self.stage.sources[data]()
+        return self._sources[data]
+
+    def encoder(self, variant: Variant, protocol: Protocol) -> Encoder:
+        """A variant's encoder under a protocol."""
+        backbone = self.backbone(variant)
+        return Encoder(backbone, variant.recipe(backbone, protocol), device=self.device)
+
+    def prepare(self, wanted: Iterable[Need]) -> None:
+        """Extract what is missing, all variants of the same pictures in one pass. Raises as `extract`."""
+        groups: dict[str, dict[Path, Target]] = {}
+        for need in wanted:
+            encoder = self.encoder(need.variant, need.protocol)
+            folder = self._folder(need, encoder)
+            groups.setdefault(need.data, {})[folder] = Target(encoder, folder, folder.name.endswith(LEVELS))
+        for data, targets in groups.items():
+            self._extract(data, [t for f, t in targets.items() if f.with_name(f.name + LEVELS) not in targets])
+
+    def folder(self, need: Need) -> Path:
+        """Where a need's features lie; a store with levels serves those who ask for none."""
+        return self._folder(need, self.encoder(need.variant, need.protocol))
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What is made once a run, by name."""
+        if name not in self._once:
+            self._once[name] = make()
+        return self._once[name]
+
+    def store(self, need: Need) -> FeatureStore:
+        """The features that a need names, extracted now where they are missing."""
+        self.prepare([need])
+        return FeatureStore.open(self.folder(need))
+
+    def stores(self, protocol: Protocol, variant: Variant, levels: bool = False) -> dict[str, FeatureStore]:
+        """The stores of a protocol's data sets."""
+        return {d: self.store(Need(d, variant, protocol, levels)) for d in protocol.data}
+
+    def measure(
+        self,
+        protocol: Protocol,
+        variant: Variant,
+        metric: str = "auc",
+        *,
+        layers: tuple[int, ...] = (),
+        learn: Learner | None = None,
+        name: str = "",
+    ) -> Measured:
+        """Train heads on a variant's features and measure every test set of a protocol once.
+
+        layers: these levels in place of z. learn: another learner than the run's head, with a name for it. Values are
+        medians over head seeds, with bootstrap intervals over videos; heads of one recipe on the same rows are trained
+        once. Raises as `benchmark`.
+        """
+        found = self._benchmark(protocol, variant, layers, learn, name)
+        values = {r.data: r for r in found.results if r.metric == metric}
+        return Measured(
+            {t: Estimate(r.value, r.low, r.high) for t, r in values.items()},
+            mean(found.scored, metric, self.draws).estimate,
+            {t: (r.reals, r.fakes, r.unscored) for t, r in values.items()},
+        )
+
+    def scored(self, protocol: Protocol, variant: Variant) -> Mapping[str, Scored]:
+        """The scores behind `measure`, by test set."""
+        return self._benchmark(protocol, variant).scored
+
+    def score(self, protocol: Protocol, variant: Variant, stores: Mapping[str, FeatureStore]) -> Mapping[str, Scored]:
+        """Scores of other stores' rows by the heads that a protocol trains; see `measure`."""
+        made = self._remembered((variant, (), "", protocol.train, protocol.select), None)
+        return benchmark(protocol, stores, made, seeds=self.seeds, draws=2).scored
+
+    def _benchmark(
+        self,
+        protocol: Protocol,
+        variant: Variant,
+        layers: tuple[int, ...] = (),
+        learn: Learner | None = None,
+        name: str = "",
+    ) -> Benchmark:
+        key = (protocol.name, protocol.test, variant, layers, name)
+        if key not in self._measured:
+            stores = self.stores(protocol, variant, levels=bool(layers))
+            made = self._remembered((variant, layers, name, protocol.train, protocol.select), learn)
+            self._measured[key] = benchmark(
+                protocol, stores, made, detector=name or variant.name, seeds=self.seeds, layers=layers, draws=self.draws
+            )
+        return self._measured[key]
+
+    def learner(self) -> Learner:
+        """The run's head, with mini-batches that a small training set can fill."""
+
+        def learn(train: Part, select: Part, seeds: Sequence[int]) -> Sequence[Scorer]:
+            return learner(fitting(self.head, len(train)))(train, select, seeds)
+
+        return learn
+
+    def bar(self, label: str) -> AbstractContextManager[Progress | None]:
+        """A progress bar, or none."""
+        return nullcontext() if self.bars is None else self.bars(label)
+
+    def _remembered(self, key: Any, learn: Learner | None) -> Learner:
+        made = learn or self.learner()
+
+        def remembered(train: Part, select: Part, seeds: Sequence[int]) -> Sequence[Scorer]:
+            if key not in self._scorers:
+                self._scorers[key] = made(train, select, seeds)
+            return self._scorers[key]
+
+        return remembered
+
+    def _folder(self, need: Need, encoder: Encoder) -> Path:
+        digest = encoder.recipe.digest[:10]
+        folder = self.out / "features" / self.stage.key / need.data / f"{need.variant.name}-{digest}"
+        levels = folder.with_name(folder.name + LEVELS)
+        return levels if need.levels or levels.exists() else folder
+
+    def _extract(self, data: str, targets: Sequence[Target]) -> None:
+        source = self.source(data)
+        lacking = [t for t in targets if not complete(source, t)]
+        if not lacking:
+            return
+        with self.bar(f"{data}, {len(lacking)} recipes") as progress:
+            extract_shared(source, lacking, batch=self.batch, workers=self.workers, progress=progress)
+
+
+LEVELS = "-levels"
+
+
+def complete(source: Source, target: Target) -> bool:
+    """Whether a store holds a row of every sample; the recipe is checked when something is added."""
+    if not any(Path(target.out).glob("part-*")):
+        return False
+    held = set(FeatureStore.open(target.out).table["id"].to_pylist())
+    return all(s.id in held for s in source.samples)
+
+
+def fitting(head: HeadRecipe, rows: int) -> HeadRecipe:
+    """The head's recipe with a mini-batch of at most a quarter of the training rows."""
+    return replace(head, batch=max(1, min(head.batch, rows // 4)))

@@ -1,0 +1,73 @@
+"""What became of an artefact: its record, kept beside its files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from corit.paper.artefact import ARTEFACTS
+
+RECORDS = "records"
+Status = Literal["ok", "failed", "not made"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of an artefact.
+
+    reason: why it failed. files: what it left in the folder. caption: world, backbone, head, seeds, metric, seconds.
+    head, body: the table's cells; text: the table for a terminal. settings: what another run must share to reuse it.
+    """
+
+    name: str
+    title: str
+    status: Status
+    reason: str = ""
+    files: tuple[str, ...] = ()
+    caption: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    head: tuple[str, ...] = ()
+    body: tuple[tuple[str, ...], ...] = ()
+    text: str = ""
+    settings: str = ""
+
+    @property
+    def said(self) -> str:
+        """The caption as one line."""
+        c = {k: v for k, v in self.caption.items() if k not in ("seconds", "version")}
+        seeds = ", ".join(map(str, c.pop("seeds", [])))
+        parts = [f"{k}: {v}" for k, v in c.items()] + ([f"seeds: {seeds}"] if seeds else [])
+        return ". ".join(part[0].upper() + part[1:] for part in parts) + f". {self.caption.get('seconds', 0):.0f} s."
+
+
+def keep(folder: Path, record: Record) -> None:
+    """Write a record into a folder of artefacts."""
+    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    write_text(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
+
+
+def there(folder: Path, name: str) -> bool:
+    """Whether a folder has a record of an artefact."""
+    return (folder / RECORDS / f"{name}.json").exists()
+
+
+def read(folder: Path, name: str) -> Record:
+    """The record of an artefact."""
+    held = json.loads((folder / RECORDS / f"{name}.json").read_text())
+    tuples = {k: tuple(held[k]) for k in ("files", "notes", "head")}
+    return Record(**{**held, **tuples, "body": tuple(map(tuple, held["body"]))})
+
+
+def records(folder: Path) -> list[Record]:
+    """All records of a folder, in the paper's order."""
+    return [read(folder, a.name) for a in ARTEFACTS if there(folder, a.name)]
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a file, whole or not at all."""
+    staged = target.with_name(target.name + ".part")
+    staged.write_text(text, encoding="utf-8")
+    os.replace(staged, target)

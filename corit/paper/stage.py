@@ -1,0 +1,192 @@
+"""Where the paper's artefacts are made: data sets by name, and the protocols over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from corit.data import protocols
+from corit.data.protocols import Protocol, Selection
+from corit.data.sample import Source
+from corit.errors import DataError
+from corit.paper.damage import Damaged
+from corit.paper.printed import printed
+from corit.seeding import seed
+
+FORGERIES = ("DF", "F2F", "FS", "NT")
+# The data sets of the protocols: where each lies below the root, and what is said of it beside that.
+PLACES = {
+    "faceforensics": ("FaceForensics++", ""),
+    "deepfakedetection": ("FaceForensics++", ""),
+    "celeb-df-v1": ("Celeb-DF-v1", "splits=test"),
+    "celeb-df-v2": ("Celeb-DF-v2", "splits=test"),
+    "dfdcp": ("DFDCP", "splits=test"),
+    "dfdc": ("DFDC", "splits=test"),
+    "df40": (
+        "DF40",
+        "splits=test,names=uniface_cdf+e4s_cdf+facedancer_cdf+fsgan_cdf+inswap_cdf,celebdf={root}/Celeb-DF-v2",
+    ),
+    "unifd": ("UniversalFakeDetect", "splits=train+val+test"),
+}
+VIDEO_FRAMES = 32
+DAMAGED = "damaged"  # test pictures of the protocol `faceforensics`, under every damage of Figure 8
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A world in which artefacts are made.
+
+    kind: "miniature" or "root". caption: the world in words, said under every figure and table. key: names the folder
+    of its features, another for other pictures. sources: data sets by the name that protocols use. protocols: by name.
+    shown: what stands for a column's data set, by title; empty on real data. root: the folder of the data sets.
+    """
+
+    kind: Literal["miniature", "root"]
+    caption: str
+    key: str
+    sources: Mapping[str, Callable[[], Source]] = field(repr=False)
+    protocols: Mapping[str, Protocol] = field(repr=False)
+    shown: Mapping[str, str] = field(default_factory=dict)
+    root: str = ""
+
+    def protocol(self, name: str) -> Protocol:
+        """A protocol of this stage. Raises DataError for one that there is not."""
+        if name not in self.protocols:
+            raise DataError(f"no protocol {name!r} here; there are {', '.join(self.protocols)}")
+        return self.protocols[name]
+
+    def standing(self, titles: tuple[str, ...]) -> str:
+        """What stands for some columns, in one sentence; empty where the data sets are the paper's own."""
+        alike: dict[str, list[str]] = {}
+        for title in titles:
+            alike.setdefault(self.shown.get(title, ""), []).append(title)
+        said = [f"{', '.join(names)}: {what}" for what, names in alike.items() if what]
+        return f"Stand-ins. {'; '.join(said)}." if said else ""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the miniature's worlds are: identities of the splits, pictures of each, pictures of each maker."""
+
+    train: int = 40
+    val: int = 16
+    test: int = 40
+    pictures: int = 3
+    each: int = 20
+
+    @classmethod
+    def of(cls, people: int, pictures: int) -> Size:
+        """A size by its training and test identities: validation has two fifths as many."""
+        return cls(people, max(2, people * 2 // 5), people, pictures, max(2, people // 2))
+
+    @property
+    def text(self) -> str:
+        """The size in words."""
+        return f"{self.train}/{self.val}/{self.test} identities x {self.pictures} pictures"
+
+
+def root(folder: str, *, most: int = 0) -> Stage:
+    """The real data sets, each in its place below a folder (see `PLACES`).
+
+    most: at most so many rows of each data set, split and label, 0 for all: for a rehearsal. Raises DataError when the
+    folder is absent; a data set that is missing is an error of the artefacts that need it.
+    """
+    if not os.path.isdir(folder):
+        raise DataError(f"expected a folder of data sets at {folder}, but there is none; `corit paper list` says which")
+    sources = {name: _listed(name, folder, most) for name in PLACES}
+    sources[DAMAGED] = lambda: Damaged(sources["faceforensics"]())
+    caption = f"the data sets in {folder}" + (f", at most {most} rows of each split and label" if most else "")
+    return Stage("root", caption, f"root-{seed(os.path.abspath(folder), most):016x}", sources, _real(), root=folder)
+
+
+def _listed(name: str, folder: str, most: int) -> Callable[[], Source]:
+    def build() -> Source:
+        from corit import catalog
+
+        place, options = PLACES[name]
+        frames = "" if name == "unifd" else f"frames={VIDEO_FRAMES}"
+        parts = [options.format(root=folder), frames, f"max={most}" if most else ""]
+        return catalog.data(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
+
+    return build
+
+
+def _real() -> dict[str, Protocol]:
+    names = ["cross-dataset", "cross-dataset-video", "df40", "components", "universal", "faceforensics"]
+    names += [f"faceforensics-without-{k}" for k in FORGERIES]
+    return {n: _titled(protocols.protocol(n)) for n in names}
+
+
+def _titled(of: Protocol) -> Protocol:
+    """The 19 subsets under the paper's titles."""
+    if of.name != "universal":
+        return of
+    titles = printed(4).columns
+    return of.replace(test=tuple(replace(s, name=t) for s, t in zip(of.test, titles, strict=True)))
+
+
+WORLD, ELSEWHERE, DISJOINT, MAKERS = "miniature", "miniature-elsewhere", "miniature-disjoint", "miniature-makers"
+# Which forgeries of which world stand for a test set; () is all four.
+STAND_INS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "CDFv1": (ELSEWHERE, ("DF",)),
+    "CDFv2": (ELSEWHERE, ("FS",)),
+    "DFDCP": (ELSEWHERE, ("F2F",)),
+    "DFDC": (ELSEWHERE, ()),
+    "DFD": (ELSEWHERE, ("NT",)),
+    "uniface": (DISJOINT, ("DF",)),
+    "e4s": (DISJOINT, ("FS",)),
+    "facedancer": (DISJOINT, ("F2F",)),
+    "fsgan": (DISJOINT, ("NT",)),
+    "inswap": (DISJOINT, ()),
+}
+CAMERA = 1  # the level of the JPEG compression that the other world's pictures go through once more
+NAMES = {ELSEWHERE: f"of another world, recompressed (JPEG level {CAMERA})", DISJOINT: "with traces of other periods"}
+
+
+def miniature(size: Size | None = None, seed: int = 0) -> Stage:
+    """The miniature: three worlds of faces and nineteen makers of whole pictures stand for the data sets."""
+    from corit.data.perturbed import Perturbed
+    from corit.world.miniature import Miniature, MiniatureSpec
+    from corit.world.upsamplers import Upsampled
+
+    size = size or Size()
+    home = MiniatureSpec(seed, size.train, size.val, size.test, size.pictures)
+    elsewhere, disjoint = replace(home, seed=seed + 1), replace(home, seed=seed + 2, traces="disjoint")
+    sources: dict[str, Callable[[], Source]] = {
+        WORLD: lambda: Miniature(home),
+        ELSEWHERE: lambda: Perturbed(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
+        DISJOINT: lambda: Miniature(disjoint, ["test"]),
+        DAMAGED: lambda: Damaged(Miniature(home, ["test"])),
+        MAKERS: lambda: Upsampled(seed, size.train * size.pictures, size.val * size.pictures, size.each),
+    }
+    caption = f"miniature, seed {seed}, {size.text}, {home.side} px"
+    key = f"miniature-{seed}-{size.train}-{size.val}-{size.test}-{size.pictures}-{size.each}"
+    return Stage("miniature", caption, key, sources, _standing(), _shown())
+
+
+def _standing() -> dict[str, Protocol]:
+    """The paper's protocols over the worlds: trained and selected in the first."""
+    parts = {s: (Selection(WORLD, s, FORGERIES, name="FF++"),) for s in ("train", "val")}
+    named = {t: Selection(data, "test", kinds, name=t) for t, (data, kinds) in STAND_INS.items()}
+    found = {}
+    for name in ("cross-dataset", "cross-dataset-video", "df40", "components"):
+        base = protocols.protocol(name)
+        test = tuple(named[s.title] for s in base.test)
+        found[name] = base.replace(train=parts["train"], select=parts["val"], test=test)
+    inside = protocols.protocol("miniature").replace(name="faceforensics")
+    found |= {p.name: p for p in (inside, *protocols.leave_one_out(inside, FORGERIES))}
+    titles = printed(4).columns
+    found["universal"] = protocols.protocol("universal").replace(
+        train=(Selection(MAKERS, "train"),),
+        select=(Selection(MAKERS, "val"),),
+        test=tuple(Selection(MAKERS, "test", datasets=(t,), name=t) for t in titles),
+    )
+    return found
+
+
+def _shown() -> dict[str, str]:
+    faces = {t: f"{'+'.join(kinds) or 'all four forgeries'} {NAMES[d]}" for t, (d, kinds) in STAND_INS.items()}
+    makers = dict.fromkeys(printed(4).columns, "a maker of whole pictures by smoothing and periodic traces")
+    return faces | makers

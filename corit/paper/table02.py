@@ -1,0 +1,19 @@
+"""Table II: video AUC across data sets: the mean score of a video's frames."""
+
+from __future__ import annotations
+
+from corit.paper.artefact import Made
+from corit.paper.entry import METHODS, table, wanted
+from corit.paper.lab import Lab, Need
+
+PROTOCOL = "cross-dataset-video"
+
+
+def needs(lab: Lab) -> list[Need]:
+    """The features that it reads."""
+    return wanted(lab, PROTOCOL, METHODS)
+
+
+def make(lab: Lab) -> Made:
+    """UniFD, pooled regions and CoRIT beside the paper's rows."""
+    return table(lab, 2, "Video AUC across data sets", PROTOCOL, METHODS)

@@ -1,0 +1,19 @@
+"""Table III: frame AUC on manipulations of DF40 in the Celeb-DF domain."""
+
+from __future__ import annotations
+
+from corit.paper.artefact import Made
+from corit.paper.entry import METHODS, table, wanted
+from corit.paper.lab import Lab, Need
+
+PROTOCOL = "df40"
+
+
+def needs(lab: Lab) -> list[Need]:
+    """The features that it reads."""
+    return wanted(lab, PROTOCOL, METHODS)
+
+
+def make(lab: Lab) -> Made:
+    """UniFD, pooled regions and CoRIT beside the paper's rows."""
+    return table(lab, 3, "Frame AUC on DF40's manipulations", PROTOCOL, METHODS)

@@ -1,0 +1,24 @@
+"""Table XI: tau, the threshold of the refinement mask (20)."""
+
+from __future__ import annotations
+
+from corit.paper.artefact import Made
+from corit.paper.entry import Entry, table, wanted
+from corit.paper.lab import Lab, Need
+from corit.paper.variant import CORIT, Variant
+
+PROTOCOL = "cross-dataset"
+TAUS = ("0", "0.1", "0.5", "0.9", "1.3")
+ENTRIES = tuple(
+    Entry(f"tau = {t}", t, CORIT if t == "0.1" else Variant(f"tau-{t}", {"model.tau": float(t)})) for t in TAUS
+)
+
+
+def needs(lab: Lab) -> list[Need]:
+    """The features that it reads."""
+    return wanted(lab, PROTOCOL, ENTRIES)
+
+
+def make(lab: Lab) -> Made:
+    """The five values that the paper tries, relative to the region's mean coherence."""
+    return table(lab, 11, "Threshold of the refinement mask", PROTOCOL, ENTRIES)

@@ -1,0 +1,31 @@
+"""The recipes that the paper compares, as named changes to one recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from corit.backbone import Backbone
+from corit.data.protocols import Protocol
+from corit.recipe import BackboneRecipe, Recipe
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe by its changes to CoRIT's defaults; backbone and weights are the stage's where empty."""
+
+    name: str
+    changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    backbone: str = ""
+    weights: str = ""
+
+    def recipe(self, backbone: Backbone, protocol: Protocol) -> Recipe:
+        """The whole recipe, for a backbone and under a protocol."""
+        base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
+        return base.replace(**dict(protocol.transform)).replace(**self.changes)
+
+
+UNIFD = Variant("unifd", {"model.kind": "unifd"})
+CORIT = Variant("corit")
+POOLED = Variant("regions", {"model.inject": False})
