@@ -156,9 +156,8 @@ class Film:
         reached = self.count if targets is None else targets[-1] + 1
         if decoded >= reached - 1 and had >= asked - 1:
             return Ending("ok", "", max(0, asked - had), decoded, self._seconds)
-        reason = f"{self.name} should have {self.count} frames, but only {decoded} of them can be decoded"
         cause = "the rest is cut off, damaged, or hidden by an edit of the file"
-        reason = f"{reason} ({cause}): {had} of {asked} chosen frames were had"
+        reason = f"{decoded} of {self.count} frames can be decoded ({cause}): {had} of {asked} chosen frames were had"
         return Ending("truncated", reason, asked - had, decoded, self._seconds)
 
 

@@ -31,7 +31,7 @@ def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
         "tracks": [_curve(number, rows, across) for number, rows in sorted(_by_track(report.frames).items())],
         "fake": _down(min(calibration.fake, 1.0)),
         "real": _down(min(calibration.real, 1.0)),
-        "cuts": [across(s) for s in _cuts(report.frames)],
+        "cuts": sorted({across(s) for s in _cuts(report.frames)}),
         "blank": sorted({across(r.seconds) for r in report.frames if r.score is None and r.status != "unreadable"}),
         "lost": [(across(r.seconds), round(LEFT + WIDTH - across(r.seconds), 1)) for r in lost],
         "ticks": [(across(s), _clock(s)) for s in _ticks(length)],
