@@ -12,9 +12,12 @@ from pathlib import Path
 import psutil
 import torch
 
+from benchmarks.atlas import atlas
 from benchmarks.fit import fit_cost
 from benchmarks.forward import forward_ratio
+from benchmarks.heads import heads_speedup
 from benchmarks.memory import memory_growth
+from benchmarks.observe import observe_ratio
 from benchmarks.path import path_ratio, views_per_second
 
 Numbers = Mapping[str, float]
@@ -25,6 +28,9 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "views": views_per_second,
     "fit": fit_cost,
     "memory": memory_growth,
+    "heads": heads_speedup,
+    "observe": observe_ratio,
+    "atlas": atlas,
 }
 
 

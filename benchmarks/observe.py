@@ -1,0 +1,47 @@
+"""(b) Training with GSNR and the COR bound observed at every 20th step, over training alone."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from statistics import median
+
+from benchmarks.heads import LINEAR, PERCEPTRON, RADII, SEEDS, problems, radii, seconds
+from corit.heads.fit import fit
+from corit.heads.head import HeadRecipe
+from corit.theory.watch import Watch, every
+
+ROWS, INTERVAL = 512, 20
+
+
+def observe_ratio(repeats: int = 5, *, steps: int = 250, number: int = 4, rows: int = ROWS) -> dict[str, float]:
+    """`observe_ratio`: linear heads, the median over turns; `observe_mlp_ratio` for perceptron heads D-32-1.
+
+    All that a `Course` holds is measured, on `rows` seeded training rows of each problem (`observe_rows`).
+    """
+    linear = _ratio(number, LINEAR, steps, rows, repeats)
+    mlp = _ratio(1, replace(PERCEPTRON), max(INTERVAL, steps // 5), rows, repeats)
+    return {"observe_ratio": linear, "observe_mlp_ratio": mlp, "observe_rows": rows}
+
+
+def _ratio(number: int, recipe: HeadRecipe, steps: int, rows: int, repeats: int) -> float:
+    data = problems(number)
+    seeds = range(SEEDS if recipe.kind == "linear" else 2)
+
+    def train(watch: Watch | None) -> None:
+        fit(data, recipe, rhos=radii(), seeds=seeds, steps=steps, observer=watch, observe_at=every(INTERVAL))
+
+    watched = lambda: train(Watch(data, recipe, len(seeds), RADII, rows=rows))
+    train(None), watched()  # the first calls allocate
+    found = []
+    for i in range(repeats):
+        if i % 2:
+            below = seconds(lambda: train(None))
+            found.append(seconds(watched) / below)
+        else:
+            found.append(seconds(watched) / seconds(lambda: train(None)))
+    return median(found)
+
+
+if __name__ == "__main__":
+    print("\n".join(f"{k} {v:.3f}" for k, v in observe_ratio(int(sys.argv[1]) if len(sys.argv) > 1 else 5).items()))
