@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -120,8 +121,9 @@ class Table:
 
 def _csv(values: Iterable[object]) -> str:
     text, shown = io.StringIO(), [str(v) for v in values]
-    quoting = csv.QUOTE_ALL if any("\r" in v for v in shown) else csv.QUOTE_MINIMAL  # which leaves those alone
-    csv.writer(text, lineterminator="\n", quoting=quoting).writerow(shown)
+    writer = partial(csv.writer, text, lineterminator="\n")
+    quoted = any("\r" in v for v in shown)  # minimal quoting leaves those alone
+    (writer(quoting=csv.QUOTE_ALL) if quoted else writer()).writerow(shown)
     return text.getvalue()
 
 
