@@ -85,7 +85,7 @@ class Watch:
         self.lock = Lock()
         self.indices = [watched(n, rows, seed) for n in lengths]
         self.problems = list(problems)
-        self.designs: dict[int, Design] = {}
+        self.designs: dict[int, tuple[Design, Tensor | None]] = {}
 
     def __call__(self, seen: Observation) -> None:
         """Measure the heads of an observation; safe to call from several threads."""
@@ -98,22 +98,31 @@ class Watch:
             seeds = seen.lanes[at, 1]
             table[:, problem, seeds] = self._measure(likelihood, (problem, int(seeds[0])))
 
-    def _design(self, problem: int, like: Tensor) -> Design:
+    def _design(self, problem: int, like: Tensor) -> tuple[Design, Tensor | None]:
+        """The watched rows, and for a perceptron that has fewer of them than features an orthonormal basis (D, n).
+
+        What a first layer does outside the span of the rows changes nothing that is measured: rows and weights are
+        then written in that basis, n numbers each instead of D. (Linear heads go through the Gram matrix.)
+        """
         if problem not in self.designs:
-            given = self.problems[problem]
-            x = given.train.gather(self.indices[problem]).to(like)
-            y = torch.from_numpy(given.labels[self.indices[problem]].astype(np.float64)).to(like)
+            given, index = self.problems[problem], self.indices[problem]
+            x, basis = given.train.gather(index).to(like), None
             if self.recipe.kind == "linear":
                 x = torch.cat([x, x.new_ones(len(x), 1)], -1)
-            self.designs[problem] = Design(x, y)
+            elif len(x) < x.shape[1]:
+                q, r = torch.linalg.qr(x.double().T)
+                x, basis = r.T.to(like).contiguous(), q.to(like)
+            y = torch.from_numpy(given.labels[index].astype(np.float64)).to(like)
+            self.designs[problem] = Design(x, y), basis
         return self.designs[problem]
 
     def _likelihood(self, problem: int, seen: Observation, at: slice) -> Logistic | Perceptron:
         """Heads (S, R) of one problem on the watched rows."""
-        design = self._design(problem, seen.weight)
+        design, basis = self._design(problem, seen.weight)
         weight, bias = seen.weight[at], seen.bias[at]
         if seen.top is None or seen.top_bias is None:
             return Logistic(design, torch.cat([weight[:, :, 0], bias], -1))
+        weight = weight if basis is None else weight @ basis
         point = torch.cat([weight.flatten(-2), bias, seen.top[at], seen.top_bias[at][..., None]], -1)
         return Perceptron(design.z, design.y, point, self.recipe.units, self.recipe.activation)
 
