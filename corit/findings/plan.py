@@ -80,7 +80,7 @@ class Plan:
     linear_rates: tuple[float, ...] = (0.1, 0.5, 2.0)
     perceptron_rates: tuple[float, ...] = (0.0003, 0.001, 0.003)
     steps: int = 3000
-    extra_steps: int = 1500
+    extra_steps: int = 1000
     batch: int = 128
     faces: int = 30_000
     photographs: bool = True
