@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from corit.data.adapters import ADAPTERS
+from corit.data.missing import ORIGINS
 from corit.data.named import Kind, Named, source
 from corit.data.protocols import PROTOCOLS as PROTOCOLS
 from corit.data.sample import Source
@@ -73,13 +75,27 @@ def backbone(name: str, weights: str = "") -> Backbone:
     return BACKBONES[name](weights)
 
 
-def _videos(name: str, *required: str, **takes: Kind) -> Named:
-    return Named(ADAPTERS[name], {"root": "text", **takes}, ("root", *required), video=True)
+Takes = Mapping[str, Kind]
+COMPRESSION: Takes = {"compression": "text"}
+FOUR: Takes = {"manipulations": "words", **COMPRESSION}
+FORTY: Takes = {"names": "words", "faceforensics": "text", "celebdf": "text", **COMPRESSION}
+SUBSETS: Takes = {"subsets": "words", "classes": "words", "sampling": "text", "key": "number"}
+PLAIN: Takes = {"aligned": "flag", "landmarks": "text"}
+FOLDERS: Takes = {"root": "text", "real": "texts", "fake": "texts", "by_folder": "flag", **PLAIN}
+WORLD: Takes = {"seed": "number", "people": "number", "pictures": "number", "kinds": "words"}
 
 
-def _pictures(name: str, **takes: Kind) -> Named:
-    takes = {"root": "text", "splits": "words", **takes, "partial": "flag"}
-    return Named(ADAPTERS[name], takes, ("root",))
+def _videos(adapter: str, family: str, marks: str, takes: Takes | None = None, required: str = "") -> Named:
+    """A data set of videos below a root; marks and required are words with spaces between them."""
+    origin, needed = ORIGINS[family], ("root", *required.split())
+    options: Takes = {"root": "text", **(takes or {})}
+    return Named(ADAPTERS[adapter], options, needed, True, tuple(marks.split()), origin.layout, origin.where)
+
+
+def _pictures(adapter: str, family: str, marks: str, takes: Takes) -> Named:
+    """A data set of single pictures below a root."""
+    options: Takes = {**takes, "splits": "words", "partial": "flag"}
+    return replace(_videos(adapter, family, marks, options), video=False)
 
 
 def _world(**options: Any) -> Source:
@@ -88,39 +104,51 @@ def _world(**options: Any) -> Source:
     return Miniature(world_of(**options), SPLITS)
 
 
-PICTURES: Mapping[str, Kind] = {"aligned": "flag", "landmarks": "text"}
 DATA: dict[str, Named] = {
-    "faceforensics": _videos("faceforensics", manipulations="words", compression="text"),
-    "faceshifter": _videos("faceshifter", compression="text"),
-    "deepfakedetection": _videos("deepfakedetection", compression="text"),
-    "celeb-df-v1": _videos("celeb-df-v1"),
-    "celeb-df-v2": _videos("celeb-df-v2"),
-    "dfdc": _videos("dfdc"),
-    "dfdcp": _videos("dfdcp"),
-    "df40": _videos("df40", "names", names="words", faceforensics="text", celebdf="text", compression="text"),
-    "uadfv": _videos("uadfv"),
-    "deeperforensics": _videos("deeperforensics", versions="words"),
-    "unifd": _pictures("unifd", subsets="words", classes="words", sampling="text", key="number"),
-    "genimage": _pictures("genimage", generators="words"),
-    "deepfakebench": Named(
-        ADAPTERS["deepfakebench"], {"json": "text", "root": "text", "compression": "text"}, ("json",), video=True
+    "faceforensics": _videos("faceforensics", "faceforensics", "original_sequences/youtube", FOUR),
+    "faceshifter": _videos("faceshifter", "faceforensics", "manipulated_sequences/FaceShifter", COMPRESSION),
+    "deepfakedetection": _videos(
+        "deepfakedetection", "deepfakedetection", "manipulated_sequences/DeepFakeDetection", COMPRESSION
+    ),
+    "celeb-df-v1": _videos("celeb-df-v1", "celebdf", "List_of_testing_videos.txt"),
+    "celeb-df-v2": _videos("celeb-df-v2", "celebdf", "List_of_testing_videos.txt"),
+    "dfdc": _videos("dfdc", "dfdc", "test/labels.csv dfdc_train_part_*/metadata.json train/*/metadata.json"),
+    "dfdcp": _videos("dfdcp", "dfdcp", "dataset.json"),
+    "df40": _videos("df40", "df40", "*/ff/frames */cdf/frames */ff/*/*.png */cdf/*/*.png", FORTY, "names"),
+    "uadfv": _videos("uadfv", "uadfv", "fake/*_fake fake/*_fake.mp4 fake/*/*_fake fake/*/*_fake.mp4"),
+    "deeperforensics": _videos("deeperforensics", "deeperforensics", "lists/splits/test.txt", {"versions": "words"}),
+    "unifd": _pictures("unifd", "forensynths", "test/progan diffusion_datasets train/progan", SUBSETS),
+    "genimage": _pictures("genimage", "genimage", "*/val/nature */*/val/nature", {"generators": "words"}),
+    "deepfakebench": replace(
+        _videos("deepfakebench", "deepfakebench", ""),
+        takes={"json": "text", "root": "text", **COMPRESSION},
+        required=("json",),
     ),
     "folder": Named(
-        ADAPTERS["folder"], {"root": "text", "real": "texts", "fake": "texts", "by_folder": "flag", **PICTURES}
+        ADAPTERS["folder"],
+        FOLDERS,
+        marks=("real", "0_real", "train/real", "train/0_real"),
+        needs="real/ and fake/ (or 0_real/ and 1_fake/) with pictures, or both in each of train/, val/ and test/",
     ),
-    "csv": Named(ADAPTERS["csv"], {"file": "text", "root": "text", **PICTURES}, ("file",)),
-    "miniature": Named(_world, {"seed": "number", "people": "number", "pictures": "number", "kinds": "words"}),
+    "csv": Named(
+        ADAPTERS["csv"],
+        {"file": "text", "root": "text", **PLAIN},
+        ("file",),
+        needs="a CSV file with a column path and any of label, split, manipulation, dataset, group, video, frame, id",
+    ),
+    "miniature": Named(_world, WORLD, needs="nothing: its pictures are drawn"),
 }
 
 
-def data(*specs: str, root: str = "") -> Source:
+def data(*specs: str, root: str = "", missed: Callable[[str], None] | None = None) -> Source:
     """The source that one text names, or several as one: "celeb-df-v2:/data/celeb,frames=8" (see `named.source`).
 
-    root: the place, for texts that have none. Nothing is read until samples are asked for. Raises DataError.
+    root: the place, for texts that have none. missed: see there. Nothing is read until samples are asked for. Raises
+    DataError.
     """
     if not specs:
         raise DataError(f"expected a data set, one of {', '.join(DATA)}; got none")
-    found = tuple(source(spec, DATA, root) for spec in specs)
+    found = tuple(source(spec, DATA, root, missed) for spec in specs)
     if len(found) == 1:
         return found[0]
     from corit.data.chosen import Joined

@@ -396,6 +396,18 @@ def pretrain(
     return 0
 
 
+app.command("corit.commands.data:app", name="data", help="List, check, prepare and export data sets.")
+app.command(
+    "corit.commands.evaluate:evaluate",
+    name="evaluate",
+    help="Measure detectors on labelled pictures, by slice, with a page.",
+)
+app.command(
+    "corit.commands.robustness:robustness",
+    name="robustness",
+    help="Measure detectors on perturbed pictures, level by level.",
+)
+app.command("corit.commands.paper:paper", name="paper", help="Make the paper's tables and figures, one or all.")
 app.command(
     "corit.commands.findings:findings", name="findings", help="Test the paper's claims in the miniature, with controls."
 )

@@ -6,7 +6,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
 from corit.data.missing import examples
@@ -67,7 +67,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Check:
-    """All findings about one source; problems and duplicates are None when its pictures were not read."""
+    """All findings about one source; problems, duplicates and read are None when its pictures were not read."""
 
     counts: tuple[Count, ...]
     absent: tuple[Sample, ...]
@@ -75,6 +75,7 @@ class Check:
     surprises: tuple[Surprise, ...]
     problems: tuple[Problem, ...] | None = None
     duplicates: tuple[Duplicate, ...] | None = None
+    read: Contents | None = field(default=None, repr=False, compare=False)
 
     @property
     def leaks(self) -> tuple[Duplicate, ...]:
@@ -95,7 +96,7 @@ def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Call
     if not contents:
         return quick
     read = read_contents(source, workers=workers, seen=seen)
-    return Check(quick.counts, quick.absent, quick.straddles, quick.surprises, read.problems, duplicates(read))
+    return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
 
 
 def counts(samples: Sequence[Sample]) -> tuple[Count, ...]:

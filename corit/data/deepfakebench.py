@@ -50,10 +50,11 @@ class Video:
 class DeepfakeBench:
     """The data set of one JSON file, in either nesting and with either separator in its paths.
 
-    root: the folder below which the frames lie, by default that of the file; leading folders of the file's paths that are not there (a drive, the
-    place on another machine) are dropped. compression: of files that hold several; a file called ..._c40 means c40,
-    else it is c23. labels: label -> 0 or 1 for names that the benchmark does not have. Raises DataError for a file of
-    another form and, unless the reading is partial, when frames are missing; `absent` then names what was left out.
+    root: the folder below which the frames lie, by default that of the file; leading folders of the file's paths that
+    are not there (a drive, the place on another machine) are dropped. compression: of files that hold several; a file
+    called ..._c40 means c40, else it is c23. labels: label -> 0 or 1 for names that the benchmark does not have. Raises
+    DataError for a file of another form and, unless the reading is partial, when frames are missing; `absent` then
+    names what was left out.
     """
 
     json: str
@@ -95,7 +96,9 @@ class DeepfakeBench:
             elif len(there) < len(video.frames):
                 absent += [f for f in video.frames if not disk.find(f)]
             samples += self._rows(video, there, groups.get(video.name, video.name))
-        if not samples or (absent and not self.reading.partial):
+        for name in absent if self.reading.missed else ():
+            self.reading.missed(name)  # type: ignore[misc]
+        if not samples or (absent and not (self.reading.partial or self.reading.missed)):
             raise self._missing(len(absent), sum(len(v.frames) for v in videos), absent)
         return tuple(samples), tuple(absent)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -61,6 +61,7 @@ class ForenSynths:
     sampling: Sampling = "unifd-full"
     key: int = 0
     partial: bool = False
+    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.subsets) - set(SUBSETS))
@@ -127,7 +128,9 @@ class ForenSynths:
         return found
 
     def _miss(self, what: str, looked: Sequence[str]) -> None:
-        if not self.partial:
+        for name in looked if self.missed else ():
+            self.missed(f"{name}/")  # type: ignore[misc]
+        if not self.partial and not self.missed:
             problem = f"expected {what}, found none; extract them, or ask for a partial listing"
             raise missing("forensynths", self.root, problem, looked)
 

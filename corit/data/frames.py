@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import Literal, get_args
 
@@ -34,7 +34,8 @@ class Reading:
     preprocessing does, "first" takes the first ones, which is what its reader does when it says evenly. media: already
     extracted frames, video files, or "auto", frames where there are any. masks: put a manipulation mask that lies
     beside a frame into `Picture.mask`; only fakes have one, so it tells the label to whoever uses it as a foreground.
-    partial: go on without the videos and frames that are missing.
+    partial: go on without the videos and frames that are missing. missed: also go on without whole folders, and call
+    this with each path that is missing.
     """
 
     frames: int | None = None
@@ -43,6 +44,7 @@ class Reading:
     splits: tuple[Split, ...] = SPLITS
     masks: bool = False
     partial: bool = False
+    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
@@ -136,6 +138,10 @@ def complete(
     kept = {n: found[n] for n in names if n in found and not found[n].empty}
     lost = [n for n in names if n not in kept]
     inside = os.path.relpath(where, root).replace(os.sep, "/")
+    if reading.missed:
+        for name in lost if names else ("",):
+            reading.missed(f"{inside}/{name}")
+        return kept
     if kept and (reading.partial or not lost):
         return kept
     if not names:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from corit.data.folders import list_pictures
@@ -30,6 +30,7 @@ class GenImage:
     generators: tuple[str, ...] = ()
     splits: tuple[Split, ...] = ("train", "test")
     partial: bool = False
+    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = [s for s in self.splits if s not in SIDES.values()]
@@ -72,8 +73,10 @@ class GenImage:
     def _files(self, folder: str) -> Iterator[tuple[str, str]]:
         """(path, path inside the folder) of every picture. Raises DataError when there is none."""
         paths = list(list_pictures(folder)) if os.path.isdir(folder) else []
-        if not paths and not self.partial:
-            inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
+        inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
+        if not paths and self.missed:
+            self.missed(f"{inside}/")
+        elif not paths and not self.partial:
             problem = f"expected pictures in {inside}/, found none; extract them, or ask for a partial listing"
             raise missing("genimage", self.root, problem, [inside])
         yield from ((path, path[len(folder) + 1 :].replace(os.sep, "/")) for path in paths)

@@ -39,15 +39,18 @@ class Named:
     """A source that has a name.
 
     build: its constructor. takes: the options that it knows and how each is written; the first one is what stands
-    before any `option=`. required: options without which it cannot be built. video: it also takes `READING`. needs:
-    what must be on the disk, in a line.
+    before any `option=`. required: options without which it cannot be built. video: it also takes `READING`. marks:
+    files or folders, as patterns, one of which is there where the place holds the data set; without any, the place is
+    itself such a file. needs: what must be on the disk; where: who gives it.
     """
 
     build: Callable[..., Source]
     takes: Mapping[str, Kind]
     required: tuple[str, ...] = ()
     video: bool = False
+    marks: tuple[str, ...] = ()
     needs: str = ""
+    where: str = ""
 
     @property
     def options(self) -> dict[str, Kind]:
@@ -60,13 +63,17 @@ class Named:
         return next(iter(self.takes))
 
 
-def source(spec: str, table: Mapping[str, Named], root: str = "") -> Source:
+Missed = Callable[[str], None]
+
+
+def source(spec: str, table: Mapping[str, Named], root: str = "", missed: Missed | None = None) -> Source:
     """The source that a text names, listed when its samples are first asked for.
 
     NAME, NAME:PLACE or NAME:PLACE,option=value,...: a comma ends a value only where option= follows, so that paths may
     hold commas; words have + between them (splits=train+val); an option that takes several paths is repeated. root: the
     place, where the text has none. Every source also takes splits, manipulations and max, the most rows of each class.
-    Raises DataError for a name or option that there is not, and for values that cannot be read.
+    missed: called with the paths of files that a data set lacks, which then is listed without them. Raises DataError
+    for a name or option that there is not, and for values that cannot be read.
     """
     name, _, rest = spec.partition(":")
     if name not in table:
@@ -81,6 +88,8 @@ def source(spec: str, table: Mapping[str, Named], root: str = "") -> Source:
     if lost:
         raise DataError(f"expected {' and '.join(lost)} of {name}, got {spec!r}; write {usage(name, named)}")
     values = {key: _value(key, texts, named.options[key]) for key, texts in given.items()}
+    if missed and "partial" in named.options:
+        values["missed"] = missed
     return _build(named, values)
 
 
@@ -128,8 +137,9 @@ def _value(key: str, texts: list[str], kind: Kind) -> Any:
 
 def _build(named: Named, values: dict[str, Any]) -> Source:
     """The source, with what it does not choose itself chosen from its rows."""
-    own = {k: v for k, v in values.items() if k in named.takes}
-    reading = {k: v for k, v in values.items() if named.video and k in READING and k not in named.takes}
+    known = {*(READING if named.video else ()), "missed"} - set(named.takes)
+    reading = {k: v for k, v in values.items() if named.video and k in known}
+    own = {k: v for k, v in values.items() if k in named.takes or (k == "missed" and not named.video)}
     if reading:
         from corit.data.frames import Reading
 

@@ -1,0 +1,174 @@
+"""`corit data`: which data sets there are, what is wrong with one, videos to face crops, lists for other programs."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+app = App(name="data", help="List, check, prepare and export data sets.")
+
+Format = Literal["table", "jsonl", "csv"]
+Choice = Literal["even", "first"]
+FOUND_NOTHING = 3
+
+
+@app.command(name="list")
+def listed(*, root: Path | None = None, format: Format = "table") -> int:
+    """List the data sets by name: what each needs on the disk and who gives it, and whether it is below a folder.
+
+    Exit code 3 if a root is given and nothing is found there.
+
+    Parameters
+    ----------
+    root: folder to look into, and two folders below it
+    format: table, jsonl or csv
+    """
+    from corit import catalog
+    from corit.data.places import listing
+    from corit.report.data import lines
+
+    rows = listing(catalog.DATA, root)
+    print(lines(rows, format))
+    return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
+
+
+@app.command
+def check(
+    data: Annotated[list[str], Parameter(negative=())],
+    *,
+    root: str = "",
+    against: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    contents: bool = True,
+    workers: int = 2,
+    format: Format = "table",
+) -> int:
+    """Check a data set: counts, missing and unreadable files, duplicates, leaks between splits, surprising labels.
+
+    Exit code 3 if something ought to be mended.
+
+    Parameters
+    ----------
+    data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value; several are checked as one
+    root: the place of those that name none
+    against: data sets to be tested on, of which the first ones should hold nothing
+    contents: decode every picture; --no-contents looks at names only
+    workers: threads that decode
+    format: table, jsonl or csv
+    """
+    from corit import catalog
+    from corit.data.audit import audit
+    from corit.features.extract import progress_bar
+    from corit.report.data import findings
+
+    missed: list[str] = []
+    source = catalog.data(*data, root=root, missed=missed.append)
+    if not source.samples:
+        source = catalog.data(*data, root=root)  # which says what it looked for
+    other = catalog.data(*against, root=root) if against else None
+    total = len(source.samples) + (len(other.samples) if other else 0)
+    with progress_bar("pictures") if contents else nullcontext(lambda done, total: None) as progress:
+        done = iter(range(1, total + 1))
+        found = audit(
+            source,
+            other,
+            missed=missed,
+            contents=contents,
+            workers=workers,
+            seen=lambda: progress(next(done), total),
+        )
+    print(findings(found, format))
+    return 0 if all(f.harmless for f in found) else FOUND_NOTHING
+
+
+@app.command
+def prepare(
+    root: Path,
+    *,
+    out: Path,
+    data: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    frames: int = 32,
+    choice: Choice = "even",
+    side: int = 256,
+    scale: float = 1.3,
+    again: bool = True,
+    workers: int = 2,
+    format: Format = "table",
+) -> int:
+    """Cut the largest face out of the frames of every video: aligned crops with landmarks and masks, a row a video.
+
+    Run again it goes on, and tries again what failed. Exit code 3 if no video gave a frame.
+
+    Parameters
+    ----------
+    root: folder of videos
+    out: folder for frames/, landmarks/ and masks/ in the layout of the root; may be the same
+    data: data sets in the root whose videos alone are prepared, such as celeb-df-v2:splits=test
+    frames: at most so many of each video; 0 for all
+    choice: even spreads them over the video, first takes the first ones
+    side: of a crop in pixels
+    scale: how much more than the face is shown
+    again: look for the face once more in the crop, and drop the frame if there is none, as DeepfakeBench does
+    workers: processes
+    format: table, jsonl or csv
+    """
+    from dataclasses import asdict
+
+    from corit import catalog
+    from corit.data.prepare import Cropping, list_films
+    from corit.data.prepare import prepare as run
+    from corit.features.extract import progress_bar
+    from corit.report.data import lines
+
+    if data:
+        named = [f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
+        paths = list(dict.fromkeys(s.path for s in catalog.data(*named, root=str(root)).samples))
+    else:
+        paths = list(list_films(root))
+    cropping = Cropping(frames or None, choice, side, scale, again)
+    made = []
+    with progress_bar("videos") as progress:
+        for row in run(paths, root, out, cropping, workers=workers):
+            made.append(asdict(row))
+            progress(len(made), len(paths))
+            if format != "table":
+                print(lines(made[-1:], format, head=len(made) == 1), flush=True)
+    if format == "table" and made:
+        print(lines(made, format))
+    saved = sum(r["frames"] > 0 for r in made)
+    print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)
+    return 0 if saved else FOUND_NOTHING
+
+
+@app.command
+def export(
+    data: Annotated[list[str], Parameter(negative=())],
+    *,
+    out: Path,
+    root: str = "",
+    below: Path | None = None,
+    compression: str = "",
+) -> int:
+    """Write a data set's frames as a JSON file of DeepfakeBench.
+
+    Parameters
+    ----------
+    data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value
+    out: the file, called as the benchmark calls the data set, such as Celeb-DF-v2.json
+    root: the place of data sets that name none
+    below: folder that the file's paths start from; by default the one in which all frames lie
+    compression: c23, c40 or raw, where the benchmark's readers expect one; by default by the file's name
+    """
+    import os
+
+    from corit import catalog
+    from corit.data.export import export as write
+
+    samples = catalog.data(*data, root=root).samples
+    base = below or os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples})
+    write(samples, out, base, compression)
+    print(f"{out}: {len(samples)} frames below {base}")
+    return 0

@@ -1,0 +1,92 @@
+"""Which data sets lie below a folder: told by a file or folder that only they have, without listing them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from glob import iglob
+from pathlib import Path
+
+from corit.data.named import Named, usage
+from corit.errors import DataError
+
+DEPTH = 2  # folders below the root that are looked at
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data set of a name that seems to lie at a path, and the text that names it."""
+
+    name: str
+    path: str
+
+    @property
+    def spec(self) -> str:
+        """What `corit.data.named.source` takes."""
+        return f"{self.name}:{self.path}"
+
+
+def places(root: str | os.PathLike[str], table: Mapping[str, Named]) -> tuple[Place, ...]:
+    """The data sets in a folder and in those up to `DEPTH` below it, sorted by name and path.
+
+    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too. Raises
+    DataError when there is no such folder.
+    """
+    if not os.path.isdir(root):
+        raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
+    found: list[Place] = []
+    for folder in _folders(os.fspath(root), DEPTH):
+        here = [Place(n, folder) for n, named in table.items() if any(_there(folder, m) for m in named.marks)]
+        known = [p for p in here if p.name != "folder"]
+        inside = any(Path(folder).is_relative_to(p.path) for p in found)
+        found += known or ([] if inside else here)
+        found += _files(folder)
+    return tuple(sorted(found, key=lambda p: (list(table).index(p.name), p.path)))
+
+
+def listing(table: Mapping[str, Named], root: str | os.PathLike[str] | None = None) -> list[dict[str, str]]:
+    """A row for each name of the table, and for each place of a name below the root: what is to be known of it.
+
+    found: the text that names what was found, empty for none. needs: what must be on the disk. Without a root also
+    from: who gives it, and options: how it is written. Raises DataError when there is no such folder.
+    """
+    if root is None:
+        return [
+            {"name": name, "needs": n.needs, "from": n.where, "options": usage(name, n)} for name, n in table.items()
+        ]
+    found = places(root, table)
+    rows = []
+    for name, named in table.items():
+        specs = [p.spec for p in found if p.name == name]
+        rows += [{"name": name, "found": spec, "needs": named.needs} for spec in specs or [""]]
+    return rows
+
+
+def _folders(root: str, depth: int) -> Iterator[str]:
+    yield root
+    with os.scandir(root) as entries:
+        inner = sorted(e.path for e in entries if not e.name.startswith(".") and e.is_dir())
+    for folder in inner if depth else ():
+        yield from _folders(folder, depth - 1)
+
+
+def _there(folder: str, mark: str) -> bool:
+    if "*" not in mark:
+        return os.path.exists(os.path.join(folder, mark))
+    return next(iglob(mark, root_dir=folder), None) is not None
+
+
+def _files(folder: str) -> Iterator[Place]:
+    """JSON files of DeepfakeBench, which hold their own name, and CSV files with a column path."""
+    with os.scandir(folder) as entries:
+        names = sorted(e.name for e in entries if e.name.endswith((".json", ".csv")) and e.is_file())
+    for name in names:
+        path = os.path.join(folder, name)
+        with open(path, "rb") as file:
+            head = file.read(4096)
+        bare = os.path.splitext(name)[0].removesuffix("_c40").encode()
+        if name.endswith(".json") and head.lstrip().startswith(b"{") and b'"' + bare + b'"' in head[:300]:
+            yield Place("deepfakebench", path)
+        if name.endswith(".csv") and b"path" in head.splitlines()[0].strip().split(b",") if head else False:
+            yield Place("csv", path)

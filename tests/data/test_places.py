@@ -1,0 +1,49 @@
+"""Data sets found below a folder by their marks, each in the tree that its own generator makes."""
+
+from __future__ import annotations
+
+import pytest
+from data.test_adapters import TREES, plain, plant
+
+from corit import catalog
+from corit.data.places import Place, places
+from corit.errors import DataError
+from corit.world.trees import uadfv
+from corit.world.trees.write import Hand
+
+SAME = {"celeb-df-v1": {"celeb-df-v2"}, "celeb-df-v2": {"celeb-df-v1"}, "faceshifter": {"faceforensics"}}
+
+
+PICTURES = ("df40", "unifd", "genimage")  # are distributed without videos
+CASES = [(n, m) for n in TREES if n != "folder" for m in ("frames", "videos") if m == "frames" or n not in PICTURES]
+
+
+@pytest.mark.parametrize(("name", "media"), CASES)
+def test_every_tree_is_told_from_all_others(name, media, tmp_path):
+    plant(name, tmp_path / "some" / "place", Hand(frames=1, media=media))
+    found = places(tmp_path, catalog.DATA)
+    assert {p.name for p in found} == {name} | SAME.get(name, set())
+    assert {p.path for p in found} == {str(tmp_path / "some" / "place")}
+
+
+def test_files_are_told_by_what_they_hold(tmp_path):
+    plant("deepfakebench", tmp_path, Hand(frames=1))
+    plain(tmp_path / "pictures", Hand(frames=1))
+    (tmp_path / "other.json").write_text('{"some": 1}')
+    (tmp_path / "other.csv").write_text("name,label\n")
+    (tmp_path / "empty.csv").touch()
+    found = {p.name: p.path for p in places(tmp_path, catalog.DATA)}
+    assert found["deepfakebench"] == str(tmp_path / "UADFV.json")
+    assert found["csv"] == str(tmp_path / "pictures" / "rows.csv")
+    assert found["folder"] == str(tmp_path / "pictures")
+    assert found["uadfv"] == str(tmp_path / "UADFV")
+    assert len(found) == 4
+
+
+def test_what_was_found_can_be_named(tmp_path):
+    uadfv.uadfv(tmp_path, Hand(frames=1))
+    (place,) = places(tmp_path, catalog.DATA)
+    assert place == Place("uadfv", str(tmp_path))
+    assert catalog.data(place.spec).samples
+    with pytest.raises(DataError, match="expected a folder at"):
+        places(tmp_path / "none", catalog.DATA)

@@ -1,0 +1,35 @@
+"""What a file says before it is decoded, against the files that wrote it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corit.images.header import Header, jpeg_quality, read_header
+
+PIXELS = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
+
+
+@pytest.mark.parametrize("quality", [5, 10, 30, 49, 50, 51, 75, 90, 95, 100])
+def test_the_quality_that_a_jpeg_was_saved_with_is_read_back(quality, tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", quality=quality)
+    assert read_header(str(tmp_path / "a.jpg")) == Header(50, 40, "jpeg", quality)
+
+
+def test_tables_of_other_programs_get_the_nearest_quality():
+    assert jpeg_quality([1] * 64) == 100
+    assert jpeg_quality([255] * 64) == 1
+    assert 70 < jpeg_quality([20] * 64) < 90
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "bmp"])
+def test_other_kinds_have_no_quality(kind, tmp_path):
+    Image.fromarray(PIXELS).save(tmp_path / f"a.{kind}")
+    assert read_header(str(tmp_path / f"a.{kind}")) == Header(50, 40, kind)
+
+
+def test_what_is_no_picture_has_no_header(tmp_path):
+    (tmp_path / "a.jpg").write_text("no picture")
+    assert read_header(str(tmp_path / "a.jpg")) is None
+    assert read_header(str(tmp_path / "absent.jpg")) is None

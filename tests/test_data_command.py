@@ -1,0 +1,344 @@
+"""`corit data` end to end on tiny trees: what is printed for people and for programs, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from images import films
+from PIL import Image
+
+from corit import catalog, cli
+from corit.data.audit import audit
+from corit.data.frames import Reading
+from corit.errors import DataError
+from corit.report.data import lines
+from corit.report.demo import photographs
+from corit.world.trees import celebdf, faceforensics, forensynths, genimage, uadfv
+from corit.world.trees.write import Hand
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", *map(str, words)])
+    caught = capsys.readouterr()
+    return stop.value.code, caught.out, caught.err
+
+
+def found(capsys, *words):
+    """The findings of a check, by kind, without its counts."""
+    code, out, _ = run(capsys, "check", *words, "--format", "csv")
+    rows = [r for r in csv.DictReader(io.StringIO(out)) if r["finding"] != "count"]
+    return code, {kind: [r for r in rows if r["finding"] == kind] for kind in {r["finding"] for r in rows}}
+
+
+@pytest.fixture
+def celeb(tmp_path):
+    celebdf.celebdf(tmp_path / "celeb", Hand(frames=2))
+    return tmp_path / "celeb"
+
+
+# --- list
+
+
+def test_the_list_names_every_data_set_with_what_it_needs_and_who_gives_it(capsys):
+    code, out, _ = run(capsys, "list", "--format", "jsonl")
+    rows = {r["name"]: r for r in map(json.loads, out.splitlines())}
+    assert code == 0
+    assert list(rows) == list(catalog.DATA)
+    assert rows["celeb-df-v2"]["needs"].endswith("List_of_testing_videos.txt")
+    assert "github.com" in rows["celeb-df-v2"]["from"]
+    assert rows["df40"]["options"].startswith("df40:ROOT,names=... [splits,")
+    assert all(r["needs"] for r in rows.values())
+    assert "df40:ROOT,names=... [splits," in run(capsys, "list")[1]
+
+
+def test_the_list_says_what_is_below_a_folder(capsys, celeb, tmp_path):
+    code, out, _ = run(capsys, "list", "--root", tmp_path, "--format", "csv")
+    there = {r["name"]: r["found"] for r in csv.DictReader(io.StringIO(out)) if r["found"]}
+    assert code == 0
+    assert there == {f"celeb-df-v{v}": f"celeb-df-v{v}:{celeb}" for v in (1, 2)}
+    (tmp_path / "empty").mkdir()
+    assert run(capsys, "list", "--root", tmp_path / "empty")[0] == 3
+    code, _, err = run(capsys, "list", "--root", tmp_path / "none")
+    assert code == 2
+    assert "expected a folder at" in err
+
+
+# --- check
+
+
+def test_a_whole_data_set_has_nothing_to_mend(capsys, celeb):
+    code, out, err = run(capsys, "check", "celeb-df-v2", "--root", celeb)
+    assert code == 0
+    assert out.endswith("\nnothing to mend\n")
+    assert "Celeb-synthesis" in out
+    assert "38/38" in err  # every picture was read
+
+
+def test_counts_are_those_of_the_tree(capsys, celeb):
+    _, out, _ = run(capsys, "check", f"celeb-df-v2:{celeb},frames=1", "--format", "jsonl", "--no-contents")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert {(r["split"], r["label"]): (r["samples"], r["videos"], r["groups"]) for r in rows} == {
+        ("train", "real"): (6, 6, 6),
+        ("train", "fake"): (4, 4, 4),
+        ("test", "real"): (5, 5, 5),
+        ("test", "fake"): (4, 4, 4),
+    }
+
+
+def test_missing_videos_and_damaged_files_are_named(capsys, celeb):
+    frames = celeb / "Celeb-synthesis" / "frames"
+    tests = (celeb / "List_of_testing_videos.txt").read_text()
+    gone, *rest = sorted(p for p in frames.iterdir() if p.name in tests)
+    shutil.rmtree(gone)
+    (rest[0] / "000.png").write_text("no picture")
+    (rest[0] / "001.png").write_bytes(b"")
+    code, rows = found(capsys, "celeb-df-v2", "--root", celeb)
+    assert code == 3
+    assert [r["name"] for r in rows["missing"]] == [f"Celeb-synthesis/{gone.name}"]
+    assert {r["name"] for r in rows["unreadable"]} == {str(rest[0] / "000.png"), str(rest[0] / "001.png")}
+    assert all(r["detail"].startswith("unreadable: ") for r in rows["unreadable"])
+    assert set(rows) == {"missing", "unreadable"}
+
+
+def test_a_folder_that_was_not_extracted_is_missing_and_the_rest_is_checked(capsys, tmp_path):
+    faceforensics.faceforensics(tmp_path, Hand(frames=1))
+    shutil.rmtree(tmp_path / "manipulated_sequences" / "FaceSwap")
+    (tmp_path / "manipulated_sequences" / "FaceSwap.zip").touch()
+    code, out, _ = run(capsys, "check", "faceforensics", "--root", tmp_path, "--no-contents")
+    assert code == 3
+    assert "14 missing files\n  manipulated_sequences/FaceSwap/c23/" in out
+    assert "and 9 more; --format csv lists all" in out
+    assert out.endswith("to mend: 14 missing\n")
+    assert "F2F" in out
+
+
+def test_picture_sets_say_what_they_lack(capsys, tmp_path):
+    forensynths.forensynths(tmp_path / "unifd")
+    shutil.rmtree(tmp_path / "unifd" / "diffusion_datasets" / "dalle")
+    genimage.genimage(tmp_path / "gen")
+    shutil.rmtree(next((tmp_path / "gen").glob("**/val/ai")))
+    for name, root in (("unifd", "unifd"), ("genimage", "gen")):
+        code, rows = found(capsys, f"{name}:{tmp_path / root}", "--no-contents")
+        assert code == 3
+        assert rows["missing"]
+        assert all("dalle" in r["name"] or r["name"].endswith("val/ai/") for r in rows["missing"])
+
+
+def test_nothing_at_all_is_wrong_usage_and_says_what_was_looked_for(capsys, tmp_path):
+    code, out, err = run(capsys, "check", "dfdc", "--root", tmp_path)
+    assert (code, out) == (2, "")
+    assert "Looked for: test/labels.csv" in err
+    assert "Where to get it" in err
+    code, _, err = run(capsys, "check", "celebdf", "--root", tmp_path)
+    assert code == 2
+    assert "no data set 'celebdf'" in err
+
+
+def write(path, rows):
+    """A CSV file and its pictures; the name before a : is what is shown."""
+    out = ["path,label,split,group"]
+    for name, label, split, group in rows:
+        shown = np.full((8, 8, 3), 10 * ord(name[0]) % 251, np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(shown).save(path.parent / f"{name}.png")
+        out.append(f"{name}.png,{label},{split},{group}")
+    path.write_text("\n".join(out))
+    return f"csv:{path}"
+
+
+def test_leaks_duplicates_contradictions_and_straddling_groups_are_told_apart(capsys, tmp_path):
+    data = write(
+        tmp_path / "rows.csv",
+        [
+            ("a", 0, "train", "g1"),
+            ("a2", 0, "train", "g2"),  # the same picture on one side
+            ("b", 0, "train", "g3"),
+            ("b2", 0, "test", "g4"),  # ... on both sides
+            ("c", 0, "test", "g5"),
+            ("c2", 1, "test", "g6"),  # ... under both labels
+            ("d", 1, "train", "g7"),
+            ("e", 1, "test", "g7"),  # a person on both sides
+            ("f", "", "test", "g8"),
+        ],
+    )
+    code, rows = found(capsys, data)
+    assert code == 3
+    names = {kind: [r["name"].rpartition("/")[2] for r in found] for kind, found in rows.items()}
+    assert names["duplicate"] == ["a.png"]
+    assert names["leak"] == ["b.png"]
+    assert names["contradiction"] == ["c.png"]
+    assert names["straddle"] == ["g7"]
+    assert [r["detail"] for r in rows["surprise"]] == ["1 samples have no label"]
+    assert rows["leak"][0]["split"] == "test+train"
+
+
+def test_duplicates_on_one_side_alone_are_no_fault(capsys, tmp_path):
+    data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 0, "train", "2"), ("b", 1, "train", "3")])
+    code, out, _ = run(capsys, "check", data)
+    assert code == 0
+    assert "1 pictures that come more than once in one split (no fault by itself)" in out
+    assert out.endswith("nothing to mend\n")
+
+
+def test_an_empty_class_is_a_surprise(capsys, tmp_path):
+    data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("b", 1, "train", "2"), ("c", 0, "test", "3")])
+    code, rows = found(capsys, data)
+    assert code == 3
+    assert [r["detail"] for r in rows["surprise"]] == ["test holds real samples only"]
+
+
+def test_files_that_a_list_names_and_that_are_not_there(capsys, tmp_path):
+    data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("b", 1, "train", "2")])
+    (tmp_path / "a.png").unlink()
+    code, rows = found(capsys, data)
+    assert code == 3
+    assert set(rows) == {"missing"}
+    assert rows["missing"][0]["name"] == str(tmp_path / "a.png")
+
+
+def test_what_training_and_test_data_share(capsys, tmp_path):
+    train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    test = write(tmp_path / "two" / "rows.csv", [("a", 0, "test", "g"), ("c", 1, "test", "y")])
+    code, rows = found(capsys, train, "--against", test)
+    assert code == 3
+    assert [r["name"] for r in rows["shared picture"]] == [str(tmp_path / "one" / "a.png")]
+    assert [r["name"] for r in rows["shared group"]] == ["g"]
+    code, rows = found(capsys, train, "--against", train, "--no-contents")
+    assert code == 3
+    assert len(rows["shared file"]) == 2
+    other = write(tmp_path / "three" / "rows.csv", [("d", 0, "test", "g"), ("e", 1, "test", "z")])
+    code, rows = found(capsys, train, "--against", other)
+    assert code == 0  # a group's name may be chance
+    assert set(rows) == {"shared group"}
+
+
+def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
+    uadfv.uadfv(tmp_path, Hand(frames=1))
+    source = catalog.data(f"uadfv:{tmp_path},splits=train")
+    with pytest.raises(DataError, match="lists none; ask for other splits"):
+        audit(source)
+
+
+# --- prepare
+
+
+def film(path, frames=6, dark=False):
+    """A still of the one face that a detector knows, or nothing but darkness."""
+    face = dict(photographs())["astronaut"][16:256, 96:352]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return films.write(path, shown=[np.zeros_like(face) if dark else face] * frames)
+
+
+@pytest.fixture(scope="module")
+def interviews(tmp_path_factory):
+    """Two good films, one that is cut short, one without a face, one that is none."""
+    root = tmp_path_factory.mktemp("interviews")
+    film(root / "real" / "0000.mp4")
+    film(root / "fake" / "0000_fake.mp4")
+    films.cut(film(root / "whole.avi", frames=12), root / "real" / "0001.avi", share=0.6)
+    (root / "whole.avi").unlink()
+    film(root / "fake" / "0001_fake.mp4", dark=True)
+    (root / "real" / "0002.mp4").write_text("no film")
+    return root
+
+
+def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path):
+    words = ("prepare", interviews, "--out", tmp_path, "--frames", 3, "--workers", 0)
+    code, out, err = run(capsys, *words, "--format", "csv")
+    rows = {r["name"]: r for r in csv.DictReader(io.StringIO(out))}
+    assert code == 0
+    assert {n: r["status"] for n, r in rows.items()} == {
+        "fake/0000_fake.mp4": "ok",
+        "fake/0001_fake.mp4": "no_face",
+        "real/0000.mp4": "ok",
+        "real/0001.avi": "truncated",
+        "real/0002.mp4": "unsupported",
+    }
+    assert int(rows["real/0001.avi"]["frames"]) >= 1
+    assert "chosen frames were had" in rows["real/0001.avi"]["reason"]
+    assert "3 of 5 videos gave" in err
+    assert "5/5" in err
+    source = catalog.data(f"uadfv:{tmp_path},partial=true")
+    loaded = source.load(source.samples[0])
+    assert loaded.aligned
+    assert loaded.pixels.shape == (256, 256, 3)
+    assert loaded.landmarks is not None
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")}
+    code, again, _ = run(capsys, *words, "--format", "jsonl")
+    assert [json.loads(line)["status"] for line in again.splitlines()] == [r["status"] for r in rows.values()]
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.png")} == before
+
+
+def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
+    faceforensics.faceforensics(tmp_path / "ff", Hand(frames=2, media="videos"))
+    words = ("prepare", tmp_path / "ff", "--out", tmp_path / "out", "--workers", 0)
+    code, out, err = run(capsys, *words, "--data", "faceforensics:splits=test,manipulations=DF")
+    assert code == 3  # squares have no face
+    assert "0 of 8 videos gave 0 frames" in err
+    assert "Deepfakes" in out
+    assert "Face2Face" not in out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--frames", "-1"], "expected at least one frame"),
+        (["--side", "4"], "expected crops of at least 16 px"),
+        (["--data", "folder:real=x"], "folder takes no option 'media'"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(capsys, tmp_path, words, said):
+    code, _, err = run(capsys, "prepare", tmp_path, "--out", tmp_path / "out", *words)
+    assert code == 2
+    assert said in err
+
+
+def test_no_videos_at_all(capsys, tmp_path):
+    assert run(capsys, "prepare", tmp_path, "--out", tmp_path / "out")[0] == 3
+    code, _, err = run(capsys, "prepare", tmp_path / "none", "--out", tmp_path / "out")
+    assert code == 2
+    assert "expected a folder of videos" in err
+
+
+# --- export
+
+
+def test_an_exported_list_is_read_back(capsys, celeb, tmp_path):
+    target = tmp_path / "Celeb-DF-v2.json"
+    code, out, _ = run(capsys, "export", "celeb-df-v2", "--root", celeb, "--out", target)
+    assert code == 0
+    assert out == f"{target}: 38 frames below {celeb}\n"
+    here = catalog.data(f"celeb-df-v2:{celeb}")
+    there = catalog.data(f"deepfakebench:{target},root={celeb}")
+    assert {(s.path, s.label, s.split, s.manipulation) for s in there.samples} == {
+        (s.path, s.label, s.split, s.manipulation) for s in here.samples
+    }
+    moved = tmp_path / "moved" / "Celeb-DF-v2.json"
+    assert run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", moved, "--below", tmp_path)[0] == 0
+    assert '"celeb/Celeb-real/' in moved.read_text()
+    code, _, err = run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", tmp_path / "x.txt")
+    assert code == 2
+    assert "expected a file <data set>.json" in err
+
+
+# --- texts
+
+
+def test_rows_as_lines():
+    rows = [{"a": 1, "b": "x,y", "c": ""}, {"a": 0, "b": "[bold]", "c": ""}]
+    assert lines(rows, "csv") == 'a,b,c\n1,"x,y",\n0,[bold],'
+    assert lines(rows, "csv", head=False) == '1,"x,y",\n0,[bold],'
+    assert [json.loads(line) for line in lines(rows, "jsonl").splitlines()] == rows
+    assert lines(rows, "table").splitlines() == ["a  b", "1  x,y", "0  [bold]"]
+    assert [lines([], f) for f in ("csv", "jsonl", "table")] == ["", "", ""]
+
+
+def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():
+    missed = []
+    assert Reading(missed=missed.append) == Reading()
