@@ -1,0 +1,51 @@
+"""`corit evaluate`: detectors on labelled pictures, with every metric, by slice, and a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def evaluate(
+    *,
+    detector: Annotated[list[str], Parameter(consume_multiple=True)],
+    data: Annotated[list[str], Parameter(consume_multiple=True)],
+    out: Path,
+    root: str = "",
+    weights: str | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+    batch: int = 8,
+    workers: int = 0,
+    device: str = "cpu",
+) -> int:
+    """Measure detectors on labelled pictures: every metric with intervals, by source, manipulation, compression, size.
+
+    Parameters
+    ----------
+    detector: folders that `corit train` or `corit demo` wrote, or unifd-768 for UniFD's published head
+    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them
+    out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
+    root: where the data is, for names without a place
+    weights: where the backbone's weights are now, if they moved
+    draws: bootstrap draws of the intervals
+    seed: of the draws
+    batch: faces a forward pass
+    workers: processes that decode and prepare
+    device: cpu or cuda
+    """
+    from corit import assess
+    from corit.features.extract import progress_bar
+    from corit.report.evaluate import table, write
+
+    source, named = assess.source(data, root), assess.named(detector, weights, device)
+    found = assess.evaluations(
+        named, source, out, draws=draws, seed=seed, batch=batch, workers=workers, bars=progress_bar
+    )
+    compared = assess.compare(found)
+    write(out, found, compared, {"data": {"rows of": ", ".join(data)}, **assess.about(named)}, draws)
+    print(table(found, compared))
+    print(out / "report.html")
+    return 0

@@ -1,0 +1,95 @@
+"""Scored pictures with what is known of them, and the videos that they make up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from corit.evaluate.video import average
+
+SIZES = (64, 128, 256, 512, 1024)  # px of the shorter side
+QUALITIES = (50, 75, 90)
+
+
+@dataclass(frozen=True)
+class ScoredRow:
+    """One labelled picture, or a video: its score, the probability of fake, or why there is none.
+
+    score: of its most suspicious face, None unless the status is "ok". faces: how many were scored; of a video, its
+    frames. width, height, kind, quality: of the file, 0 and "" where there is none; see `images.header`.
+    """
+
+    id: str
+    path: str
+    label: int
+    split: str
+    manipulation: str
+    dataset: str
+    group: str
+    video: str
+    frame: int
+    status: str
+    reason: str
+    score: float | None
+    faces: int = 0
+    width: int = 0
+    height: int = 0
+    kind: str = ""
+    quality: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.score is not None):
+            raise ValueError(f"a row has a score exactly when it is ok, got {self.status} with score {self.score}")
+
+    @property
+    def unit(self) -> str:
+        """What is independent of other rows: the video, else the source, else the picture."""
+        return self.video or self.group or self.id
+
+    @property
+    def compression(self) -> str:
+        """The file's kind, a JPEG's with its quality's range."""
+        if not self.quality:
+            return self.kind or "unknown"
+        return f"{self.kind}, quality {_range(self.quality, QUALITIES)}"
+
+    @property
+    def size(self) -> str:
+        """The range in which the shorter side lies."""
+        return f"{_range(min(self.width, self.height), SIZES)} px" if self.width else "unknown"
+
+
+FIELDS = tuple(f.name for f in fields(ScoredRow))
+
+
+def _range(value: int, bounds: Sequence[int]) -> str:
+    below = [b for b in bounds if b <= value]
+    above = [b for b in bounds if b > value]
+    if not below:
+        return f"below {above[0]}"
+    return f"{below[-1]} to {above[0] - 1}" if above else f"from {below[-1]}"
+
+
+def by_video(rows: Sequence[ScoredRow]) -> tuple[ScoredRow, ...]:
+    """A row for each video: the mean score of its frames that have one, and its first frame for the rest.
+
+    Pictures of no video stand for themselves. A video without a scored frame has its first frame's status. Raises
+    DataError when a video has real and fake frames.
+    """
+    first: dict[str, ScoredRow] = {}
+    for r in rows:
+        first.setdefault(r.video or r.id, r)
+    ok = [r for r in rows if r.score is not None]
+    made = {}
+    if ok:
+        scores = np.array([r.score for r in ok], dtype=np.float64)
+        found = average([r.video or r.id for r in ok], np.array([r.label for r in ok]), scores)
+        made = dict(zip(found.keys, zip(found.scores.tolist(), found.frames.tolist(), strict=True), strict=True))
+    return tuple(_video(r, key, *made.get(key, (None, 0))) for key, r in first.items())
+
+
+def _video(row: ScoredRow, key: str, score: float | None, frames: int) -> ScoredRow:
+    status, reason = ("ok", "") if score is not None else (row.status, row.reason)
+    return replace(row, id=key, score=score, faces=frames, status=status, reason=reason)

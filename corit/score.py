@@ -1,0 +1,93 @@
+"""A detector over a labelled source: a row for each picture, kept as it is made, so that work can stop and go on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from corit.data.journal import Journal
+from corit.data.missing import examples
+from corit.data.sample import Sample, Source
+from corit.detect import Detector, Report
+from corit.errors import DataError
+from corit.evaluate.rows import ScoredRow
+from corit.images.header import read_header
+
+UNLABELLED = "unlabelled"
+
+
+def identity(detector: Detector) -> str:
+    """A digest of what decides a detector's scores: recipe, head and calibration."""
+    h = hashlib.sha256(detector.card.recipe.digest.encode())
+    for name, tensor in sorted(detector.head.state().items()):
+        h.update(name.encode() + tensor.numpy().tobytes())
+    h.update(repr(sorted(asdict(detector.card.calibration).items())).encode())
+    return h.hexdigest()
+
+
+def score(
+    detector: Detector,
+    source: Source,
+    journal: str | Path,
+    *,
+    batch: int = 8,
+    workers: int = 0,
+    note: str = "",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ScoredRow, ...]:
+    """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
+
+    note: what was done to the pictures, which the journal remembers with the detector. Rows that could not be scored,
+    or have no label, carry a status and a reason. Raises DataError when the journal is of another detector or note, or
+    when an id comes twice.
+    """
+    samples = _unique(source.samples)
+    kept = Journal(Path(journal), {"detector": identity(detector), "note": note})
+    missing = [s for s in samples if s.id not in kept.entries]
+    if missing:
+        _ = detector.encoder  # missing weights end the command before it begins, and do not become a row
+    done = len(samples) - len(missing)
+    for sample, values in _scored(detector, source, missing, batch, workers):
+        kept.write(sample.id, **values)
+        done += 1
+        if progress is not None:
+            progress(done, len(samples))
+    return tuple(_row(s, kept.entries[s.id]) for s in samples)
+
+
+def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
+    seen: set[str] = set()
+    twice = [s.id for s in samples if s.id in seen or seen.add(s.id)]  # type: ignore[func-returns-value]
+    if twice:
+        raise DataError(f"expected ids that are unique within the data, got {examples(twice)} twice; rename them")
+    return samples
+
+
+def _scored(
+    detector: Detector, source: Source, samples: Sequence[Sample], batch: int, workers: int
+) -> Iterator[tuple[Sample, dict[str, Any]]]:
+    for s in samples:
+        if s.label is None:
+            yield s, {"status": UNLABELLED, "reason": "the row has no label", "score": None}
+    labelled = [s for s in samples if s.label is not None]
+    reports = detector.scan(source, labelled, batch=batch, workers=workers)
+    for s, report in zip(labelled, reports, strict=True):
+        header = read_header(s.path)
+        yield s, {**_outcome(report), **(asdict(header) if header else {})}
+
+
+def _outcome(report: Report) -> dict[str, Any]:
+    """A picture's score is its most suspicious face's; without any it has the status of its first."""
+    if report.score is None:
+        return {"status": report.rows[0].status, "reason": report.rows[0].reason, "score": None}
+    faces = sum(r.score is not None for r in report.rows)
+    return {"status": "ok", "reason": "", "score": report.score, "faces": faces}
+
+
+def _row(s: Sample, entry: dict[str, Any]) -> ScoredRow:
+    values = {k: v for k, v in entry.items() if k != "name"}
+    label = -1 if s.label is None else s.label
+    return ScoredRow(s.id, s.path, label, s.split, s.manipulation, s.dataset, s.group, s.video, s.frame, **values)
