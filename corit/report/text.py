@@ -29,7 +29,7 @@ def rows(found: Sequence[Line]) -> str:
         spread = "" if r.spread is None else f"{r.spread:.3f}"
         film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
         table.add_row(r.path, *film, face, score, spread, r.verdict or "", r.status, r.reason)
-    return _text(table)
+    return printed(table)
 
 
 def _seconds(line: Line) -> str:
@@ -46,7 +46,7 @@ def outcome(found: Outcome) -> str:
         table.add_row(name.upper(), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}")
     counts = ", ".join(f"{n} {kind}" for kind, n in found.counts.items())
     lost = ", ".join(f"{n} {status}" for status, n in found.unusable.items())
-    return "\n".join([_text(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else []), *_few(found)])
+    return "\n".join([printed(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else []), *_few(found)])
 
 
 def _few(found: Outcome) -> list[str]:
@@ -68,7 +68,7 @@ def comparison(found: Comparison) -> str:
     for title, tables in (("in-domain", found.in_domain), ("leave-one-out", found.leave_one_out)):
         for model, values in tables.items():
             table.add_row(f"{title} {model}", *(interval(values.values[k]) for k in kinds))
-    return _text(table)
+    return printed(table)
 
 
 def interval(e: Estimate) -> str:
@@ -76,7 +76,8 @@ def interval(e: Estimate) -> str:
     return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
-def _text(table: Table) -> str:
+def printed(table: Table) -> str:
+    """A table as text of at most 160 columns."""
     target = io.StringIO()
-    Console(file=target, width=160).print(table)
+    Console(file=target, width=160, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines())

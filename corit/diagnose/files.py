@@ -1,0 +1,168 @@
+"""A diagnosis as files: cor.csv, trajectories.csv and summary.json, each whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corit.diagnose.diagnosis import FACTORS, Cell, Diagnosis
+from corit.diagnose.measured import layer_name
+from corit.diagnose.verdict import Verdict, rankings, verdicts
+from corit.theory.collapse import Radius
+from corit.theory.landscape import Landscape
+
+WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
+
+
+def write_tables(found: Diagnosis, out: str | Path) -> None:
+    """Write the files into a folder; `table` and `trajectories` say what their rows are."""
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_csv(folder / "cor.csv", table(found))
+    _write_csv(folder / "trajectories.csv", trajectories(found))
+    text = json.dumps(summary(found), indent=2, allow_nan=False) + "\n"
+    _replace(folder / "summary.json", text)
+
+
+def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
+    """One row for each store, layer, group, head and seed.
+
+    auc_rho_*: test AUC, empty where the head diverged. cor: empirical COR, empty where it is censored, and cor_censored
+    says how. halfway: a radius or its censoring. bound, bottleneck_step, gsnr: (11), (12) within phase (i), and (4)
+    there; bound_whole: (11) over the whole course.
+    """
+    for c in found.cells:
+        for s, seed in enumerate(found.plan.seeds):
+            cor = c.collapse.radius[s]
+            yield {
+                "store": c.store,
+                "layer": c.at,
+                "group": c.group,
+                "head": c.head,
+                "seed": seed,
+                **{f"auc_rho_{r:g}": _cell(c.auc[s, k]) for k, r in enumerate(found.plan.rhos)},
+                "cor": "" if cor.censoring else _cell(cor.value),
+                "cor_censored": str(cor) if cor.censoring else "",
+                "halfway": _radius(c.collapse.halfway[s]),
+                "bound": _cell(c.bound[s]),
+                "bound_whole": _cell(c.whole[s]),
+                "bottleneck_step": int(c.step[s]),
+                "gsnr": _cell(c.gsnr[s]),
+                "scaling": found.plan.scaling,
+            }
+
+
+def trajectories(found: Diagnosis) -> Iterator[dict[str, Any]]:
+    """One row for each cell, seed and watched step, along training at the plan's reference radius."""
+    for c in found.cells:
+        for s, seed in enumerate(found.plan.seeds):
+            for t, step in enumerate(c.course.steps.tolist()):
+                named = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "seed": seed}
+                seen = {k: _cell(getattr(c.course, k)[t, 0, s, 0]) for k in WATCHED}
+                yield {**named, "rho": found.plan.reference, "step": step, **seen}
+
+
+def summary(found: Diagnosis) -> dict[str, Any]:
+    """What `summary.json` holds: how it was made, a record of every cell, verdicts, rankings and landscapes."""
+    plan = found.plan
+    return {
+        "stores": dict(found.captions),
+        "layers": {s: [layer_name(l) for l in ls] for s, ls in found.layers.items()},
+        "groups": {s: list(g) for s, g in found.groups.items()},
+        "by": plan.by,
+        "heads": {h: plan.describe(h) for h in plan.heads},
+        "rhos": list(plan.rhos),
+        "seeds": list(plan.seeds),
+        "scaling": plan.scaling,
+        "watched": {"rho": plan.reference, "every": plan.interval, "rows": plan.rows},
+        "notes": list(found.notes),
+        "cells": [_record(c) for c in found.cells],
+        "verdicts": [_verdict(v) for v in verdicts(found)],
+        "rankings": [
+            {
+                "store": r.store,
+                "head": r.head,
+                "by_cor": [c.group for c in r.by_cor],
+                "by_gsnr": [c.group for c in r.by_gsnr],
+                "rank_correlation": {"cor_gsnr": _plain(r.cor_gsnr), "cor_bound": _plain(r.cor_bound), "n": r.count},
+            }
+            for r in rankings(found)
+        ],
+        "landscapes": [
+            {"store": s, "group": g, "head": h, "rho": found.shown, "seed": plan.seeds[0], **_figures(l)}
+            for (s, g, h), l in found.landscapes.items()
+        ],
+        "seconds": round(found.seconds, 1),
+    }
+
+
+def _record(c: Cell) -> dict[str, Any]:
+    median = lambda values: _plain(float(np.median(values)))
+    return {
+        "store": c.store,
+        "layer": c.at,
+        "group": c.group,
+        "head": c.head,
+        "cor": [str(r) for r in (c.collapse.cor.median, c.collapse.cor.low, c.collapse.cor.high)],
+        "halfway": [str(r) for r in (c.collapse.half.median, c.collapse.half.low, c.collapse.half.high)],
+        "counts": dict(c.collapse.counts),
+        "best_auc": _plain(float(np.median(np.nanmax(c.auc, 1)))) if np.isfinite(c.auc).any(1).all() else None,
+        "bound": median(c.bound),
+        "bound_whole": median(c.whole),
+        "bottleneck_step": median(c.step),
+        "phase_i_ends": median(c.end),
+        "gsnr": median(c.gsnr),
+        "gsnr_corrected": median(c.corrected),
+        **{f: median(c.factors[:, k]) for k, f in enumerate(FACTORS)},
+    }
+
+
+def _verdict(v: Verdict) -> dict[str, Any]:
+    c = v.cell
+    said = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "verdict": v.word, "line": v.line}
+    if v.blame is None:
+        return {**said, "blame": None}
+    logs = {k: _plain(x) for k, x in v.blame.logs.items()}
+    return {**said, "blame": {"factor": v.blame.factor, "against": v.blame.against, "log_difference": logs}}
+
+
+def _figures(l: Landscape) -> dict[str, Any]:
+    sharp = {k: _plain(float(getattr(l.sharpness, k)[0])) for k in ("linear", "step", "ascent")}
+    plain = {k: _plain(float(getattr(l, k))) for k in ("centre", "curvature", "relative", "rise", "share", "largest")}
+    return {**plain, "norm": _plain(float(l.norm)), "sharpness": {"rho": l.sharpness.rhos[0], **sharp}}
+
+
+def _radius(found: Radius) -> str | float:
+    return str(found) if found.censoring else _cell(found.value)
+
+
+def _cell(value: float) -> float | str:
+    return float(f"{value:.6g}") if math.isfinite(value) else ""
+
+
+def _plain(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:
+    staged = target.with_name(target.name + ".part")
+    with open(staged, "w", newline="") as file:
+        first = next(rows)
+        writer = csv.DictWriter(file, list(first))
+        writer.writeheader()
+        writer.writerow(first)
+        writer.writerows(rows)
+    os.replace(staged, target)
+
+
+def _replace(target: Path, text: str) -> None:
+    staged = target.with_name(target.name + ".part")
+    staged.write_text(text)
+    os.replace(staged, target)

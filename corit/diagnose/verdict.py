@@ -1,0 +1,171 @@
+"""What a diagnosis says in words: verdicts, the factor to blame, and the ranking of forgeries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from corit.diagnose.diagnosis import FACTORS, Cell, Diagnosis
+from corit.diagnose.plan import RECOMMENDED
+from corit.theory.collapse import Radius
+
+Word = Literal["stable", "in the collapse zone", "never learned"]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Theorem 1 taken apart between one cell and others: how much lower each factor is, as a natural logarithm.
+
+    logs: factor -> median log over seeds less that of `against`; their sum is the difference of log bounds up to the
+    medians. factor: the one that lowers the bound most, empty where none lowers it.
+    """
+
+    factor: str
+    against: str
+    logs: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line on a cell.
+
+    never learned: at least half of the seeds never reach a test AUC of 0.6 at any radius. in the collapse zone: the
+    interval of the empirical COR over seeds reaches down to the recommended radius, 0.05, SAM's own default, which the
+    paper's figures mark as the border of the zone. stable: neither; heads may still collapse at larger radii.
+    """
+
+    cell: Cell
+    word: Word
+    blame: Blame | None
+
+    @property
+    def line(self) -> str:
+        """The verdict with its numbers."""
+        c, parts = self.cell, [f"{self.cell.group}: {self.word}"]
+        if self.word != "never learned":
+            parts.append(f"COR {c.collapse.cor}")
+        lost = sum(r.censoring == "never learned" for r in c.collapse.radius)
+        if lost and self.word != "never learned":
+            parts.append(f"{lost} of {len(c.auc)} seeds never learned")
+        if self.blame is not None:
+            parts.append(_sentence(self.blame))
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Groups of one store and head at its headline layer, most fragile first.
+
+    cor_gsnr, cor_bound: Spearman's rank correlation over all its (layer, group) cells that learned, of the median
+    empirical COR with the GSNR and with the bound at the bottleneck step; NaN where COR does not vary. count: cells.
+    """
+
+    store: str
+    head: str
+    by_cor: tuple[Cell, ...]
+    by_gsnr: tuple[Cell, ...]
+    cor_gsnr: float
+    cor_bound: float
+    count: int
+
+
+def word(cell: Cell) -> Word:
+    """The verdict on a cell, as `Verdict` defines it."""
+    if cell.collapse.cor.median.censoring == "never learned":
+        return "never learned"
+    learned = [r for r in cell.collapse.radius if r.censoring != "never learned"]
+    low = cell.collapse.cor.low
+    low = min(learned, key=lambda r: r.order) if low.censoring == "never learned" else low
+    return "in the collapse zone" if reaches(low, RECOMMENDED) else "stable"
+
+
+def reaches(low: Radius, radius: float) -> bool:
+    """Whether a lower end, which may be censored, is at or below a radius."""
+    return low.value < radius if low.censoring == ">" else low.value <= radius
+
+
+def verdicts(found: Diagnosis) -> tuple[Verdict, ...]:
+    """A verdict on every cell at its store's headline layer."""
+    return tuple(Verdict(c, word(c), blame(found, c)) for c in found.headlines())
+
+
+def blame(found: Diagnosis, cell: Cell) -> Blame | None:
+    """The factor of (13) that sets a fragile cell apart from the stable groups beside it, else from its best layer.
+
+    None for a stable cell, and where there is nothing to compare with.
+    """
+    if word(cell) == "stable":
+        return None
+    beside = found.where(store=cell.store, head=cell.head, layer=cell.layer)
+    stable = [c for c in beside if word(c) == "stable"]
+    if stable:
+        return _apart(cell, stable, f"the stable groups ({', '.join(c.group for c in stable)})")
+    column = found.where(store=cell.store, head=cell.head, group=cell.group)
+    best = max(column, key=lambda c: (c.collapse.cor.median.order, _finite_median(c.bound)))
+    return None if best is cell else _apart(cell, [best], f"its layer {best.at}")
+
+
+def _apart(cell: Cell, others: Sequence[Cell], against: str) -> Blame:
+    here = _logs(cell)
+    there = np.mean([_logs(c) for c in others], axis=0)
+    logs = dict(zip(FACTORS, (here - there).tolist(), strict=True))
+    finite = {k: v for k, v in logs.items() if np.isfinite(v)}
+    lowest = min(finite, key=lambda k: finite[k], default="")
+    return Blame(lowest if lowest and finite[lowest] < 0 and sum(finite.values()) < 0 else "", against, logs)
+
+
+def _logs(cell: Cell) -> np.ndarray:
+    """Median log of each factor over seeds (3)."""
+    with np.errstate(divide="ignore"):
+        return np.array([_finite_median(np.log(column)) for column in cell.factors.T])
+
+
+def _finite_median(values: np.ndarray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else float("nan")
+
+
+def _sentence(found: Blame) -> str:
+    if not found.factor:
+        return f"its bound is not lower than that of {found.against}: none of Theorem 1's factors is to blame"
+    return (
+        f"against {found.against} the {found.factor} factor is to blame "
+        f"(x {np.exp(found.logs[found.factor]):.2g} of a bound x {np.exp(sum(found.logs.values())):.2g})"
+    )
+
+
+def rankings(found: Diagnosis) -> tuple[Ranking, ...]:
+    """The ranking of every store and head."""
+    return tuple(_ranking(found, s, h) for s in found.stores for h in found.plan.heads)
+
+
+def _ranking(found: Diagnosis, store: str, head: str) -> Ranking:
+    shown = found.headlines(store=store, head=head)
+    cells = [c for c in found.where(store=store, head=head) if c.collapse.cor.median.censoring != "never learned"]
+    cor = _ranks([c.collapse.cor.median for c in cells])
+    gsnr, bound = ([_finite_median(getattr(c, k)) for c in cells] for k in ("gsnr", "bound"))
+    return Ranking(
+        store,
+        head,
+        tuple(sorted(shown, key=lambda c: c.collapse.cor.median.order)),
+        tuple(sorted(shown, key=lambda c: _finite_median(c.gsnr))),
+        _spearman(cor, gsnr),
+        _spearman(cor, bound),
+        len(cells),
+    )
+
+
+def _ranks(radii: Sequence[Radius]) -> list[int]:
+    """Places in rising order, the same for equal ones; "> 20" is one place above 20."""
+    places = {o: i for i, o in enumerate(sorted({r.order for r in radii}))}
+    return [places[r.order] for r in radii]
+
+
+def _spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    if len(set(a)) < 2 or len(set(b)) < 2:
+        return float("nan")
+    return float(stats.spearmanr(a, b).statistic)

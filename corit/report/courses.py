@@ -1,0 +1,95 @@
+"""Figures 3 and 6: GSNR along training, by forgery, by layer, and store beside store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from corit.diagnose.diagnosis import Cell, Diagnosis
+from corit.diagnose.measured import layer_name
+from corit.diagnose.plan import Kind
+from corit.report.radii import colour
+
+
+def by_group(found: Diagnosis, head: Kind) -> Figure:
+    """Figure 3, forgeries: a panel for each store at its headline layer."""
+    made, axes = _row(len(found.stores))
+    for axis, store in zip(axes, found.stores, strict=True):
+        for cell in found.headlines(store=store, head=head):
+            _course(axis, cell, colour(found, cell.group), cell.group)
+        _finish(axis, f"{store}, layer {layer_name(found.headline(store))}", found)
+    _legend(axes)
+    return made
+
+
+def by_layer(found: Diagnosis, head: Kind) -> Figure:
+    """Figure 3, layers: a row for each store, a column for each of its groups."""
+    columns = max(len(g) for g in found.groups.values())
+    size = (1.5 + 3.2 * columns, 0.6 + 2.7 * len(found.stores))
+    made = Figure(figsize=size, layout="constrained")
+    axes = made.subplots(len(found.stores), columns, squeeze=False, sharex=True, sharey=True)
+    for row, store in zip(axes, found.stores, strict=True):
+        layers = found.layers[store]
+        hues = colormaps["viridis"](np.linspace(0, 0.92, len(layers)))
+        for axis, group in zip(row, found.groups[store], strict=False):
+            for hue, layer in zip(hues, layers, strict=True):
+                (cell,) = found.where(store=store, layer=layer, group=group, head=head)
+                _course(axis, cell, tuple(hue), f"layer {cell.at}", band=False)
+            _finish(axis, f"{store}, {group}", found)
+        for axis in row[len(found.groups[store]) :]:
+            axis.set_visible(False)
+        _legend(row[: len(found.groups[store])])
+    return made
+
+
+def beside(found: Diagnosis, head: Kind) -> Figure | None:
+    """Figure 6: the stores' headline layers beside each other, a panel for each group; None for a single store."""
+    shared = [g for g in found.groups[found.stores[0]] if all(g in found.groups[s] for s in found.stores)]
+    if len(found.stores) < 2 or not shared:
+        return None
+    made, axes = _row(len(shared), 3.3)
+    for axis, group in zip(axes, shared, strict=True):
+        for k, cell in enumerate(found.headlines(group=group, head=head)):
+            _course(axis, cell, ("#2868c8", "#c0392b", "#2e7d4f", "#b7791f")[k % 4], cell.store)
+        _finish(axis, group, found)
+    _legend(axes)
+    return made
+
+
+def _row(count: int, width: float = 4.4) -> tuple[Figure, Sequence[Axes]]:
+    made = Figure(figsize=(1.2 + width * count, 3.4), layout="constrained")
+    return made, made.subplots(1, count, squeeze=False, sharey=True)[0]
+
+
+def _course(axis: Axes, cell: Cell, hue: str | tuple[float, ...], label: str, band: bool = True) -> None:
+    """The median GSNR over seeds with their range, and the median bottleneck step as a dot on it."""
+    steps, gsnr = cell.course.steps, cell.course.gsnr[:, 0, :, 0]
+    seen = np.isfinite(gsnr).any(1)
+    steps, gsnr = steps[seen], gsnr[seen]
+    middle = np.nanmedian(gsnr, 1)
+    axis.plot(steps, middle, color=hue, lw=1.5, label=label)
+    if band:
+        axis.fill_between(steps, np.nanmin(gsnr, 1), np.nanmax(gsnr, 1), color=hue, alpha=0.15, lw=0)
+    found = cell.step[cell.step >= 0]
+    if len(found):
+        at = np.abs(steps - np.median(found)).argmin()
+        axis.plot(steps[at], middle[at], "o", color=hue, ms=6, mec="white", zorder=3)
+
+
+def _finish(axis: Axes, title: str, found: Diagnosis) -> None:
+    axis.set_title(title, fontsize=10)
+    axis.set_yscale("log")
+    axis.set_xscale("symlog", linthresh=found.plan.interval)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(axes: Sequence[Axes]) -> None:
+    for axis in axes:
+        axis.set_xlabel("optimiser step")
+    axes[0].set_ylabel("GSNR")
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,0 +1,86 @@
+"""Figure 7: loss landscapes of heads, as contours and as surfaces, on one scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from corit.diagnose.diagnosis import Diagnosis
+from corit.diagnose.plan import Kind
+from corit.theory.landscape import Landscape
+
+CMAP = "magma_r"
+
+
+def contours(planes: dict[tuple[str, str], Landscape]) -> Figure:
+    """Contours of landscapes by (store, group): a row for each store, one colour scale, one set of levels."""
+    rows, columns = _names(planes)
+    made = Figure(figsize=(1.2 + 2.7 * len(columns), 0.5 + 2.7 * len(rows)), layout="constrained")
+    axes = made.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    levels = np.linspace(*_range(planes), 15)
+    for axis, store, group, plane in _places(axes, rows, columns, planes):
+        if plane is None:
+            axis.text(0.5, 0.5, "diverged", ha="center", transform=axis.transAxes)
+        else:
+            x, loss = plane.coordinates, plane.loss.numpy().T
+            axis.contourf(x, x, loss, levels, cmap=CMAP, extend="both")
+            axis.contour(x, x, loss, levels, colors="white", linewidths=0.5)
+            axis.plot(0, 0, "+", color="#1c2430")
+        axis.set_title(f"{store}, {group}", fontsize=10)
+        axis.set_aspect("equal")
+    for axis in axes[-1]:
+        axis.set_xlabel("along u, in head norms")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("along v, in head norms")
+    made.colorbar(_scale(planes), ax=axes.ravel().tolist(), label="loss (nats)", shrink=0.8)
+    return made
+
+
+def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
+    """The same landscapes as surfaces, seen from one place, on one scale of height and colour."""
+    rows, columns = _names(planes)
+    made = Figure(figsize=(1.0 + 2.9 * len(columns), 2.9 * len(rows)))
+    axes = made.subplots(len(rows), len(columns), squeeze=False, subplot_kw={"projection": "3d"})
+    low, high = _range(planes)
+    for axis, store, group, plane in _places(axes, rows, columns, planes):
+        axis.set_title(f"{store}, {group}", fontsize=10, y=0.98)
+        axis.set_zlim(low, high)
+        axis.tick_params(labelsize=7, pad=-2)
+        if plane is None:
+            continue
+        x, y = np.meshgrid(plane.coordinates, plane.coordinates, indexing="ij")
+        shown = np.clip(plane.loss.numpy(), low, high)
+        axis.plot_surface(x, y, shown, cmap=CMAP, vmin=low, vmax=high, rcount=41, ccount=41, lw=0)
+    made.subplots_adjust(left=0.01, right=0.93, bottom=0.03, top=0.94, wspace=0.12, hspace=0.12)
+    made.text(0.965, 0.5, "loss (nats)", rotation=90, va="center", fontsize=9)
+    return made
+
+
+def of_head(found: Diagnosis, head: Kind) -> dict[tuple[str, str], Landscape]:
+    """The landscapes of one kind of head, by store and group."""
+    return {(s, g): l for (s, g, h), l in found.landscapes.items() if h == head}
+
+
+def _names(planes: dict[tuple[str, str], Landscape]) -> tuple[list[str], list[str]]:
+    return [list(dict.fromkeys(key[k] for key in planes)) for k in (0, 1)]  # type: ignore[return-value]
+
+
+def _places(axes: Any, rows: list[str], columns: list[str], planes: dict[tuple[str, str], Landscape]) -> Any:
+    for i, store in enumerate(rows):
+        for j, group in enumerate(columns):
+            yield axes[i][j], store, group, planes.get((store, group))
+
+
+def _range(planes: dict[tuple[str, str], Landscape]) -> tuple[float, float]:
+    """From the lowest loss of all to the 98th percentile, so that one steep corner does not flatten the rest."""
+    values = np.concatenate([l.loss.numpy().ravel() for l in planes.values()])
+    low, high = float(values.min()), float(np.percentile(values, 98))
+    return low, max(high, low + 1e-6)
+
+
+def _scale(planes: dict[tuple[str, str], Landscape]) -> ScalarMappable:
+    return ScalarMappable(Normalize(*_range(planes)), CMAP)

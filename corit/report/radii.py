@@ -1,0 +1,127 @@
+"""Figures 1b and 2: the empirical COR layer by layer, and test AUC against the radius."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from corit.diagnose.diagnosis import Cell, Diagnosis
+from corit.diagnose.measured import layer_name
+from corit.diagnose.plan import RECOMMENDED, Kind
+from corit.theory.collapse import CHANCE, Radius
+
+COLOURS = ("#c0392b", "#2868c8", "#b7791f", "#2e7d4f", "#8e44ad", "#16828f", "#7f5539", "#d6589f", "#56616e", "#94a81e")
+GAINS = 0.1  # the range of radii in which the paper sees gains
+
+
+def colour(found: Diagnosis, group: str) -> str:
+    """A group's colour, the same in every figure."""
+    every = list(dict.fromkeys(g for groups in found.groups.values() for g in groups))
+    return COLOURS[every.index(group) % len(COLOURS)]
+
+
+def layerwise(found: Diagnosis, head: Kind) -> Figure:
+    """Figure 1b: COR against the layer, a panel for each store; what is censored lies at the edge with an arrow."""
+    positive = [r for r in found.plan.rhos if r > 0] or [1.0]
+    low, high = positive[0], positive[-1]
+    made = Figure(figsize=(1.2 + 4.6 * len(found.stores), 3.9), layout="constrained")
+    axes = made.subplots(1, len(found.stores), squeeze=False, sharey=True)[0]
+    for axis, store in zip(axes, found.stores, strict=True):
+        layers, groups = found.layers[store], found.groups[store]
+        for k, group in enumerate(groups):
+            cells = {c.layer: c for c in found.where(store=store, group=group, head=head)}
+            places = np.arange(len(layers)) + 0.12 * (k - (len(groups) - 1) / 2)
+            _column(axis, places, [cells[l] for l in layers], colour(found, group), group, (low, high))
+        axis.axhline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
+        axis.set(yscale="log", title=store, xlabel="layer", xticks=range(len(layers)), ylim=(low / 3, high * 2.2))
+        axis.set_xticklabels([layer_name(l) for l in layers])
+        _grid(axis)
+    axes[0].set_ylabel("empirical COR (radius rho)")
+    axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return made
+
+
+def _column(
+    axis: Axes, places: np.ndarray, cells: list[Cell], hue: str, label: str, edges: tuple[float, float]
+) -> None:
+    medians = [c.collapse.cor.median for c in cells]
+    heights = np.array([_height(r, edges) for r in medians])
+    axis.plot(places, np.where([r.censoring != "never learned" for r in medians], heights, np.nan), color=hue, lw=1.3)
+    for x, y, cell in zip(places, heights, cells, strict=True):
+        spread = cell.collapse.cor
+        ends = [_height(r, edges) for r in (spread.low, spread.high)]
+        axis.plot([x, x], ends, color=hue, lw=1, alpha=0.6)
+        marker, hollow = {"": ("o", False), ">": ("^", True), "<": ("v", True)}.get(
+            spread.median.censoring, ("x", False)
+        )
+        axis.plot(x, y, marker, color=hue, mfc="white" if hollow else hue, ms=6, zorder=3)
+    axis.plot([], [], "o-", color=hue, label=label)
+
+
+def _height(radius: Radius, edges: tuple[float, float]) -> float:
+    """Where a radius is drawn: a head that never learned below everything else."""
+    return edges[0] / 2 if radius.censoring == "never learned" else float(np.clip(radius.value, *edges))
+
+
+def against_radius(found: Diagnosis) -> Figure:
+    """Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds."""
+    return _panels(found, _auc, "test AUC", shared=True)
+
+
+def gains(found: Diagnosis) -> Figure | None:
+    """Figure 2b: test AUC less that at the smallest radius, seed by seed, up to 0.1; None without such radii."""
+    return _panels(found, _gain, "gain in test AUC") if sum(r <= GAINS for r in found.plan.rhos) > 1 else None
+
+
+def _panels(found: Diagnosis, draw: Any, label: str, shared: bool = False) -> Figure:
+    """A row for each head, a column for each store."""
+    heads, stores = found.plan.heads, found.stores
+    made = Figure(figsize=(1.2 + 4.6 * len(stores), 0.5 + 3.0 * len(heads)), layout="constrained")
+    axes = made.subplots(len(heads), len(stores), squeeze=False, sharey="all" if shared else "row", sharex=True)
+    for row, head in zip(axes, heads, strict=True):
+        for axis, store in zip(row, stores, strict=True):
+            for cell in found.headlines(store=store, head=head):
+                draw(axis, found, cell)
+            axis.set_title(f"{store}, layer {layer_name(found.headline(store))}, {head} head", fontsize=10)
+            axis.axvline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
+            _grid(axis)
+        row[0].set_ylabel(label)
+    for axis in axes[-1]:
+        axis.set_xlabel("radius rho")
+    axes[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return made
+
+
+def _auc(axis: Axes, found: Diagnosis, cell: Cell) -> None:
+    _line(axis, np.array(found.plan.rhos), cell.auc, found, cell)
+    axis.axhline(CHANCE, color="#56616e", lw=1, ls=":", zorder=0)
+    positive = [r for r in found.plan.rhos if r > 0]
+    if positive:
+        axis.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
+        ticks = [0.0, *(t for t in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0) if positive[0] <= t <= positive[-1])]
+        axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axis.minorticks_off()
+
+
+def _gain(axis: Axes, found: Diagnosis, cell: Cell) -> None:
+    rhos = np.array(found.plan.rhos)
+    near = rhos <= GAINS
+    _line(axis, rhos[near], cell.auc[:, near] - cell.auc[:, :1], found, cell)
+    axis.axhline(0, color="#56616e", lw=1, ls=":", zorder=0)
+
+
+def _line(axis: Axes, x: np.ndarray, values: np.ndarray, found: Diagnosis, cell: Cell) -> None:
+    """Median and range over seeds of values (S, R); radii at which every seed diverged are left open."""
+    hue, some = colour(found, cell.group), np.isfinite(values).any(0)
+    axis.plot(x[some], np.nanmedian(values[:, some], 0), "o-", ms=3, color=hue, label=cell.group)
+    axis.fill_between(
+        x[some], np.nanmin(values[:, some], 0), np.nanmax(values[:, some], 0), color=hue, alpha=0.15, lw=0
+    )
+
+
+def _grid(axis: Axes) -> None:
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
