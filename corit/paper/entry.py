@@ -48,7 +48,8 @@ def table(lab: Lab, number: int, title: str, protocol: str, entries: Sequence[En
     lines = [
         Line(e.label, e.paper, {**m.values, known.average: m.average}) for e, m in zip(entries, measured, strict=True)
     ]
-    grid = Grid(title, METRICS[metric], (*known.columns, known.average), tuple(lines), known)
+    columns = (*known.columns, known.average)
+    grid = Grid(title, METRICS[metric], columns, tuple(lines), known, shown=lab.stage.shown)
     notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *grid.slips())
     return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})
 

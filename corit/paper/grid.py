@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.table import Table
 
@@ -30,7 +30,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Grid:
-    """A whole table. scale: from measured units to printed ones, 100 for percent; digits: after the point."""
+    """A whole table. scale: from measured units to printed ones, 100 for percent; digits: after the point.
+
+    shown: by column, what our values were measured on in place of the paper's data set; such columns have a star.
+    """
 
     title: str
     metric: str
@@ -39,6 +42,7 @@ class Grid:
     printed: Printed
     scale: float = 100.0
     digits: int = 1
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[tuple[str, str, dict[str, str]]]:
@@ -73,13 +77,14 @@ class Grid:
 
     def cells(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows of texts; a wide table lies on its side."""
-        head = ["", "whose", *self.columns]
+        titles = [f"{c}*" if c in self.shown else c for c in self.columns]
+        head = ["", "whose", *titles]
         body = [[label, whose, *(cells.get(c, "") for c in self.columns)] for label, whose, cells in self.rows]
         if len(self.columns) <= WIDE:
             return head, body
         body = [r for r in body if r[1] != "paper" or r[0] in {line.label for line in self.lines}]
         labels = [f"{r[0]}, {r[1]}" for r in body]
-        return ["", *labels], [[c, *(r[i + 2] for r in body)] for i, c in enumerate(self.columns)]
+        return ["", *labels], [[t, *(r[i + 2] for r in body)] for i, t in enumerate(titles)]
 
     def text(self) -> str:
         """The table for a terminal."""
@@ -98,23 +103,19 @@ class Grid:
         return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
     def csv(self) -> str:
-        """One line a number: row, whose it is, column, value, interval; values in the paper's unit."""
-        return csv_text([("row", "whose", "column", "value", "low", "high"), *self._numbers()])
+        """One line a number: row, whose it is, column, value, interval, stand-in; values in the paper's unit."""
+        return csv_text([("row", "whose", "column", "value", "low", "high", "measured_on"), *self._numbers()])
 
     def _numbers(self) -> Iterator[list[str]]:
         measured = {(line.label, c): v for line in self.lines for c, v in line.values.items()}
         for label, whose, cells in self.rows:
             for column, text in cells.items():
                 value = measured.get((label, column)) if whose == "ours" else None
+                on = self.shown.get(column, "") if whose == "ours" else ""
+                numbers = [text, "", ""]
                 if isinstance(value, Estimate):
-                    yield [
-                        label,
-                        whose,
-                        column,
-                        *(f"{self.scale * v:.4f}" for v in (value.value, value.low, value.high)),
-                    ]
-                else:
-                    yield [label, whose, column, text, "", ""]
+                    numbers = [f"{self.scale * v:.4f}" for v in (value.value, value.low, value.high)]
+                yield [label, whose, column, *numbers, on]
 
     def slips(self) -> list[str]:
         """The paper's slips in this table: averages that are not those of its values, and what is known otherwise."""
@@ -122,7 +123,8 @@ class Grid:
         for name, (told, whole) in self.printed.averages.items():
             if told is not None and whole is not None and abs(told - whole) > 0.06 and not found:
                 found.append(f"{name}'s printed average is {told:g}; its values average {whole:.2f}.")
-        return [*found, f"The paper's own tables differ from each other by up to {NOISE:g} point or so."]
+        noise = f"The paper's own tables differ from each other by up to {NOISE:g} point or so."
+        return [*found, noise] if self.printed.values else found
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
