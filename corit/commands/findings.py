@@ -12,24 +12,27 @@ def findings(
 
     Parameters
     ----------
-    out: folder for claims.json, the encoders, the features and every measurement; run again to go on
+    out: folder for claims.json, findings.png, the encoders, the features and every measurement; run again to go on
     quick: a tiny plan that takes a minute and shows nothing but that it runs
     photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
     workers: processes that measure, 0 for none
     """
     from corit.features.extract import progress_bar
     from corit.findings.plan import Plan, tiny
-    from corit.findings.run import run
+    from corit.findings.run import read, run
     from corit.findings.table import table
+    from corit.report.findings import save
 
+    plan = tiny() if quick else Plan()
     with progress_bar("findings") as progress:
         found = run(
             out,
-            tiny() if quick else Plan(),
+            plan,
             photos=photos,
             workers=workers,
             say=lambda what, done, total: progress(done, total),
         )
     print(table(found))
-    print(out / "claims.json")
+    save(read(out, plan), out / "findings.png")
+    print(f"{out / 'claims.json'}, {out / 'findings.png'}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from PIL import Image
 
 from corit import cli
 from corit.errors import DataError
@@ -37,6 +38,7 @@ def test_it_leaves_every_claim_with_verdict_numbers_and_interval(folder):
     assert "validation identities of world 0" in found["frozen"]["on"]
     assert [e["target"] for e in found["encoders"]] == ["semantic", "semantic", "random"]
     assert found["seconds"] > 0
+    assert Image.open(folder / "findings.png").width > 1000
 
 
 @pytest.mark.slow

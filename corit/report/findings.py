@@ -1,0 +1,145 @@
+"""The findings in one figure: collapse, the types by layer, COR against GSNR, and what CoRIT changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from corit.findings.book import Book, Key, mean, of_groups
+from corit.findings.headline import quantity, seeds
+from corit.findings.plan import OVERT, SUBTLE
+from corit.theory.collapse import CHANCE
+
+KINDS = (*OVERT, *SUBTLE)
+COLOURS = dict(zip(KINDS, ("#c0392b", "#b7791f", "#2868c8", "#2e7d4f"), strict=True))
+FAINT = "#56616e"
+
+
+def save(book: Book, target: Path) -> None:
+    """Write the figure as a PNG, whole or not at all."""
+    staged = target.with_name(target.name + ".part")
+    draw(book).savefig(staged, format="png", dpi=110)
+    os.replace(staged, target)
+
+
+def draw(book: Book) -> Figure:
+    """Four panels: (a) AUC against rho, (b) AUC by layer, (c) COR against GSNR, (d) CoRIT's COR over UniFD's."""
+    made = Figure(figsize=(13, 8.4), layout="constrained")
+    (a, b), (c, d) = made.subplots(2, 2)
+    _collapse(a, book)
+    _depth(b, book)
+    _scatter(c, book)
+    _raised(d, book)
+    for axis in (a, b, c, d):
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    p = book.plan
+    made.suptitle(
+        f"Miniature, {p.train}/{p.val}/{p.test} identities x {p.pictures} pictures; encoder seeds "
+        f"{', '.join(map(str, p.encoders))}, {len(p.heads)} head seeds each; features standardised, / root of width",
+        fontsize=10,
+    )
+    return made
+
+
+def _collapse(axis: Axes, book: Book) -> None:
+    """Test AUC at the last layer against the radius; median over all seeds, and the middle four fifths."""
+    rhos, last = np.array(book.plan.rhos), book.plan.layers[-1:]
+    for head, style in (("mlp", "-"), ("linear", ":")):
+        for kind in KINDS:
+            values = _over_seeds(book, Key(head=head), kind, last)  # (seeds, R)
+            named = kind if head == "mlp" else None
+            axis.plot(rhos, np.median(values, 0), style, color=COLOURS[kind], label=named, lw=1.6)
+            if head == "mlp":
+                low, high = np.quantile(values, [0.1, 0.9], 0)
+                axis.fill_between(rhos, low, high, color=COLOURS[kind], alpha=0.12, lw=0)
+    axis.axhline(CHANCE, color=FAINT, lw=1, ls="--", zorder=0)
+    axis.plot([], [], ":", color=FAINT, label="linear head")
+    axis.set_xscale("symlog", linthresh=rhos[1], linscale=0.4)
+    ticks = [r for r in (0.0, 0.01, 0.1, 1.0, 10.0) if r <= rhos[-1]]
+    axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axis.minorticks_off()
+    axis.set(title="(a) Collapse: UniFD, last layer, perceptron (linear: dotted)", xlabel="rho", ylabel="test AUC")
+    axis.legend(fontsize=8)
+
+
+def _over_seeds(book: Book, key: Key, kind: str, layers: tuple[int, ...]) -> np.ndarray:
+    """Test AUC (encoder and head seeds, R) of one type, mean over layers; a diverged head is at chance."""
+    found = [
+        np.nan_to_num(book.column(key, e, "auc")[of_groups(book.places(key, e), [kind], layers)], nan=0.5).mean(0)
+        for e in seeds(book, key)
+    ]
+    return np.concatenate(found)
+
+
+def _depth(axis: Axes, book: Book) -> None:
+    """AUC without SAM by layer: the semantic encoders, and each control faintly."""
+    layers = np.array(book.plan.layers)
+    for target, style in zip(book.plan.targets, ("-", ":", "--", "-."), strict=False):
+        key = Key(target=target)
+        for kind in KINDS:
+            values = np.stack([_over_seeds(book, key, kind, (int(l),))[:, 0] for l in layers])
+            main = target == book.plan.targets[0]
+            axis.plot(
+                layers, values.mean(1), style, color=COLOURS[kind], lw=2 if main else 1, alpha=1 if main else 0.55
+            )
+        axis.plot([], [], style, color=FAINT, label=f"{target} encoder")
+    axis.axhline(0.5, color=FAINT, lw=1, zorder=0)
+    axis.set(title="(b) Depth: UniFD, perceptron, no SAM", xlabel="layer", ylabel="test AUC", xticks=layers)
+    axis.legend(fontsize=8)
+
+
+def _scatter(axis: Axes, book: Book) -> None:
+    """Median COR of each (type, layer) cell against the features' GSNR, a marker for each encoder seed."""
+    for marker, e in zip("os^Dv", book.plan.encoders, strict=False):
+        cor, gsnr = mean(np.log10(book.cor(Key(), e)), 1), quantity(book, "GSNR", Key(), e)[:, 0]
+        for kind in KINDS:
+            at = of_groups(book.places(Key(), e), [kind], book.plan.layers)
+            axis.plot(10 ** gsnr[at], 10 ** cor[at], marker, color=COLOURS[kind], ms=5, alpha=0.8, mew=0)
+        axis.plot([], [], marker, color=FAINT, ms=5, label=f"encoder {e}")
+    axis.set(
+        xscale="log",
+        yscale="log",
+        title="(c) COR against GSNR: UniFD, every layer, perceptron",
+        xlabel="GSNR of the features at w = 0, corrected",
+        ylabel="empirical COR",
+    )
+    axis.legend(fontsize=8)
+
+
+def _raised(axis: Axes, book: Book) -> None:
+    """CoRIT's empirical COR over UniFD's at the same layer and head seed, by type and layer, mean and range."""
+    layers = book.plan.layers
+    for k, kind in enumerate(KINDS):
+        rows = np.stack([_ratio(book, e, kind) for e in book.plan.encoders])  # (E, layers)
+        x = np.array(layers) + 0.1 * (k - 1.5)
+        axis.plot(x, 10 ** mean(rows), "o-", color=COLOURS[kind], ms=4, label=kind)
+        axis.vlines(x, 10 ** _or_nan(rows, min), 10 ** _or_nan(rows, max), color=COLOURS[kind], alpha=0.5)
+    axis.axhline(1, color=FAINT, lw=1, ls="--", zorder=0)
+    axis.set(
+        yscale="log",
+        title="(d) COR of CoRIT / COR of UniFD, perceptron; range over encoders",
+        xlabel="layer",
+        ylabel="ratio",
+        xticks=list(layers),
+    )
+    axis.legend(fontsize=8)
+
+
+def _ratio(book: Book, seed: int, kind: str) -> np.ndarray:
+    """log10 of the ratio by layer, mean over head seeds that learned with both, NaN where none did."""
+    one, other = Key("corit"), Key()
+    a, b = book.matched(one, other, seed)
+    logs = mean(np.log10(book.cor(one, seed)[a] / book.cor(other, seed)[b]), 1)
+    places = [book.places(one, seed)[i] for i in a]
+    return np.array([mean(logs[of_groups(places, [kind], [l])]) for l in book.plan.layers])
+
+
+def _or_nan(rows: np.ndarray, which: Callable[..., float]) -> np.ndarray:
+    """The least or largest known value of each column, NaN where nothing is known."""
+    return np.array([which(c[~np.isnan(c)], default=np.nan) for c in rows.T])
