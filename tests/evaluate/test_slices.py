@@ -1,0 +1,164 @@
+"""Scored rows -> slices, videos and comparisons, on rows whose numbers are known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from reference import heads as slow
+from sklearn.metrics import roc_auc_score
+
+from corit.data.protocols import METRICS
+from corit.errors import DataError
+from corit.evaluate.rows import ScoredRow, by_video
+from corit.evaluate.slices import compare, evaluate
+from corit.seeding import generator
+
+
+def row(name, label, score, **known):
+    status = "ok" if score is not None else "no_face"
+    kind = known.pop("manipulation", "DF" if label else "")
+    return ScoredRow(
+        name,
+        f"/{name}",
+        label,
+        "",
+        kind,
+        known.pop("dataset", "a"),
+        "",
+        known.pop("video", ""),
+        0,
+        status,
+        "",
+        score,
+        **known,
+    )
+
+
+def rows(n=60, seed=0, **known):
+    rng = generator("slices", seed)
+    return [
+        row(f"{seed}-{i}", i % 2, float(1 / (1 + np.exp(-rng.normal() - 1.5 * (i % 2)))), **known) for i in range(n)
+    ]
+
+
+def test_all_rows_have_every_metric_and_the_thresholds_shares():
+    found = evaluate(rows(), 0.7, detector="d", draws=30)
+    whole = found.whole()
+    y, s = (np.array([getattr(r, k) for r in rows()]) for k in ("label", "score"))
+    assert tuple(whole.metrics) == METRICS
+    assert whole.metrics["auc"].value == pytest.approx(roc_auc_score(y, s), abs=1e-12)
+    assert whole.metrics["acc-val"].value == pytest.approx(np.mean((s >= 0.7) == y))
+    assert (whole.found, whole.false) == pytest.approx((np.mean(s[y == 1] >= 0.7), np.mean(s[y == 0] >= 0.7)))
+    assert (whole.reals, whole.fakes, whole.unscored) == (30, 30, 0)
+    assert found.slices == (whole,)  # one source, manipulation, compression and size: nothing to slice
+    assert found.levels == ("picture",)
+
+
+def test_slices_by_source_manipulation_compression_and_size():
+    made = [
+        *rows(20, 1, dataset="a", kind="png", width=100, height=64),
+        *rows(20, 2, dataset="b", kind="jpeg", quality=90, width=63, height=500),
+        *(
+            replace(r, manipulation="NT")
+            for r in rows(20, 3, kind="jpeg", quality=89, width=1024, height=2000)
+            if r.label
+        ),
+    ]
+    found = evaluate(made, 0.5, draws=10)
+    names = {
+        by: [s.name for s in found.slices if s.by == by] for by in ("source", "manipulation", "compression", "size")
+    }
+    assert names == {
+        "source": ["a", "b"],
+        "manipulation": ["DF", "NT"],
+        "compression": ["jpeg, quality 75 to 89", "jpeg, quality from 90", "png"],
+        "size": ["64 to 127 px", "below 64 px", "from 1024 px"],
+    }
+    by_name = {s.name: s for s in found.slices}
+    assert (by_name["NT"].reals, by_name["NT"].fakes) == (20, 10)  # its fakes against all reals
+    assert (by_name["DF"].reals, by_name["DF"].fakes) == (20, 20)
+    png = by_name["png"]
+    y, s = (np.array([getattr(r, k) for r in made[:20]]) for k in ("label", "score"))
+    assert png.metrics["auc"].value == pytest.approx(slow.auc(y, s), abs=1e-12)
+    alone = by_name["from 1024 px"]
+    assert (alone.reals, dict(alone.metrics), alone.false) == (0, {}, None)  # one class: no AUC, but a share
+    assert 0 <= alone.found <= 1
+
+
+def test_rows_without_a_score_are_counted_and_touch_no_number():
+    whole, lossy = rows(), [*rows(), row("x", 1, None), row("y", 0, None), row("z", -1, None)]
+    found = evaluate(lossy, 0.5, draws=20)
+    assert dict(found.unscored) == {"no_face": 3}
+    assert found.whole().unscored == 3
+    assert found.whole().metrics == evaluate(whole, 0.5, draws=20).whole().metrics
+
+
+def test_videos_are_the_means_of_their_scored_frames():
+    made = [
+        row("a0", 0, 0.1, video="a"),
+        row("a1", 0, 0.5, video="a"),
+        row("b0", 1, None, video="b"),
+        row("b1", 1, 0.4, video="b"),
+        row("c0", 1, None, video="c"),
+        row("lone", 0, 0.7),
+    ]
+    found = {r.id: (r.label, r.score, r.status, r.faces) for r in by_video(made)}
+    assert found == {
+        "a": (0, 0.3, "ok", 2),
+        "b": (1, 0.4, "ok", 1),
+        "c": (1, None, "no_face", 0),
+        "lone": (0, 0.7, "ok", 1),
+    }
+    measured = evaluate(made, 0.35, draws=5)
+    assert measured.levels == ("picture", "video")
+    video = measured.whole("video")
+    assert (video.reals, video.fakes, video.unscored, video.metrics["auc"].value) == (2, 1, 1, 0.5)
+    assert (video.found, video.false) == (1.0, 0.5)
+    with pytest.raises(DataError, match="real and fake frames: v"):
+        by_video([row("p", 0, 0.1, video="v"), row("q", 1, 0.1, video="v")])
+
+
+def test_intervals_draw_videos_not_frames():
+    rng = generator("frames")
+    made = []
+    for v in range(30):
+        shared = rng.normal() + v % 2
+        made += [
+            row(f"{v}-{k}", v % 2, float(1 / (1 + np.exp(-shared - 0.1 * rng.normal()))), video=f"v{v}")
+            for k in range(8)
+        ]
+    by_film = evaluate(made, 0.5, draws=150).whole().metrics["auc"]
+    by_frame = evaluate([replace(r, video="") for r in made], 0.5, draws=150).whole().metrics["auc"]
+    assert by_film.value == by_frame.value
+    assert by_film.high - by_film.low > 1.8 * (by_frame.high - by_frame.low)
+
+
+def test_two_detectors_are_compared_on_what_both_scored():
+    good = rows(200)
+    bad = [replace(r, score=0.5 + 0.001 * i % 0.3) for i, r in enumerate(good)]
+    bad[0] = replace(bad[0], score=None, status="too_small")
+    made = [evaluate(r, 0.5, detector=n, draws=5) for n, r in (("good", good), ("bad", bad))]
+    (found,) = compare(made)
+    assert (found.first, found.second, found.n, found.level) == ("good", "bad", 199, "picture")
+    y, s = [r.label for r in good[1:]], [r.score for r in good[1:]]
+    assert found.auc_first == pytest.approx(roc_auc_score(y, s), abs=1e-12)
+    assert found.p < 1e-3
+    other = evaluate(rows(20, 9), 0.5, detector="other", draws=5)
+    with pytest.raises(DataError, match="good and other both scored"):
+        compare([made[0], other])
+    assert compare(made[:1]) == ()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_class_is_refused_in_words(label):
+    some = [r for r in rows() if r.label != label] + [row("x", label, None)]
+    with pytest.raises(DataError, match=rf"expected {('real', 'fake')[label]} pictures with a score.*1 no_face"):
+        evaluate(some, 0.5)
+
+
+def test_a_row_has_a_score_exactly_when_it_is_ok():
+    with pytest.raises(ValueError, match="exactly when"):
+        replace(row("a", 0, 0.5), status="no_face")
+    assert row("a", 0, 0.5).compression == row("a", 0, 0.5).size == "unknown"
