@@ -409,6 +409,11 @@ app.command(
 )
 app.command("corit.commands.paper:paper", name="paper", help="Make the paper's tables and figures, one or all.")
 app.command(
+    "corit.commands.diagnose:diagnose",
+    name="diagnose",
+    help="Say where heads on stored features collapse under SAM, and why, with a page.",
+)
+app.command(
     "corit.commands.findings:findings", name="findings", help="Test the paper's claims in the miniature, with controls."
 )
 

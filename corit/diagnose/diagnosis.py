@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from corit.diagnose.groups import groups_of, tasks_of
-from corit.diagnose.measured import FINAL, Measured, layer_name, require_layers, usual_layers
+from corit.diagnose.measured import FINAL, Measured, layer_name, require_finite, require_layers, usual_layers
 from corit.diagnose.plan import Kind, Plan
 from corit.errors import DataError
 from corit.features.extract import Progress
@@ -138,6 +138,7 @@ def _tasks(stores: Sequence[Measured], plan: Plan) -> tuple[dict[str, list[Task]
     for store in stores:
         layers = plan.layers or usual_layers(store)
         require_layers(store, layers)
+        require_finite(store, layers)
         groups, left_out = groups_of(store, plan.by, plan.groups, plan.batch)
         chosen.append((store, layers, groups))
         notes += [f"{store.name}: {why}" for why in left_out]

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import torch
 
 from corit.data.sample import Sample, Split
 from corit.data.split import require_apart, split_by_group
 from corit.errors import DataError, StoreError
-from corit.heads.rows import Rows
+from corit.heads.rows import Rows, chunks
 
 FINAL = -1  # the layer number of z, the feature that the method itself reads
 PARTS: tuple[Split, ...] = ("train", "val", "test")
@@ -87,6 +88,17 @@ def require_layers(found: Measured, layers: Sequence[int]) -> None:
             f"{found.name} has no layer {', '.join(map(layer_name, missing))}; it has {have}. Extract with --levels to "
             "keep every layer"
         )
+
+
+def require_finite(found: Measured, layers: Sequence[int]) -> None:
+    """Raise DataError unless all features of the layers are finite."""
+    for layer in layers:
+        bad = sum(int((~torch.isfinite(c).all(-1)).sum()) for c in chunks(found.layers[layer]))
+        if bad:
+            raise DataError(
+                f"{found.name}: expected finite features, got NaN or infinity in {bad} of {len(found.y)} rows of layer "
+                f"{layer_name(layer)}; extract them again or drop those rows"
+            )
 
 
 def usual_layers(found: Measured) -> tuple[int, ...]:

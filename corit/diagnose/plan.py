@@ -11,6 +11,7 @@ from corit.diagnose.measured import FINAL
 from corit.errors import DataError, FitError
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import Scaling
+from corit.theory.collapse import check_radii
 from corit.theory.phases import SHORTEST
 
 Kind = Literal["linear", "mlp"]
@@ -52,11 +53,9 @@ class Plan:
     shown: float = RECOMMENDED
 
     def __post_init__(self) -> None:
-        wrong = [r for r in (*self.rhos, self.reference, self.shown) if not 0 <= r < float("inf")]
-        if not self.rhos or wrong:
-            raise FitError(f"expected radii rho >= 0, got {list(wrong or self.rhos)}")
-        if list(self.rhos) != sorted(set(self.rhos)):
-            raise FitError(f"expected the radii in rising order, each once, got {list(self.rhos)}")
+        check_radii(self.rhos)
+        check_radii((self.reference,), positive=False)
+        check_radii((self.shown,), positive=False)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise FitError(f"expected distinct seeds, at least one, got {list(self.seeds)}")
         unknown = [h for h in self.heads if h not in get_args(Kind)]

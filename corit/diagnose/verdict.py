@@ -53,6 +53,8 @@ class Verdict:
             parts.append(f"{lost} of {len(c.auc)} seeds never learned")
         if self.blame is not None:
             parts.append(_sentence(self.blame))
+        elif self.word != "stable":
+            parts.append("no stable group and no better layer to compare its factors with")
         return "; ".join(parts)
 
 
@@ -132,10 +134,8 @@ def _finite_median(values: np.ndarray) -> float:
 def _sentence(found: Blame) -> str:
     if not found.factor:
         return f"its bound is not lower than that of {found.against}: none of Theorem 1's factors is to blame"
-    return (
-        f"against {found.against} the {found.factor} factor is to blame "
-        f"(x {np.exp(found.logs[found.factor]):.2g} of a bound x {np.exp(sum(found.logs.values())):.2g})"
-    )
+    whole, part = np.exp(sum(found.logs.values())), np.exp(found.logs[found.factor])
+    return f"its bound is {whole:.2g} of that of {found.against}; the {found.factor} factor ({part:.2g}) is to blame"
 
 
 def rankings(found: Diagnosis) -> tuple[Ranking, ...]:

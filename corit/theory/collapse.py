@@ -51,6 +51,8 @@ class Spread:
     high: Radius
 
     def __str__(self) -> str:
+        if self.high.censoring == "never learned":  # which comes before everything: then all three are
+            return self.high.censoring
         return f"{self.median} [{self.low}, {self.high}]"
 
 
@@ -93,7 +95,7 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
     nothing but rho = 0 lies before it, since log rho has no middle there. Raises FitError on radii or AUC that do not
     fit.
     """
-    radii, table = check_radii(rhos), _table(rhos, auc)
+    radii, table = check_radii(rhos, positive=radius is None), _table(rhos, auc)
     found = []
     for p, areas in enumerate(table):
         ends = [bracket(radii, a) for a in areas]
@@ -112,7 +114,7 @@ def refined(rhos: Sequence[float], auc: np.ndarray, retrain: Retrain, rounds: in
     times; the COR is then known within a factor (ratio of the two)^(1 / 2^rounds). NaN where the grid has no such
     pair. auc (P, S, R). Raises FitError on radii or AUC that do not fit.
     """
-    radii, table = check_radii(rhos), _table(rhos, auc)
+    radii, table = check_radii(rhos, positive=rounds > 0), _table(rhos, auc)
     found = np.full(table.shape[:2], np.nan)
     ends = {(p, s): bracket(radii, table[p, s]) for p, s in np.ndindex(*found.shape)}
     for at, (_, high) in bisect({k: v for k, v in ends.items() if isinstance(v, tuple)}, retrain, rounds).items():
@@ -127,8 +129,11 @@ def _table(rhos: Sequence[float], auc: np.ndarray) -> np.ndarray:
     return table
 
 
-def check_radii(rhos: Sequence[float]) -> tuple[float, ...]:
-    """The radii as a tuple. Raises FitError unless there are some, all finite, not negative, increasing, none twice."""
+def check_radii(rhos: Sequence[float], positive: bool = True) -> tuple[float, ...]:
+    """The radii as a tuple. Raises FitError unless there are some, all finite, not negative, increasing, none twice.
+
+    positive: whether one of them has to be above 0, where a collapse is looked for.
+    """
     radii = tuple(float(r) for r in rhos)
     if not radii:
         raise FitError("expected a list of radii rho, got none; give at least one, such as 0.05")
@@ -136,7 +141,7 @@ def check_radii(rhos: Sequence[float]) -> tuple[float, ...]:
         raise FitError(f"expected finite radii rho >= 0, got {list(radii)}; remove what is negative or not finite")
     if list(radii) != sorted(set(radii)):
         raise FitError(f"expected increasing radii, none of them twice, got {list(radii)}; sort them")
-    if radii[-1] == 0:
+    if positive and radii[-1] == 0:
         raise FitError("expected a radius above 0 to look for a collapse at, got only 0; add some, such as 0.05")
     return radii
 

@@ -140,12 +140,12 @@ def sweep(
     with as many training rows; two seeds share nothing. Give a recipe with select = "last" [choice]: the best epoch on
     validation would hide a collapse. steps defaults to the recipe's epochs of the longest task, and tasks may differ
     in width. With a folder, finished parts are kept in it, by a digest of all that decides them, and an interrupted
-    sweep goes on where it was. progress is told of steps of tasks done and in all. Raises FitError before any work
-    when the input cannot be swept.
+    sweep goes on where it was. progress is told of steps of tasks done and in all. rho = 0 alone, plain SGD, can be
+    swept with refine = 0. Raises FitError before any work when the input cannot be swept.
     """
     asked = _Asked(
         recipe,
-        check_radii(rhos),
+        check_radii(rhos, positive=refine > 0),
         tuple(seeds),
         _steps(tasks, recipe) if steps is None else steps,
         watch,

@@ -74,6 +74,11 @@ def test_no_refinement_leaves_the_grids_radius():
     assert collapses(RHOS, area, found)[0].radius[0] == Radius(0.1)
 
 
+def test_a_spread_in_which_nothing_learned_says_so_once():
+    assert str(spread([NEVER, NEVER])) == "never learned"
+    assert str(spread([NEVER, Radius(1.0, ">")])) == "never learned [never learned, > 1]"
+
+
 def test_the_half_way_radius_lies_where_the_line_crosses():
     found = halfway((0.1, 1.0, 10.0), np.array([0.9, 0.8, 0.6]))
     assert found.value == pytest.approx(10**0.5)

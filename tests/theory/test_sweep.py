@@ -214,6 +214,13 @@ def test_progress_rises_to_its_total(monkeypatch):
     assert told == sorted(told)
 
 
+def test_plain_sgd_can_be_swept_alone_where_no_collapse_is_looked_for(agree):
+    found = sweep([made(0, "A")], LINEAR, (0.0,), SEEDS, steps=60, refine=0)
+    beside = sweep([made(0, "A")], LINEAR, RHOS, SEEDS, steps=60, refine=0)
+    agree(found.auc[0, :, 0], beside.auc[0, :, 0])
+    assert [str(r) for r in found.collapse[0].radius] == ["> 0", "> 0"]
+
+
 def test_epochs_of_the_recipe_are_the_steps_unless_asked():
     assert sweep([made(0, "A")], replace(LINEAR, epochs=2), (0.1,), (0,)).steps == 2 * (45 // 8)
 
@@ -233,6 +240,7 @@ def ask(changed=None, recipe=LINEAR, rhos=RHOS, seeds=SEEDS, **more):
 
 BAD = {
     "no radii": (ask(rhos=()), "a list of radii rho, got none"),
+    "only zero": (ask(rhos=(0.0,)), "a radius above 0 to look for a collapse"),
     "negative": (ask(rhos=(-0.1, 0.1)), "finite radii rho >= 0"),
     "unsorted": (ask(rhos=(0.1, 0.05)), "increasing radii"),
     "twice": (ask(rhos=(0.1, 0.1)), "none of them twice"),

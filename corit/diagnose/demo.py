@@ -1,0 +1,48 @@
+"""UniFD's and CoRIT's features of the miniature, every layer kept: what `corit diagnose --demo` looks at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from corit import catalog
+from corit.detectors import recipe_of
+from corit.diagnose.diagnosis import Bars
+from corit.diagnose.measured import Measured
+from corit.diagnose.plan import Plan
+from corit.diagnose.read import read
+from corit.features.extract import Target, progress_bar
+from corit.features.shared import extract_shared
+from corit.model.encode import Encoder
+from corit.recipe import BackboneRecipe, Recipe
+from corit.world.miniature import Miniature, MiniatureSpec, world_of
+
+MODELS = {"UniFD": "unifd", "CoRIT": "corit"}
+SPEC = world_of(90, 4)
+# Fewer radii than a plan has by default, the two ends and 0.05 among them, so that the demo takes minutes.
+RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0, 20.0)
+PLAN = Plan(rhos=RHOS, steps=400, rows=500)
+
+
+def measured(
+    out: str | Path,
+    spec: MiniatureSpec = SPEC,
+    *,
+    weights: str = "packaged",
+    workers: int = 2,
+    bars: Bars = progress_bar,
+) -> tuple[Measured, ...]:
+    """Both models' features, extracted into `out`/features in one pass over the pictures; finishes what was begun."""
+    backbone = catalog.backbone("miniature", weights)
+    base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
+    folders = {name: Path(out) / "features" / model for name, model in MODELS.items()}
+    targets = [Target(Encoder(backbone, recipe_of(m, base)), folders[n], keep_levels=True) for n, m in MODELS.items()]
+    with bars("pictures, views and features") as progress:
+        extract_shared(Miniature(spec), targets, batch=32, workers=workers, progress=progress)
+    world = (
+        f"miniature, seed {spec.seed}, {spec.train}/{spec.val}/{spec.test} identities x {spec.pictures} pictures, "
+        f"{spec.side} px"
+    )
+    origin = f"miniature ViT, {weights} weights {backbone.digest[:12]}"
+    found = zip(MODELS, read(list(folders.values())), strict=True)
+    return tuple(replace(m, name=n, caption=f"{world}; {n} features of {origin}") for n, m in found)

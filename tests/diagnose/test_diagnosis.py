@@ -1,0 +1,184 @@
+"""What is written equals what the theory's own functions say of the same rows, whatever interrupts the work."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from diagnose.hand import LAYERS, QUICK, D, arrays, npz
+
+from corit.diagnose import diagnosis as diagnosing
+from corit.diagnose.diagnosis import diagnose, factors
+from corit.diagnose.files import write_tables
+from corit.diagnose.measured import FINAL
+from corit.diagnose.read import read
+from corit.heads.rows import TensorRows
+from corit.theory import sweep as sweeping
+from corit.theory.cor import critical_radius
+from corit.theory.phases import find_phases
+from corit.theory.sweep import Watching, sweep, task
+
+
+def table(folder):
+    with open(folder / "cor.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("diagnosed")
+    found = diagnose(read([npz(folder)]), QUICK, folder)
+    write_tables(found, folder)
+    return folder, found
+
+
+def task_of(layer, group, kind):
+    """The same rows without the code of the package that chooses them."""
+    held = arrays()
+    x = held["z"] if layer == FINAL else held["levels"][:, layer - 1]
+    parts = []
+    for part in ("train", "val", "test"):
+        chosen = (held["split"] == part) & ((held["y"] == 0) | (held["manipulation"] == group))
+        parts.append((TensorRows(torch.from_numpy(x[chosen])), held["y"][chosen]))
+    return task(layer, group, *parts, QUICK.recipe(kind))
+
+
+@pytest.mark.parametrize("kind", ["linear", "mlp"])
+@pytest.mark.parametrize("layer", [1, FINAL])
+def test_the_table_holds_the_values_of_sweep_and_critical_radius(kind, layer, made, agree):
+    recipe = QUICK.recipe(kind)
+    for group in ("A", "B"):
+        one = [task_of(layer, group, kind)]
+        grid = sweep(one, recipe, QUICK.rhos, QUICK.seeds, steps=QUICK.steps, refine=QUICK.refine)
+        watch = Watching(QUICK.interval, QUICK.rows)
+        course = sweep(one, recipe, (0.0, 0.3), QUICK.seeds, steps=QUICK.steps, watch=watch, refine=0).course
+        ratio, gsnr = course.ratio[:, 0, :, 0], course.gsnr[:, 0, :, 0]
+        bound = critical_radius(course.steps, ratio, find_phases(course.steps, gsnr).pre)
+        whole = critical_radius(course.steps, ratio)
+        at = "z" if layer == FINAL else str(layer)
+        rows = [r for r in table(made[0]) if (r["layer"], r["group"], r["head"]) == (at, group, kind)]
+        assert [int(r["seed"]) for r in rows] == list(QUICK.seeds)
+        for s, row in enumerate(rows):
+            for k, rho in enumerate(QUICK.rhos):
+                agree(float(row[f"auc_rho_{rho:g}"]), grid.auc[0, s, k], rtol=1e-5)
+            radius = grid.collapse[0].radius[s]
+            assert (row["cor"] == "") == bool(radius.censoring)
+            assert row["cor_censored"] == (str(radius) if radius.censoring else "")
+            if not radius.censoring:
+                agree(float(row["cor"]), radius.value, rtol=1e-5)
+            agree(float(row["bound"]), bound.radius[s], rtol=2e-3)
+            agree(float(row["bound_whole"]), whole.radius[s], rtol=2e-3)
+            assert int(row["bottleneck_step"]) == bound.step[s]
+            agree(float(row["gsnr"]), gsnr[course.steps.tolist().index(bound.step[s]), s], rtol=2e-3)
+
+
+def test_the_three_factors_multiply_to_the_bound(made, agree):
+    for c in made[1].cells:
+        agree(factors(c.course).prod(-1), c.course.ratio[:, 0, :, 0], rtol=1e-3)
+        agree(c.factors.prod(-1), c.bound, rtol=1e-3)
+
+
+def test_every_layer_group_head_and_seed_has_a_row(made):
+    rows = [(r["layer"], r["group"], r["head"], r["seed"]) for r in table(made[0])]
+    assert len(set(rows)) == len(rows) == (LAYERS + 1) * 2 * 2 * 2
+    with open(made[0] / "trajectories.csv", newline="") as file:
+        steps = [int(r["step"]) for r in csv.DictReader(file)]
+    assert len(steps) == len(rows) * QUICK.steps
+    assert set(steps) == set(range(QUICK.steps))
+
+
+def test_the_summary_says_how_it_was_made_and_what_it_means(made):
+    held = json.loads((made[0] / "summary.json").read_text())
+    assert held["stores"] == {"f": "a world of numbers; no backbone"}
+    assert (held["rhos"], held["seeds"], held["scaling"]) == (list(QUICK.rhos), list(QUICK.seeds), "standard")
+    assert {(v["group"], v["head"]) for v in held["verdicts"]} == {(g, h) for g in "AB" for h in ("linear", "mlp")}
+    assert len(held["landscapes"]) == 4
+    assert len(held["cells"]) == (LAYERS + 1) * 2 * 2
+    assert {r["head"] for r in held["rankings"]} == {"linear", "mlp"}
+
+
+def test_the_headline_is_z(made):
+    assert made[1].headline("f") == FINAL
+    assert {c.layer for c in made[1].headlines()} == {FINAL}
+
+
+def without_seconds(folder):
+    names = ("cor.csv", "trajectories.csv", "summary.json")
+    lines = [(folder / n).read_text().splitlines() for n in names]
+    return [[line for line in text if '"seconds"' not in line] for text in lines]
+
+
+@pytest.mark.parametrize("stop", ["linear heads", "mlp heads", "mlp courses"])
+def test_an_interrupted_diagnosis_goes_on_and_leaves_the_same_files(stop, made, tmp_path, monkeypatch):
+    class Stopped(Exception):
+        pass
+
+    @contextmanager
+    def bars(label):
+        def progress(done, total):
+            if label.startswith(stop):
+                raise Stopped
+
+        yield progress
+
+    stores = read([npz(tmp_path)])
+    with pytest.raises(Stopped):
+        diagnose(stores, QUICK, tmp_path, bars=bars)
+    kept = len(list(tmp_path.glob("sweeps/**/*.safetensors")))
+    trained = []
+    fit = sweeping.fit
+    monkeypatch.setattr(sweeping, "fit", lambda *a, **k: trained.append(a) or fit(*a, **k))
+    write_tables(diagnose(stores, QUICK, tmp_path), tmp_path)
+    assert len(trained) == len(list(tmp_path.glob("sweeps/**/*.safetensors"))) - kept
+    assert without_seconds(tmp_path) == without_seconds(made[0])
+
+
+def test_two_stores_of_two_widths_are_diagnosed_beside_each_other(tmp_path):
+    other = arrays()["levels"][:, :, :3]
+    paths = [npz(tmp_path), npz(tmp_path, "g", levels=other, z=None)]
+    found = diagnose(read(paths), QUICK, tmp_path)
+    assert found.layers == {"f": (1, 2, 3, FINAL), "g": (1, 2, 3)}
+    assert found.headline("g") == 3
+    assert set(found.landscapes) == {(s, g, h) for s in "fg" for g in "AB" for h in QUICK.heads}
+    axes = {s: found.landscapes[s, "A", "linear"].directions[0] for s in "fg"}
+    assert [len(a) for a in axes.values()] == [2 * D + 1, 4]
+
+
+def test_a_head_that_diverged_has_no_landscape_and_the_others_have(tmp_path, monkeypatch):
+    real = diagnosing.sweep
+
+    def broken(tasks, *asked, **more):
+        found = real(tasks, *asked, **more)
+        for t, heads in zip(found.tasks, found.heads, strict=True):
+            if t.group == "B":
+                heads.weight[:] = torch.nan
+        return found
+
+    monkeypatch.setattr(diagnosing, "sweep", broken)
+    found = diagnose(read([npz(tmp_path)]), QUICK, tmp_path)
+    assert {g for _, g, _ in found.landscapes} == {"A"}
+
+
+def test_progress_is_told_for_heads_and_courses(tmp_path):
+    told = {}
+
+    @contextmanager
+    def bars(label):
+        yield lambda done, total: told.setdefault(label, []).append((done, total))
+
+    diagnose(read([npz(tmp_path)]), QUICK, tmp_path, bars=bars)
+    assert list(told) == [f"{h} {what} on f" for h in QUICK.heads for what in ("heads", "courses")]
+    assert all(told[label][-1][0] == told[label][-1][1] > 0 for label in told)
+
+
+def test_numbers_do_not_depend_on_which_layers_are_asked_for(made, tmp_path):
+    plan = replace(QUICK, layers=(2,), groups=("B",), heads=("linear",))
+    (alone,) = diagnose(read([npz(tmp_path)]), plan, tmp_path).cells
+    (beside,) = made[1].where(layer=2, group="B", head="linear")
+    np.testing.assert_allclose(alone.auc, beside.auc, rtol=1e-6)
+    np.testing.assert_allclose(alone.bound, beside.bound, rtol=1e-3)
