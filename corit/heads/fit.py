@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby, product
+from math import inf
 from threading import Event, Lock
 
 import numpy as np
@@ -179,8 +180,8 @@ def fit_each(
 def _check(problems: Sequence[Problem], recipe: HeadRecipe, rhos: Sequence[float], seeds: Sequence[int]) -> None:
     if not problems or not seeds or not rhos:
         raise FitError(f"expected problems, seeds and radii, got {len(problems)}, {len(seeds)} and {len(rhos)}")
-    if min(rhos) < 0:
-        raise FitError(f"expected radii rho >= 0, got {min(rhos)}")
+    if bad := [r for r in rhos if not 0 <= r < inf]:
+        raise FitError(f"expected finite radii rho >= 0, got {bad[0]}")
     if len(set(seeds)) < len(seeds):
         raise FitError(f"expected distinct seeds, got {list(seeds)}")
     widths = {p.train.width for p in problems}

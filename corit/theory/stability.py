@@ -110,7 +110,7 @@ def violations(
     """
     squared = likelihood.squared_gradient()
     radius = step_radius(squared.sqrt(), lambda_max(likelihood.operator(), tolerance=tolerance).value)
-    rhos = radius[..., None] * torch.tensor(fractions).to(radius)
+    rhos = radius[..., None] * torch.tensor(fractions, dtype=torch.float64).to(radius)
     relative, error = [], []
     for size in sizes:
         found = stability(likelihood, balanced_batches(likelihood.count, size, epochs, rng), rhos)

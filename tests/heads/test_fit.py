@@ -204,6 +204,7 @@ BAD = {
     "nan": (nan_features, "finite features"),
     "short": (lambda x, y: fit([plain(x, y)], HeadRecipe(batch=500)), "at least one mini-batch of 500"),
     "radius": (lambda x, y: fit([plain(x, y)], HeadRecipe(), rhos=(0.1, -1)), "rho >= 0, got -1"),
+    "no radius": (lambda x, y: fit([plain(x, y)], HeadRecipe(), rhos=(np.nan, 0.1)), "finite radii rho >= 0, got nan"),
     "twice": (lambda x, y: fit([plain(x, y)], HeadRecipe(), seeds=(1, 1)), "distinct seeds"),
     "nothing": (lambda x, y: fit([], HeadRecipe()), "expected problems"),
     "widths": (lambda x, y: fit([plain(x, y), plain(x[:, :3], y)], HeadRecipe()), "one feature width"),

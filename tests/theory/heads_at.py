@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from reference import theory as slow
 
+from corit.heads.fit import fit, problem
+from corit.heads.head import HeadRecipe
+from corit.heads.rows import TensorRows
 from corit.seeding import torch_generator
 from corit.theory.likelihood import logistic
 from corit.theory.module import module
@@ -47,6 +51,27 @@ def network(n=12, width=4, seed=0, classes=1, norm=False):
         layers = [torch.nn.Linear(width, 3), torch.nn.GELU(), *middle, torch.nn.Linear(3, classes)]
         net = torch.nn.Sequential(*layers).double()
     return module(net, x, y)
+
+
+def trajectory(kind):
+    """All heads of a short training at several steps, float64, as `fit` shows them to an observer."""
+    x, y = rows(60, 6, seed=3)
+    recipe = HeadRecipe(kind=kind, hidden=4, select="last", batch=10, learning_rate=0.5)
+    train = problem(TensorRows(x), y.long().numpy(), TensorRows(x[:20]), y[:20].long().numpy(), recipe)
+    values, seen = train.train.gather(np.arange(60)).double(), []
+
+    def observer(at):
+        w, b = at.weight.clone(), at.bias.clone()
+        if kind == "linear":
+            seen.append(logistic(values, y, w[..., 0, :], b[..., 0]))
+        else:
+            seen.append(perceptron(values, y, w, b, at.top.clone(), at.top_bias.clone()))
+
+    fit(
+        [train], recipe, rhos=(0.0, 0.1, 2.0), seeds=(0, 1), steps=60, observer=observer,
+        observe_at=lambda s: s % 20 in (0, 1), dtype=torch.float64,
+    )  # fmt: skip
+    return seen
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, matrix, network, rows, twins, units
+from heads_at import draw, linear, matrix, network, rows, trajectory, twins, units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corit.errors import ConvergenceError, FitError
-from corit.heads.fit import fit, problem
-from corit.heads.head import HeadRecipe
-from corit.heads.rows import TensorRows
+from corit.heads.sam import sam_gradient
 from corit.theory.decomposition import balance, decompose
 from corit.theory.likelihood import Logistic, logistic
-from corit.theory.perceptron import perceptron
 
 # (heads, P) of several widths; for a module two parameter vectors.
 LIKELIHOODS = {
@@ -48,6 +45,13 @@ def test_equations_5_13_and_14_hold_to_rounding(make):
     holds(make())
 
 
+@pytest.mark.parametrize("width", [1, 3, 17, 64, 300])
+@pytest.mark.parametrize("make", [linear, units], ids=["linear", "relu"])
+def test_the_identities_hold_at_every_width(make, width):
+    found = holds(make(50, width))
+    assert torch.isfinite(found.radius).all()
+
+
 @pytest.mark.parametrize("make", [lambda: linear(12, 4), lambda: linear(5, 9), units, lambda: units(5, 6)])
 def test_the_factors_are_those_of_dense_matrices(make, agree):
     likelihood = make()
@@ -63,7 +67,10 @@ def test_the_factors_are_those_of_dense_matrices(make, agree):
     assert found.count == n
 
 
-@pytest.mark.parametrize("make", [linear, lambda: linear(5, 9), units, lambda: network(10, 3)])
+@pytest.mark.parametrize(
+    "make",
+    [linear, lambda: linear(5, 9), units, lambda: network(10, 3), lambda: network(12, 3, classes=3, norm=True)],
+)
 def test_r_from_the_second_derivative_of_p_is_what_the_hessian_leaves(make, agree):
     likelihood = make()
     mean = likelihood.gradient()
@@ -73,35 +80,34 @@ def test_r_from_the_second_derivative_of_p_is_what_the_hessian_leaves(make, agre
     agree(matrix(likelihood.misfit, likelihood.point), rest, rtol=0, atol=1e-10)
 
 
-def course(kind):
-    """All heads of a short training at several steps, float64, as `fit` shows them to an observer."""
-    x, y = rows(60, 6, seed=3)
-    recipe = HeadRecipe(kind=kind, hidden=4, select="last", batch=10, learning_rate=0.5)
-    train = problem(TensorRows(x), y.long().numpy(), TensorRows(x[:20]), y[:20].long().numpy(), recipe)
-    values, seen = train.train.gather(np.arange(60)).double(), []
-
-    def observer(at):
-        w, b = at.weight.clone(), at.bias.clone()
-        if kind == "linear":
-            seen.append(logistic(values, y, w[..., 0, :], b[..., 0]))
-        else:
-            seen.append(perceptron(values, y, w, b, at.top.clone(), at.top_bias.clone()))
-
-    fit(
-        [train], recipe, rhos=(0.0, 0.1, 2.0), seeds=(0, 1), steps=60, observer=observer,
-        observe_at=lambda s: s % 20 in (0, 1), dtype=torch.float64,
-    )  # fmt: skip
-    return seen
-
-
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
 def test_the_identities_hold_along_real_trajectories(kind):
-    seen = course(kind)
+    seen = trajectory(kind)
     assert len(seen) == 6
     for likelihood in seen:
         found = holds(likelihood)
         assert found.radius.shape == (2, 3)
         assert torch.isfinite(found.radius).all()
+
+
+def test_the_identities_hold_while_sam_trains_a_torch_module():
+    """tr H need not be positive there: (5) and (14) hold at every step, (13) and (33) wherever they mean something."""
+    here, meaningful = network(40, 5, seed=1), 0
+    for step in range(60):
+        if step % 6 == 0:
+            found = decompose(here)
+            assert found.imbalance.abs() < 1e-10
+            v = draw(len(here.point), seed=step)
+            assert balance(here, v).abs().max() < 1e-10 * max(1.0, float(here.hessian(v).abs().max()))
+            if found.hessian > 0:
+                meaningful += 1
+                assert (found.radius / found.ratio - 1).abs() < 1e-10
+                assert found.lemma >= 0
+        batch = here.on(torch.arange(8) + 8 * (step % 5))
+        [there] = sam_gradient(lambda ws, batch=batch: [batch.at(ws[0]).gradient()], [here.point], 0.1)
+        here = here.at(here.point - 0.5 * there)
+    assert here.loss() < network(40, 5, seed=1).loss()
+    assert meaningful >= 5
 
 
 def test_layers_and_steps_are_dimensions_like_any_other(agree):

@@ -9,7 +9,7 @@ from heads_at import linear, network, twins, units
 
 from corit.errors import FitError
 from corit.seeding import torch_generator
-from corit.theory.likelihood import Design, Logistic
+from corit.theory.likelihood import Design, Logistic, logistic
 from corit.theory.moments import balanced_batches, batch_moments, moments
 
 LIKELIHOODS = {"linear": linear, "linear n < P": lambda: linear(5, 9), "relu": units, "module": network}
@@ -34,6 +34,21 @@ def test_the_corrected_estimator_is_unbiased_and_the_plain_one_is_not(agree):
     agree((drawn.signal - noise / 3).mean(), whole.signal)
     agree(drawn.corrected, (drawn.signal - noise / 3) / noise, atol=1e-9)
     agree(drawn.signal.mean(), whole.signal + whole.noise / 3)  # the inflation that the correction takes out
+
+
+def test_samples_of_a_population_whose_ratio_is_known_need_the_correction():
+    """Clouds whose means are 2 shift apart: at w = 0, r = shift^2 / D exactly, far below the 1 / n of the plain one."""
+    n, width, shift, times = 50, 20, 0.1, 400
+    rng = torch_generator("clouds")
+    y = (torch.arange(n) % 2).double().expand(times, n)
+    x = torch.randn(times, n, width, generator=rng, dtype=torch.float64)
+    x[..., 0] += (2 * y - 1) * shift
+    found = moments(logistic(x, y, torch.zeros(times, width, dtype=torch.float64)))
+    truth = shift**2 / width
+    for ratio, expected in ((found.corrected, truth), (found.gsnr, truth + 1 / n)):
+        assert abs(ratio.mean() - expected) < 4 * ratio.std() / times**0.5
+    assert found.gsnr.mean() > 30 * truth
+    assert (found.corrected < 0).any()
 
 
 @pytest.mark.parametrize("make", LIKELIHOODS.values(), ids=LIKELIHOODS)

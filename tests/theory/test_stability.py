@@ -6,17 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, network, rows, twins, units
+from heads_at import draw, linear, network, rows, trajectory, twins, units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import theory as slow
 
 from corit.errors import FitError
+from corit.heads.fit import initial
+from corit.heads.head import HeadRecipe
 from corit.seeding import torch_generator
 from corit.theory.cor import step_radius
 from corit.theory.curvature import lambda_max
 from corit.theory.likelihood import Design, Logistic, logistic
 from corit.theory.moments import balanced_batches
+from corit.theory.perceptron import perceptron
 from corit.theory.smoothness import beta_bound, beta_sample, drift
 from corit.theory.stability import Violations, stability, tightness, violations
 
@@ -26,6 +29,7 @@ LIKELIHOODS = {
     "relu": lambda: units(9, 3),
     "identity": lambda: units(8, 3, activation="identity"),
 }
+PERCEPTRON = HeadRecipe(kind="mlp", hidden=4)
 RHOS = torch.tensor([0.0, 0.05, 0.5, 3.0], dtype=torch.float64)
 
 
@@ -161,6 +165,40 @@ def test_below_8_with_beta_uniform_over_mini_batches_condition_3_holds_in_every_
     assert stability(likelihood, batches, radius[:, None] * fractions).holds.all()
 
 
+def test_along_real_trajectories_8_with_uniform_beta_holds_in_every_case():
+    """Every head of a training at every batch size; with lambda_max in beta's place the share is a measurement."""
+    fractions = torch.tensor([0.3, 0.999], dtype=torch.float64)
+    for likelihood in trajectory("linear"):
+        norm = likelihood.squared_gradient().sqrt()
+        for size in (1, 2, 5, 20, 60):
+            batches = balanced(likelihood, size)
+            radius = step_radius(norm, beta_bound(likelihood, batches).value)
+            assert stability(likelihood, batches, radius[..., None] * fractions).holds.all()
+
+
+@pytest.mark.parametrize("make", [linear, units])
+def test_violations_are_the_conditions_that_fail_one_by_one(make, agree):
+    likelihood = make(12, 4)
+    found = violations(likelihood, (1, 3), torch_generator("one by one"), fractions=(0.5, 0.99), epochs=2)
+    rng = torch_generator("one by one")
+    for k, size in enumerate((1, 3)):
+        batches = balanced_batches(12, size, 2, rng).numpy()
+        for head, twin in enumerate(twins(likelihood)):
+            exact = twin.population
+            agree(found.radius[head], exact.radius, rtol=1e-6)
+            for j, fraction in enumerate((0.5, 0.99)):
+                rho = fraction * float(found.radius[head])
+                mean = slow.stability(twin.logit, twin.w, twin.x, twin.y, batches, rho)[0]
+                agree(found.relative[k, head, j], mean / (exact.mean @ exact.mean), atol=1e-9)
+
+
+def test_an_untrained_perceptron_can_violate_the_bound_with_single_rows_and_not_with_more():
+    likelihood = perceptron_at_its_start(heads=40)
+    share = violations(likelihood, (1, 20), torch_generator("start"), epochs=1).share
+    assert share[0, -1] > 0
+    assert (share[1] == 0).all()
+
+
 def test_below_8_with_beta_over_the_ball_itself_condition_3_holds():
     """The tighter bound: beta of the ball of the very radius that is taken."""
     for seed in range(10):
@@ -172,6 +210,16 @@ def test_below_8_with_beta_over_the_ball_itself_condition_3_holds():
                 assert stability(likelihood, batches, torch.tensor([rho])).holds.all()
                 taken += 1
         assert taken > 5
+
+
+def perceptron_at_its_start(heads):
+    """Small heads as `fit` begins with them, on 200 rows of two clouds."""
+    y, parts = (torch.arange(200) % 2).double(), initial(range(heads), 1, 20, PERCEPTRON, torch.float64)
+    x = draw(200, 20)
+    x[:, 0] += 2 * y - 1
+    x = (x - x.mean(0)) / x.std(0) / 20**0.5
+    weight, bias, top, top_bias = parts
+    return perceptron(x, y, weight, bias, top[:, 0], top_bias[:, 0])
 
 
 def opposed(n=50, reach=4.0):

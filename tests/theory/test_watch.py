@@ -12,6 +12,8 @@ from corit.heads.fit import Problem, fit
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import Standardiser, TensorRows
 from corit.seeding import generator
+from corit.theory.decomposition import decompose
+from corit.theory.perceptron import perceptron
 from corit.theory.watch import QUANTITIES, Watch, every, joined, watched
 
 LINEAR = HeadRecipe(batch=8, select="last", learning_rate=0.3)
@@ -83,6 +85,34 @@ def test_every_quantity_equals_the_slow_one_along_real_trajectories(kind, rows, 
         agree(course.lambda_max[at], exact.lambda_max, rtol=1e-7)
         agree(course.ratio[at], exact.radius, rtol=1e-7)
     assert course.residual.max() < 1e-8
+
+
+@pytest.mark.parametrize("activation", ["relu", "identity"])
+def test_rows_in_a_basis_of_their_own_show_what_the_rows_themselves_do(activation, agree):
+    """A perceptron on 12 watched rows of width 70, at steps of its training: the basis only saves work."""
+    recipe, p, plain = replace(PERCEPTRON, activation=activation), made(3, n=40, d=70), {}
+    index = watched(40, 12, 0)
+    x, y = p.train.values[index], torch.from_numpy(p.labels[index]).double()
+    seen = Watch([p], recipe, len(SEEDS), len(RHOS), rows=12, tolerance=1e-9)
+
+    def observe(o):
+        seen(o)
+        plain[o.step] = perceptron(x, y, o.weight, o.bias, o.top, o.top_bias, activation)
+        found, direct = decompose(plain[o.step], tolerance=1e-9), plain[o.step].loss().numpy()
+        at = o.step // 5
+        course = seen.course()
+        agree(course.loss[at, 0], direct, rtol=1e-12)
+        agree(course.gradient[at, 0], found.signal.sqrt(), rtol=1e-11)
+        agree(course.gsnr[at, 0], found.gsnr, rtol=1e-10)
+        agree(course.corrected[at, 0], found.corrected, rtol=1e-9)
+        agree(course.trace_h[at, 0], found.hessian, rtol=1e-11)
+        agree(course.trace_r[at, 0], found.misfit, rtol=1e-10)
+        agree(course.lambda_max[at, 0], found.largest.value, rtol=1e-9)
+        agree(course.ratio[at, 0], found.ratio, rtol=1e-9)
+
+    fit([p], recipe, rhos=RHOS, seeds=SEEDS, steps=16, observer=observe, observe_at=every(5), dtype=torch.float64)
+    assert seen.designs[0][0].z.shape == (12, 12)
+    assert sorted(plain) == [0, 5, 10, 15]
 
 
 def test_watching_does_not_change_the_heads(agree):
