@@ -52,7 +52,7 @@ def heads_speedup(repeats: int = 5, *, steps: int = 250, scale: int = 1) -> dict
     number = max(1, PROBLEMS // scale)
     data = problems(number)
     linear = _turns(data, LINEAR, (number, SEEDS, RADII), steps, repeats)
-    mlp = _turns(data[:1], PERCEPTRON, (1, max(1, SEEDS // scale), RADII), max(2, steps // 5), repeats)
+    mlp = _turns(data[:1], PERCEPTRON, (1, max(1, SEEDS // scale), RADII), max(2, steps // 2), repeats)
     numbers = {f"heads_linear_{k}": v for k, v in linear.items()} | {f"heads_mlp_{k}": v for k, v in mlp.items()}
     return {k: v for k, v in numbers.items() if k not in ("heads_linear_gemm_share", "heads_mlp_floor_share")}
 
@@ -76,7 +76,7 @@ def _turns(
     return dict(zip(("speedup", "per_second", "loop_per_second", "floor_share", "gemm_share"), values, strict=True))
 
 
-def _loop(p: Problem, recipe: HeadRecipe, steps: int) -> None:
+def _loop(p: Problem, recipe: HeadRecipe, steps: int) -> nn.Module:
     """One head, trained as the optimiser's documentation says: two backward passes a step; on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # products this small are faster so
@@ -92,6 +92,7 @@ def _loop(p: Problem, recipe: HeadRecipe, steps: int) -> None:
             nn.functional.binary_cross_entropy_with_logits(module(rows)[:, 0], labels).backward()
             move(zero_grad=True)
     torch.set_num_threads(threads)
+    return module
 
 
 def _perceptron() -> nn.Module:

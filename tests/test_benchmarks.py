@@ -5,6 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+
+from corit.heads.select import auc
 
 ROOT = Path(__file__).parent.parent
 
@@ -61,3 +64,51 @@ def test_both_kinds_of_photographs_give_views(benchmarks):
 def test_extraction_of_repeated_pictures_is_complete(benchmarks, tmp_path):
     assert benchmarks("memory").measure(tmp_path, 70)["peak_gb"] > 0.05
     assert len(list((tmp_path / "store-70").glob("*.arrow"))) == 1
+
+
+def test_every_promised_number_has_a_benchmark(benchmarks):
+    assert {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas"} == set(
+        benchmarks("__main__").BENCHMARKS
+    )
+
+
+def test_thousands_of_heads_are_compared_with_a_loop_a_floor_and_a_product(benchmarks):
+    found = benchmarks("heads").heads_speedup(1, steps=4, scale=10)
+    assert set(found) == {
+        "heads_linear_speedup", "heads_linear_per_second", "heads_linear_loop_per_second", "heads_linear_floor_share",
+        "heads_mlp_speedup", "heads_mlp_per_second", "heads_mlp_loop_per_second", "heads_mlp_gemm_share",
+    }  # fmt: skip
+    assert min(found.values()) > 0
+    for kind in ("linear", "mlp"):
+        ratio = found[f"heads_{kind}_per_second"] / found[f"heads_{kind}_loop_per_second"]
+        assert found[f"heads_{kind}_speedup"] == pytest.approx(ratio)
+
+
+def test_the_loop_learns_as_the_heads_do(benchmarks):
+    """What is compared must be the same work: the loop's two passes a step train a head that tells the kinds apart."""
+    heads = benchmarks("heads")
+    trained = heads._loop(heads.problems(1)[0], heads.LINEAR, 60)
+    p = heads.problems(1)[0]
+    logits = trained(p.valid.values)[:, 0].detach()
+    assert auc(logits, torch.from_numpy(p.valid_labels)) > 0.6
+
+
+def test_operations_are_counted_and_the_floor_takes_time(benchmarks):
+    heads = benchmarks("heads")
+    assert heads.flops(heads.LINEAR, 20) == 4 * 20 * 1024 + 2 * 400 * 1024 / 20 + 2 * 400
+    assert heads.floor(heads.LINEAR, (1, 2, 3), 2) > 0
+
+
+def test_observing_is_compared_with_training_alone(benchmarks):
+    found = benchmarks("observe").observe_ratio(1, steps=20, number=1)
+    assert set(found) == {"observe_ratio", "observe_mlp_ratio", "observe_rows", "observe_mlp_rows"}
+    assert found["observe_ratio"] > 0
+    assert found["observe_mlp_ratio"] > 0
+
+
+def test_a_small_atlas_is_swept_in_a_process_of_its_own_and_its_heads_learn(benchmarks):
+    found = benchmarks("atlas").atlas(layers=2, seeds=2, steps=150, rows=120, width=24)
+    assert found["atlas_heads"] == 2 * 4 * 19 * 2
+    assert found["atlas_best_auc"] > 0.8
+    assert 0.05 < found["atlas_peak_gb"] < 2
+    assert found["atlas_head_steps_per_second"] == pytest.approx(found["atlas_heads"] * 150 / found["atlas_seconds"])
