@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,47 +11,41 @@ from typing import Any
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.detect import Detector, Report
+from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
 from corit.images.header import read_header
+from corit.judge import Judge
 
 UNLABELLED = "unlabelled"
 
 
-def identity(detector: Detector) -> str:
-    """A digest of what decides a detector's scores: recipe, head and calibration."""
-    h = hashlib.sha256(detector.card.recipe.digest.encode())
-    for name, tensor in sorted(detector.head.state().items()):
-        h.update(name.encode() + tensor.numpy().tobytes())
-    h.update(repr(sorted(asdict(detector.card.calibration).items())).encode())
-    return h.hexdigest()
-
-
 def score(
-    detector: Detector,
+    detector: Judge,
     source: Source,
     journal: str | Path,
     *,
     batch: int = 8,
     workers: int = 0,
+    data: str = "",
     note: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[ScoredRow, ...]:
     """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
 
-    note: what was done to the pictures, which the journal remembers with the detector. Rows that could not be scored,
-    or have no label, carry a status and a reason. Raises DataError when the journal is of another detector or note, or
-    when an id comes twice.
+    data, note: what the pictures are and what was done to them, which the journal remembers with the detector. A file
+    that was changed since is scored again. Rows that could not be scored, or have no label, carry a status and a
+    reason. Raises DataError when the journal is of another detector, data or note, or when an id comes twice.
     """
     samples = _unique(source.samples)
-    kept = Journal(Path(journal), {"detector": identity(detector), "note": note})
-    missing = [s for s in samples if s.id not in kept.entries]
+    kept = Journal(Path(journal), {"detector": detector.identity, "data": data, "note": note})
+    stamps = {s.id: _stamp(s.path) for s in samples}
+    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
     if missing:
-        _ = detector.encoder  # missing weights end the command before it begins, and do not become a row
+        detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
     for sample, values in _scored(detector, source, missing, batch, workers):
-        kept.write(sample.id, **values)
+        kept.write(sample.id, file=stamps[sample.id], **values)
         done += 1
         if progress is not None:
             progress(done, len(samples))
@@ -66,8 +60,17 @@ def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
     return samples
 
 
+def _stamp(path: str) -> str:
+    """A file's path, size and time of change; of what is no file, such as drawn pictures, the path alone."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return path
+    return f"{path} {found.st_size} {found.st_mtime_ns}"
+
+
 def _scored(
-    detector: Detector, source: Source, samples: Sequence[Sample], batch: int, workers: int
+    detector: Judge, source: Source, samples: Sequence[Sample], batch: int, workers: int
 ) -> Iterator[tuple[Sample, dict[str, Any]]]:
     for s in samples:
         if s.label is None:
@@ -88,6 +91,6 @@ def _outcome(report: Report) -> dict[str, Any]:
 
 
 def _row(s: Sample, entry: dict[str, Any]) -> ScoredRow:
-    values = {k: v for k, v in entry.items() if k != "name"}
+    values = {k: v for k, v in entry.items() if k not in ("name", "file")}
     label = -1 if s.label is None else s.label
     return ScoredRow(s.id, s.path, label, s.split, s.manipulation, s.dataset, s.group, s.video, s.frame, **values)

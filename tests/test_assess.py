@@ -19,7 +19,10 @@ from corit.evaluate.robustness import relative_variation
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
+from corit.judge import Trained
+from corit.labelled import labelled
 from corit.recipe import BackboneRecipe, Recipe
+from corit.report import robustness as report
 from corit.score import score
 from corit.seeding import generator, torch_generator
 
@@ -53,7 +56,7 @@ def folder(tmp_path_factory):
         (root / label).mkdir()
         for k in range(COUNT):
             pixels = generator("assess", label, k).integers(0, 256, (9, 9, 3)).astype(np.uint8)
-            picture = Image.fromarray(pixels).resize((80, 70 if k % 2 else 130), Image.Resampling.BICUBIC)
+            picture = Image.fromarray(pixels).resize((150, 70 if k % 2 else 130), Image.Resampling.BICUBIC)
             picture.save(root / label / (f"{k}.png" if k < 4 else f"{k}.jpg"), quality=60)
     (root / "real" / "damaged.png").write_text("no picture")
     return root
@@ -73,8 +76,8 @@ def run(capsys, *words):
 
 
 def test_every_labelled_picture_has_a_row_and_its_detectors_score(backbone, folder, tmp_path):
-    made, source = detector(backbone), assess.source([str(folder)])
-    rows = score(made, source, tmp_path / "s.jsonl", batch=3)
+    made, source = detector(backbone), labelled([str(folder)])
+    rows = score(Trained(made), source, tmp_path / "s.jsonl", batch=3)
     assert [r.id for r in rows] == [s.id for s in source.samples]
     assert [(r.status, r.kind, r.width) for r in rows if r.score is None] == [("unreadable", "", 0)]
     for r in rows:
@@ -85,15 +88,15 @@ def test_every_labelled_picture_has_a_row_and_its_detectors_score(backbone, fold
 
 
 def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, monkeypatch):
-    made, source = detector(backbone), assess.source([str(folder)])
-    whole = score(made, source, tmp_path / "whole.jsonl")
+    made, source = detector(backbone), labelled([str(folder)])
+    whole = score(Trained(made), source, tmp_path / "whole.jsonl")
 
     def stop(done, total):
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score(made, source, tmp_path / "cut.jsonl", batch=1, progress=stop)
+        score(Trained(made), source, tmp_path / "cut.jsonl", batch=1, progress=stop)
     with open(tmp_path / "cut.jsonl", "a") as file:
         file.write('{"name": "real/7.jpg", "sco')  # as a kill leaves it
     asked = []
@@ -103,28 +106,43 @@ def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, mon
         "scan",
         lambda self, source, samples, **k: scan(self, source, [asked.append(s.id) or s for s in samples], **k),
     )
-    again = score(made, source, tmp_path / "cut.jsonl", batch=1)
+    again = score(Trained(made), source, tmp_path / "cut.jsonl", batch=1)
     assert len(asked) == len(whole) - 5
     assert [r.id for r in again] == [r.id for r in whole]
     assert [r.score for r in again if r.score] == pytest.approx([r.score for r in whole if r.score], abs=1e-6)
     asked.clear()
-    assert score(made, source, tmp_path / "cut.jsonl") == again
+    assert score(Trained(made), source, tmp_path / "cut.jsonl") == again
     assert asked == []
 
 
 def test_scores_of_another_detector_are_not_gone_on_with(backbone, folder, tmp_path):
-    source = assess.source([str(folder)])
-    score(detector(backbone), source, tmp_path / "s.jsonl")
+    source = labelled([str(folder)])
+    score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
     with pytest.raises(DataError, match="begun with detector"):
-        score(detector(backbone, seed=1), source, tmp_path / "s.jsonl")
-    with pytest.raises(DataError, match="begun with note '' instead of 'blur 1'"):
-        score(detector(backbone), source, tmp_path / "s.jsonl", note="blur 1")
+        score(Trained(detector(backbone, seed=1)), source, tmp_path / "s.jsonl")
+    for other in ({"note": "blur 1"}, {"data": "elsewhere"}):
+        (word,) = other
+        with pytest.raises(DataError, match=f"begun with {word} '' instead of '{other[word]}'"):
+            score(Trained(detector(backbone)), source, tmp_path / "s.jsonl", **other)
+
+
+def test_a_picture_that_was_changed_is_scored_again(backbone, folder, tmp_path):
+    for kind in ("real", "fake"):
+        (tmp_path / "d" / kind).mkdir(parents=True)
+        (tmp_path / "d" / kind / "1.png").write_bytes((folder / kind / "1.png").read_bytes())
+    made, place = Trained(detector(backbone)), tmp_path / "s.jsonl"
+    before = score(made, labelled([str(tmp_path / "d")]), place)
+    (tmp_path / "d" / "real" / "1.png").write_bytes((folder / "real" / "2.png").read_bytes())
+    after = score(made, labelled([str(tmp_path / "d")]), place)
+    assert after[1] == before[1]  # the fake, untouched
+    assert after[0].score == pytest.approx(made.detector(folder / "real" / "2.png").score, abs=1e-5)
+    assert after[0].score != before[0].score
 
 
 def test_rows_without_a_label_are_counted_and_not_scored(backbone, folder, tmp_path):
     lines = ["path,label", *(f"{folder}/{kind}/{k}.png,{kind}" for kind in ("real", "fake") for k in range(2))]
     (tmp_path / "rows.csv").write_text("\n".join([*lines, f"{folder}/real/3.png,"]) + "\n")
-    rows = score(detector(backbone), assess.source([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+    rows = score(Trained(detector(backbone)), labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
     assert [(r.label, r.status) for r in rows[-1:]] == [(-1, "unlabelled")]
     assert sum(r.status == "ok" for r in rows) == 4
 
@@ -147,7 +165,7 @@ def test_the_command_leaves_rows_metrics_and_a_page(folder, saved, capsys, tmp_p
     table = list(csv.DictReader((tmp_path / "metrics.csv").open()))
     kept = [t for t in table if (t["detector"], t["slice"], t["metric"]) == ("one", "all", "auc")]
     assert float(kept[0]["value"]) == pytest.approx(auc(y, s), abs=1e-6)
-    assert {t["slice"] for t in table} == {"all", "source", "compression", "size"}
+    assert {t["slice"] for t in table} == {"all", "compression", "size"}  # one folder: one source, one manipulation
     assert len(found["delong"]) == 1
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png") == 1
@@ -169,7 +187,7 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
         ("jpeg", "1"),
         ("jpeg", "5"),
     ]
-    made, source = detector(backbone), assess.source([str(folder)])
+    made, source = detector(backbone), labelled([str(folder)])
     known = [s for s in source.samples if "damaged" not in s.id]
     y = np.array([s.label for s in known])
     before = auc(y, np.array([made(source.load(s)).score for s in known]))
@@ -179,7 +197,10 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
     assert (rows[1]["n"], rows[1]["lost"]) == (str(2 * COUNT), "0")
     assert (tmp_path / "robustness.png").read_bytes().startswith(b"\x89PNG")
     assert "data:image/png" in (tmp_path / "report.html").read_text()
-    assert json.loads((tmp_path / "robustness.json").read_text())["rows"][1]["found"]["name"] == "blur"
+    assert json.loads((tmp_path / "robustness.json").read_text())["rows"][1]["name"] == "blur"
+    page = (tmp_path / "report.html").read_text()
+    for said in ("kernel of 7, 9, 13, 17, 21 px", "JPEG of quality 90", "20 draws", "one:"):
+        assert said in page.replace("<th>one</th><td>", "one:")
 
 
 def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, folder, tmp_path, monkeypatch):
@@ -195,12 +216,17 @@ def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, fo
 
     monkeypatch.setattr(Perturbed, "load", shaky)
     (found,) = assess.perturbed(
-        {"d": detector(backbone)}, assess.source([str(folder)]), [("noise", 2)], tmp_path, draws=10
+        {"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 2)], tmp_path, draws=10
     )
     assert (found.n, found.lost) == (2 * COUNT - 2, 2)
     monkeypatch.setattr(Perturbed, "load", lambda *_: (_ for _ in ()).throw(TooSmallError("nothing is left")))
-    with pytest.raises(DataError, match=r"d can score under noise 3.*too_small"):
-        assess.perturbed({"d": detector(backbone)}, assess.source([str(folder)]), [("noise", 3)], tmp_path)
+    (gone,) = assess.perturbed({"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 3)], tmp_path)
+    assert (gone.original, gone.found, gone.n, gone.lost) == (None, None, 0, 2 * COUNT)
+    report.write(tmp_path, [found, gone], {})
+    last = list(csv.DictReader((tmp_path / "robustness.csv").open()))[-1]
+    assert (last["level"], last["variation"], last["lost"]) == ("3", "", str(2 * COUNT))
+    assert "what is left is of one class" in (tmp_path / "report.html").read_text()
+    assert "one class" in report.table([found, gone])
 
 
 def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
@@ -217,6 +243,8 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
         assert code == 2
         assert said in " ".join(err.split())
     assert not (tmp_path / "o").exists()
+    code, _, err = run(capsys, "evaluate", "--detector", saved[0], "--data", folder, "--out", tmp_path, "--draws", "0")
+    assert (code, "at least one bootstrap draw" in err) == (2, True)
     with pytest.raises(DetectorError, match="got none"):
         assess.named([])
     reals = tmp_path / "reals"
@@ -226,3 +254,84 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
         (reals / kind / "x.png").write_text("no picture")
     code, _, err = run(capsys, "evaluate", "--detector", saved[0], "--data", reals, "--out", tmp_path / "p")
     assert (code, "2 unreadable" in err) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def films(folder, tmp_path_factory):
+    """A CSV file of frames: two real videos, three fake ones of two manipulations, and a file that is not there."""
+    root = tmp_path_factory.mktemp("films")
+    videos = (("real", "a", ""), ("real", "b", ""), ("fake", "c", "DF"), ("fake", "d", "DF"), ("fake", "e", "NT"))
+    lines = ["path,label,manipulation,video,frame"]
+    for i, (label, video, kind) in enumerate(videos):
+        for k in range(2):
+            (root / "c23" / video).mkdir(parents=True, exist_ok=True)
+            place = root / "c23" / video / f"{k}.png"
+            place.write_bytes((folder / label / f"{(i + k) % 4}.png").read_bytes())
+            lines.append(f"c23/{video}/{k}.png,{label},{kind},{video},{k}")
+    (root / "films.csv").write_text("\n".join([*lines, "c23/e/9.png,fake,NT,e,9"]) + "\n")
+    return root / "films.csv"
+
+
+def test_frames_of_a_csv_file_are_measured_as_pictures_and_as_videos(films, saved, capsys, tmp_path):
+    code, out, _ = run(
+        capsys, "evaluate", "--detector", *saved, "--data", films, "--out", tmp_path, "--draws", "20", "--seed", "3"
+    )
+    assert code == 0
+    assert "one, by picture" in out
+    assert "one, by video" in out
+    assert "one: not scored: 1 unreadable" in out
+    table = list(csv.DictReader((tmp_path / "metrics.csv").open()))
+    counts = {
+        (t["level"], t["slice"], t["name"]): tuple(int(t[c]) for c in ("reals", "fakes", "unscored", "units"))
+        for t in table
+        if t["detector"] == "one"
+    }
+    assert counts == {
+        ("picture", "all", "all"): (4, 6, 1, 5),
+        ("picture", "manipulation", "DF"): (4, 4, 0, 4),
+        ("picture", "manipulation", "NT"): (4, 2, 1, 3),
+        ("video", "all", "all"): (2, 3, 0, 5),
+        ("video", "manipulation", "DF"): (2, 2, 0, 4),
+        ("video", "manipulation", "NT"): (2, 1, 0, 3),
+        **{k: v for k, v in counts.items() if k[1] == "size"},
+    }
+    rows = [r for r in csv.DictReader((tmp_path / "rows.csv").open()) if r["detector"] == "one" and r["score"]]
+    means = {v: np.mean([float(r["score"]) for r in rows if r["video"] == v]) for v in "abcde"}
+    pairs = [(means[f] > means[r]) + 0.5 * (means[f] == means[r]) for f in "cde" for r in "ab"]
+    (value,) = [
+        t["value"]
+        for t in table
+        if (t["detector"], t["level"], t["slice"], t["metric"]) == ("one", "video", "all", "auc")
+    ]
+    assert float(value) == pytest.approx(np.mean(pairs), abs=1e-6)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/png") == 2
+    assert "By video" in page
+
+
+OWN = """
+from corit.judge import Outside
+
+DETECTOR = Outside(lambda pictures: [p.mean() / 255 for p in pictures], threshold=0.4, note="brightness")
+"""
+
+
+def test_a_detector_of_ones_own_stands_beside_a_trained_one(folder, saved, capsys, tmp_path):
+    (tmp_path / "bright.py").write_text(OWN)
+    both = ("--detector", tmp_path / "bright.py", saved[0], "--data", folder, "--draws", "5")
+    assert run(capsys, "evaluate", *both, "--out", tmp_path / "e")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "e" / "rows.csv").open()))
+    own = {r["id"]: r for r in rows if r["detector"] == "bright"}
+    assert len(own) == 2 * COUNT + 1
+    with Image.open(folder / "fake" / "2.png") as picture:
+        expected = np.asarray(picture.convert("RGB")).mean() / 255
+    assert float(own["fake/2.png"]["score"]) == pytest.approx(expected, abs=1e-9)
+    assert (own["real/damaged.png"]["status"], own["real/damaged.png"]["score"]) == ("unreadable", "")
+    assert "brightness" in (tmp_path / "e" / "report.html").read_text()
+    words = ("--perturbations", "contrast", "--levels", "5", "--out", tmp_path / "r")
+    code, out, _ = run(capsys, "robustness", *both, *words)
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[1:3]] == [["bright", "contrast"], ["one", "contrast"]]
+    (tmp_path / "bright.py").write_text(OWN.replace("/ 255", "/ 256"))
+    code, _, err = run(capsys, "evaluate", *both, "--out", tmp_path / "e")
+    assert (code, "begun with detector" in err) == (2, True)

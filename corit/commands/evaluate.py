@@ -25,8 +25,8 @@ def evaluate(
 
     Parameters
     ----------
-    detector: folders that `corit train` or `corit demo` wrote, or unifd-768 for UniFD's published head
-    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them
+    detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
+    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
     out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
     root: where the data is, for names without a place
     weights: where the backbone's weights are now, if they moved
@@ -38,14 +38,14 @@ def evaluate(
     """
     from corit import assess
     from corit.features.extract import progress_bar
+    from corit.labelled import labelled
     from corit.report.evaluate import table, write
 
-    source, named = assess.source(data, root), assess.named(detector, weights, device)
-    found = assess.evaluations(
-        named, source, out, draws=draws, seed=seed, batch=batch, workers=workers, bars=progress_bar
-    )
+    rows, named = labelled(data, root), assess.named(detector, weights, device)
+    effort = assess.Effort(batch, workers, progress_bar)
+    found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)
     compared = assess.compare(found)
-    write(out, found, compared, {"data": {"rows of": ", ".join(data)}, **assess.about(named)}, draws)
+    write(out, found, compared, assess.about(named, rows), draws)
     print(table(found, compared))
     print(out / "report.html")
     return 0

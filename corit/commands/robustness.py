@@ -18,6 +18,7 @@ def robustness(
     root: str = "",
     weights: str | None = None,
     draws: int = 1000,
+    seed: int = 0,
     batch: int = 8,
     workers: int = 0,
     device: str = "cpu",
@@ -26,14 +27,15 @@ def robustness(
 
     Parameters
     ----------
-    detector: folders that `corit train` or `corit demo` wrote, or unifd-768 for UniFD's published head
-    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them
+    detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
+    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
     out: folder for robustness.csv, robustness.json, robustness.png, report.html and the scores; run again to go on
     perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; by default all
     levels: some of 1 to 5; by default all
     root: where the data is, for names without a place
     weights: where the backbone's weights are now, if they moved
     draws: bootstrap draws of the intervals
+    seed: of the draws
     batch: faces a forward pass
     workers: processes that decode and prepare
     device: cpu or cuda
@@ -41,12 +43,14 @@ def robustness(
     from corit import assess
     from corit.features.extract import progress_bar
     from corit.images.perturb import LEVELS, PERTURBATIONS
+    from corit.labelled import labelled
     from corit.report.robustness import table, write
 
     chosen = [(n, k) for n in perturbations or PERTURBATIONS for k in levels or LEVELS]
-    source, named = assess.source(data, root), assess.named(detector, weights, device)
-    found = assess.perturbed(named, source, chosen, out, draws=draws, batch=batch, workers=workers, bars=progress_bar)
-    write(out, found, {"data": {"rows of": ", ".join(data)}, **assess.about(named)})
+    rows, named = labelled(data, root), assess.named(detector, weights, device)
+    effort = assess.Effort(batch, workers, progress_bar)
+    found = assess.perturbed(named, rows, chosen, out, draws=draws, seed=seed, effort=effort)
+    write(out, found, assess.about(named, rows), draws)
     print(table(found))
     print(out / "report.html")
     return 0

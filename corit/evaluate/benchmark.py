@@ -17,7 +17,7 @@ from corit.errors import DataError
 from corit.evaluate.delong import DeLong, delong
 from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.metrics import Estimate
-from corit.evaluate.parts import Part, Unit, part, require_disjoint
+from corit.evaluate.parts import Part, Unit, part, require_disjoint, require_recipe
 from corit.evaluate.threshold import best_on_test, best_threshold
 from corit.evaluate.video import Mixed, average
 from corit.features.store import FeatureStore
@@ -114,10 +114,11 @@ def benchmark(
     are not read), or a learner of one's own. layers: see `parts.part`. oracle: add rows labelled "best on test": AUC
     and AP of the epoch, accuracy of the threshold, that are best on the very test rows. by: what the intervals draw,
     videos or sources. Probabilities are sigmoid(logit); a picture with several faces has that of its most suspicious
-    one, a video the mean of its frames'. Raises DataError when rows are missing or test rows are among those trained
-    on or selected by.
+    one, a video the mean of its frames'. Raises DataError when rows are missing, when test rows are among those trained
+    on or selected by, and when the stores are not of one recipe, or of one without the protocol's transform.
     """
     started = time.monotonic()
+    require_recipe(protocol, stores)
     tests = {s.title: part(protocol, [s], stores, layers) for s in protocol.test}
     select = _chosen(protocol, protocol.select, stores, layers, tests, "select by")
     train = None if isinstance(head, Head) else _chosen(protocol, protocol.train, stores, layers, tests, "train on")

@@ -95,7 +95,12 @@ def bootstrap(
 
 
 def resample(labels: np.ndarray, groups: np.ndarray | None, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Row numbers of bootstrap draws of whole groups, or of rows without groups, that hold both classes."""
+    """Row numbers of bootstrap draws of whole groups, or of rows without groups, that hold both classes.
+
+    Raises DataError for less than one draw.
+    """
+    if draws < 1:
+        raise DataError(f"expected at least one bootstrap draw, got {draws}")
     keys = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     members = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1])
     rng, made = generator("bootstrap", seed), 0

@@ -203,6 +203,24 @@ def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarr
     return kept
 
 
+def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> None:
+    """Raise DataError unless the protocol's stores are of one recipe, which has the protocol's transform."""
+    used = {d: stores[d] for d in protocol.data if d in stores}
+    digests = {d: s.digest[:10] for d, s in used.items()}
+    if len(set(digests.values())) > 1:
+        raise DataError(
+            f"protocol {protocol.name}: expected features of one recipe, got {digests}; extract all with the same one"
+        )
+    for data, recipe in ((d, s.recipe) for d, s in used.items()):
+        wrong = [k for k, v in protocol.transform if recipe.replace(**{k: v}) != recipe]
+        if wrong:
+            demanded = dict(protocol.transform)
+            raise DataError(
+                f"protocol {protocol.name} demands {', '.join(f'{k} = {demanded[k]!r}' for k in wrong)}, but the "
+                f"features of {data} were made with something else; extract them with it"
+            )
+
+
 def require_disjoint(protocol: Protocol, chosen: Part, test: Part, role: str) -> None:
     """Raise DataError when rows to train on or to select by share an id, a path, a source or a video with test rows.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import PurePath
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from corit.evaluate.video import average
 
 SIZES = (64, 128, 256, 512, 1024)  # px of the shorter side
 QUALITIES = (50, 75, 90)
+VIDEO_LEVELS = ("raw", "c0", "c23", "c40")  # folders of FaceForensics++'s layout: no, light and strong H.264
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,12 @@ class ScoredRow:
 
     @property
     def compression(self) -> str:
-        """The file's kind, a JPEG's with its quality's range."""
+        """The file's kind, a JPEG's with its quality's range; of a frame also how its video was compressed."""
+        parts = PurePath(self.path).parts if self.video else ()
+        video = next((f"{p}, " for p in parts if p in VIDEO_LEVELS), "")
         if not self.quality:
-            return self.kind or "unknown"
-        return f"{self.kind}, quality {_range(self.quality, QUALITIES)}"
+            return f"{video}{self.kind or 'unknown'}"
+        return f"{video}{self.kind}, quality {_range(self.quality, QUALITIES)}"
 
     @property
     def size(self) -> str:

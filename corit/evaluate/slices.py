@@ -19,6 +19,7 @@ from corit.evaluate.rows import ScoredRow, by_video
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]
+MOST = 50  # slices of a kind
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Slice:
 
     metrics: every metric with its interval, empty unless there are reals and fakes. found, false: the shares of fakes
     and of reals that the detector's threshold calls fake, None where there are none. unscored: rows without a score.
+    units: of how many videos, or else sources, the scored rows are, which is what the intervals draw.
     """
 
     level: Level
@@ -35,6 +37,7 @@ class Slice:
     reals: int
     fakes: int
     unscored: int
+    units: int
     metrics: Mapping[str, Estimate]
     found: float | None
     false: float | None
@@ -62,15 +65,19 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """DeLong's test of two detectors on the n rows that both scored, clustered by video or source."""
+    """DeLong's test of two detectors on the n rows that both scored, clustered by video or source.
+
+    The AUCs and p are None where these rows are too few for it, and reason says why.
+    """
 
     level: Level
     first: str
     second: str
     n: int
-    auc_first: float
-    auc_second: float
-    p: float
+    auc_first: float | None = None
+    auc_second: float | None = None
+    p: float | None = None
+    reason: str = ""
 
 
 def evaluate(
@@ -81,11 +88,8 @@ def evaluate(
     threshold: of the score, from validation rows. Intervals draw videos, or else sources. A manipulation's slice sets
     its fakes against all reals. Raises DataError unless there are scored reals and scored fakes.
     """
+    require_both(rows)
     unscored = dict(Counter(r.status for r in rows if r.score is None))
-    for label, kind in ((0, "real"), (1, "fake")):
-        if not any(r.label == label and r.score is not None for r in rows):
-            said = ", ".join(f"{n} {status}" for status, n in unscored.items()) or "none was lost"
-            raise DataError(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({said})")
     levels: dict[Level, Sequence[ScoredRow]] = {"picture": rows}
     names = Counter(r.video for r in rows if r.video)
     if names and max(names.values()) > 1:
@@ -98,28 +102,36 @@ def evaluate(
     return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored)
 
 
+def require_both(rows: Sequence[ScoredRow]) -> None:
+    """Raise DataError unless there are reals with a score and fakes with a score."""
+    lost = Counter(r.status for r in rows if r.score is None)
+    for label, kind in ((0, "real"), (1, "fake")):
+        if not any(r.label == label and r.score is not None for r in rows):
+            said = ", ".join(f"{n} {status}" for status, n in lost.items()) or "none was lost"
+            reason = next((f"; for instance: {r.reason}" for r in rows if r.label == label and r.reason), "")
+            raise DataError(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({said}{reason})")
+
+
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
-    """All rows, then every slice of every kind that has more than one."""
+    """All rows, then the slices of every kind that has more than one, the largest `MOST` of each."""
     yield "all", "all", list(rows)
     reals = [r for r in rows if r.label == 0]
-    kinds = sorted({r.manipulation for r in rows if r.label == 1})
-    if len(kinds) > 1:
-        yield from (("manipulation", k or "unnamed", _fakes(rows, k) + reals) for k in kinds)
-    by: dict[By, list[str]] = {
-        "source": [r.dataset for r in rows],
-        "compression": [r.compression for r in rows],
-        "size": [r.size for r in rows],
-    }
-    for kind, names in by.items():
-        distinct = sorted(set(names))
-        if len(distinct) > 1:
-            yield from (
-                (kind, n or "unnamed", [r for r, m in zip(rows, names, strict=True) if m == n]) for n in distinct
-            )
+    fakes = [r for r in rows if r.label == 1]
+    for name, some in _parts(fakes, [r.manipulation for r in fakes]):
+        yield "manipulation", name, some + reals
+    yield from (("source", name, some) for name, some in _parts(rows, [r.dataset for r in rows]))
+    opened = [r for r in rows if r.kind or r.score is not None]  # of a file that is damaged or absent nothing is known
+    yield from (("compression", name, some) for name, some in _parts(opened, [r.compression for r in opened]))
+    yield from (("size", name, some) for name, some in _parts(opened, [r.size for r in opened]))
 
 
-def _fakes(rows: Sequence[ScoredRow], kind: str) -> list[ScoredRow]:
-    return [r for r in rows if r.label == 1 and r.manipulation == kind]
+def _parts(rows: Sequence[ScoredRow], names: Sequence[str]) -> list[tuple[str, list[ScoredRow]]]:
+    """The rows of each name, by name; none where there is one name only."""
+    found: dict[str, list[ScoredRow]] = {}
+    for r, name in zip(rows, names, strict=True):
+        found.setdefault(name or "unnamed", []).append(r)
+    largest = sorted(found, key=lambda n: -len(found[n]))[:MOST]
+    return [(n, found[n]) for n in sorted(largest)] if len(found) > 1 else []
 
 
 def _measure(
@@ -129,20 +141,17 @@ def _measure(
     labels, scores = np.array([r.label for r in ok]), np.array([r.score for r in ok], dtype=np.float64)
     fakes, called = labels == 1, scores >= threshold
     measured: Mapping[str, Estimate] = {}
+    units = np.array([r.unit for r in ok])
     if fakes.any() and not fakes.all():
-        units = np.array([r.unit for r in ok])
         columns = Columns(labels, scores[None], np.array([threshold]), units)
         measured = estimates(columns, METRICS, draws=draws, seed=seed)
     shares = [float(called[side].mean()) if side.any() else None for side in (fakes, ~fakes)]
     counts = int((~fakes).sum()), int(fakes.sum()), len(rows) - len(ok)
-    return Slice(level, by, name, *counts, measured, *shares)
+    return Slice(level, by, name, *counts, len(set(units.tolist())), measured, *shares)
 
 
 def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:
-    """DeLong's test of every two detectors, on pictures and on videos, of the rows that both scored.
-
-    Raises DataError when they have no row in common.
-    """
+    """DeLong's test of every two detectors, on pictures and on videos, of the rows that both scored."""
     return tuple(
         _compare(level, a, b) for a, b in combinations(evaluations, 2) for level in a.levels if level in b.levels
     )
@@ -151,12 +160,13 @@ def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:
 def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
     first, second = (_scores(e, level) for e in (a, b))
     common = [k for k in first if k in second]
-    if not common:
-        raise DataError(f"expected rows that {a.detector} and {b.detector} both scored, got none")
     columns = [np.array([d[k].score for k in common], dtype=np.float64) for d in (first, second)]
     rows = [first[k] for k in common]
     labels, units = np.array([r.label for r in rows]), np.array([r.unit for r in rows])
-    test = delong(labels, columns[0], columns[1], units)
+    try:
+        test = delong(labels, columns[0], columns[1], units)
+    except DataError as err:
+        return Comparison(level, a.detector, b.detector, len(common), reason=str(err))
     return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p)
 
 

@@ -9,7 +9,7 @@ H.264 at CRF 30, 32, 35, 38, 40, is for videos only. Levels of JPEG, resizing, W
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 
 import cv2
@@ -34,6 +34,10 @@ WEBP = (80, 60, 40, 20, 5)
 RESIZE = (0.8, 0.65, 0.5, 0.35, 0.25)
 SCREEN = ((0.93, 90), (0.83, 80), (0.71, 70), (0.59, 55), (0.47, 40))  # scale of the display, quality of the JPEG
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def _said(values: Iterable[float]) -> str:
+    return ", ".join(f"{v:g}" for v in values)
 
 
 def blur(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
@@ -123,6 +127,19 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "screenshot": screenshot,
 }
 PAPER = ("blur", "blocks", "contrast", "jpeg")
+# What the five levels are, for tables and pages.
+LEVEL_TEXTS: dict[str, str] = {
+    "blur": f"Gaussian blur, kernel of {_said(KERNELS)} px",
+    "blocks": f"{_said(BLOCKS)} grey squares of {BLOCK} px for each 256 px of the shorter side",
+    "contrast": f"brightness scaled towards black by {_said(CONTRAST)}",
+    "jpeg": f"JPEG of quality {_said(JPEG)}",
+    "pixelation": f"shrunk by {_said(SHRINK)} and enlarged again, bilinear",
+    "saturation": f"colour scaled by {_said(SATURATION)}",
+    "noise": f"white noise of variance {_said(VARIANCE)} in Y, Cb and Cr",
+    "resize": f"shrunk to {_said(RESIZE)} of its sides and enlarged again, bicubic",
+    "webp": f"WebP of quality {_said(WEBP)}",
+    "screenshot": f"scaled to {_said(scale for scale, _ in SCREEN)}, JPEG of quality {_said(q for _, q in SCREEN)}",
+}
 
 
 def perturb(pixels: np.ndarray, name: str, level: int) -> np.ndarray:

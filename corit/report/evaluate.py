@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from rich.console import Console
 from rich.table import Table
 
 from corit.evaluate.curve import Ranking
@@ -21,9 +20,12 @@ from corit.evaluate.measures import TITLES
 from corit.evaluate.rows import FIELDS, by_video
 from corit.evaluate.slices import Comparison, Evaluation, Level
 from corit.report import page
-from corit.report.text import interval
+from corit.report.text import interval, printed
 
-COLUMNS = ("detector", "level", "slice", "name", "reals", "fakes", "unscored", "metric", "value", "low", "high")
+COLUMNS = (
+    *("detector", "level", "slice", "name", "reals", "fakes", "unscored", "units"),
+    *("metric", "value", "low", "high"),
+)
 BINS = 10  # of the reliability diagram
 SHARES = {"found": "share of fakes called fake", "false": "share of reals called fake"}
 
@@ -82,26 +84,27 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison]) 
     for e, s in wholes:
         made.add_column(f"{e.detector}, by {s.level}")
     made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
+    made.add_row("videos or sources", *(f"{s.units}" for _, s in wholes))
     for metric, title in TITLES.items():
         made.add_row(title, *(interval(s.metrics[metric]) for _, s in wholes))
-    held = io.StringIO()
-    Console(file=held, width=160).print(made)
-    lines = [line.rstrip() for line in held.getvalue().splitlines()]
+    lines = [printed(made)]
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
-    lines += [
-        f"DeLong by {c.level}: AUC {c.auc_first:.3f} of {c.first}, {c.auc_second:.3f} of {c.second}, "
-        f"p = {c.p:.3g}, n = {c.n}"
-        for c in comparisons
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *map(_compared, comparisons)])
+
+
+def _compared(c: Comparison) -> str:
+    if c.p is None:
+        return f"DeLong by {c.level}: {c.first} and {c.second} are not compared: {c.reason}"
+    first, second = f"{c.auc_first:.3f} of {c.first}", f"{c.auc_second:.3f} of {c.second}"
+    return f"DeLong by {c.level}: AUC {first}, {second}, p = {c.p:.3g}, n = {c.n}"
 
 
 def _lines(e: Evaluation) -> Iterator[tuple[object, ...]]:
     """A line for each slice and metric; shares at the threshold have no interval."""
     for s in e.slices:
-        head = (e.detector, s.level, s.by, s.name, s.reals, s.fakes, s.unscored)
+        head = (e.detector, s.level, s.by, s.name, s.reals, s.fakes, s.unscored, s.units)
         yield from ((*head, m, *(f"{v:.6f}" for v in (x.value, x.low, x.high))) for m, x in s.metrics.items())
         yield from ((*head, m, f"{v:.6f}", "", "") for m in SHARES if (v := getattr(s, m)) is not None)
 

@@ -20,9 +20,9 @@ def sample(name, label, split="test", kind="", video="", frame=0, group="", data
     return Sample(name, f"/{name}.png", label, split, kind, dataset, group, video, frame)
 
 
-def store(folder, rows, *, levels=None, status=None):
+def store(folder, rows, *, levels=None, status=None, recipe=RECIPE):
     """rows: (sample, face, z). status: id -> why it has no feature."""
-    header = Header.of(RECIPE, len(rows[0][2]), levels)
+    header = Header.of(recipe, len(rows[0][2]), levels)
     made = []
     for s, face, z in rows:
         why = (status or {}).get(s.id)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluate.stores import people, sample, store
+from evaluate.stores import RECIPE, people, sample, store
 
 from corit.data.forensynths import cut
 from corit.data.protocols import MINIATURE, Selection
 from corit.errors import DataError, StoreError
-from corit.evaluate.parts import Side, Stacked, part, require_disjoint
+from corit.evaluate.parts import Side, Stacked, part, require_disjoint, require_recipe
 from corit.features.store import FeatureStore
 
 PROTOCOL = MINIATURE.replace(
@@ -150,3 +150,15 @@ def test_people_of_one_name_in_two_data_sets_are_two_people(tmp_path):
     held = {n: store(tmp_path / n, [r for r in rows if r[0].id[0] == n]) for n in "ab"}
     a, b = (part(PROTOCOL, [Selection(n)], held) for n in "ab")
     require_disjoint(PROTOCOL, a, b, "train on")
+
+
+def test_features_of_another_recipe_or_transform_are_refused(stores, tmp_path):
+    require_recipe(PROTOCOL, stores)
+    both = PROTOCOL.replace(test=(Selection("a", "test"), Selection("other", "test", name="other")))
+    rows = [(sample(f"c{k}", k % 2), 0, np.ones(6)) for k in range(4)]
+    other = store(tmp_path / "c", rows, recipe=RECIPE.replace(**{"model.tau": 0.5}))
+    with pytest.raises(DataError, match="expected features of one recipe, got"):
+        require_recipe(both, {**stores, "other": other})
+    demanding = PROTOCOL.replace(transform=(("views.domain", "scene"), ("model.tau", 0.1)))
+    with pytest.raises(DataError, match="demands views.domain = 'scene', but the features of a"):
+        require_recipe(demanding, stores)

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from corit.data.protocols import METRICS
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow, by_video
-from corit.evaluate.slices import compare, evaluate
+from corit.evaluate.slices import MOST, compare, evaluate
 from corit.seeding import generator
 
 
@@ -51,7 +51,7 @@ def test_all_rows_have_every_metric_and_the_thresholds_shares():
     assert whole.metrics["auc"].value == pytest.approx(roc_auc_score(y, s), abs=1e-12)
     assert whole.metrics["acc-val"].value == pytest.approx(np.mean((s >= 0.7) == y))
     assert (whole.found, whole.false) == pytest.approx((np.mean(s[y == 1] >= 0.7), np.mean(s[y == 0] >= 0.7)))
-    assert (whole.reals, whole.fakes, whole.unscored) == (30, 30, 0)
+    assert (whole.reals, whole.fakes, whole.unscored, whole.units) == (30, 30, 0, 60)
     assert found.slices == (whole,)  # one source, manipulation, compression and size: nothing to slice
     assert found.levels == ("picture",)
 
@@ -85,6 +85,20 @@ def test_slices_by_source_manipulation_compression_and_size():
     alone = by_name["from 1024 px"]
     assert (alone.reals, dict(alone.metrics), alone.false) == (0, {}, None)  # one class: no AUC, but a share
     assert 0 <= alone.found <= 1
+
+
+def test_compression_of_a_frame_is_also_its_videos():
+    frame = replace(row("a", 0, 0.5, kind="png", video="v"), path="/FF/c40/videos/a.png")
+    assert frame.compression == "c40, png"
+    assert replace(frame, video="").compression == "png"  # a folder of that name holds no video
+    assert replace(frame, kind="jpeg", quality=50).compression == "c40, jpeg, quality 50 to 74"
+
+
+def test_of_very_many_slices_the_largest_are_measured():
+    made = [replace(r, dataset=f"d{i % MOST if i < 100 else i}") for i, r in enumerate(rows(103))]
+    found = [s for s in evaluate(made, 0.5, draws=2).slices if s.by == "source"]
+    assert len(found) == MOST
+    assert {s.reals + s.fakes for s in found} == {2}
 
 
 def test_rows_without_a_score_are_counted_and_touch_no_number():
@@ -146,9 +160,14 @@ def test_two_detectors_are_compared_on_what_both_scored():
     assert found.auc_first == pytest.approx(roc_auc_score(y, s), abs=1e-12)
     assert found.p < 1e-3
     other = evaluate(rows(20, 9), 0.5, detector="other", draws=5)
-    with pytest.raises(DataError, match="good and other both scored"):
-        compare([made[0], other])
+    (apart,) = compare([made[0], other])
+    assert (apart.n, apart.p, apart.auc_first) == (0, None, None)
+    assert "expected reals (0) and fakes (1)" in apart.reason
     assert compare(made[:1]) == ()
+    few = [evaluate([row("r", 0, 0.2), row("f", 1, 0.7)], 0.5, detector=n, draws=2) for n in "ab"]
+    (small,) = compare(few)
+    assert (small.n, small.p) == (2, None)
+    assert "at least two groups" in small.reason
 
 
 @pytest.mark.parametrize("label", [0, 1])
