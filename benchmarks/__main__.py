@@ -16,6 +16,7 @@ from benchmarks.atlas import atlas
 from benchmarks.fit import fit_cost
 from benchmarks.forward import forward_ratio
 from benchmarks.heads import heads_speedup
+from benchmarks.index import index_cost
 from benchmarks.memory import memory_growth
 from benchmarks.observe import observe_ratio
 from benchmarks.path import path_ratio, views_per_second
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "heads": heads_speedup,
     "observe": observe_ratio,
     "atlas": atlas,
+    "index": index_cost,
 }
 
 

@@ -67,7 +67,7 @@ def test_extraction_of_repeated_pictures_is_complete(benchmarks, tmp_path):
 
 
 def test_every_promised_number_has_a_benchmark(benchmarks):
-    assert {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas"} == set(
+    assert {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas", "index"} == set(
         benchmarks("__main__").BENCHMARKS
     )
 
@@ -112,3 +112,9 @@ def test_a_small_atlas_is_swept_in_a_process_of_its_own_and_its_heads_learn(benc
     assert found["atlas_best_auc"] > 0.8
     assert 0.05 < found["atlas_peak_gb"] < 2
     assert found["atlas_head_steps_per_second"] == pytest.approx(found["atlas_heads"] * 150 / found["atlas_seconds"])
+
+
+def test_a_generated_index_is_listed_checked_and_sampled(benchmarks):
+    found = benchmarks("index").index_cost(700)
+    assert set(found) == {"index_load_seconds", "index_check_seconds", "index_sample_seconds", "index_peak_gb"}
+    assert min(found.values()) > 0
