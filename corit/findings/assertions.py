@@ -227,7 +227,8 @@ def _regional(book: Book, name: str, claim: str, fields: tuple[str, str], bars: 
     return Claim(
         name,
         claim,
-        f"log10 ratio of corrected GSNR at w = 0 in the foreground, mean over types and the levels l_m and L: {rule}",
+        f"log10 ratio of GSNR at w = 0, corrected by identity, in the foreground, mean over types and the levels l_m "
+        f"and L: {rule}",
         setting(book, f"CoRIT's patch tokens, training identities; GSNR below {FLOOR:g} counts as that"),
         {r: of(r) for r in regions},
         {"foreground": bars},

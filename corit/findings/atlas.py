@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from corit.findings.cells import gsnr_at_zero, rows_of, tasks_of
+from corit.findings.cells import Ratios, gsnr_at_zero, people_of, rows_of, tasks_of
 from corit.findings.knobs import recipe_of
 from corit.findings.plan import Plan, Setting
 from corit.findings.stores import open_store
@@ -21,13 +21,15 @@ def measure(
 ) -> dict[str, Any]:
     """Sweep a setting on its test identities. The record has a cell for each layer and type; see `record`."""
     recipe = recipe_of(frozen, setting.head, setting.scaling)
-    tasks = tasks_of(open_store(out, setting.target, setting.seed, setting.store), setting, recipe, KINDS)
+    store = open_store(out, setting.target, setting.seed, setting.store)
+    tasks = tasks_of(store, setting, recipe, KINDS)
+    people: dict[str, list[str]] = {k: people_of(store, k) for k in KINDS}
     folder = out / "sweeps" / setting.name
     found = sweep(tasks, recipe, plan.rhos, plan.heads, refine=plan.refine, folder=folder, progress=progress)
-    return record(found, [gsnr_at_zero(*rows_of(t)) for t in tasks])
+    return record(found, [gsnr_at_zero(*rows_of(t), people[t.group]) for t in tasks])
 
 
-def record(found: Sweep, gsnr: list[float]) -> dict[str, Any]:
+def record(found: Sweep, gsnr: list[Ratios]) -> dict[str, Any]:
     """Plain numbers of a sweep: in each cell AUCs (S, R), validation AUCs (S, R), and radii of collapse (S)."""
     cells = [
         {
@@ -35,7 +37,9 @@ def record(found: Sweep, gsnr: list[float]) -> dict[str, Any]:
             "group": t.group,
             "rows": len(t.problem.train),
             "width": t.problem.train.width,
-            "gsnr": gsnr[i],
+            "gsnr": plain(gsnr[i].clustered),
+            "gsnr_independent": plain(gsnr[i].independent),
+            "gsnr_plain": plain(gsnr[i].plain),
             "auc": plain(found.auc[i]),
             "valid_auc": plain(found.valid_auc[i]),
             "cor": [radius(r) for r in found.collapse[i].radius],

@@ -66,9 +66,9 @@ class Book:
         """Test AUC (C, S) at one radius of the grid."""
         return self.column(key, seed, "auc")[:, :, radius]
 
-    def gsnr(self, key: Key, seed: int) -> np.ndarray:
-        """log10 of the features' corrected GSNR (C, 1), floored."""
-        return np.log10(np.maximum(self.column(key, seed, "gsnr"), FLOOR))[:, None]
+    def gsnr(self, key: Key, seed: int, field: str = "gsnr") -> np.ndarray:
+        """log10 of the features' GSNR (C, 1), corrected by identity unless another field is named; floored."""
+        return np.log10(np.maximum(self.column(key, seed, field), FLOOR))[:, None]
 
     def start(self, key: Key, seed: int) -> np.ndarray:
         """The last step of phase (i) (C, S); the course's length where it never ends."""

@@ -9,6 +9,7 @@ UniFD has numbers.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from corit.findings.plan import Setting
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows, fit_standardiser
 from corit.theory.likelihood import logistic
-from corit.theory.moments import moments
+from corit.theory.moments import clustered_gsnr, moments
 from corit.theory.sweep import Task, task
 from corit.world.encoder import WIDTH
 
@@ -78,8 +79,29 @@ def rows_of(one: Task) -> tuple[Tensor, Tensor]:
     return train.gather(np.arange(len(train))), torch.from_numpy(one.problem.labels)
 
 
-def gsnr_at_zero(x: Tensor, y: Tensor) -> float:
-    """(4), corrected, of a linear head at w = 0: what the features alone say, with no draw of a head in it."""
+def people_of(store: FeatureStore, kind: str) -> list[str]:
+    """The identity of each of `tasks_of`'s training rows of a type: what its reals and fakes share."""
+    train = store.features(split="train")
+    manipulation, group = train.column("manipulation"), train.column("group")
+    return [str(g) for g in group[(manipulation == "") | (manipulation == kind)]]
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """(4) of a linear head at w = 0: what the features alone say, with no draw of a head in it.
+
+    clustered: corrected with identities as clusters. independent: corrected as if every row had been drawn on its own,
+    which reals and the fakes made of them are not. plain: of the rows as they are.
+    """
+
+    clustered: float
+    independent: float
+    plain: float
+
+
+def gsnr_at_zero(x: Tensor, y: Tensor, people: Sequence[str]) -> Ratios:
+    """All three of training rows (n, D) with labels and identities (n)."""
     x = x.double()
-    found = moments(logistic(x, y, x.new_zeros(x.shape[1]), x.new_zeros(())))
-    return float(found.corrected)
+    likelihood = logistic(x, y, x.new_zeros(x.shape[1]), x.new_zeros(()))
+    found = moments(likelihood)
+    return Ratios(float(clustered_gsnr(likelihood, people)), float(found.corrected), float(found.gsnr))

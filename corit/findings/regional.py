@@ -7,6 +7,7 @@ every picture.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def measure(out: Path, plan: Plan, seed: int) -> dict[str, Any]:
     regions = torch.from_numpy(np.stack([v.regions for v in views]))
     kinds = np.array([s.manipulation for s in made.samples])
     y = torch.tensor([s.label for s in made.samples])
+    people = np.array([s.group for s in made.samples])
     middle, cells = middle_layer(backbone.depth, model.recipe.model), []
     for kind in KINDS:
         rows = torch.from_numpy(np.flatnonzero((kinds == "") | (kinds == kind)))
@@ -44,26 +46,26 @@ def measure(out: Path, plan: Plan, seed: int) -> dict[str, Any]:
             for r, region in enumerate(REGIONS):
                 named = {"layer": layer, "group": kind, "region": region}
                 of = (patches[rows, level], regions[rows, r], masks[rows, layer - 1, r])
-                cells.append({**named, **{k: plain(v) for k, v in compare(*of, y[rows]).items()}})
+                cells.append({**named, **{k: plain(v) for k, v in compare(*of, y[rows], people[rows]).items()}})
     return {"rows": int((kinds == "").sum() * 2), "cells": cells}
 
 
-def compare(v: Tensor, region: Tensor, mask: Tensor, y: Tensor) -> dict[str, float]:
-    """Corrected GSNR from V (n, N, D), one region (n, N) and its mask (n, N), labels (n); kept: the mask's share.
+def compare(v: Tensor, region: Tensor, mask: Tensor, y: Tensor, people: Sequence[str]) -> dict[str, float]:
+    """GSNR from V (n, N, D), a region (n, N), its mask (n, N), labels and identities (n); kept: the mask's share.
 
     patch: the mean over patches of the region, one by one. pooled: the region's average. masked: the mask's.
     """
     always = torch.nonzero(region.float().mean(0) >= ALWAYS)[:, 0]
-    single = [gsnr(v[:, i], y) for i in always]
+    single = [gsnr(v[:, i], y, people) for i in always]
     return {
         "patch": float(np.mean(single)) if single else float("nan"),
         "patches": float(len(always)),
-        "pooled": gsnr(pool(v, region[:, None], "average", 1e-6)[:, 0], y),
-        "masked": gsnr(pool(v, mask[:, None], "average", 1e-6)[:, 0], y),
+        "pooled": gsnr(pool(v, region[:, None], "average", 1e-6)[:, 0], y, people),
+        "masked": gsnr(pool(v, mask[:, None], "average", 1e-6)[:, 0], y, people),
         "kept": float(mask.sum() / region.sum()),
     }
 
 
-def gsnr(x: Tensor, y: Tensor) -> float:
-    """Corrected GSNR at w = 0 of rows (n, D), standardised on themselves."""
-    return gsnr_at_zero(fit_standardiser(TensorRows(x.float()), "standard")(x.float()), y)
+def gsnr(x: Tensor, y: Tensor, people: Sequence[str]) -> float:
+    """GSNR at w = 0 of rows (n, D), standardised on themselves, corrected with identities as clusters."""
+    return gsnr_at_zero(fit_standardiser(TensorRows(x.float()), "standard")(x.float()), y, people).clustered

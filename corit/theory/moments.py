@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +46,31 @@ def moments(likelihood: Likelihood) -> Moments:
     _require(likelihood.count)
     signal = likelihood.squared_gradient()
     return Moments(signal, (likelihood.squared_norms().mean(-1) - signal).clamp_min(0), likelihood.count)
+
+
+def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tensor:
+    """(4), corrected, where rows (n) come in clusters that were drawn together, each row with its cluster's name.
+
+    A fake and the real picture it was made of agree in nearly everything, and their gradients nearly cancel: the mean
+    gradient then varies far less than tr Cov / n, and `Moments.corrected` takes out too much. Here the variance of the
+    mean is that between clusters, C / (C - 1) sum_c norm(sum of c's gradients - n_c mean)^2 / n^2; with clusters of
+    one row the two agree. Raises FitError for fewer than two clusters, or names of another number of rows.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for row, name in enumerate(clusters):
+        members.setdefault(name, []).append(row)
+    if len(clusters) != likelihood.count or len(members) < 2:
+        raise FitError(
+            f"expected a cluster for each of {likelihood.count} rows and at least two clusters, got {len(clusters)} "
+            f"names of {len(members)}"
+        )
+    full, plain = likelihood.gradient(), moments(likelihood)
+    spread = torch.zeros_like(plain.signal)
+    for rows in members.values():
+        here = likelihood.on(torch.tensor(rows)).gradient() - full
+        spread = spread + (here * len(rows)).square().sum(-1)
+    n, c = likelihood.count, len(members)
+    return (plain.signal - spread * (c / (c - 1)) / n**2) / (plain.noise * (n / (n - 1)))
 
 
 def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -> Moments:

@@ -45,6 +45,8 @@ def sweep_record(setting, way, gsnr):
                     "layer": layer,
                     "group": group,
                     "gsnr": 10 ** (-3 + gsnr * tilt(group, layer)),
+                    "gsnr_independent": -1e-4,
+                    "gsnr_plain": 10 ** (-2 + gsnr * tilt(group, layer)),
                     "auc": [[0.8 + 0.1 * t + way * 0.02 * (0 < r <= 0.1) for r in PLAN.rhos]] * 2,
                     "valid_auc": [[0.8 + 0.1 * t + way * 0.02 * (0 < r <= 0.1) for r in PLAN.rhos]] * 2,
                     "cor": [{"value": cor, "censoring": "" if collapsed else ">"}] * 2,

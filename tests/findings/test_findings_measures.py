@@ -12,7 +12,7 @@ from reference.heads import auc as slow_auc
 from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.findings import atlas, knobs, opposition, proxy, regional
-from corit.findings.cells import against_reals, gsnr_at_zero, read, rows_of, tasks_of
+from corit.findings.cells import against_reals, gsnr_at_zero, people_of, read, rows_of, tasks_of
 from corit.findings.encoders import card_of, ensure, weights_of
 from corit.findings.plan import MAIN, Plan, Setting, tiny
 from corit.findings.stores import album, backbone_of, encoder_of, extract_world, open_store
@@ -84,7 +84,18 @@ def test_the_features_gsnr_is_that_of_the_gradients_of_a_head_of_zeros(agree):
     x, y = rng.normal(size=(30, 4)), (rng.random(30) < 0.5).astype(float)
     g = (0.5 - y)[:, None] * np.concatenate([x, np.ones((30, 1))], 1)
     noise = g.var(0, ddof=1).sum()
-    agree(gsnr_at_zero(torch.from_numpy(x), torch.from_numpy(y)), ((g.mean(0) ** 2).sum() - noise / 30) / noise)
+    found = gsnr_at_zero(torch.from_numpy(x), torch.from_numpy(y), [str(i) for i in range(30)])
+    agree(found.independent, ((g.mean(0) ** 2).sum() - noise / 30) / noise)
+    agree(found.clustered, found.independent)  # every row is a person of its own
+    agree(found.plain, (g.mean(0) ** 2).sum() / g.var(0).sum())
+
+
+def test_people_are_those_of_the_training_rows_of_a_type(out):
+    store = open_store(out, MAIN, 0, "unifd")
+    (one,) = tasks_of(store, Setting(MAIN, 0, "unifd", "linear", "standard", (8,)), HeadRecipe(), ["NT"])
+    people = people_of(store, "NT")
+    assert len(people) == len(one.problem.train)
+    assert len(set(people)) == tiny().train
 
 
 def test_a_sweeps_record_holds_the_aucs_of_its_heads_on_test_rows(out):
@@ -154,7 +165,7 @@ def test_regional_gsnr_compares_patches_their_average_and_the_masks(agree):
     v = torch.randn(200, 3, 8, generator=rng, dtype=torch.float64)
     v[:, :2] += y[:, None, None]
     region, mask = torch.ones(200, 3, dtype=torch.bool), torch.tensor([True, True, False]).expand(200, 3)
-    found = regional.compare(v, region, mask, y)
+    found = regional.compare(v, region, mask, y, [str(i) for i in range(200)])
     assert found["masked"] > found["pooled"] > found["patch"] > 0
     agree(found["kept"], 2 / 3, rtol=1e-6)
     assert found["patches"] == 3

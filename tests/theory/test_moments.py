@@ -10,7 +10,7 @@ from heads_at import linear, network, twins, units
 from corit.errors import FitError
 from corit.seeding import torch_generator
 from corit.theory.likelihood import Design, Logistic, logistic
-from corit.theory.moments import balanced_batches, batch_moments, moments
+from corit.theory.moments import balanced_batches, batch_moments, clustered_gsnr, moments
 
 LIKELIHOODS = {"linear": linear, "linear n < P": lambda: linear(5, 9), "relu": units, "module": network}
 
@@ -49,6 +49,44 @@ def test_samples_of_a_population_whose_ratio_is_known_need_the_correction():
         assert abs(ratio.mean() - expected) < 4 * ratio.std() / times**0.5
     assert found.gsnr.mean() > 30 * truth
     assert (found.corrected < 0).any()
+
+
+@pytest.mark.parametrize("make", LIKELIHOODS.values(), ids=LIKELIHOODS)
+def test_clusters_of_one_row_are_independent_rows(make, agree):
+    found = make()
+    agree(clustered_gsnr(found, list(range(found.count))), moments(found).corrected, rtol=1e-8)
+
+
+def test_the_gsnr_of_clusters_is_that_of_their_sums_one_by_one(agree):
+    found, names = linear(7, 3, heads=()), ["a", "b", "a", "c", "c", "c", "b"]
+    g = found.on(torch.arange(7)[:, None]).gradient().numpy()  # (7, P)
+    mean = g.mean(0)
+    sums = [sum(g[i] - mean for i, n in enumerate(names) if n == c) for c in "abc"]
+    spread = 3 / 2 * sum(s @ s for s in sums) / 49
+    agree(clustered_gsnr(found, names), (mean @ mean - spread) / (7 / 6 * g.var(0).sum()))
+
+
+def test_pairs_that_share_a_picture_need_the_correction_by_clusters():
+    """Pairs (p, p + shift) of a real and its fake: r = shift^2 / 4 over the noise; rows as if independent say less."""
+    pairs, width, shift, times = 40, 12, 0.4, 300
+    rng = torch_generator("pairs")
+    pictures = torch.randn(times, pairs, 1, width, generator=rng, dtype=torch.float64).expand(-1, -1, 2, -1).clone()
+    y = torch.tensor([0.0, 1.0], dtype=torch.float64).expand(times, pairs, 2).reshape(times, -1)
+    x = pictures + 0.05 * torch.randn(times, pairs, 2, width, generator=rng, dtype=torch.float64)
+    x[..., 1, 0] += shift
+    found = logistic(x.reshape(times, -1, width), y, torch.zeros(times, width, dtype=torch.float64))
+    signal, noise = (shift / 4) ** 2, (width * (1 + 0.05**2) + shift**2 / 2) / 4 - (shift / 4) ** 2
+    right = clustered_gsnr(found, [i // 2 for i in range(2 * pairs)])
+    assert abs(right.mean() - signal / noise) < 4 * right.std() / times**0.5
+    wrong = moments(found).corrected
+    assert wrong.mean() < 0 < right.mean()
+
+
+def test_clusters_that_do_not_fit_are_refused():
+    found = linear(7, 3, heads=())
+    for names in ([0] * 7, [0, 1]):
+        with pytest.raises(FitError, match="expected a cluster for each of 7 rows and at least two clusters"):
+            clustered_gsnr(found, names)
 
 
 @pytest.mark.parametrize("make", LIKELIHOODS.values(), ids=LIKELIHOODS)
