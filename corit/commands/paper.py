@@ -32,6 +32,7 @@ def paper(
     max: int = 0,
     draws: int = 200,
     again: bool = False,
+    unifd_head: Path | None = None,
     batch: int = 0,
     workers: int = 1,
     device: str = "cpu",
@@ -52,6 +53,7 @@ def paper(
     max: with --root, at most so many rows of each data set, split and label, for a rehearsal; 0 for all
     draws: of the bootstrap behind the intervals
     again: make also what a run of the same settings left in the folder
+    unifd_head: file of UniFD's published head, for tables 4 and 5 on CLIP ViT-L/14; fetched where none is given
     batch: pictures a forward pass; by default 32, and 8 for other backbones than the miniature's
     workers: processes that decode and prepare
     device: cpu or cuda
@@ -63,13 +65,14 @@ def paper(
     if world is not None and root is not None:
         raise DataError("expected --world miniature or --root DIR, got both")
     stage = _stage(root, people, pictures, max)
+    name = backbone or ("miniature" if root is None else "clip-vit-l14")
     if "list" in what:
-        print(_listed(stage))
+        print(_listed(stage, name))
         return 0
     chosen = _chosen(what)
-    name = backbone or ("miniature" if root is None else "clip-vit-l14")
     size = batch or (32 if name == "miniature" else 8)
     options = {"backbone": name, "weights": weights, "seeds": range(seeds), "draws": draws, "batch": size}
+    options["unifd_head"] = unifd_head
     lab = Lab(stage, out, **options, workers=workers, device=device, bars=progress_bar)  # type: ignore[arg-type]
     found = make(chosen, lab, out, again=again or "all" not in what)
     for record in found:
@@ -96,19 +99,22 @@ def _chosen(what: Sequence[str]) -> list[Artefact]:
     return list(ARTEFACTS) if "all" in what else [artefact(w) for w in dict.fromkeys(what)]
 
 
-def _listed(stage: Stage) -> str:
-    """One line for each artefact: what it needs, whether it can run here, how long."""
-    from corit.paper.artefact import ARTEFACTS
-    from corit.paper.stage import PLACES
+def _listed(stage: Stage, backbone: str) -> str:
+    """One line for each artefact: what it needs, whether it can run here, how long; then what is wrong with data."""
+    from corit.paper.outlook import duration, outlooks
     from corit.report.text import printed
 
+    found, problems = outlooks(stage)
     table = Table(box=None, pad_edge=False)
     for name in ("", "", "needs", "can run here", "from nothing"):
         table.add_column(name, overflow="fold")
-    for a in ARTEFACTS:
-        missing = a.missing(stage)
-        places = [PLACES[d][0] for d in a.data(stage) if d in PLACES] if stage.kind == "root" else ["nothing"]
-        here = "yes" if not missing else "no, missing " + ", ".join(missing)
-        minutes = f"{a.minutes:g} min" if stage.kind == "miniature" else ""
-        table.add_row(a.command, a.title, ", ".join(dict.fromkeys(places)), here, minutes)
-    return printed(table)
+    for o in found:
+        needs = ", ".join(o.needs) or "nothing"
+        table.add_row(o.artefact.command, o.artefact.title, needs, o.here, duration(o.minutes))
+    if stage.kind == "miniature":
+        return f"{printed(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
+    said = (
+        f"Beside the data sets all need {backbone}'s weights. Times are of CLIP ViT-L/14 on two CPU cores and each "
+        "artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
+    )
+    return "\n".join([printed(table), said, *(f"- {p}" for p in problems)])

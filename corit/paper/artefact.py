@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -36,15 +35,17 @@ class Made:
 
 @dataclass(frozen=True)
 class Artefact:
-    """A table or figure: its number and title, the protocols whose data it needs, minutes in the miniature.
+    """A table or figure: its number and title, the protocols whose data it needs, and how long it takes.
 
-    minutes are of two idle cores, from nothing and alone; in a run of all of them most features are shared.
+    recipes: how many features it measures of each picture. minutes: in the miniature, on two idle cores, from nothing
+    and alone; in a run of all of them most features are shared.
     """
 
     kind: Kind
     number: int
     title: str
     protocols: tuple[str, ...]
+    recipes: int
     minutes: float
 
     @property
@@ -76,15 +77,6 @@ class Artefact:
         """The data sets that it reads, each once."""
         return tuple(dict.fromkeys(d for p in self.protocols for d in stage.protocol(p).data))
 
-    def missing(self, stage: Stage) -> tuple[str, ...]:
-        """The folders below the root that it reads and that are not there; nothing is missing in the miniature."""
-        from corit.paper.stage import PLACES
-
-        if stage.kind == "miniature":
-            return ()
-        places = dict.fromkeys(PLACES[d][0] for d in self.data(stage))
-        return tuple(p for p in places if not os.path.isdir(os.path.join(stage.root, p)))
-
     def _function(self, name: str) -> Callable[..., Any]:
         made: Callable[..., Any] = getattr(import_module(f"corit.paper.{self.name}"), name)
         return made
@@ -92,30 +84,30 @@ class Artefact:
 
 FACES, LEFT_OUT = "cross-dataset", tuple(f"faceforensics-without-{k}" for k in ("DF", "F2F", "FS", "NT"))
 ARTEFACTS = (
-    Artefact("table", 1, "Frame AUC across data sets", (FACES,), 2),
-    Artefact("table", 2, "Video AUC across data sets", ("cross-dataset-video",), 2),
-    Artefact("table", 3, "Frame AUC on DF40's manipulations", ("df40",), 2),
-    Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 2),
-    Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 2),
-    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 1),
-    Artefact("table", 7, "COR by layer", ("faceforensics",), 3),
-    Artefact("table", 8, "Components", ("components",), 3),
-    Artefact("table", 9, "Regions and pooling", (FACES,), 4),
-    Artefact("table", 10, "Backbones", (FACES,), 3),
-    Artefact("table", 11, "Threshold of the refinement mask", (FACES,), 3),
-    Artefact("table", 12, "Fusion layer", (FACES,), 2),
-    Artefact("table", 13, "Fusion type", (FACES,), 2),
-    Artefact("figure", 1, "Collapse under SAM and COR by layer", ("faceforensics",), 3),
-    Artefact("figure", 2, "AUC against the radius", ("faceforensics",), 3),
-    Artefact("figure", 3, "GSNR while training, by forgery and by layer", ("faceforensics",), 3),
-    Artefact("figure", 4, "The architecture, in the code's own shapes", (), 0.1),
-    Artefact("figure", 5, "AUC over a long training", (FACES,), 2),
-    Artefact("figure", 6, "GSNR while training, UniFD and CoRIT", ("faceforensics",), 3),
-    Artefact("figure", 7, "Loss landscapes, UniFD and CoRIT", ("faceforensics",), 2),
-    Artefact("figure", 8, "Robustness to damage", ("faceforensics",), 4),
-    Artefact("figure", 9, "The refinement mask over all layers: foreground", ("faceforensics",), 0.5),
-    Artefact("figure", 10, "The refinement mask over all layers: boundary", ("faceforensics",), 0.5),
-    Artefact("figure", 11, "The refinement mask over all layers: background", ("faceforensics",), 0.5),
+    Artefact("table", 1, "Frame AUC across data sets", (FACES,), 4, 2),
+    Artefact("table", 2, "Video AUC across data sets", ("cross-dataset-video",), 4, 2),
+    Artefact("table", 3, "Frame AUC on DF40's manipulations", ("df40",), 4, 2),
+    Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 4, 2),
+    Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 4, 2),
+    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 4, 1),
+    Artefact("table", 7, "COR by layer", ("faceforensics",), 2, 3),
+    Artefact("table", 8, "Components", ("components",), 5, 3),
+    Artefact("table", 9, "Regions and pooling", (FACES,), 9, 4),
+    Artefact("table", 10, "Backbones", (FACES,), 6, 3),
+    Artefact("table", 11, "Threshold of the refinement mask", (FACES,), 5, 3),
+    Artefact("table", 12, "Fusion layer", (FACES,), 1, 2),
+    Artefact("table", 13, "Fusion type", (FACES,), 1, 2),
+    Artefact("figure", 1, "Collapse under SAM and COR by layer", ("faceforensics",), 2, 3),
+    Artefact("figure", 2, "AUC against the radius", ("faceforensics",), 2, 3),
+    Artefact("figure", 3, "GSNR while training, by forgery and by layer", ("faceforensics",), 2, 3),
+    Artefact("figure", 4, "The architecture, in the code's own shapes", (), 0, 0.1),
+    Artefact("figure", 5, "AUC over a long training", (FACES,), 2, 2),
+    Artefact("figure", 6, "GSNR while training, UniFD and CoRIT", ("faceforensics",), 2, 3),
+    Artefact("figure", 7, "Loss landscapes, UniFD and CoRIT", ("faceforensics",), 2, 2),
+    Artefact("figure", 8, "Robustness to damage", ("faceforensics",), 2, 4),
+    Artefact("figure", 9, "The refinement mask over all layers: foreground", ("faceforensics",), 0, 0.5),
+    Artefact("figure", 10, "The refinement mask over all layers: boundary", ("faceforensics",), 0, 0.5),
+    Artefact("figure", 11, "The refinement mask over all layers: background", ("faceforensics",), 0, 0.5),
 )
 
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from corit.data.protocols import Protocol
+from corit.errors import WeightsError
 from corit.evaluate.benchmark import Learner
+from corit.heads.published import unifd_head
 from corit.paper.artefact import Made
 from corit.paper.grid import Grid, Line
 from corit.paper.lab import Lab, Measured, Need, needs
 from corit.paper.printed import printed
-from corit.paper.variant import CORIT, POOLED, UNIFD, Variant
+from corit.paper.variant import CORIT, PROBE, PROJECTED, REGIONS_ONLY, UNIFD, Variant
 
 METRICS = {"auc": "AUC, %", "ap": "average precision, %", "acc": "accuracy at 0.5, %"}
 
@@ -28,11 +30,28 @@ class Entry:
     name: str = ""
 
 
-METHODS = (
-    Entry("UniFD", "UniFD", UNIFD),
-    Entry("regions pooled, not injected", "", POOLED),
-    Entry("CoRIT", "CoRIT", CORIT),
-)
+def methods(lab: Lab) -> list[Entry]:
+    """CoRIT and its baselines, from the same rows with the same head; UniFD-768 where the backbone has a projection."""
+    projected = [Entry("UniFD-768", "", PROJECTED)] if lab.backbone().projection is not None else []
+    return [
+        Entry("UniFD", "UniFD", UNIFD),
+        *projected,
+        Entry("patch tokens averaged", "", PROBE),
+        Entry("regions pooled, not injected", "", REGIONS_ONLY),
+        Entry("CoRIT", "CoRIT", CORIT),
+    ]
+
+
+def published(lab: Lab) -> tuple[list[Entry], tuple[str, ...]]:
+    """UniFD with the head that its authors published, where the backbone fits it; and what is to be said of it."""
+    if lab.backbone().projection is None:
+        return [], ()
+    try:
+        head = lab.once("published", lambda: unifd_head(lab.unifd_head))
+    except WeightsError as err:
+        return [], (f"Without UniFD's published head. {err}",)
+    row = Entry("UniFD, published head", "", PROJECTED, learn=lambda _: lambda *given: [head.logits], name="unifd-768")
+    return [row], ("UniFD's published head was trained by its authors on ProGAN: one head, no seeds.",)
 
 
 def wanted(lab: Lab, protocol: str, entries: Sequence[Entry]) -> list[Need]:
@@ -41,8 +60,16 @@ def wanted(lab: Lab, protocol: str, entries: Sequence[Entry]) -> list[Need]:
     return [n for e in entries for n in needs(of, [e.variant], levels=bool(e.layers))]
 
 
-def table(lab: Lab, number: int, title: str, protocol: str, entries: Sequence[Entry], metric: str = "auc") -> Made:
-    """Measure every row and set it beside the paper's Table `number`."""
+def table(
+    lab: Lab,
+    number: int,
+    title: str,
+    protocol: str,
+    entries: Sequence[Entry],
+    metric: str = "auc",
+    said: tuple[str, ...] = (),
+) -> Made:
+    """Measure every row and set it beside the paper's Table `number`. said: further notes."""
     of, known = lab.stage.protocol(protocol), printed(number)
     measured = [measure(lab, of, e, metric) for e in entries]
     lines = [
@@ -50,7 +77,7 @@ def table(lab: Lab, number: int, title: str, protocol: str, entries: Sequence[En
     ]
     columns = (*known.columns, known.average)
     grid = Grid(title, METRICS[metric], columns, tuple(lines), known, shown=lab.stage.shown)
-    notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *grid.slips())
+    notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *said, *grid.slips())
     return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})
 
 

@@ -66,7 +66,8 @@ class Measured:
 class Lab:
     """Makes what artefacts ask for, in one folder; what is on the disk is read, what is missing is extracted.
 
-    draws: of the bootstrap. bars: opens progress bars, None for silence.
+    draws: of the bootstrap. bars: opens progress bars, None for silence. unifd_head: the file of UniFD's published
+    head, None to fetch it.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class Lab:
         workers: int = 0,
         device: str = "cpu",
         bars: Bars | None = None,
+        unifd_head: Path | None = None,
     ) -> None:
         self.stage, self.out, self.seeds, self.head, self.draws = stage, Path(out), tuple(seeds), head, draws
         self.named = (backbone, weights or catalog.default_weights(backbone))
         self.batch, self.workers, self.device, self.bars = batch, workers, device, bars
+        self.unifd_head = unifd_head
         self._backbones: dict[tuple[str, str], Backbone] = {}
         self._sources: dict[str, Source] = {}
         self._scorers: dict[Any, Sequence[Scorer]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from corit.evaluate.metrics import Estimate
 from corit.paper.artefact import LEFT_OUT, Made
 from corit.paper.draws import mean
-from corit.paper.entry import METHODS, METRICS, measure, wanted
+from corit.paper.entry import METRICS, measure, methods, wanted
 from corit.paper.grid import Grid, Line
 from corit.paper.lab import Lab, Need
 from corit.paper.printed import printed
@@ -15,14 +15,14 @@ from corit.paper.variant import CORIT, UNIFD
 
 def needs(lab: Lab) -> list[Need]:
     """The features that it reads."""
-    return [n for p in LEFT_OUT for n in wanted(lab, p, METHODS)]
+    return [n for p in LEFT_OUT for n in wanted(lab, p, methods(lab))]
 
 
 def make(lab: Lab) -> Made:
     """Each method on each manipulation that it has not seen, and CoRIT's gain beside what the paper's text says."""
     protocols = [lab.stage.protocol(p) for p in LEFT_OUT]
     lines = []
-    for entry in METHODS:
+    for entry in methods(lab):
         values: dict[str, Estimate | str] = {}
         for of in protocols:
             values |= measure(lab, of, entry).values

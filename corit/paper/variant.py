@@ -8,6 +8,7 @@ from typing import Any
 
 from corit.backbone import Backbone
 from corit.data.protocols import Protocol
+from corit.detectors import entry
 from corit.recipe import BackboneRecipe, Recipe
 
 
@@ -26,6 +27,9 @@ class Variant:
         return base.replace(**dict(protocol.transform)).replace(**self.changes)
 
 
-UNIFD = Variant("unifd", {"model.kind": "unifd"})
-CORIT = Variant("corit")
-POOLED = Variant("regions", {"model.inject": False})
+def of(detector: str) -> Variant:
+    """The variant of a detector of the table. Raises DetectorError for a name that it has not."""
+    return Variant(detector, entry(detector).changes)
+
+
+UNIFD, PROBE, REGIONS_ONLY, CORIT, PROJECTED = map(of, ("unifd", "pooled", "regions", "corit", "unifd-768-trained"))
