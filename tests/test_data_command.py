@@ -264,6 +264,7 @@ def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path)
     assert "chosen frames were had" in rows["real/0001.avi"]["reason"]
     assert "3 of 5 videos gave" in err
     assert "5/5" in err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fake", "prepared.jsonl", "real"]
     source = catalog.data(f"uadfv:{tmp_path},partial=true")
     loaded = source.load(source.samples[0])
     assert loaded.aligned

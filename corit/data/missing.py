@@ -25,8 +25,8 @@ ORIGINS: dict[str, Origin] = {
     "faceforensics": Origin(
         "FaceForensics++",
         "https://github.com/ondyari/FaceForensics (a form to fill in; the download script fetches one compression)",
-        "original_sequences/youtube/c23/, manipulated_sequences/{Deepfakes,Face2Face,FaceSwap,NeuralTextures}/c23/, "
-        "and train.json, val.json, test.json in splits/ or beside them",
+        "original_sequences/youtube/c23/, manipulated_sequences/{Deepfakes,Face2Face,FaceSwap,NeuralTextures}/c23/ "
+        "(FaceShifter/ too, where it is asked for), and train.json, val.json, test.json in splits/ or beside them",
     ),
     "deepfakedetection": Origin(
         "DeepFakeDetection",
