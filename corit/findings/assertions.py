@@ -317,7 +317,7 @@ def sufficient(book: Book) -> Claim:
         "Below norm(grad) / lambda_max(H), SAM's expected step does not oppose the full gradient (3)",
         "less the share of (type, point, batch size) at which the expectation over mini-batches is not positive at a "
         "quarter or a half of the bound: shown above -0.1 %, not shown below -5 %, both heads",
-        setting(book, "UniFD, last layer, standardised, up to 64 mini-batches of each size"),
+        setting(book, "UniFD, last layer, standardised; mini-batches of 1, 5, 20 and all rows, each row once"),
         effects,
         {HEADS[h]: HOLDS for h in HEADS},
         {"share of cases with a positive expectation": beyond, "multiples of the bound": list(MULTIPLES)},

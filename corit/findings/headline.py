@@ -193,8 +193,9 @@ def cor_rises_with_gsnr(book: Book) -> Claim:
     with_lost = Effect.of(
         _table(book, lambda e: [spearman(np.nan_to_num(c), book.gsnr(Key(), e)[:, 0]) for c in book.cor(Key(), e).T])
     )
-    medians = {e: np.nanmedian(_or_nan(book.cor(Key(), e)), 1) for e in book.plan.encoders}
-    chance = {str(e): plain(permuted(medians[e], book.gsnr(Key(), e)[:, 0])) for e in book.plan.encoders}
+    chance = {
+        str(e): plain(permuted(medians(book.cor(Key(), e)), book.gsnr(Key(), e)[:, 0])) for e in book.plan.encoders
+    }
     lost = {str(e): plain((book.censoring(Key(), e) == "never learned").mean()) for e in book.plan.encoders}
     return Claim(
         "COR rises with GSNR",
@@ -209,9 +210,9 @@ def cor_rises_with_gsnr(book: Book) -> Claim:
     )
 
 
-def _or_nan(values: np.ndarray) -> np.ndarray:
-    """Rows that are all NaN get a column that keeps nanmedian quiet."""
-    return np.where(np.isnan(values).all(1, keepdims=True), np.inf, values) if np.isnan(values).all(1).any() else values
+def medians(values: np.ndarray) -> np.ndarray:
+    """Medians over head seeds of values (C, S) without NaN, NaN where a cell has none."""
+    return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in values])
 
 
 def corit_raises_cor(book: Book) -> Claim:

@@ -106,9 +106,10 @@ def _scatter(axis: Axes, book: Book) -> None:
         xscale="log",
         yscale="log",
         title="(c) COR against GSNR: UniFD, every layer, perceptron",
-        xlabel="GSNR of the features at w = 0, corrected",
+        xlabel="GSNR of the features at w = 0, corrected by identity",
         ylabel="empirical COR",
     )
+    axis.minorticks_off()
     axis.legend(fontsize=8)
 
 

@@ -11,6 +11,7 @@ from findings.made import NO, PLAN, SOME, YES, book
 from corit.errors import DataError
 from corit.findings import assertions, headline
 from corit.findings.book import Book, Key
+from corit.findings.headline import medians
 
 
 def rows(found):
@@ -96,3 +97,8 @@ def test_a_setting_that_was_not_measured_is_an_error_in_words():
 def test_without_controls_there_is_no_row_of_them():
     plan = replace(PLAN, targets=("semantic",))
     assert "bifurcation, semantic pretraining" not in rows(book(YES, plan))
+
+
+def test_a_cell_that_never_learned_has_no_median():
+    values = np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, np.nan]])
+    np.testing.assert_array_equal(medians(values), [1.5, np.nan])
