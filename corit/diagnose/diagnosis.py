@@ -68,6 +68,14 @@ class Cell:
         """The layer as tables show it."""
         return layer_name(self.layer)
 
+    @property
+    def early(self) -> np.ndarray:
+        """Bias-corrected GSNR (S), averaged over the first tenth of the looks.
+
+        [choice] The steps are the same for every cell, whatever its phases, so that groups can be ranked by it.
+        """
+        return self.course.corrected[: max(1, len(self.course.steps) // 10), 0, :, 0].mean(0)
+
 
 @dataclass(frozen=True)
 class Diagnosis:

@@ -36,7 +36,7 @@ def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
 
     auc_rho_*: test AUC, empty where the head diverged. cor: empirical COR, empty where it is censored, and cor_censored
     says how. halfway: a radius or its censoring. bound, bottleneck_step, gsnr: (11), (12) within phase (i), and (4)
-    there; bound_whole: (11) over the whole course.
+    there; bound_whole: (11) over the whole course; gsnr_early: see `Cell.early`.
     """
     for c in found.cells:
         for s, seed in enumerate(found.plan.seeds):
@@ -55,6 +55,7 @@ def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
                 "bound_whole": _cell(c.whole[s]),
                 "bottleneck_step": int(c.step[s]),
                 "gsnr": _cell(c.gsnr[s]),
+                "gsnr_early": _cell(c.early[s]),
                 "scaling": found.plan.scaling,
             }
 
@@ -91,7 +92,7 @@ def summary(found: Diagnosis) -> dict[str, Any]:
                 "head": r.head,
                 "by_cor": [c.group for c in r.by_cor],
                 "by_gsnr": [c.group for c in r.by_gsnr],
-                "rank_correlation": {"cor_gsnr": _plain(r.cor_gsnr), "cor_bound": _plain(r.cor_bound), "n": r.count},
+                "rank_correlation": {**{k: _plain(v) for k, v in r.correlations.items()}, "n": r.count},
             }
             for r in rankings(found)
         ],
@@ -120,6 +121,7 @@ def _record(c: Cell) -> dict[str, Any]:
         "phase_i_ends": median(c.end),
         "gsnr": median(c.gsnr),
         "gsnr_corrected": median(c.corrected),
+        "gsnr_early": median(c.early),
         **{f: median(c.factors[:, k]) for k, f in enumerate(FACTORS)},
     }
 

@@ -47,7 +47,8 @@ class Verdict:
         """The verdict with its numbers."""
         c, parts = self.cell, [f"{self.cell.group}: {self.word}"]
         if self.word != "never learned":
-            parts.append(f"COR {c.collapse.cor}")
+            half = "" if str(c.collapse.half) == str(c.collapse.cor) else f", half-way {c.collapse.half}"
+            parts.append(f"COR {c.collapse.cor}{half}")
         lost = sum(r.censoring == "never learned" for r in c.collapse.radius)
         if lost and self.word != "never learned":
             parts.append(f"{lost} of {len(c.auc)} seeds never learned")
@@ -62,16 +63,16 @@ class Verdict:
 class Ranking:
     """Groups of one store and head at its headline layer, most fragile first.
 
-    cor_gsnr, cor_bound: Spearman's rank correlation over all its (layer, group) cells that learned, of the median
-    empirical COR with the GSNR and with the bound at the bottleneck step; NaN where COR does not vary. count: cells.
+    by_cor: by the median empirical COR, equal ones by the median half-way radius. by_gsnr: by the early GSNR.
+    correlations: Spearman's rank correlation over all its (layer, group) cells that learned, of "cor" and of "halfway"
+    with the early "gsnr" and with the "bound", such as "cor_gsnr"; NaN where one does not vary. count: those cells.
     """
 
     store: str
     head: str
     by_cor: tuple[Cell, ...]
     by_gsnr: tuple[Cell, ...]
-    cor_gsnr: float
-    cor_bound: float
+    correlations: Mapping[str, float]
     count: int
 
 
@@ -146,15 +147,14 @@ def rankings(found: Diagnosis) -> tuple[Ranking, ...]:
 def _ranking(found: Diagnosis, store: str, head: str) -> Ranking:
     shown = found.headlines(store=store, head=head)
     cells = [c for c in found.where(store=store, head=head) if c.collapse.cor.median.censoring != "never learned"]
-    cor = _ranks([c.collapse.cor.median for c in cells])
-    gsnr, bound = ([_finite_median(getattr(c, k)) for c in cells] for k in ("gsnr", "bound"))
+    radii = {"cor": [c.collapse.cor.median for c in cells], "halfway": [c.collapse.half.median for c in cells]}
+    values = {"gsnr": [_finite_median(c.early) for c in cells], "bound": [_finite_median(c.bound) for c in cells]}
     return Ranking(
         store,
         head,
-        tuple(sorted(shown, key=lambda c: c.collapse.cor.median.order)),
-        tuple(sorted(shown, key=lambda c: _finite_median(c.gsnr))),
-        _spearman(cor, gsnr),
-        _spearman(cor, bound),
+        tuple(sorted(shown, key=lambda c: (c.collapse.cor.median.order, c.collapse.half.median.order))),
+        tuple(sorted(shown, key=lambda c: _finite_median(c.early))),
+        {f"{a}_{b}": _spearman(_ranks(r), v) for a, r in radii.items() for b, v in values.items()},
         len(cells),
     )
 

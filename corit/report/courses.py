@@ -47,9 +47,9 @@ def by_layer(found: Diagnosis, head: Kind) -> Figure:
 
 
 def beside(found: Diagnosis, head: Kind) -> Figure | None:
-    """Figure 6: the stores' headline layers beside each other, a panel for each group; None for a single store."""
+    """Figure 6: the stores' headline layers beside each other, a panel for each group; None where they share none."""
     shared = [g for g in found.groups[found.stores[0]] if all(g in found.groups[s] for s in found.stores)]
-    if len(found.stores) < 2 or not shared:
+    if not shared:
         return None
     made, axes = _row(len(shared), 3.3)
     for axis, group in zip(axes, shared, strict=True):
@@ -84,6 +84,7 @@ def _finish(axis: Axes, title: str, found: Diagnosis) -> None:
     axis.set_title(title, fontsize=10)
     axis.set_yscale("log")
     axis.set_xscale("symlog", linthresh=found.plan.interval)
+    axis.set_xlim(left=-0.15 * found.plan.interval)  # there are no steps before the first
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -74,7 +74,7 @@ def _figures(found: Diagnosis) -> dict[str, dict[str, str]]:
 
 def _numbers(cell: Cell) -> dict[str, str]:
     """A cell's medians over seeds, as the page shows them."""
-    values = {"bound": cell.bound, "step": cell.step, "end": cell.end, "gsnr": cell.gsnr, "corrected": cell.corrected}
+    values = {"bound": cell.bound, "step": cell.step, "end": cell.end, "gsnr": cell.gsnr, "early": cell.early}
     values |= {f: cell.factors[:, k] for k, f in enumerate(FACTORS)}
     return {k: _median(v) for k, v in values.items()} | {"best": _best(cell)}
 
@@ -90,14 +90,12 @@ def _best(cell: Cell) -> str:
 
 
 def _ranked(r: Ranking) -> dict[str, Any]:
-    rho = lambda v: "not defined" if np.isnan(v) else f"{v:+.2f}"
     return {
         "store": r.store,
         "head": r.head,
-        "by_cor": [(c.group, str(c.collapse.cor.median)) for c in r.by_cor],
-        "by_gsnr": [(c.group, _median(c.gsnr)) for c in r.by_gsnr],
-        "cor_gsnr": rho(r.cor_gsnr),
-        "cor_bound": rho(r.cor_bound),
+        "by_cor": [(c.group, str(c.collapse.cor.median), str(c.collapse.half.median)) for c in r.by_cor],
+        "by_gsnr": [(c.group, _median(c.early)) for c in r.by_gsnr],
+        "correlations": {k: "not defined" if np.isnan(v) else f"{v:+.2f}" for k, v in r.correlations.items()},
         "count": r.count,
     }
 
@@ -111,7 +109,8 @@ def _layerwise(found: Diagnosis) -> Iterator[dict[str, Any]]:
             for store in found.stores:
                 cells = {c.layer: c for c in found.where(store=store, group=group, head=head)}
                 if cells:
-                    shown = [str(cells[l].collapse.cor) if l in cells else "" for l in columns]
+                    some = [cells[l].collapse if l in cells else None for l in columns]
+                    shown = [(str(c.cor), str(c.half)) if c is not None else ("", "") for c in some]
                     rows.append({"group": group, "store": store, "cells": shown})
         yield {"head": head, "columns": [layer_name(l) for l in columns], "rows": rows}
 
@@ -135,10 +134,11 @@ def text(found: Diagnosis) -> str:
 
 def _rankings(found: Sequence[Ranking]) -> str:
     made = Table(box=None, pad_edge=False)
-    for name in ("store", "head", "most fragile first by COR", "lowest first by GSNR", "rank correlation of the two"):
+    for name in ("store", "head", "most fragile first, by COR", "lowest first, by early GSNR", "correlation"):
         made.add_column(name)
     for r in found:
         order = [" < ".join(c.group for c in groups) for groups in (r.by_cor, r.by_gsnr)]
-        correlation = "not defined" if np.isnan(r.cor_gsnr) else f"{r.cor_gsnr:+.2f} over {r.count} cells"
-        made.add_row(r.store, TITLES[r.head], *order, correlation)
+        both = [f"{k.removesuffix('_gsnr')} {v:+.2f}" for k, v in r.correlations.items() if k.endswith("_gsnr")]
+        known = [text for text in both if "nan" not in text]
+        made.add_row(r.store, TITLES[r.head], *order, ", ".join(known) or "not defined")
     return printed(made)

@@ -39,6 +39,7 @@ def layerwise(found: Diagnosis, head: Kind) -> Figure:
         axis.set(yscale="log", title=store, xlabel="layer", xticks=range(len(layers)), ylim=(low / 3, high * 2.2))
         axis.set_xticklabels([layer_name(l) for l in layers])
         _grid(axis)
+    axes[-1].plot([], [], ":", color="#56616e", label="half-way radius")
     axes[0].set_ylabel("empirical COR (radius rho)")
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
@@ -47,9 +48,8 @@ def layerwise(found: Diagnosis, head: Kind) -> Figure:
 def _column(
     axis: Axes, places: np.ndarray, cells: list[Cell], hue: str, label: str, edges: tuple[float, float]
 ) -> None:
-    medians = [c.collapse.cor.median for c in cells]
-    heights = np.array([_height(r, edges) for r in medians])
-    axis.plot(places, np.where([r.censoring != "never learned" for r in medians], heights, np.nan), color=hue, lw=1.3)
+    heights = _joined(axis, places, [c.collapse.cor.median for c in cells], hue, "-", edges)
+    _joined(axis, places, [c.collapse.half.median for c in cells], hue, ":", edges)
     for x, y, cell in zip(places, heights, cells, strict=True):
         spread = cell.collapse.cor
         ends = [_height(r, edges) for r in (spread.low, spread.high)]
@@ -59,6 +59,16 @@ def _column(
         )
         axis.plot(x, y, marker, color=hue, mfc="white" if hollow else hue, ms=6, zorder=3)
     axis.plot([], [], "o-", color=hue, label=label)
+
+
+def _joined(
+    axis: Axes, places: np.ndarray, medians: list[Radius], hue: str, style: str, edges: tuple[float, float]
+) -> np.ndarray:
+    """Draw a line through radii, open where nothing was learned; their heights."""
+    heights = np.array([_height(r, edges) for r in medians])
+    known = np.array([r.censoring != "never learned" for r in medians])
+    axis.plot(places, np.where(known, heights, np.nan), style, color=hue, lw=1.3)
+    return heights
 
 
 def _height(radius: Radius, edges: tuple[float, float]) -> float:

@@ -51,9 +51,10 @@ def cell(group="A", auc=((0.9, 0.9, 0.5),), rhos=(0.01, 0.1, 1.0), factors=(2.0,
     area = np.array(auc, dtype=np.float64)
     seeds, steps = len(area), np.arange(0, 80, 10)
     table = np.ones((len(steps), 1, seeds, 1))
-    course = Course(steps, **dict.fromkeys(QUANTITIES, table), rows=np.array([20]))
     each = np.tile(np.array(factors, dtype=np.float64), (seeds, 1))
     ratio = (factors[2] ** 2) / (1 - factors[2] ** 2)
+    seen = dict.fromkeys(QUANTITIES, table) | {"gsnr": table * ratio, "corrected": table * ratio / 2}
+    course = Course(steps, **seen, rows=np.array([20]))
     made = Cell(
         store="S",
         layer=4,

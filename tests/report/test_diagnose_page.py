@@ -1,0 +1,166 @@
+"""The page of `corit diagnose`: one file, every figure and table with its world, backbone, head and seeds."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from diagnose.hand import cell, diagnosis
+from PIL import Image
+
+from corit.report import courses, diagnose, planes, radii
+
+RHOS = (0.01, 0.05, 0.1, 1.0)
+STABLE, EARLY, AT_ONCE, NEVER = [0.9] * 4, [0.9, 0.5, 0.5, 0.5], [0.5, 0.7, 0.7, 0.7], [0.59] * 4
+COURSES = {"A": STABLE, "B": EARLY, "C": AT_ONCE, "D": NEVER, "E": [0.9, np.nan, np.nan, np.nan]}
+
+
+def everything():
+    """Two stores, two layers, both heads; what is censored on both sides, what never learned and what diverged."""
+    cells = [
+        cell(g, [auc, auc], RHOS, (2.0, 1.0, 0.1 + 0.01 * k), store=s, layer=l, head=h)
+        for s in ("S", "T")
+        for l in (2, 4)
+        for h in ("linear", "mlp")
+        for k, (g, auc) in enumerate(COURSES.items())
+    ]
+    return diagnosis(*cells, rhos=RHOS)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    diagnose.write(everything(), folder)
+    return folder, (folder / "report.html").read_text()
+
+
+def test_the_page_needs_nothing_but_itself(page):
+    assert not re.findall(r'(?:src|href)="(?!data:image/|#)[^"]*"', page[1])
+    assert not re.findall(r"https?://|@import|url\(|<script|<link", page[1])
+    assert sorted(p.name for p in page[0].iterdir()) == ["cor.csv", "report.html", "summary.json", "trajectories.csv"]
+
+
+def test_every_figure_and_table_says_its_world_backbone_head_and_seeds(page):
+    said = "S: world of S; backbone of S; T: world of T; backbone of T. Head: linear"
+    shown = re.findall(r"<figure>.*?</figure>", page[1], re.S)
+    assert len(shown) == 2 + 1 + 1 + 2 + 2 + 2 + 2 + 2
+    for figure in shown:
+        assert re.search("S: world of S; backbone of S; T: world of T; backbone of T. Head: .* Seeds 0, 1.", figure)
+    notes = re.findall(r"</table></div>\s*<p class=\"note\">(.*?)</p>", page[1], re.S)
+    assert len(notes) == page[1].count("</table>") == 5
+    assert sum(said in n for n in notes) == 4  # one table is of the perceptron
+    assert all("Seeds 0, 1." in n for n in notes)
+
+
+def test_verdicts_and_what_is_censored_on_both_sides_are_on_the_page(page):
+    for words in ("&gt; 1 [&gt; 1, &gt; 1]", "&lt; 0.01 [&lt; 0.01, &lt; 0.01]", "0.05 [0.05, 0.05]", "never learned"):
+        assert f"<td>{words}<" in page[1]
+    assert page[1].count('class="verdict real">stable') == 4
+    assert page[1].count('class="verdict fake">in the collapse zone') == 12
+    assert page[1].count('class="verdict unsure">never learned') == 4
+    assert "Left out: S: too few of C." in page[1]
+
+
+def test_the_table_and_the_summary_are_censored_alike(page):
+    with open(page[0] / "cor.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r["store"], r["layer"], r["head"]) == ("S", "4", "linear")]
+    shown = {r["group"]: (r["cor"], r["cor_censored"]) for r in rows}
+    assert shown == {
+        "A": ("", "> 1"),
+        "B": ("0.05", ""),
+        "C": ("", "< 0.01"),
+        "D": ("", "never learned"),
+        "E": ("0.05", ""),
+    }
+    assert [r["auc_rho_0.05"] for r in rows if r["group"] == "E"] == ["", ""]
+    held = json.loads((page[0] / "summary.json").read_text())
+    records = {c["group"]: c["cor"][0] for c in held["cells"] if (c["store"], c["layer"]) == ("T", "2")}
+    assert records == {"A": "> 1", "B": "0.05", "C": "< 0.01", "D": "never learned", "E": "0.05"}
+
+
+def test_lines_for_the_terminal():
+    lines = diagnose.text(everything()).splitlines()
+    assert lines[0] == "S, layer 4, linear head"
+    assert lines[1] == "  A: stable; COR > 1 [> 1, > 1]"
+    assert "D < C < B < E < A" in "\n".join(lines)
+    assert lines[-1] == "left out: S: too few of C"
+
+
+def curve(figure, axis=0, line=0):
+    return figure.axes[axis].lines[line]
+
+
+def test_figure_2a_is_the_median_over_seeds():
+    found = diagnosis(cell("A", [[0.9, 0.8, 0.7, 0.5], [0.7, 0.6, 0.5, 0.5], [0.8, 0.9, 0.6, 0.5]], RHOS), rhos=RHOS)
+    assert curve(radii.against_radius(found)).get_xdata().tolist() == list(RHOS)
+    assert curve(radii.against_radius(found)).get_ydata().tolist() == [0.8, 0.8, 0.6, 0.5]
+
+
+def test_figure_2b_is_the_gain_seed_by_seed_up_to_a_tenth():
+    found = diagnosis(cell("A", [[0.6, 0.7, 0.8, 0.5], [0.8, 0.7, 0.9, 0.5], [0.7, 0.7, 0.7, 0.5]], RHOS), rhos=RHOS)
+    np.testing.assert_allclose(curve(radii.gains(found)).get_xdata(), RHOS[:3])
+    np.testing.assert_allclose(curve(radii.gains(found)).get_ydata(), [0, 0, 0.1], atol=1e-12)
+    assert radii.gains(diagnosis(cell("A", [[0.6, 0.7]], (0.2, 0.3)), rhos=(0.2, 0.3))) is None
+
+
+def test_figure_1b_marks_what_is_censored_at_the_edges():
+    layers = {2: STABLE, 3: AT_ONCE, 4: EARLY, 5: NEVER}
+    found = diagnosis(*(cell("A", [auc], RHOS, layer=l) for l, auc in layers.items()), rhos=RHOS)
+    lines = [x for x in radii.layerwise(found, "linear").axes[0].lines if len(x.get_xdata()) == 1]
+    shown = [(x.get_marker(), float(x.get_ydata()[0])) for x in lines]
+    assert shown == [("^", 1.0), ("v", 0.01), ("o", 0.05), ("x", 0.005)]
+
+
+def test_figure_1b_has_the_half_way_radius_as_a_dotted_line():
+    layers = {2: STABLE, 3: [0.9, 0.9, 0.7, 0.5], 4: NEVER}
+    found = diagnosis(*(cell("A", [auc], RHOS, layer=l) for l, auc in layers.items()), rhos=RHOS)
+    dotted = next(x for x in radii.layerwise(found, "linear").axes[0].lines if x.get_linestyle() == ":")
+    np.testing.assert_allclose(dotted.get_ydata(), [1.0, 0.1, np.nan])
+
+
+def test_figure_3_is_the_median_course_with_its_bottleneck():
+    gsnr = np.linspace(1, 8, 8)[:, None, None, None] * np.array([1.0, 2.0, 4.0])[None, None, :, None]
+    one = cell("A", [STABLE] * 3, RHOS)
+    found = diagnosis(replace(one, course=replace(one.course, gsnr=gsnr)), rhos=RHOS)
+    for figure in (courses.by_group(found, "linear"), courses.by_layer(found, "linear")):
+        assert curve(figure).get_ydata().tolist() == (2 * np.linspace(1, 8, 8)).tolist()
+        assert (curve(figure, line=1).get_xdata()[0], curve(figure, line=1).get_ydata()[0]) == (20, 6.0)
+
+
+def test_figure_6_has_a_panel_for_each_group_that_all_stores_have():
+    cells = [cell(g, store=s) for s, groups in (("S", "AB"), ("T", "BC")) for g in groups]
+    drawn = courses.beside(diagnosis(*cells), "linear")
+    assert [a.get_title() for a in drawn.axes] == ["B"]
+    assert courses.beside(diagnosis(cell("A", store="S"), cell("B", store="T")), "linear") is None
+    assert len(courses.beside(diagnosis(cell("A"), cell("B")), "linear").axes) == 2
+
+
+def test_figure_7_has_one_scale_and_leaves_diverged_heads_open():
+    found = diagnosis(cell("A", store="S"), cell("B", store="S"), cell("A", store="T"), cell("B", store="T"))
+    drawn = dict(planes.of_head(found, "linear"))
+    del drawn["T", "B"]
+    figure = planes.contours(drawn)
+    assert [t.get_text() for a in figure.axes for t in a.texts] == ["diverged"]
+    limits = {c.get_clim() for a in figure.axes[:4] for c in a.collections if c.get_array() is not None}
+    assert len({low for low, _ in limits}) == 1
+    assert len(planes.surfaces(drawn).axes) == 4
+
+
+def test_a_page_without_any_landscape_is_a_page(tmp_path):
+    found = replace(diagnosis(cell("A"), cell("B")), landscapes={})
+    diagnose.write(found, tmp_path)
+    assert "Every head trained with rho = 0.1 diverged." in (tmp_path / "report.html").read_text()
+
+
+def test_pictures_in_the_page_are_pictures(page):
+    import base64
+    import io
+
+    uris = re.findall(r'src="data:image/png;base64,([^"]+)"', page[1])
+    assert len(uris) == 14
+    for uri in uris:
+        assert Image.open(io.BytesIO(base64.b64decode(uri))).width > 200
