@@ -19,7 +19,7 @@ def observe_ratio(repeats: int = 5, *, steps: int = 240, number: int = 4) -> dic
     All that a `Course` holds is measured, on as many seeded training rows of each problem as the numbers say.
     """
     linear = _ratio(number, LINEAR, steps, ROWS, repeats)
-    mlp = _ratio(1, PERCEPTRON, max(INTERVAL, steps // 4), MLP_ROWS, repeats)
+    mlp = _ratio(1, PERCEPTRON, steps, MLP_ROWS, repeats)
     numbers = {"observe_ratio": linear, "observe_mlp_ratio": mlp}
     return numbers | {"observe_rows": ROWS, "observe_mlp_rows": MLP_ROWS}
 
