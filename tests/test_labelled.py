@@ -36,6 +36,20 @@ def test_a_folder_is_one_source_and_its_sub_folders_of_fakes_are_manipulations(t
     assert {s.group for s in by_folder.samples} == {".", "people", "sdxl", "flux/deep"}
 
 
+@pytest.mark.parametrize("side", ["", "test/"])
+def test_a_fake_in_a_sub_folder_is_of_the_source_of_the_real_picture_of_its_name(side, tmp_path):
+    names = ["real/a.png", "real/p/b.png", "fake/sdxl/a.jpg", "fake/flux/p/b.png", "fake/flux/c.png"]
+    folders = ("train/", "val/", side) if side else ("",)
+    found = labelled([str(pictures(tmp_path / "mine", *(f + n for f in folders for n in names)))])
+    assert {s.id.removeprefix(side): s.group.removeprefix(side) for s in found.samples} == {
+        "real/a.png": "a",
+        "real/p/b.png": "p/b",
+        "fake/sdxl/a.jpg": "a",
+        "fake/flux/p/b.png": "p/b",
+        "fake/flux/c.png": "flux/c",  # no real picture has its name
+    }
+
+
 @pytest.mark.parametrize("layout", ["{split}/{kind}/{name}", "{kind}/{split}/{name}"])
 def test_only_the_test_split_is_measured_unless_others_are_asked_for(layout, tmp_path):
     names = [
