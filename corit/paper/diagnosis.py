@@ -46,14 +46,8 @@ def _run(lab: Lab) -> Diagnosis:
 
 
 def notes(lab: Lab) -> tuple[str, ...]:
-    """How the heads were trained and what they see, in sentences."""
-    found = diagnosis(lab)
-    heads = "; ".join(found.plan.describe(k) for k in found.plan.heads)
-    seeds = f"{len(found.plan.seeds)} seeds"
-    return (
-        f"Heads: {heads}; {seeds}. Each forgery against the reals; nothing is chosen on the test rows.",
-        *found.notes,
-    )
+    """What the heads see, in sentences; how they are trained stands in the caption."""
+    return ("Each forgery against the reals; nothing is chosen on the test rows.", *diagnosis(lab).notes)
 
 
 def caption(lab: Lab, heads: Sequence[str]) -> dict[str, Any]:

@@ -14,4 +14,5 @@ def make(lab: Lab) -> Made:
     """(a) AUC against rho of both kinds of head; (b) COR by layer of the perceptron."""
     found = diagnosis(lab)
     figures = (radii.against_radius(found), radii.layerwise(found, MAIN))
-    return Made(figures=figures, notes=notes(lab), caption=caption(lab, found.plan.heads))
+    said = "Lines: medians over seeds. Open triangles: no collapse up to the largest radius. Crosses: never learned."
+    return Made(figures=figures, notes=(said, *notes(lab)), caption=caption(lab, found.plan.heads))

@@ -32,7 +32,12 @@ def make(lab: Lab) -> Made:
     shapes = measure(encoder)
     numbers = (("what", "shape"), *((k, " x ".join(map(str, v))) for k, v in shapes.items()))
     note = "Blue is frozen, yellow has no parameters, red is trained: the head alone."
-    return Made(figures=(draw(encoder, shapes),), notes=(note,), numbers=numbers, caption={"head": "none is trained"})
+    return Made(
+        figures=(draw(encoder, shapes),),
+        notes=(note,),
+        numbers=numbers,
+        caption={"head": "none is trained", "seeds": []},
+    )
 
 
 def measure(encoder: Encoder) -> dict[str, tuple[int, ...]]:
@@ -65,7 +70,7 @@ def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
     """The boxes, from left to right."""
     b, middle = encoder.backbone, middle_layer(encoder.backbone.depth, encoder.recipe.model)
     said = {k: " × ".join(map(str, v)) for k, v in shapes.items()}
-    made = Figure(figsize=(12.5, 5.6))
+    made = Figure(figsize=(13.5, 5.6))
     axis = made.subplots()
     axis.set(xlim=(0, 12.5), ylim=(0, 5.6))
     axis.axis("off")
@@ -99,7 +104,7 @@ def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
 
 def _box(axis: Any, at: tuple[float, float], size: tuple[float, float], colour: str, text: str) -> None:
     axis.add_patch(FancyBboxPatch(at, *size, boxstyle="round,pad=0.02,rounding_size=0.08", fc=colour, ec="#56616e"))
-    axis.text(at[0] + size[0] / 2, at[1] + size[1] / 2, text, ha="center", va="center", fontsize=9)
+    axis.text(at[0] + size[0] / 2, at[1] + size[1] / 2, text, ha="center", va="center", fontsize=8.5)
 
 
 def _arrow(axis: Any, start: tuple[float, float], end: tuple[float, float], bend: float = 0.0) -> None:

@@ -39,7 +39,7 @@ def make(lab: Lab, region: RegionName) -> Made:
     shown = {k: (v[0], masks[k][0, :, at]) for k, v in views.items()}
     head = ("kind", *(f"layer {l + 1}" for l in range(encoder.backbone.depth)))
     numbers = (head, *((k, *(f"{x:.4f}" for x in np.nanmean(f, axis=0))) for k, f in kept.items()))
-    caption = {"protocol": PROTOCOL, "metric": f"kept fraction of the {region}", "head": "none is trained"}
+    caption = {"protocol": PROTOCOL, "metric": f"kept fraction of the {region}", "head": "none is trained", "seeds": []}
     return Made(figures=(draw(shown, kept, region, encoder),), notes=(claim(kept),), numbers=numbers, caption=caption)
 
 
@@ -79,7 +79,8 @@ def claim(kept: dict[str, np.ndarray]) -> str:
     edge = max(1, round(EDGES * len(mean)))
     first, inner, last = mean[:edge], mean[edge:-edge], mean[-edge:]
     values = (100 * float(x.mean()) for x in (first, inner, last))
-    names = (f"the first {edge}", "the layers between", f"the last {edge}")
+    count = "layer" if edge == 1 else f"{edge} layers"
+    names = (f"the first {count}", "those between", f"the last {count}")
     said = ", ".join(f"{v:.0f} % in {n}" for v, n in zip(values, names, strict=True))
     return f"Kept at tau = 0.1: {said}. The paper says that layers 1-4 and 21-24 of 24 filter most."
 

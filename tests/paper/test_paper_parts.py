@@ -1,0 +1,151 @@
+"""The pieces under the tables: printed numbers, grids, means with shared draws, damaged sources, stages, outlooks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from corit.data.perturbed import Perturbed
+from corit.errors import DataError
+from corit.evaluate.benchmark import Scored
+from corit.evaluate.metrics import Estimate
+from corit.heads.head import HeadRecipe
+from corit.paper import stage
+from corit.paper.artefact import artefact
+from corit.paper.damage import Damaged, original
+from corit.paper.draws import mean
+from corit.paper.grid import Grid, Line
+from corit.paper.lab import fitting
+from corit.paper.outlook import duration
+from corit.paper.printed import printed
+from corit.seeding import generator
+from corit.world.miniature import Miniature, MiniatureSpec
+
+WORLD = Miniature(MiniatureSpec(0, 2, 2, 3, 2))
+
+
+def test_averages_are_recomputed_where_every_value_is_printed():
+    known = printed(3)
+    told, whole = known.averages["UniFD"]
+    assert told == 80.0
+    assert whole == pytest.approx(np.mean(list(known.values["UniFD"].values())))
+    assert known.value("UniFD", "Avg") == whole
+
+
+def test_numbers_of_the_text_and_of_repositories_stand_beside_printed_ones():
+    first = printed(1).official[0]
+    assert printed(1).repository(first.row, first.column) == first.value
+    assert printed(1).repository("nobody", "Avg") is None
+    said = printed(6).said[0]
+    assert printed(6).value(said.row, said.column) == said.value
+
+
+@pytest.mark.parametrize("number", [0, 14])
+def test_the_paper_has_thirteen_tables(number):
+    with pytest.raises(DataError, match="Tables 1 to 13"):
+        printed(number)
+
+
+def grid(number=13, **changes):
+    known = printed(number)
+    columns = (*known.columns, known.average)
+    values = dict.fromkeys(columns, Estimate(0.5, 0.4, 0.6))
+    line = Line("mine", next(iter(known.values)), values)
+    return Grid("T", "AUC, %", columns, (line,), known, **changes)
+
+
+def test_a_grid_sets_the_papers_row_under_ours_and_the_others_below():
+    found = grid()
+    assert [(r[0], r[1]) for r in found.rows] == [("mine", "ours"), ("mine", "paper"), ("Concat", "paper")]
+    head, body = found.cells()
+    assert head == ["", "whose", *found.columns]
+    assert body[0][2] == "50.0 [40.0, 60.0]"
+
+
+def test_columns_of_stand_ins_have_a_star_and_a_wide_grid_lies_on_its_side():
+    assert "CDFv1*" in grid(shown={"CDFv1": "something else"}).cells()[0]
+    head, body = grid(4).cells()
+    assert head[1] == "mine, ours"
+    assert [row[0] for row in body] == list(grid(4).columns)
+
+
+def test_markdown_and_csv_hold_the_same_values():
+    found = grid()
+    assert found.markdown().splitlines()[2].startswith("| mine | ours | 50.0 [40.0, 60.0] |")
+    assert "mine,ours,CDFv1,50.0000,40.0000,60.0000," in found.csv()
+
+
+def scored(seed, n=30, people=10):
+    rng = generator("scored", seed)
+    y = np.arange(n) % 2
+    scores = rng.random((3, n)) + 0.5 * y
+    who = np.array([f"p{i % people}" for i in range(n)])
+    return Scored(tuple(map(str, range(n))), y, scores, who, np.arange(n))
+
+
+def slow_auc(y, s):
+    pairs = [(a > b) + 0.5 * (a == b) for a in s[y == 1] for b in s[y == 0]]
+    return float(np.mean(pairs))
+
+
+def test_a_mean_over_test_sets_is_the_median_over_heads_of_their_means(agree):
+    sets = {"a": scored(0), "b": scored(1)}
+    want = np.median([np.mean([slow_auc(s.labels, s.scores[h]) for s in sets.values()]) for h in range(3)])
+    found = mean(sets, "auc", 10)
+    agree(found.value, want)
+    assert found.estimate.low <= found.estimate.high
+
+
+def test_draws_are_the_same_for_detectors_on_the_same_rows():
+    sets = {"a": scored(0), "b": scored(1)}
+    one, two = mean(sets, "auc", 20), mean(sets, "auc", 20)
+    assert one.less(two) == Estimate(0.0, 0.0, 0.0)
+
+
+def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages():
+    made = Damaged(WORLD)
+    first = {original(s.id) for s in made.samples}
+    assert len(made.samples) == 20 * len(first)
+    assert {s.split for s in made.samples} == {"test"}
+    one = next(s for s in made.samples if s.dataset == "jpeg 3")
+    sample = next(s for s in WORLD.samples if s.id == original(one.id))
+    assert np.array_equal(made.load(one).pixels, Perturbed(WORLD, "jpeg", 3).load(sample).pixels)
+    assert not np.array_equal(made.load(one).pixels, WORLD.load(sample).pixels)
+
+
+def test_a_sample_without_a_damage_is_refused():
+    with pytest.raises(DataError, match="expected a sample of a damaged source"):
+        Damaged(WORLD).load(WORLD.samples[0])
+
+
+def test_stages_refuse_protocols_that_they_have_not_and_say_what_stands_in():
+    here = stage.miniature(stage.Size.of(4, 1))
+    with pytest.raises(DataError, match="no protocol 'x' here"):
+        here.protocol("x")
+    assert here.standing(("CDFv1",)).startswith("Stand-ins. CDFv1: DF of another world")
+    assert here.standing(("Avg",)) == ""
+
+
+def test_no_protocol_of_the_miniature_trains_or_selects_on_a_test_set():
+    here = stage.miniature(stage.Size.of(4, 1))
+    for of in here.protocols.values():
+        assert {s.split for s in of.train} == {"train"}
+        assert {s.split for s in of.select} == {"val"}
+        assert {s.split for s in of.test} == {"test"}
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(None, ""), (0.5, "30 s"), (2, "2 min"), (120, "2 h"), (5000, "3 days")])
+def test_durations_are_said_in_the_unit_that_fits(minutes, said):
+    assert duration(minutes) == said
+
+
+def test_artefacts_are_found_by_either_name():
+    assert artefact("table1") is artefact("table01")
+    with pytest.raises(DataError, match="the paper has no 'figure12'"):
+        artefact("figure12")
+
+
+def test_few_rows_get_smaller_mini_batches():
+    assert fitting(HeadRecipe(batch=20), 1000).batch == 20
+    assert fitting(HeadRecipe(batch=20), 40).batch == 10
+    assert fitting(HeadRecipe(batch=20), 2).batch == 1
