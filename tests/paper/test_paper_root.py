@@ -1,0 +1,94 @@
+"""`corit paper --root`: the tiny trees of the real layout, start to finish, and what is said of absent ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+from paper_runs import REAL, WORLD, command
+
+from corit.paper.artefact import ARTEFACTS
+from corit.paper.printed import printed
+from corit.paper.stage import PLACES
+
+
+def index(folder):
+    return {a["name"]: a for a in json.loads((folder / "index.json").read_text())["artefacts"]}
+
+
+@pytest.mark.parametrize("name", [a.name for a in ARTEFACTS])
+def test_every_command_ends_on_a_tree_of_the_real_layout(on_tree, tree, name):
+    entry = index(on_tree)[name]
+    assert entry["status"] == "ok", entry["reason"]
+    assert entry["world"] == f"the data sets in {tree}"
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_on_data_sets_columns_are_the_papers_and_nothing_stands_in(on_tree, number):
+    with (on_tree / f"table{number:02d}.csv").open(newline="") as file:
+        ours = [r for r in csv.DictReader(file) if (r["row"], r["whose"]) == ("CoRIT", "ours")]
+    known = printed(number)
+    assert [r["column"] for r in ours] == [*known.columns, known.average]
+    assert not any(r["measured_on"] for r in ours)
+    assert not any("Stand-ins" in n for n in index(on_tree)[f"table{number:02d}"]["notes"])
+
+
+def test_a_missing_data_set_fails_the_tables_that_need_it_and_says_what_was_looked_for(tmp_path, capsys):
+    root = tmp_path / "sets"
+    root.mkdir()
+    assert command("table3", "figure4", "--root", root, *REAL, "--out", tmp_path / "out") == 1
+    found = index(tmp_path / "out")
+    assert found["table03"]["status"] == "failed"
+    assert found["table03"]["reason"].startswith("DataError: ")
+    assert str(root) in found["table03"]["reason"]
+    assert found["figure04"]["status"] == "ok"
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "1 could not be made" in page
+    assert "Not asked for: Table 1," in page
+    assert "1 made, failed: table03" in capsys.readouterr().out
+
+
+def test_the_list_says_what_can_run_on_a_whole_tree(tree, capsys):
+    assert command("list", "--root", tree) == 0
+    out = capsys.readouterr().out
+    assert out.count(" yes") == len(ARTEFACTS)
+    assert "clip-vit-l14's weights" in out
+
+
+def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, capsys):
+    root = tmp_path / "sets"
+    shutil.copytree(tree / "FaceForensics++", root / "FaceForensics++")
+    (root / "DF40").mkdir()
+    assert command("list", "--root", root) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "missing UniversalFakeDetect" in out
+    assert "incomplete DF40" in out
+    assert out.count(" yes ") >= 7  # Figure 4 and all that need FaceForensics++ alone
+
+
+def test_the_list_of_the_miniature_needs_nothing(capsys):
+    assert command("list") == 0
+    out = capsys.readouterr().out
+    assert out.count(" yes") == len(ARTEFACTS)
+    assert "missing" not in out
+
+
+def test_a_world_and_a_root_together_are_refused(tmp_path, capsys):
+    assert command("table1", *WORLD, "--root", tmp_path) != 0
+    assert "expected --world miniature or --root DIR, got both" in capsys.readouterr().err
+
+
+def test_a_root_that_is_not_there_is_an_error(tmp_path, capsys):
+    assert command("table1", "--root", tmp_path / "nowhere", "--out", tmp_path / "out") != 0
+    assert "expected a folder of data sets at" in capsys.readouterr().err
+
+
+def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
+    assert command("table14", *WORLD, "--out", tmp_path) != 0
+    assert "the paper has no 'table14'" in capsys.readouterr().err
+
+
+def test_every_place_is_a_folder_of_the_tree(tree):
+    assert {place for place, _ in PLACES.values()} == {p.name for p in tree.iterdir()}
