@@ -146,7 +146,7 @@ def _figure(evaluations: Sequence[Evaluation], level: Level) -> Figure:
     roc.legend(loc="lower right", fontsize=8)
     reliability.plot([0, 1], [0, 1], color="#b9c2cd", linewidth=0.8)
     reliability.set(xlabel="score", ylabel="share of fakes", title="calibration", xlim=(0, 1), ylim=(-0.02, 1.02))
-    reliability.legend(loc="upper left", fontsize=8)
+    reliability.legend(loc="best", fontsize=8)
     made.tight_layout()
     return made
 
