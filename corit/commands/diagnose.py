@@ -19,7 +19,7 @@ def diagnose(
     out: Path = Path("runs/diagnose"),
     demo: bool = False,
     layers: str = "",
-    rho: str = "",
+    rho: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
     heads: str = "linear,mlp",
     seeds: int = 5,
     by: Literal["manipulation", "dataset"] = "manipulation",
