@@ -38,8 +38,7 @@ class Titled:
     """A plain folder or CSV file of somebody's own, with a title that tells its rows from others'.
 
     prefix: put the title before ids, groups and videos, so that several such sources can be joined. dataset: the title
-    is the data set of all rows. kinds: fakes in a sub-folder of a folder have its name as their manipulation, and
-    fake/sdxl/a.png is of the source of real/a.png where there is one.
+    is the data set of all rows. kinds: fakes in a sub-folder of a folder have its name as their manipulation.
     """
 
     source: Source
@@ -60,16 +59,11 @@ class Titled:
     def _id(self, name: str) -> str:
         return f"{self.title}/{name}" if self.prefix and name else name
 
-    @cached_property
-    def _reals(self) -> frozenset[str]:
-        return frozenset(s.group for s in self.source.samples if s.label == 0)
-
     def _named(self, s: Sample) -> Sample:
-        kind = _below(s) if self.kinds and s.label else ""
-        without = _without(s.group, kind)
-        s = replace(s, manipulation=kind or s.manipulation, group=without if without in self._reals else s.group)
         named = replace(s, id=self._id(s.id), group=self._id(s.group), video=self._id(s.video))
-        return replace(named, dataset=self.title) if self.dataset else named
+        if self.dataset:
+            named = replace(named, dataset=self.title)
+        return replace(named, manipulation=_below(s) or s.manipulation) if self.kinds and s.label else named
 
     def load(self, sample: Sample) -> Picture:
         """The picture of one row. Raises InputError's kinds."""
@@ -85,13 +79,6 @@ def _below(s: Sample) -> str:
     if s.split and len(rest) > 1 and rest[0].lower() in SIDES:
         rest = rest[1:]
     return rest[0] if len(rest) > 1 else ""
-
-
-def _without(group: str, kind: str) -> str:
-    """A group's path without the folder of a manipulation."""
-    parts = group.split("/")
-    at = parts.index(kind) if kind in parts[:-1] else len(parts)
-    return "/".join((*parts[:at], *parts[at + 1 :]))
 
 
 @dataclass(frozen=True)

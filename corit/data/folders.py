@@ -82,7 +82,8 @@ class FolderSource:
     """Folders of real and of fake pictures, with sub-folders.
 
     A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
-    side of a split; with `by_folder`, the sub-folder that it lies in (a person, a film, a camera). Folders whose
+    side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
+    lies in (a person, a film, a camera). Folders whose
     pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
     ones. Raises DataError for a folder that is absent or empty.
     """
@@ -101,11 +102,12 @@ class FolderSource:
         sides = sides if all(sides) and len(set(sides)) > 1 else [""] * len(roots)
         bare = [os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots]
         names = _unique([f"{side}/{name}" if side else name for side, name in zip(sides, bare, strict=True)])
-        return tuple(
+        rows = [
             s
             for (root, label), name, side in zip(roots, names, sides, strict=True)
             for s in self._rows(root, label, name, side)
-        )
+        ]
+        return tuple(rows) if self.by_folder else tuple(_paired(rows))
 
     def _rows(self, root: str, label: int, name: str, side: str) -> Iterator[Sample]:
         if not os.path.isdir(root):
@@ -126,6 +128,17 @@ class FolderSource:
     def load(self, sample: Sample) -> Picture:
         """Decode one picture. Raises InputError's kinds."""
         return read(sample.path, self.aligned, self.landmarks)
+
+
+def _paired(rows: Sequence[Sample]) -> Iterator[Sample]:
+    """The rows; a fake in a sub-folder has the group of the real picture that has its name, if there is one."""
+    reals = {s.group for s in rows if not s.label}
+    for s in rows:
+        parts = s.group.split("/")
+        at = int(parts[0].lower() in SIDES)
+        without = "/".join((*parts[:at], *parts[at + 1 :]))
+        alone = s.label and s.group not in reals
+        yield replace(s, group=without) if alone and without in reals else s
 
 
 def presplit_names(paths: Iterable[PurePath]) -> Mapping[str, str]:

@@ -48,6 +48,19 @@ def test_a_picture_and_its_fake_share_a_group_and_ids_are_unique(tmp_path):
     assert {s.group for s in by_folder.samples} == {"swap/p"}
 
 
+def test_a_fake_in_a_sub_folder_stays_with_the_real_picture_of_its_name(tmp_path):
+    for i in range(20):
+        for name in (f"real/{i}.jpg", f"fake/sdxl/{i}.png", f"fake/flux/{i}.jpg", f"fake/flux/{i}b.jpg"):
+            paint(tmp_path / name)
+    folders = (str(tmp_path / "real"),), (str(tmp_path / "fake"),)
+    samples = split_by_group(FolderSource(*folders).samples)
+    sides = {i: {s.split for s in samples if s.group == str(i)} for i in range(20)}
+    assert {len(s) for s in sides.values()} == {1}
+    assert sum(s.group in map(str, range(20)) for s in samples) == 60
+    assert {s.group for s in samples if s.id.endswith("b.jpg")} == {f"flux/{i}b" for i in range(20)}
+    assert {s.group for s in FolderSource(*folders, by_folder=True).samples} == {".", "sdxl", "flux"}
+
+
 def test_folders_that_are_split_stay_split(tmp_path):
     for part in ("train", "valid", "test"):
         paint(tmp_path / part / f"{part}.png")
