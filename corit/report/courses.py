@@ -85,6 +85,8 @@ def _finish(axis: Axes, title: str, found: Diagnosis) -> None:
     axis.set_yscale("log")
     axis.set_xscale("symlog", linthresh=found.plan.interval)
     axis.set_xlim(left=-0.15 * found.plan.interval)  # there are no steps before the first
+    tens = [10**k for k in range(7)]
+    axis.set_xticks([0, *(t for t in tens if found.plan.interval <= t <= found.plan.steps)])
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -50,6 +50,7 @@ def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
         axis.set_title(f"{store}, {group}", fontsize=10, y=0.98)
         axis.set_zlim(low, high)
         axis.tick_params(labelsize=7, pad=-2)
+        axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
         if plane is None:
             continue
         x, y = np.meshgrid(plane.coordinates, plane.coordinates, indexing="ij")
