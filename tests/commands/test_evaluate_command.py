@@ -1,0 +1,99 @@
+"""`corit evaluate` and `corit robustness` end to end with a detector that is a Python file."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from corit import cli
+
+DETECTOR = """
+from corit.judge import Outside
+DETECTOR = Outside(lambda pictures: [float(p.mean()) / 255 for p in pictures], threshold={threshold})
+"""
+
+
+def run(capsys, *words):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*map(str, words)])
+    caught = capsys.readouterr()
+    return stop.value.code, caught.out, caught.err
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """Dark reals and bright fakes of two kinds, of which one is as dark as a real; and a file that is no picture."""
+    for i in range(6):
+        for name, value in ((f"real/{i}.png", 40), (f"fake/light/{i}.png", 200), (f"fake/faint/{i}.png", 40)):
+            path = tmp_path / "mine" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((48, 48, 3), value + i, np.uint8)).save(path)
+    (tmp_path / "mine" / "fake" / "light" / "bad.png").write_text("no picture")
+    for name, threshold in (("bright", 0.5), ("stern", 0.9)):
+        (tmp_path / f"{name}.py").write_text(DETECTOR.format(threshold=threshold))
+    return tmp_path
+
+
+def test_two_detectors_are_measured_sliced_compared_and_kept(capsys, mine):
+    words = ("--detector", mine / "bright.py", mine / "stern.py", "--data", mine / "mine", "--out", mine / "out")
+    code, out, _ = run(capsys, "evaluate", *words, "--draws", 20)
+    assert code == 0
+    assert "6, 12" in out
+    assert "bright: not scored: 1 unreadable" in out
+    assert "DeLong by picture: AUC 0.750 of bright, 0.750 of stern, p = 1, n = 18" in out
+    rows = list(csv.DictReader((mine / "out" / "metrics.csv").open()))
+    found = {(r["detector"], r["name"], r["metric"]): float(r["value"]) for r in rows}
+    assert found["bright", "light", "auc"] == 1
+    assert found["bright", "faint", "auc"] == 0.5
+    assert (found["bright", "light", "acc-val"], found["stern", "light", "acc-val"]) == (1, 0.5)
+    assert {r["units"] for r in rows} == {"6"}  # a fake and the real picture of its name are one source
+    assert set(json.loads((mine / "out" / "metrics.json").read_text())["detectors"]) == {"bright", "stern"}
+    page = (mine / "out" / "report.html").read_text()
+    assert "called a picture, but its bytes are not one" in page
+    assert "Do the detectors differ?" in page
+
+
+def test_scores_are_kept_and_another_detector_of_the_same_name_is_refused(capsys, mine):
+    words = ("evaluate", "--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 5)
+    assert run(capsys, *words)[0] == 0
+    kept = (mine / "out" / "scores" / "bright.jsonl").read_text()
+    assert run(capsys, *words)[0] == 0
+    assert (mine / "out" / "scores" / "bright.jsonl").read_text() == kept
+    (mine / "bright.py").write_text(DETECTOR.format(threshold=0.2))
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert "bright.jsonl" in err
+
+
+def test_what_damage_takes_is_printed_and_written(capsys, mine):
+    words = ("--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 10)
+    code, out, _ = run(capsys, "robustness", *words, "--perturbations", "contrast", "blur", "--levels", 1, 5)
+    assert code == 0
+    assert "level 5" in out
+    rows = {(r["perturbation"], r["level"]): r for r in csv.DictReader((mine / "out" / "robustness.csv").open())}
+    assert set(rows) == {(k, n) for k in ("contrast", "blur") for n in "15"}
+    assert float(rows["blur", "5"]["variation"]) == 0  # what is of one colour has nothing to blur
+    assert all(int(r["n"]) == 18 for r in rows.values())
+    assert "Gaussian blur, kernel of 7" in (mine / "out" / "report.html").read_text()
+    assert (mine / "out" / "robustness.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "--data", "{mine}/mine", "--detector", "{mine}/none.py"], "it cannot be read"),
+        (["evaluate", "--data", "{mine}/nothing", "--detector", "{mine}/bright.py"], "no data set"),
+        (
+            ["robustness", "--data", "{mine}/mine", "--detector", "{mine}/bright.py", "--levels", "6"],
+            "a level of 1 to 5",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_wrong_usage(capsys, mine, words, said):
+    code, _, err = run(capsys, *(w.format(mine=mine) for w in words), "--out", mine / "out")
+    assert code == 2
+    assert said in err
