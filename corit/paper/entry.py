@@ -77,7 +77,7 @@ def table(
     ]
     columns = (*known.columns, known.average)
     grid = Grid(title, METRICS[metric], columns, tuple(lines), known, shown=lab.stage.shown)
-    notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *said, *grid.slips())
+    notes = (lab.stage.standing(known.columns), counted(measured[-1], of), *said, known.sources, *grid.slips())
     return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})
 
 

@@ -70,9 +70,9 @@ def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
     """The boxes, from left to right."""
     b, middle = encoder.backbone, middle_layer(encoder.backbone.depth, encoder.recipe.model)
     said = {k: " × ".join(map(str, v)) for k, v in shapes.items()}
-    made = Figure(figsize=(13.5, 5.6))
+    made = Figure(figsize=(13.5, 5.8))
     axis = made.subplots()
-    axis.set(xlim=(0, 12.5), ylim=(0, 5.6))
+    axis.set(xlim=(0, 12.5), ylim=(0, 5.8))
     axis.axis("off")
     _box(axis, (0.1, 3.5), (1.8, 1.5), "#f2f2f2", f"picture x\nand self-blended x~\n{said['x, x~']}")
     _box(axis, (0.1, 0.8), (1.8, 1.5), "#f2f2f2", f"regions R\nforeground, boundary,\nbackground\n{said['R']}")
@@ -98,7 +98,7 @@ def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
     ):
         _arrow(axis, start, end)
     _arrow(axis, (8.15, 5.0), (5.75, 5.0), bend=0.35)
-    axis.text(6.95, 5.47, f"l = 1 ... {b.depth}", ha="center", fontsize=9)
+    axis.text(6.95, 5.6, f"l = 1 ... {b.depth}", ha="center", fontsize=9)
     return made
 
 

@@ -48,6 +48,12 @@ class Printed:
         told = [s.value for s in self.official if (s.row, s.column) == (row, column)]
         return told[0] if told else None
 
+    @property
+    def sources(self) -> str:
+        """Where the repositories' numbers come from, in one sentence; empty where there are none."""
+        said = dict.fromkeys(f"{s.row}: {s.where}" for s in self.official)
+        return f"Repositories. {'; '.join(said)}." if said else ""
+
 
 @dataclass(frozen=True)
 class Said:

@@ -36,6 +36,10 @@ def test_numbers_of_the_text_and_of_repositories_stand_beside_printed_ones():
     first = printed(1).official[0]
     assert printed(1).repository(first.row, first.column) == first.value
     assert printed(1).repository("nobody", "Avg") is None
+    assert printed(1).sources.startswith(
+        "Repositories. ForAda: README of OUC-VAS/ForensicsAdapter a4cc94f, best on test;"
+    )
+    assert printed(9).sources == ""
     said = printed(6).said[0]
     assert printed(6).value(said.row, said.column) == said.value
 
