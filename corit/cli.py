@@ -55,13 +55,12 @@ def demo(
 ) -> int:
     """Train UniFD and CoRIT in the offline miniature world and write a report, a table and a detector.
 
-    Parameters
-    ----------
-    out: folder for report.html, results.json and detector/
-    seeds: head seeds
-    people: training identities; validation has a third and test two thirds as many
-    pictures: pictures of each identity
-    workers: processes that draw and prepare pictures
+    Args:
+        out: folder for report.html, results.json and detector/
+        seeds: head seeds
+        people: training identities; validation has a third and test two thirds as many
+        pictures: pictures of each identity
+        workers: processes that draw and prepare pictures
     """
     from corit.demo import compare, write_results
     from corit.features.extract import progress_bar
@@ -107,30 +106,29 @@ def train(
 ) -> int:
     """Train a detector on folders of pictures; without --fake, self-blended pictures of the real ones are the fakes.
 
-    Parameters
-    ----------
-    real: folders of real pictures
-    out: folder of the detector to write
-    fake: folders of fake pictures
-    domain: face finds and aligns faces, scene takes whole pictures
-    backbone: a name that `corit backbones` lists, or timm:NAME
-    weights: hub, packaged, random:SEED or a file; by default the backbone's own
-    features: folder that keeps the measured features; by default OUT.features
-    recipe: a TOML file of every choice of views and model
-    model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
-    seeds: heads that are trained; the best on the validation part is kept
-    rho: SAM's radius
-    learning_rate: of the head
-    epochs: of the head
-    head: linear or mlp
-    fpr: false-positive rate on validation reals at which the threshold is set
-    blends: self-blended fakes of each real picture
-    by_folder: pictures in one sub-folder never fall on two sides of the split
-    aligned: the pictures are face crops already
-    landmarks: JSON or .npz file of landmarks by picture
-    batch: pictures a forward pass
-    workers: processes that decode and prepare
-    device: cpu or cuda
+    Args:
+        real: folders of real pictures
+        out: folder of the detector to write
+        fake: folders of fake pictures
+        domain: face finds and aligns faces, scene takes whole pictures
+        backbone: a name that `corit backbones` lists, or timm:NAME
+        weights: hub, packaged, random:SEED or a file; by default the backbone's own
+        features: folder that keeps the measured features; by default OUT.features
+        recipe: a TOML file of every choice of views and model
+        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
+        seeds: heads that are trained; the best on the validation part is kept
+        rho: SAM's radius
+        learning_rate: of the head
+        epochs: of the head
+        head: linear or mlp
+        fpr: false-positive rate on validation reals at which the threshold is set
+        blends: self-blended fakes of each real picture
+        by_folder: pictures in one sub-folder never fall on two sides of the split
+        aligned: the pictures are face crops already
+        landmarks: JSON or .npz file of landmarks by picture
+        batch: pictures a forward pass
+        workers: processes that decode and prepare
+        device: cpu or cuda
     """
     from corit import catalog
     from corit.data.folders import FolderSource
@@ -198,24 +196,23 @@ def extract(
 ) -> int:
     """Measure folders of pictures once, into a feature store from which many heads can be trained.
 
-    Parameters
-    ----------
-    out: folder of the store; run again to go on after an interrupt
-    real: folders of real pictures
-    fake: folders of fake pictures
-    domain: face finds and aligns faces, scene takes whole pictures
-    backbone: a name that `corit backbones` lists, or timm:NAME
-    weights: hub, packaged, random:SEED or a file
-    recipe: a TOML file of every choice of views and model
-    model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
-    levels: keep every layer's class and region tokens too
-    blends: self-blended fakes of each real picture
-    by_folder: pictures in one sub-folder never fall on two sides of the split
-    aligned: the pictures are face crops already
-    landmarks: JSON or .npz file of landmarks by picture
-    batch: pictures a forward pass
-    workers: processes that decode and prepare
-    device: cpu or cuda
+    Args:
+        out: folder of the store; run again to go on after an interrupt
+        real: folders of real pictures
+        fake: folders of fake pictures
+        domain: face finds and aligns faces, scene takes whole pictures
+        backbone: a name that `corit backbones` lists, or timm:NAME
+        weights: hub, packaged, random:SEED or a file
+        recipe: a TOML file of every choice of views and model
+        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
+        levels: keep every layer's class and region tokens too
+        blends: self-blended fakes of each real picture
+        by_folder: pictures in one sub-folder never fall on two sides of the split
+        aligned: the pictures are face crops already
+        landmarks: JSON or .npz file of landmarks by picture
+        batch: pictures a forward pass
+        workers: processes that decode and prepare
+        device: cpu or cuda
     """
     from corit import catalog
     from corit.data.folders import FolderSource
@@ -263,23 +260,22 @@ def detect(
 ) -> int:
     """Score pictures, videos and folders of both: a row for each face or picture, rows for each video and its faces.
 
-    Parameters
-    ----------
-    paths: files and folders; pictures are scored first, then videos
-    detector: folder that `corit train` or `corit demo` wrote
-    format: table, jsonl or csv
-    html: also write a page with regions, heat maps and the timeline of each video; of many, the most suspicious
-    out: write the rows to this file; an interrupted run goes on where it was
-    frames: of each video at most so many are scored; 0 for all
-    choice: even spreads the frames over the video, first takes the first ones
-    per: rows of a video: video is one for the whole, track adds one for each face, frame adds each face of each frame
-    twins: self-blended twins to score pictures with; more than one gives a spread
-    weights: where the backbone's weights are now, if they moved
-    aligned: the pictures are face crops already
-    landmarks: JSON or .npz file of landmarks by picture
-    batch: pictures or frames a forward pass
-    workers: processes that decode and prepare pictures
-    device: cpu or cuda
+    Args:
+        paths: files and folders; pictures are scored first, then videos
+        detector: folder that `corit train` or `corit demo` wrote
+        format: table, jsonl or csv
+        html: also write a page with regions, heat maps and the timeline of each video; of many, the most suspicious
+        out: write the rows to this file; an interrupted run goes on where it was
+        frames: of each video at most so many are scored; 0 for all
+        choice: even spreads the frames over the video, first takes the first ones
+        per: rows of a video: video is one for all, track adds one for each face, frame adds each face of each frame
+        twins: self-blended twins to score pictures with; more than one gives a spread
+        weights: where the backbone's weights are now, if they moved
+        aligned: the pictures are face crops already
+        landmarks: JSON or .npz file of landmarks by picture
+        batch: pictures or frames a forward pass
+        workers: processes that decode and prepare pictures
+        device: cpu or cuda
     """
     from corit.detect import Detector
     from corit.scan import Job, run
@@ -305,17 +301,16 @@ def replicate(
 ) -> int:
     """Repeat the demo's comparison in several worlds: medians and ranges over data seeds, and encoder seeds if asked.
 
-    Parameters
-    ----------
-    out: folder for replication.json and each world's results
-    worlds: how many, with seeds 0, 1, 2, ...
-    steps: pretrain an encoder for each world in so many steps; 0 keeps the packaged one
-    seeds: head seeds
-    people: training identities
-    pictures: pictures of each identity
-    faces: how many faces each encoder is pretrained on
-    photos: folder in Tiny ImageNet's layout, for pretraining
-    workers: processes that draw and prepare pictures
+    Args:
+        out: folder for replication.json and each world's results
+        worlds: how many, with seeds 0, 1, 2, ...
+        steps: pretrain an encoder for each world in so many steps; 0 keeps the packaged one
+        seeds: head seeds
+        people: training identities
+        pictures: pictures of each identity
+        faces: how many faces each encoder is pretrained on
+        photos: folder in Tiny ImageNet's layout, for pretraining
+        workers: processes that draw and prepare pictures
     """
     from corit.features.extract import progress_bar
     from corit.replicate import replicate as run
@@ -366,16 +361,15 @@ def pretrain(
 ) -> int:
     """Train the miniature's tiny ViT on the world's real faces, and on photographs if given.
 
-    Parameters
-    ----------
-    out: safetensors file to write
-    seed: of the faces, the weights and the batches
-    target: semantic learns what is shown, pixels fills in masked patches
-    steps: optimiser steps
-    batch: pictures a step
-    faces: how many faces are drawn
-    photos: folder in Tiny ImageNet's layout
-    device: cpu or cuda
+    Args:
+        out: safetensors file to write
+        seed: of the faces, the weights and the batches
+        target: semantic learns what is shown, pixels fills in masked patches
+        steps: optimiser steps
+        batch: pictures a step
+        faces: how many faces are drawn
+        photos: folder in Tiny ImageNet's layout
+        device: cpu or cuda
     """
     from corit.features.extract import progress_bar
     from corit.world.pretrain import pretrain as run

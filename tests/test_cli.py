@@ -151,3 +151,26 @@ def test_backbones_are_listed(capsys):
     assert code == 0
     assert "clip-vit-l14" in out
     assert "miniature            packaged" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "explained"),
+    [
+        ("train", "folder of the detector to write"),
+        ("detect", "files and folders"),
+        ("extract", "the store"),
+        ("demo", "training identities"),
+        ("evaluate", "bootstrap draws"),
+        ("robustness", "bootstrap draws"),
+        ("diagnose", "rows of a mini-batch"),
+        ("findings", "processes that measure"),
+        ("paper", "table1 to table13"),
+        ("data check", "data sets, each NAME"),
+    ],
+)
+def test_help_explains_the_options(command, explained, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*command.split(), "--help"])
+    assert stop.value.code == 0
+    lines = (line.strip(" \u2502\n") for line in capsys.readouterr().out.splitlines())
+    assert explained in " ".join(lines)

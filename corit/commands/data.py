@@ -22,10 +22,9 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
 
     Exit code 3 if a root is given and nothing is found there.
 
-    Parameters
-    ----------
-    root: folder to look into, and two folders below it
-    format: table, jsonl or csv
+    Args:
+        root: folder to look into, and two folders below it
+        format: table, jsonl or csv
     """
     from corit import catalog
     from corit.data.places import listing
@@ -50,14 +49,13 @@ def check(
 
     Exit code 3 if something ought to be mended.
 
-    Parameters
-    ----------
-    data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value; several are checked as one
-    root: the place of those that name none
-    against: data sets to be tested on, of which the first ones should hold nothing
-    contents: decode every picture; --no-contents looks at names only
-    workers: threads that decode
-    format: table, jsonl or csv
+    Args:
+        data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value; several are checked as one
+        root: the place of those that name none
+        against: data sets to be tested on, of which the first ones should hold nothing
+        contents: decode every picture; --no-contents looks at names only
+        workers: threads that decode
+        format: table, jsonl or csv
     """
     from corit import catalog
     from corit.data.audit import audit
@@ -102,18 +100,17 @@ def prepare(
 
     Run again it goes on, and tries again what failed. Exit code 3 if no video gave a frame.
 
-    Parameters
-    ----------
-    root: folder of videos
-    out: folder for frames/, landmarks/ and masks/ in the layout of the root; may be the same
-    data: data sets in the root whose videos alone are prepared, such as celeb-df-v2:splits=test
-    frames: at most so many of each video; 0 for all
-    choice: even spreads them over the video, first takes the first ones
-    side: of a crop in pixels
-    scale: how much more than the face is shown
-    again: look for the face once more in the crop, and drop the frame if there is none, as DeepfakeBench does
-    workers: processes
-    format: table, jsonl or csv
+    Args:
+        root: folder of videos
+        out: folder for frames/, landmarks/ and masks/ in the layout of the root; may be the same
+        data: data sets in the root whose videos alone are prepared, such as celeb-df-v2:splits=test
+        frames: at most so many of each video; 0 for all
+        choice: even spreads them over the video, first takes the first ones
+        side: of a crop in pixels
+        scale: how much more than the face is shown
+        again: look for the face once more in the crop, and drop the frame if there is none, as DeepfakeBench does
+        workers: processes
+        format: table, jsonl or csv
     """
     from dataclasses import asdict
 
@@ -154,13 +151,12 @@ def export(
 ) -> int:
     """Write a data set's frames as a JSON file of DeepfakeBench.
 
-    Parameters
-    ----------
-    data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value
-    out: the file, called as the benchmark calls the data set, such as Celeb-DF-v2.json
-    root: the place of data sets that name none
-    below: folder that the file's paths start from; by default the one in which all frames lie
-    compression: c23, c40 or raw, where the benchmark's readers expect one; by default by the file's name
+    Args:
+        data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value
+        out: the file, called as the benchmark calls the data set, such as Celeb-DF-v2.json
+        root: the place of data sets that name none
+        below: folder that the file's paths start from; by default the one in which all frames lie
+        compression: c23, c40 or raw, where the benchmark's readers expect one; by default by the file's name
     """
     import os
 

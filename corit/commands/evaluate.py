@@ -23,18 +23,17 @@ def evaluate(
 ) -> int:
     """Measure detectors on labelled pictures: every metric with intervals, by source, manipulation, compression, size.
 
-    Parameters
-    ----------
-    detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
-    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
-    out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
-    root: where the data is, for names without a place
-    weights: where the backbone's weights are now, if they moved
-    draws: bootstrap draws of the intervals
-    seed: of the draws
-    batch: faces a forward pass
-    workers: processes that decode and prepare
-    device: cpu or cuda
+    Args:
+        detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
+        data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
+        out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
+        root: where the data is, for names without a place
+        weights: where the backbone's weights are now, if they moved
+        draws: bootstrap draws of the intervals
+        seed: of the draws
+        batch: faces a forward pass
+        workers: processes that decode and prepare
+        device: cpu or cuda
     """
     from corit import assess
     from corit.features.extract import progress_bar

@@ -10,12 +10,11 @@ def findings(
 ) -> int:
     """Test the paper's claims in the miniature: freeze the knobs on validation, measure, and say what was shown.
 
-    Parameters
-    ----------
-    out: folder for claims.json, findings.png, the encoders, the features and every measurement; run again to go on
-    quick: a tiny plan that takes a minute and shows nothing but that it runs
-    photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
-    workers: processes that measure, 0 for none
+    Args:
+        out: folder for claims.json, findings.png, the encoders, the features and every measurement; run again to go on
+        quick: a tiny plan that takes a minute and shows nothing but that it runs
+        photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
+        workers: processes that measure, 0 for none
     """
     from corit.features.extract import progress_bar
     from corit.findings.plan import Plan, tiny

@@ -39,24 +39,23 @@ def paper(
 ) -> int:
     """Make the paper's tables and figures, in the miniature world or from the real data sets.
 
-    Parameters
-    ----------
-    what: table1 to table13, figure1 to figure11, all, or list
-    world: miniature, the default: everything offline, with stand-ins for the data sets
-    root: folder of the real data sets, each in the place that `corit paper list` says
-    out: folder for index.html, index.json, table01.csv ... figure11.png, and the features
-    backbone: a name that `corit backbones` lists; by default the miniature's, or clip-vit-l14 with --root
-    weights: hub, packaged, random:SEED or a file
-    seeds: heads that are trained for every value
-    people: training and test identities of the miniature
-    pictures: pictures of each of them
-    max: with --root, at most so many rows of each data set, split and label, for a rehearsal; 0 for all
-    draws: of the bootstrap behind the intervals
-    again: make also what a run of the same settings left in the folder
-    unifd_head: file of UniFD's published head, for tables 4 and 5 on CLIP ViT-L/14; fetched where none is given
-    batch: pictures a forward pass; by default 32, and 8 for other backbones than the miniature's
-    workers: processes that decode and prepare
-    device: cpu or cuda
+    Args:
+        what: table1 to table13, figure1 to figure11, all, or list
+        world: miniature, the default: everything offline, with stand-ins for the data sets
+        root: folder of the real data sets, each in the place that `corit paper list` says
+        out: folder for index.html, index.json, table01.csv ... figure11.png, and the features
+        backbone: a name that `corit backbones` lists; by default the miniature's, or clip-vit-l14 with --root
+        weights: hub, packaged, random:SEED or a file
+        seeds: heads that are trained for every value
+        people: training and test identities of the miniature
+        pictures: pictures of each of them
+        max: with --root, at most so many rows of each data set, split and label, for a rehearsal; 0 for all
+        draws: of the bootstrap behind the intervals
+        again: make also what a run of the same settings left in the folder
+        unifd_head: file of UniFD's published head, for tables 4 and 5 on CLIP ViT-L/14; fetched where none is given
+        batch: pictures a forward pass; by default 32, and 8 for other backbones than the miniature's
+        workers: processes that decode and prepare
+        device: cpu or cuda
     """
     from corit.features.extract import progress_bar
     from corit.paper.lab import Lab

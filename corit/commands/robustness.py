@@ -25,20 +25,19 @@ def robustness(
 ) -> int:
     """Measure detectors on perturbed pictures: the relative variation of the AUC, by perturbation and level.
 
-    Parameters
-    ----------
-    detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
-    data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
-    out: folder for robustness.csv, robustness.json, robustness.png, report.html and the scores; run again to go on
-    perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; by default all
-    levels: some of 1 to 5; by default all
-    root: where the data is, for names without a place
-    weights: where the backbone's weights are now, if they moved
-    draws: bootstrap draws of the intervals
-    seed: of the draws
-    batch: faces a forward pass
-    workers: processes that decode and prepare
-    device: cpu or cuda
+    Args:
+        detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
+        data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
+        out: folder for robustness.csv, robustness.json, robustness.png, report.html and the scores; run again to go on
+        perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; all if none
+        levels: some of 1 to 5; by default all
+        root: where the data is, for names without a place
+        weights: where the backbone's weights are now, if they moved
+        draws: bootstrap draws of the intervals
+        seed: of the draws
+        batch: faces a forward pass
+        workers: processes that decode and prepare
+        device: cpu or cuda
     """
     from corit import assess
     from corit.features.extract import progress_bar

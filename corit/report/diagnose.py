@@ -132,13 +132,23 @@ def text(found: Diagnosis) -> str:
     return "\n".join([*lines, "", _rankings(rankings(found)), *(f"left out: {n}" for n in found.notes)])
 
 
+def chained(ranked: Sequence[Cell]) -> str:
+    """Groups in the order of their radii, "A < B = C" where two have the same COR and half-way radius."""
+    text, before = "", None
+    for c in ranked:
+        place = (c.collapse.cor.median.order, c.collapse.half.median.order)
+        text += ("" if before is None else " = " if place == before else " < ") + c.group
+        before = place
+    return text
+
+
 def _rankings(found: Sequence[Ranking]) -> str:
     made = Table(box=None, pad_edge=False)
     for name in ("store", "head", "most fragile first, by COR", "lowest first, by early GSNR", "correlation"):
         made.add_column(name)
     for r in found:
-        order = [" < ".join(c.group for c in groups) for groups in (r.by_cor, r.by_gsnr)]
+        by_gsnr = " < ".join(c.group for c in r.by_gsnr)
         both = [f"{k.removesuffix('_gsnr')} {v:+.2f}" for k, v in r.correlations.items() if k.endswith("_gsnr")]
         known = [text for text in both if "nan" not in text]
-        made.add_row(r.store, TITLES[r.head], *order, ", ".join(known) or "not defined")
+        made.add_row(r.store, TITLES[r.head], chained(r.by_cor), by_gsnr, ", ".join(known) or "not defined")
     return printed(made)

@@ -12,6 +12,7 @@ import pytest
 from diagnose.hand import cell, diagnosis
 from PIL import Image
 
+from corit.diagnose.verdict import rankings
 from corit.report import courses, diagnose, planes, radii
 
 RHOS = (0.01, 0.05, 0.1, 1.0)
@@ -164,3 +165,10 @@ def test_pictures_in_the_page_are_pictures(page):
     assert len(uris) == 14
     for uri in uris:
         assert Image.open(io.BytesIO(base64.b64decode(uri))).width > 200
+
+
+def test_equal_radii_are_printed_as_equal():
+    made = diagnosis(*(cell(g, [auc], RHOS) for g, auc in (("A", STABLE), ("B", STABLE), ("C", EARLY))), rhos=RHOS)
+    (ranked,) = rankings(made)
+    assert diagnose.chained(ranked.by_cor) == "C < A = B"
+    assert diagnose.chained(()) == ""
