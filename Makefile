@@ -15,7 +15,7 @@ demo: setup
 
 test: setup
 	$(BIN)/ruff check corit tests benchmarks
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 quick: setup
 	$(BIN)/pytest -m "not slow"

@@ -87,7 +87,7 @@ def test_lines_for_the_terminal():
     lines = diagnose.text(everything()).splitlines()
     assert lines[0] == "S, layer 4, linear head"
     assert lines[1] == "  A: stable; COR > 1 [> 1, > 1]"
-    assert "D < C < B < E < A" in "\n".join(lines)
+    assert "D < C < B = E < A" in "\n".join(lines)
     assert lines[-1] == "left out: S: too few of C"
 
 
