@@ -112,6 +112,8 @@ def resample(labels: np.ndarray, groups: np.ndarray | None, draws: int, seed: in
 
 
 def percentile(value: float, values: Sequence[float] | np.ndarray, level: float) -> Estimate:
-    """The percentile interval of bootstrap values around a value."""
+    """The percentile interval of bootstrap values around a value; NaN for fewer than two of them."""
+    if len(values) < 2:
+        return Estimate(value, float("nan"), float("nan"))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value, float(low), float(high))

@@ -106,6 +106,17 @@ def test_draws_are_the_same_for_detectors_on_the_same_rows():
     assert one.less(two) == Estimate(0.0, 0.0, 0.0)
 
 
+def test_sets_too_small_to_be_drawn_from_have_a_mean_without_an_interval():
+    pair = np.array(["p0", "p1"])
+    one = {
+        k: Scored(("0", "1"), np.array([0, 1]), np.array([[0.2, 0.7]]), pair + k, np.arange(2)) for k in "abcdefghijkl"
+    }
+    found = mean(one, "auc", 5)
+    assert found.value == 1.0
+    assert len(found.draws) < 2
+    assert np.isnan([found.estimate.low, found.estimate.high]).all()
+
+
 def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages():
     made = Damaged(WORLD)
     first = {original(s.id) for s in made.samples}
