@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
@@ -20,19 +18,12 @@ from corit.evaluate.metrics import auc
 from corit.evaluate.robustness import Robustness, robustness
 from corit.evaluate.rows import ScoredRow
 from corit.evaluate.slices import Comparison, Evaluation
-from corit.features.extract import Progress
+from corit.features.extract import Bars, opened
 from corit.judge import Judge
 from corit.labelled import Labelled
 from corit.score import score
 
 SCORES = "scores"
-
-
-class Bars(Protocol):
-    """Opens a progress bar: `corit.features.extract.progress_bar`."""
-
-    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
-        """A context whose value is told of pictures done and pictures in all."""
 
 
 def named(detectors: Sequence[str], weights: str | None = None, device: str = "cpu") -> dict[str, Judge]:
@@ -64,7 +55,7 @@ class Effort:
         note = f"{damage.name} {damage.level}" if damage else ""
         place = out / SCORES / ".".join(filter(None, (name, note.replace(" ", "-"), "jsonl")))
         label = f"{name} under {note}" if note else f"{name} on the data"
-        with nullcontext() if self.bars is None else self.bars(label) as progress:
+        with opened(self.bars, label) as progress:
             return score(
                 detector,
                 damage or data,

@@ -6,10 +6,9 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from corit import catalog
 from corit.backbone import Backbone
 from corit.data.sample import Source
 from corit.evaluate.metrics import Estimate, auc, bootstrap
-from corit.features.extract import Progress
+from corit.features.extract import Bars, opened
 from corit.features.store import Features, FeatureStore
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
@@ -27,13 +26,6 @@ from corit.world.miniature import Miniature, MiniatureSpec
 
 MODELS = ("unifd", "corit")
 HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # chosen on validation identities
-
-
-class Bars(Protocol):
-    """Opens a progress bar: `corit.features.extract.progress_bar`."""
-
-    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
-        """A context whose value is told of samples done and samples in all."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +124,8 @@ def recipe(model: str, backbone: Backbone) -> Recipe:
 def _features(
     world: Source, model: str, backbone: Backbone, out: Path, workers: int, bars: Bars | None
 ) -> FeatureStore:
-    made = recipe(model, backbone)
-    if bars is None:
-        return features_of(world, made, backbone, out, batch=32, workers=workers)
-    with bars(f"pictures, views and {model} features") as progress:
-        return features_of(world, made, backbone, out, batch=32, workers=workers, progress=progress)
+    with opened(bars, f"pictures, views and {model} features") as progress:
+        return features_of(world, recipe(model, backbone), backbone, out, batch=32, workers=workers, progress=progress)
 
 
 def _fit(
@@ -144,9 +133,7 @@ def _fit(
 ) -> Fit:
     parts = {s: store.features(split=s) for s in ("train", "val")}
     tasks = [_task(parts["train"], parts["val"], without, head) for without in ("", *kinds)]
-    if bars is None:
-        return fit(tasks, head, seeds=seeds)
-    with bars(f"heads on {model} features") as progress:
+    with opened(bars, f"heads on {model} features") as progress:
         return fit(tasks, head, seeds=seeds, progress=progress)
 
 

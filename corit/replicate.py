@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from corit.demo import MODELS, Bars, compare
+from corit.demo import MODELS, compare
 from corit.errors import DataError
+from corit.features.extract import Bars
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from corit import catalog
 from corit.detectors import recipe_of
-from corit.diagnose.diagnosis import Bars
 from corit.diagnose.measured import Measured
 from corit.diagnose.plan import Plan
 from corit.diagnose.read import read
-from corit.features.extract import Target, progress_bar
+from corit.features.extract import Bars, Target, progress_bar
 from corit.features.shared import extract_shared
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe

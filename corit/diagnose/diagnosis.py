@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,7 +14,7 @@ from corit.diagnose.groups import groups_of, tasks_of
 from corit.diagnose.measured import FINAL, Measured, layer_name, require_finite, require_layers, usual_layers
 from corit.diagnose.plan import Kind, Plan
 from corit.errors import DataError
-from corit.features.extract import Progress
+from corit.features.extract import Bars, opened
 from corit.heads.head import Head
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
@@ -29,13 +27,6 @@ from corit.theory.sweep import Sweep, Task, Watching, sweep
 from corit.theory.watch import Course
 
 FACTORS = ("geometric", "misspecification", "statistical")
-
-
-class Bars(Protocol):
-    """Opens a progress bar: `corit.features.extract.progress_bar`."""
-
-    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
-        """A context whose value is told of work done and work in all."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +149,10 @@ def _sweeps(
     tasks: Sequence[Task], plan: Plan, kind: Kind, folder: Path, name: str, bars: Bars | None
 ) -> tuple[Sweep, Sweep]:
     """All radii, measured; and the reference radius, watched."""
-    recipe, opened = plan.recipe(kind), bars or (lambda label: nullcontext(None))
+    recipe = plan.recipe(kind)
     shortest = min(len(t.problem.train) for t in tasks)
     watch = Watching(plan.interval, min(plan.rows, shortest))
-    with opened(f"{kind} heads on {name}") as progress:
+    with opened(bars, f"{kind} heads on {name}") as progress:
         grid = sweep(
             tasks,
             recipe,
@@ -172,7 +163,7 @@ def _sweeps(
             folder=folder / "grid",
             progress=progress,
         )
-    with opened(f"{kind} courses on {name}") as progress:
+    with opened(bars, f"{kind} courses on {name}") as progress:
         path = sweep(
             tasks,
             recipe,

@@ -7,11 +7,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from corit.data.sample import Sample, Source
 from corit.errors import DataError, WeightsError
@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     from corit.model.encode import Encoder
 
 Progress = Callable[[int, int], None]
+
+
+class Bars(Protocol):
+    """Opens a progress bar: `progress_bar`."""
+
+    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
+        """A context whose value is told of what is done and of all there is."""
+
+
+def opened(bars: Bars | None, label: str) -> AbstractContextManager[Progress | None]:
+    """A progress bar, or None for silence."""
+    return nullcontext() if bars is None else bars(label)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from corit.data.protocols import Protocol
 from corit.evaluate.parts import part
+from corit.features.extract import opened
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.rows import standardised
 from corit.heads.select import auc
@@ -60,7 +61,7 @@ def course(lab: Lab, of: Protocol, variant: Variant) -> np.ndarray:
         areas = [auc(seen.weight[:, 0, 0] @ x.T + seen.bias[:, 0, :1], y) for x, y in sides]  # (G) each
         found[seen.step // per_epoch - 1, seen.lanes[:, 1]] = torch.stack(areas).mean(0).numpy()
 
-    with lab.bar(f"long training on {variant.name}") as progress:
+    with opened(lab.bars, f"long training on {variant.name}") as progress:
         steps = per_epoch * head.epochs + 1  # one more, so that the last epoch's head is seen
         at = lambda step: step % per_epoch == 0
         fit([task], head, seeds=lab.seeds, steps=steps, observer=observe, observe_at=at, progress=progress)

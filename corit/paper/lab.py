@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from typing import Protocol as Interface
 
 from corit import catalog
 from corit.backbone import Backbone
@@ -17,7 +15,7 @@ from corit.data.sample import Source
 from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.parts import Part
-from corit.features.extract import Progress, Target
+from corit.features.extract import Bars, Target, opened
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
@@ -27,13 +25,6 @@ from corit.paper.stage import Stage
 from corit.paper.variant import Variant
 
 HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # the demo's, chosen on validation identities
-
-
-class Bars(Interface):
-    """Opens a progress bar: `corit.features.extract.progress_bar`."""
-
-    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
-        """A context whose value is told of what is done and of all there is."""
 
 
 @dataclass(frozen=True)
@@ -212,10 +203,6 @@ class Lab:
 
         return learn
 
-    def bar(self, label: str) -> AbstractContextManager[Progress | None]:
-        """A progress bar, or none."""
-        return nullcontext() if self.bars is None else self.bars(label)
-
     def _remembered(self, key: Any, learn: Learner | None) -> Learner:
         made = learn or self.learner()
 
@@ -237,7 +224,7 @@ class Lab:
         lacking = [t for t in targets if not complete(source, t)]
         if not lacking:
             return
-        with self.bar(f"{data}, {len(lacking)} recipes") as progress:
+        with opened(self.bars, f"{data}, {len(lacking)} recipes") as progress:
             extract_shared(source, lacking, batch=self.batch, workers=self.workers, progress=progress)
 
 
