@@ -17,7 +17,7 @@ from corit.evaluate import slices
 from corit.evaluate.metrics import auc
 from corit.evaluate.robustness import Robustness, robustness
 from corit.evaluate.rows import ScoredRow
-from corit.evaluate.slices import Comparison, Evaluation
+from corit.evaluate.slices import Evaluation
 from corit.features.extract import Bars, opened
 from corit.judge import Judge
 from corit.labelled import Labelled
@@ -83,11 +83,6 @@ def evaluations(
         rows = effort.score(name, detector, data, Path(out))
         found.append(slices.evaluate(rows, detector.threshold, detector=name, draws=draws, seed=seed))
     return tuple(found)
-
-
-def compare(found: Sequence[Evaluation]) -> tuple[Comparison, ...]:
-    """DeLong's test of every two detectors; see `slices.compare`."""
-    return slices.compare(found)
 
 
 @dataclass(frozen=True)

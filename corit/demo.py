@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train import Outcome, features_of, train
+from corit.whole import write_whole
 from corit.world.miniature import Miniature, MiniatureSpec
 
 MODELS = ("unifd", "corit")
@@ -110,10 +110,7 @@ def compare(
 
 def write_results(found: Comparison, path: str | Path) -> None:
     """Write `results.json`, whole or not at all."""
-    target = Path(path)
-    staged = target.with_suffix(".part")
-    staged.write_text(json.dumps(found.to_json(), indent=2) + "\n")
-    os.replace(staged, target)
+    write_whole(Path(path), json.dumps(found.to_json(), indent=2) + "\n")
 
 
 def recipe(model: str, backbone: Backbone) -> Recipe:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from corit.demo import MODELS, compare
 from corit.errors import DataError
 from corit.features.extract import Bars
+from corit.whole import write_whole
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
 
@@ -49,7 +49,7 @@ def replicate(
         **{t: {m: {k: _spread(runs, t, m, k) for k in spec.kinds} for m in MODELS} for t in TABLES},
         "gain": {t: {k: _gain(runs, t, k) for k in spec.kinds} for t in TABLES},
     }
-    _write(record, folder / "replication.json")
+    write_whole(folder / "replication.json", json.dumps(record, indent=2) + "\n")
     return record
 
 
@@ -83,7 +83,7 @@ def _one(
         workers=workers,
         bars=bars,
     )
-    _write(found.to_json(), done)
+    write_whole(done, json.dumps(found.to_json(), indent=2) + "\n")
     return found.to_json()
 
 
@@ -98,9 +98,3 @@ def _gain(runs: Sequence[dict[str, Any]], table: str, kind: str) -> dict[str, fl
 
 def _summary(values: Sequence[float]) -> dict[str, float]:
     return {k: round(float(f(values)), 4) for k, f in (("median", np.median), ("low", np.min), ("high", np.max))}
-
-
-def _write(record: dict[str, Any], target: Path) -> None:
-    staged = target.with_suffix(".part")
-    staged.write_text(json.dumps(record, indent=2) + "\n")
-    os.replace(staged, target)

@@ -36,6 +36,7 @@ def evaluate(
         device: cpu or cuda
     """
     from corit import assess
+    from corit.evaluate.slices import compare
     from corit.features.extract import progress_bar
     from corit.labelled import labelled
     from corit.report.evaluate import table, write
@@ -43,7 +44,7 @@ def evaluate(
     rows, named = labelled(data, root), assess.named(detector, weights, device)
     effort = assess.Effort(batch, workers, progress_bar)
     found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)
-    compared = assess.compare(found)
+    compared = compare(found)
     write(out, found, compared, assess.about(named, rows), draws)
     print(table(found, compared))
     print(out / "report.html")

@@ -62,6 +62,11 @@ class Evaluation:
         """All rows."""
         return next(s for s in self.slices if s.level == level and s.by == "all")
 
+    def scored(self, level: Level = "picture") -> tuple[ScoredRow, ...]:
+        """The pictures, or the videos that they make up, that have a score."""
+        rows = self.rows if level == "picture" else by_video(self.rows)
+        return tuple(r for r in rows if r.score is not None)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -158,7 +163,7 @@ def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:
 
 
 def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
-    first, second = (_scores(e, level) for e in (a, b))
+    first, second = ({r.id: r for r in e.scored(level)} for e in (a, b))
     common = [k for k in first if k in second]
     columns = [np.array([d[k].score for k in common], dtype=np.float64) for d in (first, second)]
     rows = [first[k] for k in common]
@@ -168,8 +173,3 @@ def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
     except DataError as err:
         return Comparison(level, a.detector, b.detector, len(common), reason=str(err))
     return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p)
-
-
-def _scores(evaluation: Evaluation, level: Level) -> dict[str, ScoredRow]:
-    rows = evaluation.rows if level == "picture" else by_video(evaluation.rows)
-    return {r.id: r for r in rows if r.score is not None}

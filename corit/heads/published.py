@@ -14,6 +14,7 @@ import torch
 from corit.errors import WeightsError
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
+from corit.whole import whole
 
 # The 4 kB file of the publication's repository (MIT licence): weight (1, 768) and bias (1).
 URL = "https://raw.githubusercontent.com/WisconsinAIVision/UniversalFakeDetect/main/pretrained_weights/fc_weights.pth"
@@ -73,6 +74,5 @@ def _checked(data: bytes, origin: str) -> bytes:
 
 def _keep(data: bytes, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    staged = place.with_name(place.name + ".part")
-    staged.write_bytes(data)
-    os.replace(staged, place)
+    with whole(place) as staged:
+        staged.write_bytes(data)

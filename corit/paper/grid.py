@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.table import Table
 
 from corit.evaluate.metrics import Estimate
 from corit.paper.printed import NOISE, Printed
+from corit.report.text import csv_text
 from corit.report.text import printed as as_text
 
 WIDE = 8  # more columns than this are written as rows
@@ -125,10 +124,3 @@ class Grid:
                 found.append(f"{name}'s printed average is {told:g}; its values average {whole:.2f}.")
         noise = f"The paper's own tables differ from each other by up to {NOISE:g} point or so."
         return [*found, noise] if self.printed.values else found
-
-
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Rows of texts as CSV."""
-    held = io.StringIO()
-    csv.writer(held, lineterminator="\n").writerows(rows)
-    return held.getvalue()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from corit.paper.artefact import ARTEFACTS
+from corit.whole import write_whole
 
 RECORDS = "records"
 Status = Literal["ok", "failed", "not made"]
@@ -46,7 +46,7 @@ class Record:
 def keep(folder: Path, record: Record) -> None:
     """Write a record into a folder of artefacts."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    write_text(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
+    write_whole(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
 
 
 def there(folder: Path, name: str) -> bool:
@@ -64,10 +64,3 @@ def read(folder: Path, name: str) -> Record:
 def records(folder: Path) -> list[Record]:
     """All records of a folder, in the paper's order."""
     return [read(folder, a.name) for a in ARTEFACTS if there(folder, a.name)]
-
-
-def write_text(target: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    staged = target.with_name(target.name + ".part")
-    staged.write_text(text, encoding="utf-8")
-    os.replace(staged, target)

@@ -11,10 +11,11 @@ from pathlib import Path
 from corit import __version__
 from corit.errors import CoritError
 from corit.paper.artefact import Artefact, Made, artefact
-from corit.paper.grid import csv_text
 from corit.paper.lab import Lab, Need
-from corit.paper.record import Record, keep, read, records, there, write_text
+from corit.paper.record import Record, keep, read, records, there
 from corit.report.paper import save, write_page
+from corit.report.text import csv_text
+from corit.whole import write_whole
 
 
 def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = False) -> list[Record]:
@@ -67,7 +68,7 @@ def write_index(out: str | Path) -> None:
     found = records(folder)
     keys = ("name", "title", "status", "reason", "files", "notes")
     listed = [{**{k: getattr(r, k) for k in keys}, **r.caption} for r in found]
-    write_text(folder / "index.json", json.dumps({"version": __version__, "artefacts": listed}, indent=2) + "\n")
+    write_whole(folder / "index.json", json.dumps({"version": __version__, "artefacts": listed}, indent=2) + "\n")
     write_page(found, folder)
 
 
@@ -108,10 +109,10 @@ def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
         under = "\n".join([*record.notes, record.said])
         texts = {"csv": made.grid.csv(), "md": _markdown(made, record), "txt": f"{record.text}\n\n{under}\n"}
         for suffix, text in texts.items():
-            write_text(out / f"{record.name}.{suffix}", text)
+            write_whole(out / f"{record.name}.{suffix}", text)
             files.append(f"{record.name}.{suffix}")
     if made.numbers:
-        write_text(out / f"{record.name}.csv", csv_text(made.numbers))
+        write_whole(out / f"{record.name}.csv", csv_text(made.numbers))
         files.append(f"{record.name}.csv")
     if made.figures:
         save(made.figures, [*record.notes, record.said], out / f"{record.name}.png")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +12,7 @@ from rich.table import Table
 
 from corit.data.audit import Finding
 from corit.data.missing import examples
-from corit.report.text import printed
+from corit.report.text import csv_text, printed
 
 Format = Literal["table", "jsonl", "csv"]
 Row = dict[str, Any]
@@ -38,11 +36,7 @@ def lines(rows: Iterable[Row], format: Format, head: bool = True) -> str:
     if format == "jsonl":
         return "\n".join(json.dumps(r) for r in listed)
     if format == "csv":
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerows([[*listed[0]]] if listed and head else [])
-        writer.writerows(r.values() for r in listed)
-        return out.getvalue().rstrip("\n")
+        return csv_text([*([listed[0]] if listed and head else []), *(r.values() for r in listed)]).rstrip("\n")
     return table(listed)
 
 

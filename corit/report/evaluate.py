@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,11 @@ from rich.table import Table
 
 from corit.evaluate.curve import Ranking
 from corit.evaluate.measures import TITLES
-from corit.evaluate.rows import FIELDS, by_video
+from corit.evaluate.rows import FIELDS
 from corit.evaluate.slices import Comparison, Evaluation, Level
 from corit.report import page
-from corit.report.text import interval, printed
+from corit.report.text import csv_text, interval, printed
+from corit.whole import write_whole
 
 COLUMNS = (
     *("detector", "level", "slice", "name", "reals", "fakes", "unscored", "units"),
@@ -43,9 +42,9 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = ((e.detector, *(getattr(r, f) for f in FIELDS)) for e in evaluations for r in e.rows)
-    keep(folder / "rows.csv", csv_text(("detector", *FIELDS), rows))
-    keep(folder / "metrics.csv", csv_text(COLUMNS, (values for e in evaluations for values in _lines(e))))
-    keep(folder / "metrics.json", json.dumps(record(evaluations, comparisons, about), indent=2) + "\n")
+    write_whole(folder / "rows.csv", csv_text(chain([("detector", *FIELDS)], rows)))
+    write_whole(folder / "metrics.csv", csv_text(chain([COLUMNS], *map(_lines, evaluations))))
+    write_whole(folder / "metrics.json", json.dumps(record(evaluations, comparisons, about), indent=2) + "\n")
     page.write(
         "evaluate.html",
         folder / "report.html",
@@ -109,24 +108,8 @@ def _lines(e: Evaluation) -> Iterator[tuple[object, ...]]:
         yield from ((*head, m, f"{v:.6f}", "", "") for m in SHARES if (v := getattr(s, m)) is not None)
 
 
-def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV; what is None is left empty."""
-    held = io.StringIO()
-    writer = csv.writer(held, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return held.getvalue()
-
-
-def keep(target: Path, text: str) -> None:
-    """Write a file, whole or not at all."""
-    staged = target.with_name(target.name + ".part")
-    staged.write_text(text, encoding="utf-8")
-    os.replace(staged, target)
-
-
 def _scores(e: Evaluation, level: Level) -> tuple[np.ndarray, np.ndarray]:
-    rows = [r for r in (e.rows if level == "picture" else by_video(e.rows)) if r.score is not None]
+    rows = e.scored(level)
     return np.array([r.label for r in rows]), np.array([r.score for r in rows], dtype=np.float64)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from corit.findings.book import Book, Key, mean, of_groups
 from corit.findings.headline import quantity, seeds
 from corit.findings.plan import OVERT, SUBTLE
+from corit.report import page
 from corit.theory.collapse import CHANCE
 
 KINDS = (*OVERT, *SUBTLE)
@@ -22,9 +22,7 @@ FAINT = "#56616e"
 
 def save(book: Book, target: Path) -> None:
     """Write the figure as a PNG, whole or not at all."""
-    staged = target.with_name(target.name + ".part")
-    draw(book).savefig(staged, format="png", dpi=110)
-    os.replace(staged, target)
+    page.save(draw(book), target)
 
 
 def draw(book: Book) -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
+from corit.whole import whole, write_whole
+
+DPI = 110
 COLOURS = np.array([[230, 80, 60], [250, 200, 40], [60, 120, 220], [60, 180, 110], [170, 90, 200], [120, 120, 120]])
 
 
@@ -24,9 +26,13 @@ def write(template: str, target: Path, **values: Any) -> None:
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     text = environment.get_template(template).render(**values)
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged = target.with_name(target.name + ".part")
-    staged.write_text(text, encoding="utf-8")
-    os.replace(staged, target)
+    write_whole(target, text)
+
+
+def save(made: Figure, target: Path, **options: Any) -> None:
+    """Write a matplotlib figure as a PNG, whole or not at all."""
+    with whole(target) as staged:
+        made.savefig(staged, format="png", dpi=DPI, **options)
 
 
 def picture(pixels: np.ndarray, side: int = 128) -> str:
@@ -44,7 +50,7 @@ def picture(pixels: np.ndarray, side: int = 128) -> str:
 def figure(made: Figure) -> str:
     """A matplotlib figure as a data URI."""
     held = io.BytesIO()
-    made.savefig(held, format="png", dpi=110, bbox_inches="tight")
+    made.savefig(held, format="png", dpi=DPI, bbox_inches="tight")
     return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
 
 

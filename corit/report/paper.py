@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image
 from corit.paper.artefact import ARTEFACTS, artefact
 from corit.paper.record import Record
 from corit.report import page
+from corit.whole import whole
 
 DPI = 130
 
@@ -29,9 +29,8 @@ def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
     for picture in drawn:
         sheet.paste(picture, ((sheet.width - picture.width) // 2, y))
         y += picture.height
-    staged = target.with_name(target.name + ".part")
-    sheet.save(staged, "PNG")
-    os.replace(staged, target)
+    with whole(target) as staged:
+        sheet.save(staged, "PNG")
 
 
 def _drawn(figure: Figure, tight: bool = True) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,8 +13,8 @@ from rich.table import Table
 from corit.assess import Damage
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
-from corit.report.evaluate import csv_text, keep
-from corit.report.text import printed
+from corit.report.text import csv_text, printed
+from corit.whole import write_whole
 
 COLUMNS = (
     *("detector", "perturbation", "level", "auc_original", "auc", "auc_low", "auc_high"),
@@ -26,14 +25,12 @@ COLUMNS = (
 def write(folder: Path, found: Sequence[Damage], about: Mapping[str, Mapping[str, str]], draws: int = 1000) -> None:
     """Write robustness.csv, .json and .png and report.html, each whole or not at all. about, draws: see `evaluate`."""
     folder.mkdir(parents=True, exist_ok=True)
-    keep(folder / "robustness.csv", csv_text(COLUMNS, map(_line, found)))
+    write_whole(folder / "robustness.csv", csv_text([COLUMNS, *map(_line, found)]))
     known = {k: dict(v) for k, v in about.items()}
     rows = [asdict(d) for d in found]
-    keep(folder / "robustness.json", json.dumps({"about": known, "rows": rows}, indent=2) + "\n")
+    write_whole(folder / "robustness.json", json.dumps({"about": known, "rows": rows}, indent=2) + "\n")
     drawn = figure(found)
-    staged = folder / "robustness.png.part"
-    drawn.savefig(staged, format="png", dpi=110, bbox_inches="tight")
-    os.replace(staged, folder / "robustness.png")
+    page.save(drawn, folder / "robustness.png", bbox_inches="tight")
     page.write(
         "robustness.html",
         folder / "report.html",

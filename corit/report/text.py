@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -74,6 +75,13 @@ def comparison(found: Comparison) -> str:
 def interval(e: Estimate) -> str:
     """A value with its interval."""
     return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV; what is None is left empty."""
+    held = io.StringIO()
+    csv.writer(held, lineterminator="\n").writerows(rows)
+    return held.getvalue()
 
 
 def printed(table: Table) -> str:

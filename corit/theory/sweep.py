@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -21,6 +20,7 @@ from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
 from corit.theory.collapse import Collapse, Place, check_radii, collapses, refined
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
+from corit.whole import whole
 
 FORMAT = 1  # of the kept parts: another number makes them anew
 CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a folder, together
@@ -241,9 +241,8 @@ def _kept_or_made(
         return load_file(path)
     part = _made(tasks, asked, progress, device)
     folder.mkdir(parents=True, exist_ok=True)
-    staged = path.with_suffix(".part")
-    save_file({name: np.ascontiguousarray(a) for name, a in part.items()}, staged)
-    os.replace(staged, path)
+    with whole(path) as staged:
+        save_file({name: np.ascontiguousarray(a) for name, a in part.items()}, staged)
     return part
 
 
