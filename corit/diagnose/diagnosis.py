@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from corit.diagnose.groups import groups_of, tasks_of
-from corit.diagnose.measured import FINAL, Measured, layer_name, require_finite, require_layers, usual_layers
+from corit.diagnose.measured import Measured, headline, layer_name, require_finite, require_layers, usual_layers
 from corit.diagnose.plan import Kind, Plan
 from corit.errors import DataError
 from corit.features.extract import Bars, opened
@@ -20,13 +20,11 @@ from corit.seeding import generator
 from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius
 from corit.theory.landscape import Landscape, landscape
-from corit.theory.likelihood import Likelihood, logistic
-from corit.theory.perceptron import perceptron
+from corit.theory.likelihood import Likelihood
 from corit.theory.phases import find_phases
 from corit.theory.sweep import Sweep, Task, Watching, sweep
+from corit.theory.trained import trained
 from corit.theory.watch import Course
-
-FACTORS = ("geometric", "misspecification", "statistical")
 
 
 @dataclass(frozen=True)
@@ -92,9 +90,8 @@ class Diagnosis:
         return tuple(self.captions)
 
     def headline(self, store: str) -> int:
-        """The layer that speaks for a store: z where it was measured, else the last."""
-        found = self.layers[store]
-        return FINAL if FINAL in found else max(found)
+        """The layer that speaks for a store."""
+        return headline(self.layers[store])
 
     def where(self, **equal: object) -> tuple[Cell, ...]:
         """The cells whose fields have these values."""
@@ -212,14 +209,13 @@ def _one(course: Course, p: int) -> Course:
 
 def factors(course: Course) -> np.ndarray:
     """(13)'s three factors along a course of one problem and radius (T, S, 3); their product is its ratio."""
-    h, r, top, gsnr = (getattr(course, k)[:, 0, :, 0] for k in ("trace_h", "trace_r", "lambda_max", "gsnr"))
-    return np.stack([np.sqrt(h) / top, np.sqrt(np.clip(1 - r / h, 0, None)), np.sqrt(gsnr / (1 + gsnr))], -1)
+    return np.stack([f[:, 0, :, 0] for f in course.factors.values()], -1)
 
 
 def _planes(
     store: str, kind: Kind, grid: Sweep, plan: Plan, layers: Sequence[int]
 ) -> dict[tuple[str, str, Kind], Landscape]:
-    layer, radius = FINAL if FINAL in layers else max(layers), _nearest(grid.rhos, plan.shown)
+    layer, radius = headline(layers), _nearest(grid.rhos, plan.shown)
     found = {}
     for p, task in enumerate(grid.tasks):
         head = grid.head(p, 0, radius)
@@ -232,11 +228,9 @@ def _likelihood(task: Task, head: Head, limit: int) -> Likelihood:
     """The head on its training rows, or on as many of them, drawn by a seed, as the limit says; in float64."""
     count = len(task.problem.train)
     index = np.sort(generator("landscape rows", count).permutation(count)[:limit])
-    x, y = task.problem.train.gather(index).double(), torch.from_numpy(task.problem.labels[index])
-    if head.top is None or head.top_bias is None:
-        return logistic(x, y, head.weight[0].double(), head.bias[0].double())
-    upper = head.top.double(), head.top_bias.double()
-    return perceptron(x, y, head.weight.double(), head.bias.double(), *upper, head.recipe.activation)
+    x, y = task.problem.train.gather(index), torch.from_numpy(task.problem.labels[index])
+    parts = [t for t in (head.weight, head.bias, head.top, head.top_bias) if t is not None]
+    return trained(x, y, parts, head.recipe)
 
 
 def _nearest(rhos: Sequence[float], wanted: float) -> int:

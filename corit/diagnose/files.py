@@ -5,18 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from corit.diagnose.diagnosis import FACTORS, Cell, Diagnosis
+from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
 from corit.theory.collapse import Radius
 from corit.theory.landscape import Landscape
+from corit.theory.watch import FACTORS
+from corit.whole import whole, write_whole
 
 WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
 
@@ -27,8 +28,7 @@ def write_tables(found: Diagnosis, out: str | Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / "cor.csv", table(found))
     _write_csv(folder / "trajectories.csv", trajectories(found))
-    text = json.dumps(summary(found), indent=2, allow_nan=False) + "\n"
-    _replace(folder / "summary.json", text)
+    write_whole(folder / "summary.json", json.dumps(summary(found), indent=2, allow_nan=False) + "\n")
 
 
 def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
@@ -154,17 +154,9 @@ def _plain(value: float) -> float | None:
 
 
 def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:
-    staged = target.with_name(target.name + ".part")
-    with open(staged, "w", newline="") as file:
+    with whole(target) as staged, open(staged, "w", newline="") as file:
         first = next(rows)
         writer = csv.DictWriter(file, list(first))
         writer.writeheader()
         writer.writerow(first)
         writer.writerows(rows)
-    os.replace(staged, target)
-
-
-def _replace(target: Path, text: str) -> None:
-    staged = target.with_name(target.name + ".part")
-    staged.write_text(text)
-    os.replace(staged, target)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,6 +45,12 @@ class Measured:
 def layer_name(layer: int) -> str:
     """A layer as tables show it: its number, or z."""
     return "z" if layer == FINAL else str(layer)
+
+
+def headline(layers: Iterable[int]) -> int:
+    """The layer that speaks for a store: z where it was measured, else the last."""
+    found = set(layers)
+    return FINAL if FINAL in found else max(found)
 
 
 def dealt(found: Measured) -> Measured:

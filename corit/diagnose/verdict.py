@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from corit.diagnose.diagnosis import FACTORS, Cell, Diagnosis
+from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.plan import RECOMMENDED
 from corit.theory.collapse import Radius
+from corit.theory.watch import FACTORS
 
 Word = Literal["stable", "in the collapse zone", "never learned"]
 
@@ -152,11 +153,16 @@ def _ranking(found: Diagnosis, store: str, head: str) -> Ranking:
     return Ranking(
         store,
         head,
-        tuple(sorted(shown, key=lambda c: (c.collapse.cor.median.order, c.collapse.half.median.order))),
+        tuple(sorted(shown, key=fragility)),
         tuple(sorted(shown, key=lambda c: _finite_median(c.early))),
         {f"{a}_{b}": _spearman(_ranks(r), v) for a, r in radii.items() for b, v in values.items()},
         len(cells),
     )
+
+
+def fragility(cell: Cell) -> tuple[tuple[float, int], tuple[float, int]]:
+    """What groups are ranked by, the most fragile lowest: the median COR, then the median half-way radius."""
+    return cell.collapse.cor.median.order, cell.collapse.half.median.order
 
 
 def _ranks(radii: Sequence[Radius]) -> list[int]:

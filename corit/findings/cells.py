@@ -58,7 +58,7 @@ class _principal:
 def against_reals(part: Part, kind: str) -> tuple[TensorRows, np.ndarray]:
     """The reals and the fakes of one type, or of all types for an empty name."""
     z, y, manipulation = part
-    rows = np.flatnonzero((manipulation == "") | (manipulation == kind)) if kind else np.arange(len(y))
+    rows = np.flatnonzero(against(manipulation, kind)) if kind else np.arange(len(y))
     return TensorRows(z[torch.from_numpy(rows)]), y[rows]
 
 
@@ -82,8 +82,12 @@ def rows_of(one: Task) -> tuple[Tensor, Tensor]:
 def people_of(store: FeatureStore, kind: str) -> list[str]:
     """The identity of each of `tasks_of`'s training rows of a type: what its reals and fakes share."""
     train = store.features(split="train")
-    manipulation, group = train.column("manipulation"), train.column("group")
-    return [str(g) for g in group[(manipulation == "") | (manipulation == kind)]]
+    return [str(g) for g in train.column("group")[against(train.column("manipulation"), kind)]]
+
+
+def against(manipulation: np.ndarray, kind: str) -> np.ndarray:
+    """Which rows (n) are reals or fakes of one type."""
+    return (manipulation == "") | (manipulation == kind)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from corit.findings.atlas import plain
 from corit.findings.cells import rows_of, tasks_of
@@ -24,11 +23,11 @@ from corit.heads.head import HeadRecipe
 from corit.seeding import torch_generator
 from corit.theory.cor import critical_radius
 from corit.theory.landscape import landscape
-from corit.theory.likelihood import Likelihood, logistic
-from corit.theory.perceptron import perceptron
+from corit.theory.likelihood import Likelihood
 from corit.theory.phases import find_phases
 from corit.theory.smoothness import drift
 from corit.theory.sweep import Task
+from corit.theory.trained import trained
 from corit.theory.watch import Course, Watch, every
 from corit.world.forgeries import KINDS
 
@@ -72,7 +71,7 @@ def cells(course: Course, tasks: list[Task]) -> list[dict[str, Any]]:
     phases = find_phases(course.steps, course.gsnr)
     inside = critical_radius(course.steps, course.ratio, phases.pre)
     whole = critical_radius(course.steps, course.ratio)
-    factors = _factors(course)
+    factors = course.factors
     found = []
     for i, t in enumerate(tasks):
         at = np.searchsorted(course.steps, inside.step[i, :, 0].clip(0))
@@ -96,15 +95,6 @@ def cells(course: Course, tasks: list[Task]) -> list[dict[str, Any]]:
     return found
 
 
-def _factors(course: Course) -> dict[str, np.ndarray]:
-    """Theorem 1's three factors (T, P, S, R)."""
-    return {
-        "geometric": course.trace_h**0.5 / course.lambda_max,
-        "misspecification": np.sqrt(np.clip(1 - course.trace_r / course.trace_h, 0, None)),
-        "statistical": np.sqrt(course.gsnr / (1 + course.gsnr)),
-    }
-
-
 def _at(values: np.ndarray, step: np.ndarray) -> np.ndarray:
     """values (T, S) at the observation (S) of each seed."""
     return values[np.minimum(step, len(values) - 1), np.arange(values.shape[1])]
@@ -113,16 +103,7 @@ def _at(values: np.ndarray, step: np.ndarray) -> np.ndarray:
 def likelihood_of(task: Task, done: Fit, index: int) -> Likelihood:
     """The heads (S) of a problem at the first radius, on its training rows."""
     parts = [t[index, :, 0] for t in (done.weight, done.bias, done.top, done.top_bias) if t is not None]
-    return likelihood(*rows_of(task), parts, done.recipe)
-
-
-def likelihood(x: Tensor, y: Tensor, parts: list[Tensor], recipe: HeadRecipe) -> Likelihood:
-    """Heads weight (S, M, D), bias (S, M) and a perceptron's top (S, M), top_bias (S), in float64 on rows (n, D)."""
-    x, (weight, bias, *upper) = x.double(), [p.double() for p in parts]
-    if recipe.kind == "linear":
-        return logistic(x, y, weight[:, 0], bias[:, 0])
-    top, top_bias = upper
-    return perceptron(x, y, weight, bias, top, top_bias, recipe.activation)
+    return trained(*rows_of(task), parts, done.recipe)
 
 
 def _landscape(heads: Likelihood, rho: float) -> dict[str, Any]:
@@ -156,4 +137,4 @@ def heads_at(task: Task, recipe: HeadRecipe, plan: Plan, steps: int) -> Likeliho
         done = fit([task.problem], recipe, rhos=[plan.watched], seeds=plan.heads, steps=steps)
         return likelihood_of(task, done, 0)
     weight, bias, *upper = initial(plan.heads, 1, x.shape[1], recipe, x.dtype)
-    return likelihood(x, y, [weight, bias, *(u[:, 0] for u in upper)], recipe)
+    return trained(x, y, [weight, bias, *(u[:, 0] for u in upper)], recipe)

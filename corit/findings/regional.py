@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from corit.findings.atlas import plain
-from corit.findings.cells import gsnr_at_zero
+from corit.findings.cells import against, gsnr_at_zero
 from corit.findings.plan import MAIN, Plan
 from corit.findings.stores import BATCH, album, backbone_of, encoder_of
 from corit.heads.rows import TensorRows, fit_standardiser
@@ -41,7 +41,7 @@ def measure(out: Path, plan: Plan, seed: int) -> dict[str, Any]:
     people = np.array([s.group for s in made.samples])
     middle, cells = middle_layer(backbone.depth, model.recipe.model), []
     for kind in KINDS:
-        rows = torch.from_numpy(np.flatnonzero((kinds == "") | (kinds == kind)))
+        rows = torch.from_numpy(np.flatnonzero(against(kinds, kind)))
         for level, layer in enumerate((middle, backbone.depth)):
             for r, region in enumerate(REGIONS):
                 named = {"layer": layer, "group": kind, "region": region}

@@ -10,15 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.diagnose.diagnosis import FACTORS, Cell, Diagnosis
+from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.files import write_tables
 from corit.diagnose.measured import layer_name
 from corit.diagnose.plan import RECOMMENDED, Kind
-from corit.diagnose.verdict import Ranking, rankings, verdicts
+from corit.diagnose.verdict import Ranking, fragility, rankings, verdicts
 from corit.report import courses, page, planes, radii
 from corit.report.text import printed
 from corit.theory.collapse import CHANCE, LEARNED
 from corit.theory.landscape import Landscape
+from corit.theory.watch import FACTORS
 
 TITLES = {"linear": "linear head", "mlp": "perceptron"}
 BADGES = {"stable": "real", "in the collapse zone": "fake", "never learned": "unsure"}  # classes of the base page
@@ -124,11 +125,11 @@ def _landscape(store: str, group: str, head: Kind, plane: Landscape) -> dict[str
 
 def text(found: Diagnosis) -> str:
     """The verdicts, a line for each group, and the rankings, for the terminal."""
-    lines = []
+    lines, said = [], verdicts(found)
     for store in found.stores:
         for head in found.plan.heads:
             lines.append(f"{store}, layer {layer_name(found.headline(store))}, {TITLES[head]}")
-            lines += [f"  {v.line}" for v in verdicts(found) if (v.cell.store, v.cell.head) == (store, head)]
+            lines += [f"  {v.line}" for v in said if (v.cell.store, v.cell.head) == (store, head)]
     return "\n".join([*lines, "", _rankings(rankings(found)), *(f"left out: {n}" for n in found.notes)])
 
 
@@ -136,7 +137,7 @@ def chained(ranked: Sequence[Cell]) -> str:
     """Groups in the order of their radii, "A < B = C" where two have the same COR and half-way radius."""
     text, before = "", None
     for c in ranked:
-        place = (c.collapse.cor.median.order, c.collapse.half.median.order)
+        place = fragility(c)
         text += ("" if before is None else " = " if place == before else " < ") + c.group
         before = place
     return text

@@ -20,6 +20,8 @@ from corit.theory.likelihood import Design, Logistic
 from corit.theory.moments import moments
 from corit.theory.perceptron import Perceptron
 
+FACTORS = ("geometric", "misspecification", "statistical")
+
 
 @dataclass(frozen=True)
 class Course:
@@ -49,6 +51,14 @@ class Course:
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.gradient / self.lambda_max
+
+    @property
+    def factors(self) -> dict[str, np.ndarray]:
+        """(13)'s three factors by name, each (T, P, S, R); their product is `ratio`."""
+        geometric = np.sqrt(self.trace_h) / self.lambda_max
+        misspecification = np.sqrt(np.clip(1 - self.trace_r / self.trace_h, 0, None))
+        statistical = np.sqrt(self.gsnr / (1 + self.gsnr))
+        return dict(zip(FACTORS, (geometric, misspecification, statistical), strict=True))
 
 
 QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual")
