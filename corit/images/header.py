@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -41,8 +42,13 @@ def jpeg_quality(table: list[int]) -> int:
 
     Other programs have other tables: then it is the reference quality that is about as coarse.
     """
-    sums = np.array([int(_scaled(q).sum()) for q in range(1, 101)])
-    return int(np.argmin(np.abs(sums - sum(table)))) + 1
+    return int(np.argmin(np.abs(_sums() - sum(table)))) + 1
+
+
+@cache
+def _sums() -> np.ndarray:
+    """The table's sum at each quality."""
+    return np.array([int(_scaled(q).sum()) for q in range(1, 101)])
 
 
 def _scaled(quality: int) -> np.ndarray:
