@@ -97,6 +97,8 @@ def train(
     head: Literal["linear", "mlp"] = "linear",
     fpr: float = 0.05,
     blends: int = 1,
+    frames: int = 32,
+    choice: Choice = "even",
     by_folder: bool = False,
     aligned: bool = False,
     landmarks: Path | None = None,
@@ -104,12 +106,12 @@ def train(
     workers: int = 2,
     device: str = "cpu",
 ) -> int:
-    """Train a detector on folders of pictures; without --fake, self-blended pictures of the real ones are the fakes.
+    """Train a detector on folders of pictures and films; without --fake, self-blends of the real ones are the fakes.
 
     Args:
-        real: folders of real pictures
+        real: folders of real pictures and films
         out: folder of the detector to write
-        fake: folders of fake pictures
+        fake: folders of fake pictures and films
         domain: face finds and aligns faces, scene takes whole pictures
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file; by default the backbone's own
@@ -123,6 +125,8 @@ def train(
         head: linear or mlp
         fpr: false-positive rate on validation reals at which the threshold is set
         blends: self-blended fakes of each real picture
+        frames: of each film at most so many are taken; 0 for all
+        choice: even spreads the frames over the film, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
         aligned: the pictures are face crops already
         landmarks: JSON or .npz file of landmarks by picture
@@ -131,6 +135,7 @@ def train(
         device: cpu or cuda
     """
     from corit import catalog
+    from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
     from corit.heads.head import HeadRecipe
@@ -140,7 +145,8 @@ def train(
 
     rate = learning_rate if head == "linear" else min(learning_rate, 1e-3)
     trained = HeadRecipe(kind=head, optimiser="sgd" if head == "linear" else "adamw", learning_rate=rate, rho=rho)
-    source = split(FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks)))
+    folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
+    source = split(Filmed(folders, frames or None, choice))
     frozen = catalog.backbone(backbone, weights)
     made = recipe_for(frozen, domain, model, recipe)
     with progress_bar("features") as progress:
@@ -187,6 +193,8 @@ def extract(
     model: str = "corit",
     levels: bool = False,
     blends: int = 0,
+    frames: int = 32,
+    choice: Choice = "even",
     by_folder: bool = False,
     aligned: bool = False,
     landmarks: Path | None = None,
@@ -194,12 +202,12 @@ def extract(
     workers: int = 2,
     device: str = "cpu",
 ) -> int:
-    """Measure folders of pictures once, into a feature store from which many heads can be trained.
+    """Measure folders of pictures and films once, into a feature store from which many heads can be trained.
 
     Args:
         out: folder of the store; run again to go on after an interrupt
-        real: folders of real pictures
-        fake: folders of fake pictures
+        real: folders of real pictures and films
+        fake: folders of fake pictures and films
         domain: face finds and aligns faces, scene takes whole pictures
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file
@@ -207,6 +215,8 @@ def extract(
         model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
         levels: keep every layer's class and region tokens too
         blends: self-blended fakes of each real picture
+        frames: of each film at most so many are taken; 0 for all
+        choice: even spreads the frames over the film, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
         aligned: the pictures are face crops already
         landmarks: JSON or .npz file of landmarks by picture
@@ -215,11 +225,13 @@ def extract(
         device: cpu or cuda
     """
     from corit import catalog
+    from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
     from corit.train import features_of, recipe_for, split
 
-    source = split(FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks)))
+    folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
+    source = split(Filmed(folders, frames or None, choice))
     frozen = catalog.backbone(backbone, weights)
     made = recipe_for(frozen, domain, model, recipe)
     with progress_bar("features") as progress:

@@ -10,9 +10,12 @@ from functools import cached_property
 
 from corit import catalog
 from corit.data.chosen import Joined
+from corit.data.filmed import FRAMES, Filmed
 from corit.data.folders import SIDES
+from corit.data.named import read
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
+from corit.images.choice import Choice
 from corit.images.media import Picture
 
 
@@ -117,19 +120,22 @@ class Labelled:
         return self.source.load(sample)
 
 
-def labelled(data: Sequence[str], root: str = "") -> Labelled:
+def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES, choice: Choice = "even") -> Labelled:
     """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `catalog.data` names.
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
-    splits=... itself. Raises DataError when there is no such data; nothing is listed yet.
+    splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
+    frames=... or choice=... itself. Raises DataError when there is no such data; nothing is listed yet.
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
     specs = [_spec(text) for text in data]
     titles = [_title(s, root) for s in specs]
-    parts = [
-        _part(s, t if titles.count(t) == 1 else s, root, len(specs) > 1) for s, t in zip(specs, titles, strict=True)
-    ]
+    parts = []
+    for spec, title in zip(specs, titles, strict=True):
+        made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
+        said = read(spec, catalog.DATA)[1]
+        parts.append(Filmed(made, said.get("frames", frames), said.get("choice", choice)))
     return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data))
 
 

@@ -77,8 +77,10 @@ def _scored(
             yield s, {"status": UNLABELLED, "reason": "the row has no label", "score": None}
     labelled = [s for s in samples if s.label is not None]
     reports = detector.scan(source, labelled, batch=batch, workers=workers)
+    path, header = "", None
     for s, report in zip(labelled, reports, strict=True):
-        header = read_header(s.path)
+        if s.path != path:  # the frames of a film share theirs
+            path, header = s.path, read_header(s.path)
         yield s, {**_outcome(report), **(asdict(header) if header else {})}
 
 

@@ -8,11 +8,13 @@ import json
 import numpy as np
 import pytest
 import torch
+from images.films import cut, write
 from PIL import Image
 
 from corit import assess, catalog, cli
 from corit.detect import Card, Detector
 from corit.errors import DataError, DetectorError
+from corit.evaluate import slices
 from corit.evaluate.calibration import Calibration
 from corit.evaluate.metrics import auc
 from corit.evaluate.robustness import relative_variation
@@ -25,6 +27,7 @@ from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report
 from corit.score import score
 from corit.seeding import generator, torch_generator
+from corit.videos import score_video
 
 COUNT = 8
 
@@ -113,6 +116,39 @@ def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, mon
     asked.clear()
     assert score(Trained(made), source, tmp_path / "cut.jsonl") == again
     assert asked == []
+
+
+def test_the_frames_of_films_have_the_scores_that_detect_gives_them(backbone, folder, tmp_path):
+    for kind, names in (("real", ("a.avi", "cut.avi")), ("fake", ("a.mp4", "none.mp4"))):
+        (tmp_path / "films" / kind).mkdir(parents=True)
+        whole = write(tmp_path / f"{kind}.{names[0][2:]}", frames=20, shown=noise(20, kind))
+        (tmp_path / "films" / kind / names[0]).write_bytes(whole.read_bytes())
+        cut(whole, tmp_path / "films" / kind / names[1], 0.7 if kind == "real" else 0)
+    made, source = detector(backbone), labelled([str(tmp_path / "films")], frames=6)
+    rows = score(Trained(made), source, tmp_path / "s.jsonl", batch=4)
+    for name in ("real/a.avi", "real/cut.avi", "fake/a.mp4"):
+        of = [r for r in rows if r.video == name]
+        seen = [f for f in score_video(made, tmp_path / "films" / name, frames=6).frames if f.score is not None]
+        assert [(r.frame, r.status, r.kind, r.height) for r in of[: len(seen)]] == [
+            (f.index, "ok", name[-3:], 96) for f in seen
+        ]
+        assert [r.score for r in of[: len(seen)]] == pytest.approx([f.score for f in seen], abs=1e-5)
+        assert [r.status for r in of[len(seen) :]] == ["unreadable"] * (6 - len(seen))
+        assert 0 < len(seen) < 6 if "cut" in name else len(seen) == 6
+    assert [(r.status, r.frame) for r in rows if "none" in r.path] == [("unreadable", -1)]
+    found = slices.evaluate(rows, 0.5, draws=10)
+    assert (found.whole("video").reals, found.whole("video").fakes, found.whole("picture").fakes) == (2, 1, 6)
+    (loud,) = assess.perturbed({"d": Trained(made)}, source, [("noise", 5)], tmp_path / "out", draws=10)
+    assert (loud.n, loud.lost) == (sum(r.score is not None for r in rows), 0)
+    assert loud.found.auc != loud.original
+
+
+def noise(frames, kind):
+    rng = generator("assess films", kind)
+    return [
+        np.asarray(Image.fromarray(rng.integers(0, 256, (12, 16, 3)).astype(np.uint8)).resize((128, 96)))
+        for _ in range(frames)
+    ]
 
 
 def test_scores_of_another_detector_are_not_gone_on_with(backbone, folder, tmp_path):

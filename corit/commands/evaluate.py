@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -14,6 +14,8 @@ def evaluate(
     data: Annotated[list[str], Parameter(consume_multiple=True)],
     out: Path,
     root: str = "",
+    frames: int = 32,
+    choice: Literal["even", "first"] = "even",
     weights: str | None = None,
     draws: int = 1000,
     seed: int = 0,
@@ -28,6 +30,8 @@ def evaluate(
         data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
         out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
         root: where the data is, for names without a place
+        frames: of each film at most so many are scored; 0 for all
+        choice: even spreads the frames over the film, first takes the first ones
         weights: where the backbone's weights are now, if they moved
         draws: bootstrap draws of the intervals
         seed: of the draws
@@ -41,7 +45,7 @@ def evaluate(
     from corit.labelled import labelled
     from corit.report.evaluate import table, write
 
-    rows, named = labelled(data, root), assess.named(detector, weights, device)
+    rows, named = labelled(data, root, frames=frames or None, choice=choice), assess.named(detector, weights, device)
     effort = assess.Effort(batch, workers, progress_bar)
     found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)
     compared = compare(found)

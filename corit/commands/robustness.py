@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,6 +16,8 @@ def robustness(
     perturbations: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     levels: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
     root: str = "",
+    frames: int = 32,
+    choice: Literal["even", "first"] = "even",
     weights: str | None = None,
     draws: int = 1000,
     seed: int = 0,
@@ -32,6 +34,8 @@ def robustness(
         perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; all if none
         levels: some of 1 to 5; by default all
         root: where the data is, for names without a place
+        frames: of each film at most so many are scored; 0 for all
+        choice: even spreads the frames over the film, first takes the first ones
         weights: where the backbone's weights are now, if they moved
         draws: bootstrap draws of the intervals
         seed: of the draws
@@ -46,7 +50,7 @@ def robustness(
     from corit.report.robustness import table, write
 
     chosen = [(n, k) for n in perturbations or PERTURBATIONS for k in levels or LEVELS]
-    rows, named = labelled(data, root), assess.named(detector, weights, device)
+    rows, named = labelled(data, root, frames=frames or None, choice=choice), assess.named(detector, weights, device)
     effort = assess.Effort(batch, workers, progress_bar)
     found = assess.perturbed(named, rows, chosen, out, draws=draws, seed=seed, effort=effort)
     write(out, found, assess.about(named, rows), draws)

@@ -1,4 +1,4 @@
-"""Plain folders of pictures -> Sample rows."""
+"""Plain folders of pictures and films -> Sample rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from corit.data.frames import FILMS, WHOLE, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, UnreadableError
@@ -79,7 +80,7 @@ def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Folders of real and of fake pictures, with sub-folders.
+    """Folders of real and of fake pictures, with sub-folders; a film is one row, whose frame is WHOLE.
 
     A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
     side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
@@ -112,9 +113,10 @@ class FolderSource:
     def _rows(self, root: str, label: int, name: str, side: str) -> Iterator[Sample]:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
-        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root)]
+        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root, SUFFIXES | FILMS)]
         if not paths:
-            raise DataError(f"expected pictures in {root}, but it has no file with {', '.join(sorted(SUFFIXES))}")
+            known = ", ".join(sorted(SUFFIXES | FILMS))
+            raise DataError(f"expected pictures or films in {root}, but it has no file with {known}")
         presplit = presplit_names(paths)
         bare = name.removeprefix(f"{side}/")
         kind = "" if label == 0 else bare
@@ -123,10 +125,13 @@ class FolderSource:
             split = side or presplit.get(rel.parts[0], "")
             where = str(Path(root) / rel)
             group = f"{side}/{group}" if side else group
-            yield Sample(f"{name}/{rel.as_posix()}", where, label, split, kind, bare, group)  # type: ignore[arg-type]
+            named = f"{name}/{rel.as_posix()}"
+            video, frame = (named, WHOLE) if rel.suffix.lower() in FILMS else ("", 0)
+            yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture. Raises InputError's kinds."""
+        require_picture(sample)
         return read(sample.path, self.aligned, self.landmarks)
 
 

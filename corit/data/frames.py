@@ -211,10 +211,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     Raises UnsupportedError for a video file, UnreadableError for a frame that is missing or damaged, and for one
     without landmarks in a set that has them, since nobody could tell where its face is.
     """
-    if PurePath(sample.path).suffix.lower() in FILMS:
-        raise UnsupportedError(
-            f"expected an extracted frame, but {sample.path} is a video; extract its faces with `corit data prepare`"
-        )
+    require_picture(sample)
     picture = read_picture(sample.path)
     landmarks = beside(sample.path, "landmarks", ".npy")
     if landmarks is None or not os.path.isdir(_top(landmarks, "landmarks")):
@@ -224,6 +221,15 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     except DataError as err:
         raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
     return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
+
+
+def require_picture(sample: Sample) -> None:
+    """Raise UnsupportedError for a row that is a whole film: see `corit.data.filmed`, which makes frames of it."""
+    if PurePath(sample.path).suffix.lower() in FILMS:
+        raise UnsupportedError(
+            f"expected a picture or an extracted frame, but {sample.path} is a video; extract its faces with "
+            "`corit data prepare`"
+        )
 
 
 def _top(path: str, kind: str) -> str:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from corit.data.folders import read
-from corit.data.frames import ALL, read_frame
+from corit.data.frames import ALL, FILMS, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.missing import examples
 from corit.data.sample import Sample
@@ -31,7 +31,8 @@ class Index:
 
     label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
     the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
-    the video, else the path without its suffix, and a fake's manipulation "fake". Landmarks beside a preprocessed frame
+    the video, else the path without its suffix, and a fake's manipulation "fake". A film without a frame is one row,
+    whose frame is WHOLE, and a video of its own. Landmarks beside a preprocessed frame
     are read with it. Raises DataError for a file of another form; files that are missing are found out when they are
     read, or by `corit data check`.
     """
@@ -58,22 +59,25 @@ class Index:
         root = self.root or os.path.dirname(self.file)
         count = len(paths)
         labels = self._coded("label", columns, LABELS, count)
+        ids = columns.get("id", paths)
+        films = [os.path.splitext(p)[1].lower() in FILMS for p in paths]
         videos = columns.get("video", [""] * count)
         bare = os.path.splitext(os.path.basename(self.file))[0]
         groups = columns.get("group") or [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
         kinds = columns.get("manipulation") or ["fake" if label else "" for label in labels]
+        named = [v or (i if film else "") for v, i, film in zip(videos, ids, films, strict=True)]
         return tuple(
             map(
                 Sample,
-                columns.get("id", paths),
+                ids,
                 [os.path.join(root, p) for p in paths],
                 labels,
                 self._coded("split", columns, SPLITS, count),
                 kinds,
                 columns.get("dataset") or [bare] * count,
                 groups,
-                videos,
-                self._numbers(columns, count),
+                named,
+                self._numbers(columns, films),
             )
         )
 
@@ -86,15 +90,16 @@ class Index:
             raise DataError(f"expected {name}s {allowed} or nothing in {self.file}, got {examples(wrong)}")
         return [codes[t] for t in texts]
 
-    def _numbers(self, columns: dict[str, list[str]], count: int) -> list[int]:
-        texts = columns.get("frame")
+    def _numbers(self, columns: dict[str, list[str]], films: list[bool]) -> list[int]:
+        texts = columns.get("frame") or [""] * len(films)
         try:
-            return [int(t or 0) for t in texts] if texts else [0] * count
+            return [int(t) if t else WHOLE if film else 0 for t, film in zip(texts, films, strict=True)]
         except ValueError as err:
             raise DataError(f"expected whole numbers as frames in {self.file}: {err}") from err
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture, with its landmarks where they are known. Raises InputError's kinds."""
+        require_picture(sample)
         if self.aligned or self.landmarks:
             return read(sample.path, self.aligned, self.landmarks)
         return read_frame(sample, ALL)

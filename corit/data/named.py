@@ -75,22 +75,27 @@ def source(spec: str, table: Mapping[str, Named], root: str = "", missed: Missed
     missed: called with the paths of files that a data set lacks, which then is listed without them. Raises DataError
     for a name or option that there is not, and for values that cannot be read.
     """
+    name, values = read(spec, table)
+    named = table[name]
+    if root:
+        values.setdefault(named.place, root)
+    lost = [r for r in named.required if r not in values]
+    if lost:
+        raise DataError(f"expected {' and '.join(lost)} of {name}, got {spec!r}; write {usage(name, named)}")
+    if missed and "partial" in named.options:
+        values["missed"] = missed
+    return _build(named, values)
+
+
+def read(spec: str, table: Mapping[str, Named]) -> tuple[str, dict[str, Any]]:
+    """The name and the options of such a text, without building anything. Raises DataError as `source` does."""
     name, _, rest = spec.partition(":")
     if name not in table:
         raise DataError(
             f"no data set {name!r} in {spec!r}; expected NAME:PLACE,option=value with one of {', '.join(table)}"
         )
-    named = table[name]
-    given = _parse(rest, named, name)
-    if root:
-        given.setdefault(named.place, [root])
-    lost = [r for r in named.required if r not in given]
-    if lost:
-        raise DataError(f"expected {' and '.join(lost)} of {name}, got {spec!r}; write {usage(name, named)}")
-    values = {key: _value(key, texts, named.options[key]) for key, texts in given.items()}
-    if missed and "partial" in named.options:
-        values["missed"] = missed
-    return _build(named, values)
+    options = table[name].options
+    return name, {key: _value(key, texts, options[key]) for key, texts in _parse(rest, table[name], name).items()}
 
 
 def usage(name: str, named: Named) -> str:

@@ -1,12 +1,16 @@
-"""What a picture file says of itself before it is decoded: size, kind, and how hard a JPEG was compressed."""
+"""What a picture or film says of itself before it is decoded: size, kind, and how hard a JPEG was compressed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from corit.errors import InputError
+from corit.images.video import Film, is_film
 
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
 LUMA = np.array(
@@ -18,7 +22,7 @@ LUMA = np.array(
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels, kind such as "jpeg" or "png", and a JPEG's quality of 1 to 100, else 0."""
+    """Width and height in pixels, kind such as "jpeg", "png" or "mp4", and a JPEG's quality of 1 to 100, else 0."""
 
     width: int
     height: int
@@ -27,7 +31,24 @@ class Header:
 
 
 def read_header(path: str) -> Header | None:
-    """The header of a file; None where there is no file, or none that is a picture."""
+    """The header of a file; None where there is no file, or none that is a picture or film.
+
+    A film's kind is its suffix.
+    """
+    return _picture(path) or _film(path)
+
+
+def _film(path: str) -> Header | None:
+    if not is_film(path):
+        return None
+    try:
+        width, height = Film(path).size
+    except InputError:
+        return None
+    return Header(width, height, PurePath(path).suffix[1:].lower())
+
+
+def _picture(path: str) -> Header | None:
     try:
         with Image.open(path) as image:
             tables = getattr(image, "quantization", None)

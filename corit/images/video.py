@@ -73,6 +73,7 @@ class Film:
         self.ending: Ending | None = None
         _require_container(self.path, self.name)
         self._seconds = 0.0  # of the frame that was decoded last
+        self._at = 0  # the index of the next frame
         self._capture = self._open()
         self.fps = _positive(self._capture.get(cv2.CAP_PROP_FPS))
         self.count = int(_positive(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -104,7 +105,7 @@ class Film:
         """
         choose(1, wanted, choice)
         if wanted is None or choice == "even":
-            self.count = self._survey()
+            self.survey()
             targets: Sequence[int] | None = None if wanted is None else choose(self.count, wanted, choice)
         else:
             targets = range(wanted)
@@ -122,24 +123,44 @@ class Film:
             targets = targets[: self.count]
         self.ending = self._ending(decoded, had, targets)
 
-    def _survey(self) -> int:
-        """Read all packets, one a frame, without decoding them: how many frames the whole video has."""
+    def frame(self, index: int) -> Frame | None:
+        """The frame of an index, from the last one that was had onward; None where it cannot be decoded.
+
+        What lies between is decoded in passing, so that frames asked for in ascending order cost one pass together.
+        Raises ValueError for an index that lies behind.
+        """
+        if index < self._at:
+            raise ValueError(f"frame {index} lies behind the next one, {self._at}; open the film again")
+        while self._at <= index:
+            if not self._grab():
+                return None
+        return self._retrieve(index)
+
+    def survey(self) -> int:
+        """Read all packets, one a frame, without decoding them: how many frames the whole video has, now `count`."""
         packets = self._open(cv2.CAP_PROP_FORMAT, -1)
         held, last = 0, 0.0
         while packets.grab():
             held, last = held + 1, max(last, packets.get(cv2.CAP_PROP_POS_MSEC) / 1000)
         packets.release()
-        return frames_of(self.count, self.fps, held, last)
+        self.count = frames_of(self.count, self.fps, held, last)
+        return self.count
 
     def _decode(self, targets: Sequence[int] | None) -> Iterator[Frame | None]:
         """Each frame up to the last chosen one or the end; None where it is not chosen or is damaged."""
         chosen = set(targets) if isinstance(targets, list) else targets
         end = targets[-1] if targets else math.inf
-        index = 0
-        while index <= end and self._capture.grab():
-            self._seconds = self._time(index)
+        while self._at <= end and self._grab():
+            index = self._at - 1
             yield self._retrieve(index) if chosen is None or index in chosen else None
-            index += 1
+
+    def _grab(self) -> bool:
+        """Go to the next frame, if there is one."""
+        if not self._capture.grab():
+            return False
+        self._seconds = self._time(self._at)
+        self._at += 1
+        return True
 
     def _time(self, index: int) -> float:
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

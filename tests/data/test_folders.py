@@ -74,7 +74,7 @@ def test_folders_that_are_split_stay_split(tmp_path):
 def test_absent_and_empty_folders_are_refused_in_words(tmp_path):
     with pytest.raises(DataError, match="real pictures at .*absent; there is none"):
         _ = FolderSource((str(tmp_path / "absent"),)).samples
-    with pytest.raises(DataError, match="expected pictures in"):
+    with pytest.raises(DataError, match="expected pictures or films in"):
         _ = FolderSource((str(tmp_path),)).samples
 
 

@@ -1,0 +1,97 @@
+"""Films among a source's rows -> a row for each chosen frame, decoded in one pass while the rows are read in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+from corit.data.frames import FILMS, WHOLE
+from corit.data.sample import Sample, Source
+from corit.errors import InputError, UnreadableError
+from corit.images.choice import Choice, choose
+from corit.images.media import Picture
+from corit.images.video import Film
+
+FRAMES = 32  # of each film, as DeepfakeBench's preprocessing takes
+
+
+class Projector:
+    """One film at a time, played onward: frames asked for in ascending order are decoded in one pass.
+
+    Nothing of it goes along to other processes: there it begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._film: Film | None = None
+        self._next = 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Projector, ()
+
+    def __call__(self, path: str, index: int) -> Picture:
+        """A frame of a film. Raises InputError's kinds, UnreadableError for a frame that cannot be decoded."""
+        if self._film is None or self._film.path != path or index < self._next:
+            self._film = None  # closed before another one is opened
+            self._film = Film(path)
+        self._next = index + 1
+        frame = self._film.frame(index)
+        if frame is None:
+            raise UnreadableError(
+                f"frame {index} of {self._film.name} cannot be decoded: the film is cut off or damaged there"
+            )
+        return Picture(frame.pixels)
+
+
+@dataclass(frozen=True)
+class Filmed:
+    """Another source whose films (rows with the frame WHOLE) are replaced by their chosen frames.
+
+    frames: at most so many of each film, None for all; choice: which, by index; see `corit.images.choice`. A frame's id
+    is the film's and `#` with its index, its video the film. Listing reads each film once without decoding it. A film
+    that cannot be opened keeps its one row, so that whoever reads it learns why. Raises DataError for a choice that
+    there is not.
+    """
+
+    source: Source
+    frames: int | None = FRAMES
+    choice: Choice = "even"
+    _play: Projector = field(default_factory=Projector, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        choose(1, self.frames, self.choice)
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows in the source's order, those of a film's frames in the place of the film."""
+        return tuple(row for s in self.source.samples for row in self._rows(s))
+
+    def _rows(self, sample: Sample) -> Iterator[Sample]:
+        count = _count(sample.path) if is_film(sample) else 0
+        if not count:
+            yield sample
+            return
+        video = sample.video or sample.id
+        for i in choose(count, self.frames, self.choice):
+            yield replace(sample, id=f"{sample.id}#{i:06d}", video=video, frame=i)
+
+    def load(self, sample: Sample) -> Picture:
+        """The picture of one row. Raises InputError's kinds."""
+        if PurePath(sample.path).suffix.lower() not in FILMS:
+            return self.source.load(sample)
+        return self._play(sample.path, max(0, sample.frame))
+
+
+def is_film(sample: Sample) -> bool:
+    """Whether a row is a whole film."""
+    return sample.frame == WHOLE and PurePath(sample.path).suffix.lower() in FILMS
+
+
+def _count(path: str) -> int:
+    """The frames of a film, 0 where it cannot be opened or has none."""
+    try:
+        return Film(path).survey()
+    except InputError:
+        return 0

@@ -1,0 +1,121 @@
+"""Films as rows of frames: which, in one pass, as the decoder itself gives them; and films that cannot be read."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from images import films
+from PIL import Image
+
+from corit.data.filmed import Filmed, Projector
+from corit.data.folders import classes
+from corit.data.frames import WHOLE
+from corit.data.index import index
+from corit.errors import DataError, UnreadableError, UnsupportedError
+from corit.images import video
+from corit.images.video import Film, read_video
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A real film and a real picture, a fake film in a sub-folder, and a file that only is called a film."""
+    for name in ("real", "fake/swap"):
+        (tmp_path / name).mkdir(parents=True)
+    films.write(tmp_path / "real" / "a.avi", frames=12)
+    Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(tmp_path / "real" / "b.png")
+    films.write(tmp_path / "fake" / "swap" / "a.mp4", frames=5)
+    (tmp_path / "fake" / "notes.MOV").write_text("no film")
+    return tmp_path
+
+
+def test_a_film_is_one_row_until_its_frames_are_chosen(mine):
+    source = classes(str(mine))
+    rows = {s.id: s for s in source.samples}
+    assert {i: (s.frame, s.video) for i, s in rows.items()} == {
+        "real/a.avi": (WHOLE, "real/a.avi"),
+        "real/b.png": (0, ""),
+        "fake/swap/a.mp4": (WHOLE, "fake/swap/a.mp4"),
+        "fake/notes.MOV": (WHOLE, "fake/notes.MOV"),
+    }
+    assert rows["fake/swap/a.mp4"].group == rows["real/a.avi"].group == "a"
+    with pytest.raises(UnsupportedError, match="corit data prepare"):
+        source.load(rows["real/a.avi"])
+
+
+@pytest.mark.parametrize(("choice", "indices"), [("even", [0, 3, 7, 11]), ("first", [0, 1, 2, 3])])
+def test_the_chosen_frames_of_each_film_are_rows_in_its_place(mine, choice, indices):
+    rows = Filmed(classes(str(mine)), 4, choice).samples
+    assert [s.id for s in rows if s.id.startswith("real/a")] == [f"real/a.avi#{i:06d}" for i in indices]
+    assert [s.frame for s in rows if s.video == "real/a.avi"] == indices
+    assert {(s.group, s.label) for s in rows if s.video == "fake/swap/a.mp4"} == {("a", 1)}
+    assert [s.id for s in rows if not s.video] == ["real/b.png"]
+    every = Filmed(classes(str(mine)), None).samples
+    assert [sum(s.video == v for s in every) for v in ("real/a.avi", "fake/swap/a.mp4", "fake/notes.MOV")] == [12, 5, 1]
+
+
+def test_frames_are_the_decoders_own_and_cost_one_pass(mine, monkeypatch):
+    opened = []
+
+    class Counted(Film):
+        def __init__(self, path):
+            opened.append(str(path))
+            super().__init__(path)
+
+    source = Filmed(classes(str(mine)), 4)
+    rows = [s for s in source.samples if s.video == "real/a.avi"]
+    monkeypatch.setattr("corit.data.filmed.Film", Counted)
+    found = [source.load(s).pixels for s in rows]
+    assert opened == [rows[0].path]
+    expected = read_video(rows[0].path, 4)
+    assert [f.index for f in expected.frames] == [s.frame for s in rows]
+    for a, b in zip(found, expected.frames, strict=True):
+        np.testing.assert_array_equal(a, b.pixels)
+    np.testing.assert_array_equal(source.load(rows[1]).pixels, found[1])  # an earlier frame opens the film again
+    assert len(opened) == 2
+    assert isinstance(pickle.loads(pickle.dumps(source))._play, Projector)  # as a process that prepares gets it
+
+
+def test_what_cannot_be_read_is_an_error_of_its_rows(mine):
+    source = Filmed(classes(str(mine)))
+    (notes,) = (s for s in source.samples if s.id == "fake/notes.MOV")
+    with pytest.raises(UnsupportedError, match="whatever its name says"):
+        source.load(notes)
+    cut = films.cut(films.write(mine / "whole.avi", frames=20), mine / "real" / "cut.avi", 0.85)
+    rows = [s for s in Filmed(classes(str(mine)), None).samples if s.path == str(cut)]
+    assert len(rows) == 20  # what the file announces
+    held = len(read_video(cut).frames)
+    assert 5 < held < 20
+    got = [source.load(s).pixels.mean() for s in rows[:held]]
+    np.testing.assert_allclose(got, [films.grey(k) for k in range(held)], atol=4)
+    for s in rows[held:]:
+        with pytest.raises(UnreadableError, match=rf"frame {s.frame} of cut.avi cannot be decoded"):
+            source.load(s)
+    empty = mine / "real" / "empty.mp4"
+    empty.touch()
+    (row,) = (s for s in Filmed(classes(str(mine))).samples if s.path == str(empty))
+    with pytest.raises(UnreadableError, match="is empty"):
+        source.load(row)
+
+
+def test_a_csv_file_may_list_films_and_frames_of_them(mine):
+    (mine / "rows.csv").write_text("path,label,frame\nreal/a.avi,real,\nfake/swap/a.mp4,fake,2\nreal/b.png,real,\n")
+    source = Filmed(index(str(mine / "rows.csv")), 3)
+    assert [(s.id, s.video, s.frame) for s in source.samples] == [
+        *((f"real/a.avi#{i:06d}", "real/a.avi", i) for i in (0, 5, 11)),
+        ("fake/swap/a.mp4", "fake/swap/a.mp4", 2),
+        ("real/b.png", "", 0),
+    ]
+    assert int(source.load(source.samples[3]).pixels.mean()) == pytest.approx(films.grey(2), abs=4)
+    assert int(source.load(source.samples[4]).pixels[0, 0, 0]) == 7
+
+
+def test_a_film_goes_onward_only(mine):
+    film = video.Film(mine / "real" / "a.avi")
+    assert film.frame(3).index == 3
+    with pytest.raises(ValueError, match="frame 3 lies behind"):
+        film.frame(3)
+    assert film.frame(12) is None  # there are 12, counted from 0
+    with pytest.raises(DataError, match="at least one frame"):
+        Filmed(classes(str(mine)), 0)
