@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from benchmarks.atlas import atlas
+from benchmarks.everything import everything
 from benchmarks.fit import fit_cost
 from benchmarks.forward import forward_ratio
 from benchmarks.heads import heads_speedup
@@ -20,6 +21,7 @@ from benchmarks.index import index_cost
 from benchmarks.memory import memory_growth
 from benchmarks.observe import observe_ratio
 from benchmarks.path import path_ratio, views_per_second
+from benchmarks.rehearsal import rehearsal
 
 Numbers = Mapping[str, float]
 RESULTS = Path(__file__).parent / "results.json"
@@ -33,6 +35,8 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "observe": observe_ratio,
     "atlas": atlas,
     "index": index_cost,
+    "rehearsal": rehearsal,
+    "paper": everything,
 }
 
 

@@ -118,3 +118,23 @@ def test_a_generated_index_is_listed_checked_and_sampled(benchmarks):
     found = benchmarks("index").index_cost(700)
     assert set(found) == {"index_load_seconds", "index_check_seconds", "index_sample_seconds", "index_peak_gb"}
     assert min(found.values()) > 0
+
+
+def test_the_rehearsal_goes_from_folders_of_data_sets_to_tables(benchmarks):
+    found = benchmarks("rehearsal").rehearsal("miniature", ["table2"])
+    # four recipes; of FaceForensics++ three splits, of three more data sets the test split, two labels each
+    assert found["rehearsal_pictures"] == 4 * (3 + 3) * 2
+    assert found["rehearsal_seconds"] > 0
+    assert 0.05 < found["rehearsal_peak_gb"] < 4
+
+
+@pytest.mark.slow
+def test_table_ii_is_made_at_full_size(benchmarks):
+    found = benchmarks("rehearsal").rehearsal("clip-vit-l14", ["table2"])
+    assert found["rehearsal_peak_gb"] < 5
+
+
+def test_everything_is_made_again_from_features(benchmarks):
+    small = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
+    found = benchmarks("everything").everything(["table1", "figure4"], *small)
+    assert set(found) == {"paper_seconds", "paper_peak_gb", "paper_again_seconds"}
