@@ -413,6 +413,7 @@ app.command(
     name="robustness",
     help="Measure detectors on perturbed pictures, level by level.",
 )
+app.command("corit.commands.protocol:app", name="protocol", help="List the protocols, and measure detectors under one.")
 app.command("corit.commands.paper:paper", name="paper", help="Make the paper's tables and figures, one or all.")
 app.command(
     "corit.commands.diagnose:diagnose",

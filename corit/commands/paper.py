@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -13,6 +13,7 @@ from corit.errors import DataError
 
 if TYPE_CHECKING:
     from corit.paper.artefact import Artefact
+    from corit.paper.lab import Lab
     from corit.paper.stage import Stage
 
 FAILED = 1
@@ -57,22 +58,28 @@ def paper(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit.features.extract import progress_bar
-    from corit.paper.lab import Lab
     from corit.paper.run import make
 
-    if world is not None and root is not None:
-        raise DataError("expected --world miniature or --root DIR, got both")
-    stage = _stage(root, people, pictures, max)
-    name = backbone or ("miniature" if root is None else "clip-vit-l14")
     if "list" in what:
-        print(_listed(stage, name))
+        print(_listed(_stage(world, root, people, pictures, max), backbone or default_backbone(root)))
         return 0
     chosen = _chosen(what)
-    size = batch or (32 if name == "miniature" else 8)
-    options = {"backbone": name, "weights": weights, "seeds": range(seeds), "draws": draws, "batch": size}
-    options["unifd_head"] = unifd_head
-    lab = Lab(stage, out, **options, workers=workers, device=device, bars=progress_bar)  # type: ignore[arg-type]
+    lab = laboratory(
+        out,
+        world=world,
+        root=root,
+        people=people,
+        pictures=pictures,
+        most=max,
+        backbone=backbone,
+        weights=weights,
+        seeds=seeds,
+        draws=draws,
+        unifd_head=unifd_head,
+        batch=batch,
+        workers=workers,
+        device=device,
+    )
     found = make(chosen, lab, out, again=again or "all" not in what)
     for record in found:
         print(f"{record.name}: {record.title}\n{record.text}" if record.text else f"{record.name}: {record.title}")
@@ -84,9 +91,44 @@ def paper(
     return FAILED if failed else 0
 
 
-def _stage(root: Path | None, people: int, pictures: int, most: int) -> Stage:
+def laboratory(
+    out: Path,
+    *,
+    world: str | None = None,
+    root: Path | None = None,
+    people: int = 40,
+    pictures: int = 3,
+    most: int = 0,
+    backbone: str = "",
+    seeds: int = 5,
+    batch: int = 0,
+    **options: Any,
+) -> Lab:
+    """The place where the miniature or the real data sets are measured, as a command's words ask for it.
+
+    Raises DataError for a world and a root together, for no seed, and as `corit.paper.stage`.
+    """
+    from corit.features.extract import progress_bar
+    from corit.paper.lab import Lab
+
+    if seeds < 1:
+        raise DataError(f"expected at least one head seed, got {seeds}")
+    name = backbone or default_backbone(root)
+    size = batch or (32 if name == "miniature" else 8)
+    stage = _stage(world, root, people, pictures, most)
+    return Lab(stage, out, backbone=name, seeds=range(seeds), batch=size, bars=progress_bar, **options)
+
+
+def default_backbone(root: Path | None) -> str:
+    """The miniature's own in the miniature, and the paper's on real data."""
+    return "miniature" if root is None else "clip-vit-l14"
+
+
+def _stage(world: str | None, root: Path | None, people: int, pictures: int, most: int) -> Stage:
     from corit.paper import stage
 
+    if world is not None and root is not None:
+        raise DataError("expected --world miniature or --root DIR, got both")
     if root is not None:
         return stage.root(str(root), most=most)
     return stage.miniature(stage.Size.of(people, pictures))

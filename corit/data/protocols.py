@@ -165,6 +165,7 @@ def _inside(data: str, name: str, table: str) -> Protocol:
 
 
 FACEFORENSICS = _inside("faceforensics", "faceforensics", "")
+COMBINED = "faceforensics-combined"  # as DeepfakeBench tests FaceForensics++: all four manipulations in one set
 MINIATURE = _inside("miniature", "miniature", "")
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -177,6 +178,7 @@ PROTOCOLS: dict[str, Protocol] = {
         UNIVERSAL,
         UNIVERSAL.replace(name="universal-max1000", sampling="unifd-max1000"),
         FACEFORENSICS,
+        FACEFORENSICS.replace(name=COMBINED, test=(Selection("faceforensics", "test", FOUR, name="FF++"),)),
         *(p.replace(table="VI") for p in leave_one_out(FACEFORENSICS, FOUR)),
         MINIATURE,
         *leave_one_out(MINIATURE, MINIATURE_KINDS),

@@ -161,7 +161,7 @@ class Lab:
         medians over head seeds, with bootstrap intervals over videos; heads of one recipe on the same rows are trained
         once. Raises as `benchmark`.
         """
-        found = self._benchmark(protocol, variant, layers, learn, name)
+        found = self.benchmark(protocol, variant, layers, learn, name)
         values = {r.data: r for r in found.results if r.metric == metric}
         return Measured(
             {t: Estimate(r.value, r.low, r.high) for t, r in values.items()},
@@ -171,28 +171,30 @@ class Lab:
 
     def scored(self, protocol: Protocol, variant: Variant) -> Mapping[str, Scored]:
         """The scores behind `measure`, by test set."""
-        return self._benchmark(protocol, variant).scored
+        return self.benchmark(protocol, variant).scored
 
     def score(self, protocol: Protocol, variant: Variant, stores: Mapping[str, FeatureStore]) -> Mapping[str, Scored]:
         """Scores of other stores' rows by the heads that a protocol trains; see `measure`."""
-        made = self._remembered((variant, (), "", protocol.train, protocol.select), None)
+        made = self._remembered(protocol, (variant, (), ""), None)
         return benchmark(protocol, stores, made, seeds=self.seeds, draws=2).scored
 
-    def _benchmark(
+    def benchmark(
         self,
         protocol: Protocol,
         variant: Variant,
         layers: tuple[int, ...] = (),
         learn: Learner | None = None,
         name: str = "",
+        oracle: bool = False,
     ) -> Benchmark:
-        key = (protocol.name, protocol.test, variant, layers, name)
+        """Everything behind `measure`; oracle: see `corit.evaluate.benchmark.benchmark`."""
+        key = (protocol, variant, layers, name, oracle)
         if key not in self._measured:
             stores = self.stores(protocol, variant, levels=bool(layers))
-            made = self._remembered((variant, layers, name, protocol.train, protocol.select), learn)
-            self._measured[key] = benchmark(
-                protocol, stores, made, detector=name or variant.name, seeds=self.seeds, layers=layers, draws=self.draws
-            )
+            made = self._remembered(protocol, (variant, layers, name), learn)
+            called = name or variant.name
+            options = {"detector": called, "seeds": self.seeds, "layers": layers, "draws": self.draws, "oracle": oracle}
+            self._measured[key] = benchmark(protocol, stores, made, **options)  # type: ignore[arg-type]
         return self._measured[key]
 
     def learner(self) -> Learner:
@@ -203,10 +205,13 @@ class Lab:
 
         return learn
 
-    def _remembered(self, key: Any, learn: Learner | None) -> Learner:
+    def _remembered(self, protocol: Protocol, what: tuple[Any, ...], learn: Learner | None) -> Learner:
+        """A learner that trains once on the rows that a protocol trains on and selects by."""
         made = learn or self.learner()
+        rows = tuple(getattr(protocol, f) for f in ("train", "select", "frames", "choice", "transform", "sampling"))
 
         def remembered(train: Part, select: Part, seeds: Sequence[int]) -> Sequence[Scorer]:
+            key = (rows, *what, tuple(select.column("id").tolist()))  # other rows choose another epoch
             if key not in self._scorers:
                 self._scorers[key] = made(train, select, seeds)
             return self._scorers[key]

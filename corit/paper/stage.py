@@ -114,14 +114,15 @@ def _listed(name: str, folder: str, most: int) -> Callable[[], Source]:
 
 
 def _real() -> dict[str, Protocol]:
-    names = ["cross-dataset", "cross-dataset-video", "df40", "components", "universal", "faceforensics"]
+    names = ["cross-dataset", "cross-dataset-video", "df40", "components", "universal", "universal-max1000"]
+    names += ["faceforensics", protocols.COMBINED]
     names += [f"faceforensics-without-{k}" for k in FORGERIES]
     return {n: _titled(protocols.protocol(n)) for n in names}
 
 
 def _titled(of: Protocol) -> Protocol:
     """The 19 subsets under the paper's titles."""
-    if of.name != "universal":
+    if not of.name.startswith("universal"):
         return of
     titles = printed(4).columns
     return of.replace(test=tuple(replace(s, name=t) for s, t in zip(of.test, titles, strict=True)))
@@ -176,7 +177,8 @@ def _standing() -> dict[str, Protocol]:
         test = tuple(named[s.title] for s in base.test)
         found[name] = base.replace(train=parts["train"], select=parts["val"], test=test)
     inside = protocols.protocol("miniature").replace(name="faceforensics")
-    found |= {p.name: p for p in (inside, *protocols.leave_one_out(inside, FORGERIES))}
+    together = inside.replace(name=protocols.COMBINED, test=(Selection(WORLD, "test", FORGERIES, name="FF++"),))
+    found |= {p.name: p for p in (inside, together, *protocols.leave_one_out(inside, FORGERIES))}
     titles = printed(4).columns
     found["universal"] = protocols.protocol("universal").replace(
         train=(Selection(MAKERS, "train"),),
@@ -187,6 +189,7 @@ def _standing() -> dict[str, Protocol]:
 
 
 def _shown() -> dict[str, str]:
+    own = {k: f"the world's own forgery {k}, a mimic of FaceForensics++'s" for k in FORGERIES}
     faces = {t: f"{'+'.join(kinds) or 'all four forgeries'} {NAMES[d]}" for t, (d, kinds) in STAND_INS.items()}
     makers = dict.fromkeys(printed(4).columns, "a maker of whole pictures by smoothing and periodic traces")
-    return faces | makers
+    return own | faces | makers
