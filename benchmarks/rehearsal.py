@@ -18,8 +18,8 @@ PEOPLE = 6
 def rehearsal(backbone: str = "clip-vit-l14", tables: Sequence[str] = TABLES) -> dict[str, float]:
     """`rehearsal_seconds`, `rehearsal_peak_gb` and `rehearsal_pictures`, in a fresh process.
 
-    One row of each data set, split and label of a tiny tree in the layout of the real ones, one head seed. Drawing the
-    tree is not counted.
+    One row of each data set, split, label and manipulation of a tiny tree in the layout of the real ones, one head
+    seed. Drawing the tree is not counted.
     """
     with tempfile.TemporaryDirectory(prefix="corit-rehearsal-") as folder:
         tree(Path(folder) / "sets")

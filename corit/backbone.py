@@ -190,6 +190,18 @@ def _hub_error(name: str, timm_name: str, err: Exception) -> WeightsError:
     )
 
 
+WEIGHT_FILES = ("model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin", "open_clip_pytorch_model.bin")
+
+
+def fetched(timm_name: str) -> bool:
+    """Whether the hub's weights of a timm model lie in the hub's cache on this machine; nothing is asked of the hub."""
+    import timm
+    from huggingface_hub import try_to_load_from_cache
+
+    repo = getattr(timm.get_pretrained_cfg(timm_name), "hf_hub_id", None)
+    return repo is not None and any(isinstance(try_to_load_from_cache(repo, f), str) for f in WEIGHT_FILES)
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors by name of a .safetensors, .bin, .pt or .pth file; nothing is unpickled but tensors.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 
 def _timm(name: str, timm_name: str, licence: str, side: int | None = None, projection: int = 0):  # type: ignore[no-untyped-def]
+    TIMM[name] = timm_name
+
     def build(weights: str) -> Backbone:
         from corit.backbone import create
 
@@ -36,6 +39,7 @@ def _miniature(weights: str) -> Backbone:
     return wrap(model, "miniature", source, encoder.MEAN, encoder.STD, encoder.LICENCE)
 
 
+TIMM: dict[str, str] = {}  # what timm calls a backbone
 # OpenAI published CLIP's weights with its MIT-licensed code; the others are as their cards on the hub say.
 BACKBONES: dict[str, Callable[[str], Backbone]] = {
     "clip-vit-l14": _timm("clip-vit-l14", "vit_large_patch14_clip_quickgelu_224.openai", "MIT", projection=768),
@@ -73,6 +77,21 @@ def backbone(name: str, weights: str = "") -> Backbone:
     if name not in BACKBONES:
         raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:<name>")
     return BACKBONES[name](weights)
+
+
+def lacking(name: str, weights: str = "") -> str:
+    """What has to be fetched before a backbone can be built here, in words; empty for nothing.
+
+    weights: as for `backbone`. Raises WeightsError for a file that is not there.
+    """
+    weights = weights or default_weights(name)
+    if weights != "hub":
+        if weights != "packaged" and not weights.startswith("random:") and not os.path.isfile(weights):
+            raise WeightsError(f"expected a weights file of {name} at {weights}, but there is none; check the path")
+        return ""
+    from corit.backbone import fetched
+
+    return "" if fetched(TIMM.get(name, name.removeprefix("timm:"))) else f"{name}'s weights"
 
 
 Takes = Mapping[str, Kind]

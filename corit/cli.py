@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 WRONG_USAGE, NOTHING_SCORED, INTERRUPTED = 2, 3, 130
 
-app = App(name="corit", version=__version__, help="Tell manipulated and AI-made pictures from real ones (CoRIT).")
+app = App(
+    name="corit",
+    version=__version__,
+    help="Tell manipulated and AI-made pictures from real ones (CoRIT).",
+    suppress_keyboard_interrupt=False,  # else the parser exits before `main` can say how to go on
+)
 
 Domain = Literal["face", "scene"]
 Format = Literal["table", "jsonl", "csv"]

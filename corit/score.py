@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
+from corit.data.stamp import stamp
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
@@ -39,7 +39,7 @@ def score(
     """
     samples = _unique(source.samples)
     kept = Journal(Path(journal), {"detector": detector.identity, "data": data, "note": note})
-    stamps = {s.id: _stamp(s.path) for s in samples}
+    stamps = {s.id: stamp(s.path) for s in samples}
     missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
@@ -58,15 +58,6 @@ def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
     if twice:
         raise DataError(f"expected ids that are unique within the data, got {examples(twice)} twice; rename them")
     return samples
-
-
-def _stamp(path: str) -> str:
-    """A file's path, size and time of change; of what is no file, such as drawn pictures, the path alone."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return path
-    return f"{path} {found.st_size} {found.st_mtime_ns}"
 
 
 def _scored(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,6 +27,7 @@ def paper(
     out: Path = Path("runs/paper"),
     backbone: str = "",
     weights: str = "",
+    other_weights: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     seeds: int = 5,
     people: int = 40,
     pictures: int = 3,
@@ -47,10 +48,11 @@ def paper(
         out: folder for index.html, index.json, table01.csv ... figure11.png, and the features
         backbone: a name that `corit backbones` lists; by default the miniature's, or clip-vit-l14 with --root
         weights: hub, packaged, random:SEED or a file
+        other_weights: those of Table 10's further backbones, NAME=FILE or NAME=random:SEED; by default from the hub
         seeds: heads that are trained for every value
         people: training and test identities of the miniature
         pictures: pictures of each of them
-        max: with --root, at most so many rows of each data set, split and label, for a rehearsal; 0 for all
+        max: with --root, at most so many rows of each data set, split, label and manipulation; 0 for all
         draws: of the bootstrap behind the intervals
         again: make also what a run of the same settings left in the folder
         unifd_head: file of UniFD's published head, for tables 4 and 5 on CLIP ViT-L/14; fetched where none is given
@@ -61,7 +63,9 @@ def paper(
     from corit.paper.run import make
 
     if "list" in what:
-        print(_listed(_stage(world, root, people, pictures, max), backbone or default_backbone(root)))
+        _chosen([w for w in what if w != "list"])
+        known = {backbone or default_backbone(root): weights, **_named(other_weights)}
+        print(_listed(_stage(world, root, people, pictures, max), known))
         return 0
     chosen = _chosen(what)
     lab = laboratory(
@@ -73,6 +77,7 @@ def paper(
         most=max,
         backbone=backbone,
         weights=weights,
+        others=_named(other_weights),
         seeds=seeds,
         draws=draws,
         unifd_head=unifd_head,
@@ -106,13 +111,13 @@ def laboratory(
 ) -> Lab:
     """The place where the miniature or the real data sets are measured, as a command's words ask for it.
 
-    Raises DataError for a world and a root together, for no seed, and as `corit.paper.stage`.
+    Raises DataError for a world and a root together, for a file in the place of a folder, and as `Lab` and its stages.
     """
     from corit.features.extract import progress_bar
     from corit.paper.lab import Lab
 
-    if seeds < 1:
-        raise DataError(f"expected at least one head seed, got {seeds}")
+    if out.exists() and not out.is_dir():
+        raise DataError(f"expected a folder to write into, but {out} is a file; choose another --out")
     name = backbone or default_backbone(root)
     size = batch or (32 if name == "miniature" else 8)
     stage = _stage(world, root, people, pictures, most)
@@ -129,6 +134,8 @@ def _stage(world: str | None, root: Path | None, people: int, pictures: int, mos
 
     if world is not None and root is not None:
         raise DataError("expected --world miniature or --root DIR, got both")
+    if root is None and most:
+        raise DataError(f"expected --max with --root alone, got --max {most}; --people makes the miniature smaller")
     if root is not None:
         return stage.root(str(root), most=most)
     return stage.miniature(stage.Size.of(people, pictures))
@@ -137,15 +144,24 @@ def _stage(world: str | None, root: Path | None, people: int, pictures: int, mos
 def _chosen(what: Sequence[str]) -> list[Artefact]:
     from corit.paper.artefact import ARTEFACTS, artefact
 
-    return list(ARTEFACTS) if "all" in what else [artefact(w) for w in dict.fromkeys(what)]
+    named = dict.fromkeys(artefact(w) for w in what if w != "all")
+    return list(ARTEFACTS) if "all" in what else list(named)
 
 
-def _listed(stage: Stage, backbone: str) -> str:
+def _named(texts: Sequence[str] | None) -> dict[str, str]:
+    """NAME=PLACE of several backbones' weights. Raises DataError for a text of another form."""
+    wrong = [t for t in texts or () if not all(t.partition("="))]
+    if wrong:
+        raise DataError(f"expected NAME=FILE or NAME=random:SEED of a backbone's weights, got {', '.join(wrong)}")
+    return {name: place for name, _, place in (t.partition("=") for t in texts or ())}
+
+
+def _listed(stage: Stage, weights: Mapping[str, str]) -> str:
     """One line for each artefact: what it needs, whether it can run here, how long; then what is wrong with data."""
     from corit.paper.outlook import duration, outlooks
     from corit.report.text import printed
 
-    found, problems = outlooks(stage)
+    found, problems = outlooks(stage, weights)
     table = Table(box=None, pad_edge=False)
     for name in ("", "", "needs", "can run here", "from nothing"):
         table.add_column(name, overflow="fold")
@@ -155,7 +171,7 @@ def _listed(stage: Stage, backbone: str) -> str:
     if stage.kind == "miniature":
         return f"{printed(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
     said = (
-        f"Beside the data sets all need {backbone}'s weights. Times are of CLIP ViT-L/14 on two CPU cores and each "
-        "artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
+        "Films need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "
+        "cores and each artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
     )
     return "\n".join([printed(table), said, *(f"- {p}" for p in problems)])

@@ -79,7 +79,7 @@ def run(
         seeds: heads that are trained for every value
         people: training and test identities of the miniature
         pictures: pictures of each of them
-        max: with --root, at most so many rows of each data set, split and label; 0 for all
+        max: with --root, at most so many rows of each data set, split, label and manipulation; 0 for all
         draws: of the bootstrap behind the intervals
         unifd_head: file of UniFD's published head; fetched where none is given
         batch: pictures a forward pass; by default 32, and 8 for other backbones than the miniature's

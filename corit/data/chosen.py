@@ -19,8 +19,8 @@ class Chosen:
     """Another source's rows of some splits and manipulations, at most `most` of each class, in their order.
 
     splits, manipulations: which to keep, empty for all; reals have no manipulation and stay. most: of each data set,
-    split and label, drawn by a hash of the id and `key`, so that more of them hold the fewer ones; 0 for all. Raises
-    DataError when nothing is left, and for a split or manipulation that no row has.
+    split, label and manipulation, drawn by a hash of the id and `key`, so that more of them hold the fewer ones; 0 for
+    all. Raises DataError when nothing is left, and for a split or manipulation that no row has.
     """
 
     source: Source
@@ -55,12 +55,15 @@ class Chosen:
 
 
 def few(samples: Sequence[Sample], most: int, key: int = 0) -> tuple[Sample, ...]:
-    """At most so many samples of each data set, split and label, in their order. Raises DataError for less than one."""
+    """At most so many samples of each data set, split, label and manipulation, in their order.
+
+    Raises DataError for less than one.
+    """
     if most < 1:
         raise DataError(f"expected at least one sample of each class, got {most}")
-    classes: dict[tuple[str, str, int | None], list[int]] = defaultdict(list)
+    classes: dict[tuple[str, str, int | None, str], list[int]] = defaultdict(list)
     for i, s in enumerate(samples):
-        classes[s.dataset, s.split, s.label].append(i)
+        classes[s.dataset, s.split, s.label, s.manipulation].append(i)
     kept: list[int] = []
     for rows in classes.values():
         kept += rows if len(rows) <= most else sorted(rows, key=lambda i: seed("few", key, samples[i].id))[:most]

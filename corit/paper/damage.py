@@ -50,5 +50,5 @@ class Damaged:
 
 
 def original(key: str) -> str:
-    """The id of the undamaged row."""
-    return key.rpartition(MARK)[0] if MARK in key else key
+    """The id of the undamaged row, from that of a damaged one."""
+    return key.rpartition(MARK)[0]

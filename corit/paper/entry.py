@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from corit.data.protocols import Protocol
 from corit.errors import WeightsError
 from corit.evaluate.benchmark import Learner
-from corit.heads.published import unifd_head
+from corit.heads.published import WIDTH, unifd_head
 from corit.paper.artefact import Made
 from corit.paper.grid import Grid, Line
 from corit.paper.lab import Lab, Measured, Need, needs
@@ -44,8 +44,12 @@ def methods(lab: Lab) -> list[Entry]:
 
 def published(lab: Lab) -> tuple[list[Entry], tuple[str, ...]]:
     """UniFD with the head that its authors published, where the backbone fits it; and what is to be said of it."""
-    if lab.backbone().projection is None:
+    projection = lab.backbone().projection
+    if projection is None:
         return [], ()
+    if projection.out_features != WIDTH:
+        said = f"UniFD's published head reads {WIDTH} numbers, and this backbone projects to {projection.out_features}."
+        return [], (said,)
     try:
         head = lab.once("published", lambda: unifd_head(lab.unifd_head))
     except WeightsError as err:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +13,11 @@ from corit import catalog
 from corit.backbone import Backbone
 from corit.data.protocols import Protocol
 from corit.data.sample import Source
-from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner
+from corit.data.stamp import stamp
+from corit.errors import CoritError, DataError, InputError
+from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.evaluate.metrics import Estimate
-from corit.evaluate.parts import Part
+from corit.evaluate.parts import Part, part, require_disjoint
 from corit.features.extract import Bars, Target, opened
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
@@ -58,7 +61,8 @@ class Lab:
     """Makes what artefacts ask for, in one folder; what is on the disk is read, what is missing is extracted.
 
     draws: of the bootstrap. bars: opens progress bars, None for silence. unifd_head: the file of UniFD's published
-    head, None to fetch it.
+    head, None to fetch it. others: where the weights of further backbones are, by name. Raises DataError for less than
+    one seed, two draws or a batch of one.
     """
 
     def __init__(
@@ -76,13 +80,22 @@ class Lab:
         device: str = "cpu",
         bars: Bars | None = None,
         unifd_head: Path | None = None,
+        others: Mapping[str, str] | None = None,
     ) -> None:
+        if not seeds or draws < 2 or batch < 1 or workers < 0:
+            raise DataError(
+                "expected at least one head seed, two draws, a batch of one and no less than zero workers, got "
+                f"{len(seeds)}, {draws}, {batch} and {workers}"
+            )
         self.stage, self.out, self.seeds, self.head, self.draws = stage, Path(out), tuple(seeds), head, draws
         self.named = (backbone, weights or catalog.default_weights(backbone))
+        self.others = dict(others or {})
         self.batch, self.workers, self.device, self.bars = batch, workers, device, bars
         self.unifd_head = unifd_head
         self._backbones: dict[tuple[str, str], Backbone] = {}
+        self._lost: set[tuple[str, str]] = set()
         self._sources: dict[str, Source] = {}
+        self._listings: dict[str, str] = {}
         self._scorers: dict[Any, Sequence[Scorer]] = {}
         self._measured: dict[Any, Benchmark] = {}
         self._once: dict[str, Any] = {}
@@ -91,19 +104,33 @@ class Lab:
     def caption(self) -> dict[str, Any]:
         """World, backbone, head and seeds: what is said under every artefact."""
         h = self.head
-        head = f"{h.kind}, SAM rho {h.rho:g}, {h.optimiser}, {h.scaling} scaling, {h.epochs} epochs"
-        name, weights = self.named
-        backbone = f"{name}, {weights} weights {self.backbone().digest[:12]}"
+        kept = "the last" if h.select == "last" else f"the best by validation {h.select}"
+        head = (
+            f"{h.kind}, SAM rho {h.rho:g}, {h.optimiser}, learning rate {h.learning_rate:g}, batches of at most "
+            f"{h.batch}, {h.scaling} scaling, {kept} of {h.epochs} epochs"
+        )
+        backbone = self.described(None)
         return {"world": self.stage.caption, "backbone": backbone, "head": head, "seeds": list(self.seeds)}
+
+    def described(self, variant: Variant | None) -> str:
+        """The run's backbone, or a variant's, in words: name, where its weights are from, and their digest."""
+        name, weights = self._named(variant)
+        return f"{name}, {weights} weights {self.backbone(variant).digest[:12]}"
 
     def backbone(self, variant: Variant | None = None) -> Backbone:
         """The run's backbone, or the one that a variant names. Raises BackboneError, WeightsError."""
+        named = self._named(variant)
+        if named not in self._backbones:
+            self._backbones[named] = catalog.backbone(*named)
+        return self._backbones[named]
+
+    def _named(self, variant: Variant | None) -> tuple[str, str]:
+        """Name and weights of a variant's backbone: its own, else what the run says of that backbone."""
         name, weights = self.named
-        if variant is not None and variant.backbone:
-            name, weights = variant.backbone, variant.weights or catalog.default_weights(variant.backbone)
-        if (name, weights) not in self._backbones:
-            self._backbones[name, weights] = catalog.backbone(name, weights)
-        return self._backbones[name, weights]
+        if variant is None or not variant.backbone:
+            return name, weights
+        said = weights if variant.backbone == name else self.others.get(variant.backbone, "")
+        return variant.backbone, variant.weights or said or catalog.default_weights(variant.backbone)
 
     def source(self, data: str) -> Source:
         """A data set of the stage. Raises DataError where it is missing or incomplete."""
@@ -111,10 +138,30 @@ class Lab:
             self._sources[data] = self.stage.sources[data]()
         return self._sources[data]
 
+    def listing(self, data: str) -> str:
+        """A digest of what a data set lists and of its files' sizes and times, and of one picture's pixels.
+
+        Features of other rows, splits or files have another folder; the one picture tells a drawn world whose code
+        has changed. Raises DataError as `source`.
+        """
+        if data not in self._listings:
+            self._listings[data] = digest(self.source(data))
+        return self._listings[data]
+
     def encoder(self, variant: Variant, protocol: Protocol) -> Encoder:
         """A variant's encoder under a protocol."""
         backbone = self.backbone(variant)
         return Encoder(backbone, variant.recipe(backbone, protocol), device=self.device)
+
+    def can(self, need: Need) -> bool:
+        """Whether the backbone of a need is to be had; a hub that did not answer is not asked again for this."""
+        named = self._named(need.variant)
+        if named not in self._lost:
+            try:
+                self.backbone(need.variant)
+            except CoritError:
+                self._lost.add(named)
+        return named not in self._lost
 
     def prepare(self, wanted: Iterable[Need]) -> None:
         """Extract what is missing, all variants of the same pictures in one pass. Raises as `extract`."""
@@ -173,10 +220,18 @@ class Lab:
         """The scores behind `measure`, by test set."""
         return self.benchmark(protocol, variant).scored
 
-    def score(self, protocol: Protocol, variant: Variant, stores: Mapping[str, FeatureStore]) -> Mapping[str, Scored]:
-        """Scores of other stores' rows by the heads that a protocol trains; see `measure`."""
-        made = self._remembered(protocol, (variant, (), ""), None)
-        return benchmark(protocol, stores, made, seeds=self.seeds, draws=2).scored
+    def score(
+        self, protocol: Protocol, variant: Variant, tests: Protocol, stores: Mapping[str, FeatureStore]
+    ) -> dict[str, Scored]:
+        """Scores of another protocol's test rows by the heads that a protocol trains, which `measure` shares."""
+        known = self.stores(protocol, variant)
+        train, select = (part(protocol, s, known) for s in (protocol.train, protocol.select))
+        rows = {s.title: part(tests, [s], stores) for s in tests.test}
+        for chosen, role in ((train, "train on"), (select, "select by")):
+            for test in rows.values():
+                require_disjoint(protocol, chosen, test, role)
+        scorers = self._remembered(protocol, (variant, (), ""), None)(train, select, self.seeds)
+        return {title: score(tests, of, scorers) for title, of in rows.items()}
 
     def benchmark(
         self,
@@ -219,8 +274,8 @@ class Lab:
         return remembered
 
     def _folder(self, need: Need, encoder: Encoder) -> Path:
-        digest = encoder.recipe.digest[:10]
-        folder = self.out / "features" / self.stage.key / need.data / f"{need.variant.name}-{digest}"
+        data = f"{need.data}-{self.listing(need.data)[:8]}"
+        folder = self.out / "features" / self.stage.key / data / f"{need.variant.name}-{encoder.recipe.digest[:10]}"
         levels = folder.with_name(folder.name + LEVELS)
         return levels if need.levels or levels.exists() else folder
 
@@ -234,6 +289,19 @@ class Lab:
 
 
 LEVELS = "-levels"
+
+
+def digest(source: Source) -> str:
+    """What tells one list of rows, and the files behind it, from another."""
+    h = hashlib.sha256()
+    for s in source.samples:
+        h.update(repr((s, stamp(s.path))).encode())
+    if source.samples:
+        try:
+            h.update(source.load(source.samples[0]).pixels.tobytes())
+        except InputError as err:
+            h.update(str(err).encode())
+    return h.hexdigest()
 
 
 def complete(source: Source, target: Target) -> bool:

@@ -6,20 +6,23 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from corit.catalog import lacking
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
 from corit.paper.stage import DAMAGED, PLACES, Stage
 
-# Seconds that a picture of 224 px takes by one recipe of CLIP ViT-L/14 on two cores: see docs/performance.md.
-SECONDS = 1.0
-FEW = 5  # pictures of masks that are drawn and not stored
+# Seconds that a picture of 224 px and its twin take by one recipe of CLIP ViT-L/14 on two cores: docs/performance.md.
+SECONDS = 2.0
+FEW = 40  # pictures of masks that are drawn and not stored
+BEHIND = {"df40": ("celeb-df-v2",)}  # data sets whose reals another one borrows
 
 
 @dataclass(frozen=True)
 class Outlook:
     """One artefact: the places that it reads, which of them cannot be read and why, and minutes from nothing.
 
-    lacks: "missing" or "incomplete" -> places; empty where it can be made. minutes: in the miniature, or on real data
+    lacks: "missing" or "incomplete" -> places; empty where it can be made. fetch: weights that the hub must give first.
+    minutes: in the miniature, or on real data
     with CLIP ViT-L/14 on two CPU cores, None where that cannot be said.
     """
 
@@ -27,30 +30,48 @@ class Outlook:
     needs: tuple[str, ...]
     lacks: Mapping[str, tuple[str, ...]]
     minutes: float | None
+    fetch: tuple[str, ...] = ()
 
     @property
     def here(self) -> str:
         """Whether it can be made here."""
         said = [f"{word} {', '.join(places)}" for word, places in self.lacks.items()]
-        return f"no: {'; '.join(said)}" if said else "yes"
+        if said:
+            return f"no: {'; '.join(said)}"
+        return f"yes, once {' and '.join(self.fetch)} can be fetched" if self.fetch else "yes"
 
 
-def outlooks(stage: Stage) -> tuple[list[Outlook], tuple[str, ...]]:
-    """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it."""
+def outlooks(stage: Stage, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
+    """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it.
+
+    weights: where a run would take them from, by backbone, the run's own first. Raises WeightsError as `lacking`.
+    """
     if stage.kind == "miniature":
         return [Outlook(a, (), {}, a.minutes) for a in ARTEFACTS], ()
-    counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in a.data(stage)))
+    counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, stage)))
     if "faceforensics" in counts:
         counts[DAMAGED] = len(stage.sources[DAMAGED]().samples)
-    return [_outlook(a, stage, counts, problems) for a in ARTEFACTS], tuple(dict.fromkeys(problems.values()))
+    found = [_outlook(a, stage, counts, problems, weights) for a in ARTEFACTS]
+    return found, tuple(dict.fromkeys(problems.values()))
 
 
-def _outlook(of: Artefact, stage: Stage, counts: Mapping[str, int], problems: Mapping[str, str]) -> Outlook:
-    data = of.data(stage)
+def _outlook(
+    of: Artefact, stage: Stage, counts: Mapping[str, int], problems: Mapping[str, str], weights: Mapping[str, str]
+) -> Outlook:
+    data = _data(of, stage)
     lacks = _lacks(stage, [PLACES[d][0] for d in data if d in problems])
-    pictures = sum(counts.get(d, 0) for d in (*data, *((DAMAGED,) if of.name == "figure08" else ())))
+    measured = [*of.data(stage), *((DAMAGED,) if of.name == "figure08" else ())]
+    pictures = sum(counts.get(d, 0) for d in measured)
     minutes = None if lacks else (of.recipes * pictures or FEW) * SECONDS / 60
-    return Outlook(of, tuple(dict.fromkeys(PLACES[d][0] for d in data)), lacks, minutes)
+    used = of.backbones or (list(weights)[:1] if data else ())
+    fetch = tuple(filter(None, (lacking(name, weights.get(name, "")) for name in used)))
+    return Outlook(of, tuple(dict.fromkeys(PLACES[d][0] for d in data)), lacks, minutes, fetch)
+
+
+def _data(of: Artefact, stage: Stage) -> tuple[str, ...]:
+    """The data sets that it reads, with those that they borrow from."""
+    found = of.data(stage)
+    return tuple(dict.fromkeys([*found, *(b for d in found for b in BEHIND.get(d, ()))]))
 
 
 def _lacks(stage: Stage, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -69,7 +90,14 @@ def _counts(stage: Stage, names: Iterable[str]) -> tuple[dict[str, int], dict[st
             counts[name] = len(stage.sources[name]().samples)
         except DataError as err:
             problems[name] = str(err)
-    return counts, problems
+    return counts, {
+        d: p for d, p in problems.items() if not any(_same(p, problems.get(o, "")) for o in BEHIND.get(d, ()))
+    }
+
+
+def _same(problem: str, other: str) -> bool:
+    """Whether two errors complain of the same folder, as that of who borrows from it and its own do."""
+    return problem.partition(": ")[0] == other.partition(": ")[0]
 
 
 def duration(minutes: float | None) -> str:

@@ -49,6 +49,13 @@ def keep(folder: Path, record: Record) -> None:
     write_whole(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
 
 
+def clear(folder: Path, name: str) -> None:
+    """Remove the files that an earlier run left of an artefact, so that none outlives its record."""
+    if there(folder, name):
+        for file in read(folder, name).files:
+            (folder / file).unlink(missing_ok=True)
+
+
 def there(folder: Path, name: str) -> bool:
     """Whether a folder has a record of an artefact."""
     return (folder / RECORDS / f"{name}.json").exists()

@@ -12,7 +12,7 @@ from corit import __version__
 from corit.errors import CoritError
 from corit.paper.artefact import Artefact, Made, artefact
 from corit.paper.lab import Lab, Need
-from corit.paper.record import Record, keep, read, records, there
+from corit.paper.record import Record, clear, keep, read, records, there
 from corit.report.paper import save, write_page
 from corit.report.text import csv_text
 from corit.whole import write_whole
@@ -25,14 +25,15 @@ def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = F
     one pass. Any error that is not a CoritError stops the run; the index then says what was not made.
     """
     folder = Path(out)
-    settings = settings_of(lab)
-    todo = [a for a in what if again or not _reusable(folder, a, settings)]
+    settings = {a.name: settings_of(lab, a) for a in what}
+    todo = [a for a in what if again or not _reusable(folder, a, settings[a.name])]
     for a in todo:
+        clear(folder, a.name)
         keep(folder, Record(a.name, a.title, "not made", "the run was stopped before it"))
     write_index(folder)
     _prepare_together(todo, lab)
     for a in todo:
-        keep(folder, one(a, lab, folder, settings))
+        keep(folder, one(a, lab, folder, settings[a.name]))
         write_index(folder)
     return [read(folder, a.name) for a in what]
 
@@ -56,10 +57,18 @@ def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
     return dataclasses.replace(record, files=_write(made, record, out))
 
 
-def settings_of(lab: Lab) -> str:
-    """What decides an artefact's numbers, as one text."""
+def settings_of(lab: Lab, what: Artefact) -> str:
+    """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
     said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
-    return json.dumps([str(s) for s in said])
+    said += [sorted(lab.others.items()), lab.unifd_head]
+    return json.dumps([*map(str, said), *(_listed(lab, d) for d in what.data(lab.stage))])
+
+
+def _listed(lab: Lab, data: str) -> str:
+    try:
+        return f"{data} {lab.listing(data)}"
+    except CoritError as err:
+        return f"{data} {err}"
 
 
 def write_index(out: str | Path) -> None:
@@ -84,7 +93,7 @@ def _prepare_together(what: Iterable[Artefact], lab: Lab) -> None:
     by_data: dict[str, list[Need]] = {}
     for a in what:
         try:
-            for need in a.needs(lab):
+            for need in filter(lab.can, a.needs(lab)):
                 by_data.setdefault(need.data, []).append(need)
         except CoritError:
             continue

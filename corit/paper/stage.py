@@ -90,14 +90,20 @@ class Size:
 def root(folder: str, *, most: int = 0) -> Stage:
     """The real data sets, each in its place below a folder (see `PLACES`).
 
-    most: at most so many rows of each data set, split and label, 0 for all: for a rehearsal. Raises DataError when the
-    folder is absent; a data set that is missing is an error of the artefacts that need it.
+    most: at most so many rows of each data set, split, label and manipulation, 0 for all: for a rehearsal. Raises
+    DataError when the folder is absent; a data set that is missing is an error of the artefacts that need it.
     """
     if not os.path.isdir(folder):
-        raise DataError(f"expected a folder of data sets at {folder}, but there is none; `corit paper list` says which")
+        raise DataError(
+            f"expected a folder of data sets at {folder}, but there is none; it should hold "
+            f"{', '.join(dict.fromkeys(place for place, _ in PLACES.values()))}"
+        )
+    if most < 0:
+        raise DataError(f"expected a largest number of rows, or 0 for all, got {most}")
     sources = {name: _listed(name, folder, most) for name in PLACES}
     sources[DAMAGED] = lambda: Damaged(sources["faceforensics"]())
-    caption = f"the data sets in {folder}" + (f", at most {most} rows of each split and label" if most else "")
+    few = f", at most {most} rows of each split, label and manipulation" if most else ""
+    caption = f"the data sets in {folder}{few}"
     return Stage("root", caption, f"root-{seed(os.path.abspath(folder), most):016x}", sources, _real(), root=folder)
 
 
@@ -129,25 +135,33 @@ def _titled(of: Protocol) -> Protocol:
 
 
 WORLD, ELSEWHERE, DISJOINT, MAKERS = "miniature", "miniature-elsewhere", "miniature-disjoint", "miniature-makers"
+# All four forgeries beside the same reals have the mean of the four as their AUC: these have pictures of their own.
+ELSEWHERE_ALL, DISJOINT_ALL = "miniature-elsewhere-all", "miniature-disjoint-all"
 # Which forgeries of which world stand for a test set; () is all four.
 STAND_INS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CDFv1": (ELSEWHERE, ("DF",)),
     "CDFv2": (ELSEWHERE, ("FS",)),
     "DFDCP": (ELSEWHERE, ("F2F",)),
-    "DFDC": (ELSEWHERE, ()),
+    "DFDC": (ELSEWHERE_ALL, ()),
     "DFD": (ELSEWHERE, ("NT",)),
     "uniface": (DISJOINT, ("DF",)),
     "e4s": (DISJOINT, ("FS",)),
     "facedancer": (DISJOINT, ("F2F",)),
     "fsgan": (DISJOINT, ("NT",)),
-    "inswap": (DISJOINT, ()),
+    "inswap": (DISJOINT_ALL, ()),
 }
 CAMERA = 1  # the level of the JPEG compression that the other world's pictures go through once more
-NAMES = {ELSEWHERE: f"of another world, recompressed (JPEG level {CAMERA})", DISJOINT: "with traces of other periods"}
+RECOMPRESSED, PERIODS = f"recompressed (JPEG level {CAMERA})", "with traces of other periods"
+NAMES = {
+    ELSEWHERE: f"of another world, {RECOMPRESSED}",
+    ELSEWHERE_ALL: f"of a third world, {RECOMPRESSED}",
+    DISJOINT: PERIODS,
+    DISJOINT_ALL: f"of a fourth world, {PERIODS}",
+}
 
 
 def miniature(size: Size | None = None, seed: int = 0) -> Stage:
-    """The miniature: three worlds of faces and nineteen makers of whole pictures stand for the data sets."""
+    """The miniature: five worlds of faces and nineteen makers of whole pictures stand for the data sets."""
     from corit.data.perturbed import Perturbed
     from corit.world.miniature import Miniature, MiniatureSpec
     from corit.world.upsamplers import Upsampled
@@ -155,10 +169,14 @@ def miniature(size: Size | None = None, seed: int = 0) -> Stage:
     size = size or Size()
     home = MiniatureSpec(seed, size.train, size.val, size.test, size.pictures)
     elsewhere, disjoint = replace(home, seed=seed + 1), replace(home, seed=seed + 2, traces="disjoint")
+    few = max(2, size.test // 2)  # each has five pictures for every real one of a column
+    third, fourth = replace(elsewhere, seed=seed + 3, test=few), replace(disjoint, seed=seed + 4, test=few)
     sources: dict[str, Callable[[], Source]] = {
         WORLD: lambda: Miniature(home),
         ELSEWHERE: lambda: Perturbed(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
+        ELSEWHERE_ALL: lambda: Perturbed(Miniature(third, ["test"]), "jpeg", CAMERA),
         DISJOINT: lambda: Miniature(disjoint, ["test"]),
+        DISJOINT_ALL: lambda: Miniature(fourth, ["test"]),
         DAMAGED: lambda: Damaged(Miniature(home, ["test"])),
         MAKERS: lambda: Upsampled(seed, size.train * size.pictures, size.val * size.pictures, size.each),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from corit.paper.artefact import Made
+from corit.paper.artefact import Made, artefact
 from corit.paper.draws import mean
 from corit.paper.entry import METRICS
 from corit.paper.grid import Grid, Line
@@ -12,22 +12,22 @@ from corit.paper.printed import printed
 from corit.paper.variant import Variant
 
 PROTOCOL = "cross-dataset"
-# Title -> name and weights of the backbone; random weights are the control for what pretraining gives.
-BACKBONES = {
-    "miniature": {"miniature": "", "random weights 0": "random:0", "random weights 1": "random:1"},
-    "root": {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"},
-}
+RANDOM = {"random weights 0": "random:0", "random weights 1": "random:1"}  # the control for what pretraining gives
+ROOT = dict(zip(("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L"), artefact("table10").backbones, strict=True))
+
+
+def _backbones(lab: Lab) -> dict[str, tuple[str, str]]:
+    """Title -> name and weights: the paper's on real data, the run's own trained and untrained in the miniature."""
+    if lab.stage.kind == "root":
+        return {title: (name, "") for title, name in ROOT.items()}
+    own, weights = lab.named
+    return {own: (own, weights), **{title: (own, seeded) for title, seeded in RANDOM.items()}}
 
 
 def _variants(lab: Lab, kind: str) -> dict[str, Variant]:
     """Each backbone with a kind of feature."""
-    found = {}
-    for title, value in BACKBONES[lab.stage.kind].items():
-        own = lab.stage.kind == "miniature"
-        name, weights = (lab.named[0], value or lab.named[1]) if own else (value, "")
-        changes = {"model.kind": "unifd"} if kind == "unifd" else {}
-        found[title] = Variant(kind, changes, name, weights)
-    return found
+    changes = {"model.kind": "unifd"} if kind == "unifd" else {}
+    return {title: Variant(kind, changes, *named) for title, named in _backbones(lab).items()}
 
 
 def needs(lab: Lab) -> list[Need]:
@@ -52,4 +52,6 @@ def make(lab: Lab) -> Made:
         "Random weights are the control: what a backbone gives that nobody trained.",
         lab.stage.standing(tuple(s.title for s in of.test)),
     )
-    return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": PROTOCOL})
+    used = "; ".join(map(lab.described, _variants(lab, "corit").values()))  # in the order of the columns
+    caption = {"backbone": used, "protocol": PROTOCOL, "metric": grid.metric}
+    return Made(grid, notes=tuple(filter(None, notes)), caption=caption)

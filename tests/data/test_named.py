@@ -98,6 +98,8 @@ def test_few_rows_are_among_the_more_rows_and_keep_their_order():
     assert set(few_ids) < set(more_ids)
     assert more_ids == [s.id for s in ROWS if s.id in more_ids]
     assert few(ROWS, 6) == ROWS
+    kinds = [Sample(f"{k}{i}", f"{k}{i}", 1, "test", k) for k in ("DF", "NT") for i in range(3)]
+    assert [s.manipulation for s in few(kinds, 1)] == ["DF", "NT"]  # none is left out because another has many
     assert [s.id for s in few(ROWS, 2, key=1)] != few_ids
     with pytest.raises(DataError, match="at least one sample"):
         few(ROWS, 0)

@@ -10,8 +10,9 @@ import pytest
 from paper_runs import REAL, WORLD, command
 
 from corit.paper.artefact import ARTEFACTS
+from corit.paper.outlook import outlooks
 from corit.paper.printed import printed
-from corit.paper.stage import PLACES
+from corit.paper.stage import PLACES, root
 
 
 def index(folder):
@@ -59,13 +60,33 @@ def test_the_list_says_what_can_run_on_a_whole_tree(tree, capsys):
 
 def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, capsys):
     root = tmp_path / "sets"
-    shutil.copytree(tree / "FaceForensics++", root / "FaceForensics++")
+    for name in ("FaceForensics++", "Celeb-DF-v2"):
+        shutil.copytree(tree / name, root / name)
     (root / "DF40").mkdir()
     assert command("list", "--root", root) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "missing UniversalFakeDetect" in out
     assert "incomplete DF40" in out
-    assert out.count(" yes ") >= 7  # Figure 4 and all that need FaceForensics++ alone
+    assert out.count(" yes") >= 7  # Figure 4 and all that need FaceForensics++ alone
+    shutil.rmtree(root / "Celeb-DF-v2")
+    shutil.rmtree(root / "DF40")
+    shutil.copytree(tree / "DF40", root / "DF40")
+    assert command("list", "--root", root) == 0
+    (third,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("table3 "))
+    assert "no: missing Celeb-DF-v2" in third  # whose real films DF40's fakes are measured against
+    assert "incomplete" not in third
+
+
+def test_the_list_says_which_weights_have_to_be_fetched_first(tree, capsys, monkeypatch):
+    monkeypatch.setattr("corit.backbone.fetched", lambda name: "large_patch14" in name)
+    found, problems = outlooks(root(str(tree)), {"clip-vit-l14": ""})
+    assert problems == ()
+    said = {o.artefact.command: o.here for o in found}
+    assert said.pop("table10") == "yes, once clip-vit-b16's weights and vit-l16-imagenet's weights can be fetched"
+    assert set(said.values()) == {"yes"}
+    assert command("list", "--root", tree, "--weights", "nowhere.safetensors") == 2
+    assert "expected a weights file of clip-vit-l14 at nowhere.safetensors" in capsys.readouterr().err
+    assert command("list", "nonsense") == 2
 
 
 def test_the_list_of_the_miniature_needs_nothing(capsys):
@@ -88,6 +109,29 @@ def test_a_root_that_is_not_there_is_an_error(tmp_path, capsys):
 def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
     assert command("table14", *WORLD, "--out", tmp_path) != 0
     assert "the paper has no 'table14'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["table1", "--seeds", "0"], "at least one head seed"),
+        (["table1", "--draws", "1"], "two draws"),
+        (["table1", "--batch", "-1"], "a batch of one"),
+        (["table1", "--max", "4"], "expected --max with --root alone"),
+        (["all", "table99"], "the paper has no 'table99'"),
+        (["table10", "--other-weights", "clip-vit-b16"], "expected NAME=FILE"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before_anything_is_measured(words, said, tmp_path, capsys):
+    assert command(*words, "--out", tmp_path / "out") == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):
+    (tmp_path / "out").write_text("mine")
+    assert command("figure4", *WORLD, "--out", tmp_path / "out") == 2
+    assert "is a file; choose another --out" in capsys.readouterr().err
 
 
 def test_every_place_is_a_folder_of_the_tree(tree):

@@ -1,0 +1,159 @@
+"""What a run shares, keeps and notices: heads trained once, data sets that changed, weights that are not there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from paper_runs import REAL, WORLD, command
+
+from corit.data.protocols import Selection
+from corit.errors import DataError, WeightsError
+from corit.evaluate.benchmark import Scored
+from corit.evaluate.metrics import auc as area
+from corit.heads.published import WIDTH
+from corit.paper import entry, figure08, lab, table10
+from corit.paper.artefact import artefact
+from corit.paper.figure08 import CLEAN
+from corit.paper.lab import Lab, Need
+from corit.paper.run import settings_of
+from corit.paper.stage import Size, miniature
+from corit.paper.variant import CORIT, UNIFD
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    return Lab(miniature(Size.of(6, 2)), tmp_path_factory.mktemp("lab"), seeds=range(2), draws=5)
+
+
+def auc(labels, scores):
+    return area(np.array(labels), np.array(scores))
+
+
+def test_figure_8_is_of_the_heads_that_the_protocol_trains(here):
+    of = here.stage.protocol("faceforensics")
+    kinds = ("DF", "F2F", "FS", "NT")
+    first = of.replace(test=(Selection("miniature", "test", kinds, name=CLEAN),), frames=1, choice="first")
+    found = here.score(of, UNIFD, first, {"miniature": here.store(Need("miniature", UNIFD, of))})[CLEAN]
+    every = {}
+    for scored in here.scored(of, UNIFD).values():
+        every |= dict(zip(scored.keys, scored.scores.T, strict=True))
+    assert len(found.keys) == len(every) / 2  # one of two pictures of each video
+    np.testing.assert_allclose(found.scores.T, [every[k] for k in found.keys], atol=1e-6)
+
+
+def test_a_damage_is_compared_on_the_pictures_that_have_both_scores():
+    def held(keys, scores):
+        labels = np.array([int(k[0] == "f") for k in keys])
+        groups = np.array([k[1] for k in keys])
+        return Scored(tuple(keys), labels, np.array([scores]), groups, np.arange(len(keys)))
+
+    clean = held(["f~1", "f2", "r1", "r2", "r3"], [0.9, 0.4, 0.5, 0.1, 0.2])
+    damaged = held(["r3~blur 2", "r1~blur 2", "f2~blur 2", "f~1~blur 2"], [0.6, 0.3, 0.5, 0.7])
+    at = {k: i for i, k in enumerate(clean.keys)}
+    (found,) = figure08._compared(("blur", 2), clean, at, damaged, draws=10)
+    before, after = auc([1, 1, 0, 0], [0.9, 0.4, 0.5, 0.2]), auc([1, 1, 0, 0], [0.7, 0.5, 0.3, 0.6])
+    assert found.auc.value == after
+    assert found.variation.value == pytest.approx(after / before - 1)
+    with pytest.raises(DataError, match="no picture could be measured both without damage and under blur 2"):
+        figure08._compared(("blur", 2), clean, {}, damaged, draws=10)
+
+
+def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
+    root, out = tmp_path / "sets", tmp_path / "out"
+    shutil.copytree(tree, root)
+    words = ("table2", "--root", root, *REAL, "--out", out)
+    assert command(*words) == 0
+    before = json.loads((out / "index.json").read_text())["artefacts"][0]["notes"]
+    listed = root / "Celeb-DF-v2" / "List_of_testing_videos.txt"
+    fakes = [line for line in listed.read_text().splitlines() if line.startswith("0 ")]
+    listed.write_text(listed.read_text().replace(fakes[0] + "\n", ""))
+    assert command(*words) == 0
+    after = json.loads((out / "index.json").read_text())["artefacts"][0]["notes"]
+    assert before != after  # one fake video less in one column, which the note under the table counts
+
+
+def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
+    root = tmp_path / "sets"
+    shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
+    source = lambda: lab.catalog.data(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
+    first = lab.digest(source())
+    assert lab.digest(source()) == first
+    picture = source().samples[3].path
+    shutil.copy(source().samples[4].path, picture)
+    assert lab.digest(source()) != first
+
+
+def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_path):
+    four = artefact("table4")
+    known = settings_of(here, four)
+    for changes in ({"seeds": range(3)}, {"others": {"clip-vit-b16": "random:0"}}, {"unifd_head": tmp_path / "head"}):
+        other = Lab(here.stage, here.out, **{"seeds": range(2), "draws": 5, **changes})
+        assert settings_of(other, four) != known
+    assert settings_of(Lab(here.stage, here.out, seeds=range(2), draws=5), four) == known
+
+
+def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
+    assert command("table3", *WORLD, "--out", tmp_path / "out") == 0
+    assert (tmp_path / "out" / "table03.csv").exists()
+    (tmp_path / "empty").mkdir()
+    assert command("table3", "--root", tmp_path / "empty", *REAL, "--out", tmp_path / "out") == 1
+    assert not list((tmp_path / "out").glob("table03.*"))
+
+
+def test_table_x_takes_the_weights_that_are_named(tmp_path, tree):
+    from corit.paper.stage import root
+
+    other = {"clip-vit-b16": "random:3"}
+    made = Lab(root(str(tree)), tmp_path, backbone="clip-vit-l14", weights="random:0", others=other)
+    named = {t: made._named(v) for t, v in table10._variants(made, "corit").items()}
+    assert named == {
+        "CLIP ViT-L": ("clip-vit-l14", "random:0"),
+        "CLIP ViT-B": ("clip-vit-b16", "random:3"),
+        "ImageNet ViT-L": ("vit-l16-imagenet", "hub"),
+    }
+
+
+def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monkeypatch):
+    passes = []
+    extract, backbone = lab.extract_shared, lab.catalog.backbone
+
+    def counted(source, targets, **options):
+        passes.append(len(targets))
+        return extract(source, targets, **options)
+
+    def absent(name, weights=""):
+        if weights == "random:1":
+            raise WeightsError("not to be had")
+        return backbone(name, weights)
+
+    monkeypatch.setattr(lab, "extract_shared", counted)
+    monkeypatch.setattr(lab.catalog, "backbone", absent)
+    words = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
+    assert command("table1", "table10", *words, "--out", tmp_path) == 1
+    assert len(passes) == len(set(here.stage.protocol("cross-dataset").data))  # one for each data set
+    assert set(passes) == {6}  # four detectors, and two more on one of the two random backbones
+
+
+def test_a_published_head_that_does_not_fit_is_left_out_and_says_why():
+    class Narrow:
+        projection = type("Projection", (), {"out_features": 512})()
+
+    class Bare:
+        def backbone(self):
+            return Narrow()
+
+    rows_, said = entry.published(Bare())
+    assert rows_ == []
+    assert said == (f"UniFD's published head reads {WIDTH} numbers, and this backbone projects to 512.",)
+
+
+def test_the_stand_ins_of_all_forgeries_have_pictures_of_their_own(here):
+    of = here.stage.protocol("cross-dataset")
+    ids = {t.title: {s.id for s in here.source(t.data).samples} for t in of.test}
+    assert not any(ids["DFDC"] & ids[t] for t in ids if t != "DFDC")
+    values = here.measure(of, CORIT).values
+    others = np.mean([values[t].value for t in ("CDFv1", "CDFv2", "DFDCP", "DFD")])
+    assert values["DFDC"].value != pytest.approx(others, abs=1e-9)
