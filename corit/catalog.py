@@ -121,7 +121,7 @@ DATA: dict[str, Named] = {
     "genimage": _pictures("genimage", "genimage", "*/val/nature */*/val/nature", {"generators": "words"}),
     "deepfakebench": replace(
         _videos("deepfakebench", "deepfakebench", ""),
-        takes={"json": "text", "root": "text", **COMPRESSION},
+        takes={"json": "text", "root": "texts", **COMPRESSION},
         required=("json",),
     ),
     "folder": Named(

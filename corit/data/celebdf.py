@@ -55,7 +55,7 @@ class CelebDF:
                 split=split,
                 dataset=name,
                 manipulation=folder if FOLDERS[folder] else "",
-                group=film(video) if folder != "YouTube-real" else f"YouTube {video}",
+                group=film(video) if folder != "YouTube-real" else stranger(video),
             )
 
     def _clips(self, folder: str, tests: set[str]) -> dict[str, Clip]:
@@ -76,6 +76,11 @@ def film(video: str) -> str:
     """The real film behind a video: a swap id0_id1_0000 was made from id0_0000, with the face of id1."""
     swap = SWAP.fullmatch(video)
     return f"{swap[1]}_{swap[2]}" if swap else video
+
+
+def stranger(video: str) -> str:
+    """The group of a video from YouTube, of which no swap is made."""
+    return f"YouTube {video}"
 
 
 def read_tests(root: str) -> dict[str, set[str]]:

@@ -76,7 +76,7 @@ class DeeperForensics:
             split=split,
             dataset=DATASET,
             manipulation=version,
-            group=f"actor {actor(bare) if version else bare.partition('_')[0]}",
+            group=person(bare, fake=bool(version)),
         )
 
     def load(self, sample: Sample) -> Picture:
@@ -87,6 +87,11 @@ class DeeperForensics:
 def actor(swap: str) -> str:
     """Whose face a swap shows: M134 in 000_M134, which was put on video 000 of FaceForensics++."""
     return swap.partition("_")[2]
+
+
+def person(video: str, *, fake: bool) -> str:
+    """The group of a video, by its name: the actor whose face a swap shows, or who is filmed."""
+    return f"actor {actor(video) if fake else video.partition('_')[0]}"
 
 
 def read_lists(root: str) -> dict[str, Split]:

@@ -133,12 +133,17 @@ class DFDCP:
                 split=_split(table[video], video, self.root),
                 dataset="DFDCP",
                 manipulation=folder if label else "",
-                group=f"actor {video.partition('/')[0]}",
+                group=seen(video),
             )
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
+
+
+def seen(video: str) -> str:
+    """The group of a video of the preview: the actor whose number its folder has, and its own name begins with."""
+    return f"actor {video.partition('/')[0].partition('_')[0]}"
 
 
 def _object(path: str) -> dict[str, dict[str, Any]]:

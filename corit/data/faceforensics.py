@@ -111,12 +111,17 @@ class DeepFakeDetection:
                 split="test",
                 dataset="DeepFakeDetection",
                 manipulation=kind,
-                group=f"actor {name.partition('_')[0]}",
+                group=actor(name),
             )
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
+
+
+def actor(video: str) -> str:
+    """The group of a video of DeepFakeDetection: who is seen on it, 02 in 02_06__talking_outside."""
+    return f"actor {video.partition('_')[0]}"
 
 
 def _folder(kind: str) -> tuple[str, str]:
