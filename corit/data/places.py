@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from glob import iglob
@@ -88,5 +89,6 @@ def _files(folder: str) -> Iterator[Place]:
         bare = os.path.splitext(name)[0].removesuffix("_c40").encode()
         if name.endswith(".json") and head.lstrip().startswith(b"{") and b'"' + bare + b'"' in head[:300]:
             yield Place("deepfakebench", path)
-        if name.endswith(".csv") and b"path" in head.splitlines()[0].strip().split(b",") if head else False:
+        header = head.removeprefix(BOM_UTF8).partition(b"\n")[0].split(b",")
+        if name.endswith(".csv") and b"path" in (cell.strip(b' "\r') for cell in header):
             yield Place("csv", path)

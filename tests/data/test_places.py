@@ -40,6 +40,11 @@ def test_files_are_told_by_what_they_hold(tmp_path):
     assert len(found) == 4
 
 
+def test_a_quoted_header_of_a_csv_file_is_understood(tmp_path):
+    (tmp_path / "quoted.csv").write_bytes(b'\xef\xbb\xbf"label","path"\r\n"0","a.png"\r\n')
+    assert [p.spec for p in places(tmp_path, catalog.DATA)] == [f"csv:{tmp_path}/quoted.csv"]
+
+
 def test_what_was_found_can_be_named(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1))
     (place,) = places(tmp_path, catalog.DATA)
