@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from corit.data.landmarks import read_points
+from corit.data.landmarks import read_points, require_face
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, UnreadableError, UnsupportedError
@@ -209,7 +209,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     """A frame, with the landmarks beside it where the data set was preprocessed: such frames are aligned face crops.
 
     Raises UnsupportedError for a video file, UnreadableError for a frame that is missing or damaged, and for one
-    without landmarks in a set that has them, since nobody could tell where its face is.
+    without landmarks, or with such as outline no face, in a set that has them, since nobody could tell where it is.
     """
     require_picture(sample)
     picture = read_picture(sample.path)
@@ -217,9 +217,11 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     if landmarks is None or not os.path.isdir(_top(landmarks, "landmarks")):
         return picture
     try:
-        picture = replace(picture, landmarks=read_points(landmarks), aligned=True)
+        points = read_points(landmarks)
     except DataError as err:
         raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
+    require_face(points, *picture.pixels.shape[:2], landmarks)
+    picture = replace(picture, landmarks=points, aligned=True)
     return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
 
 
