@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
+from corit.data.lists import read_text
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -94,14 +95,13 @@ def read_tests(root: str) -> dict[str, set[str]]:
         raise missing("celebdf", root, f"expected {LIST} beside the videos, but it is not there", [LIST])
     tests: dict[str, set[str]] = {folder: set() for folder in FOLDERS}
     wrong = []
-    with open(path, encoding="utf-8") as file:
-        for line in filter(None, map(str.strip, file)):
-            real, _, video = line.partition(" ")
-            folder, _, name = video.strip().replace("\\", "/").rpartition("/")
-            if real != str(1 - FOLDERS.get(folder, -1)):
-                wrong.append(line)
-                continue
-            tests[folder].add(os.path.splitext(name)[0])
+    for line in filter(None, map(str.strip, read_text(path, "the official list").splitlines())):
+        real, _, video = line.partition(" ")
+        folder, _, name = video.strip().replace("\\", "/").rpartition("/")
+        if real != str(1 - FOLDERS.get(folder, -1)):
+            wrong.append(line)
+            continue
+        tests[folder].add(os.path.splitext(name)[0])
     if wrong or not any(tests.values()):
         problem = f"got {examples(wrong)}" if wrong else "it names no video"
         raise DataError(f'expected lines such as "1 YouTube-real/00170.mp4" (1 is real) in {path}, but {problem}')

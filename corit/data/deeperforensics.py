@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
+from corit.data.lists import read_text
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -102,8 +103,8 @@ def read_lists(root: str) -> dict[str, Split]:
         raise missing("deeperforensics", root, "expected the official split lists, but some are missing", absent)
     sides: dict[str, Split] = {}
     for split in SPLITS:
-        with open(os.path.join(folder, f"{split}.txt"), encoding="utf-8") as file:
-            names = [os.path.splitext(line.strip())[0] for line in file if line.strip()]
+        lines = read_text(os.path.join(folder, f"{split}.txt"), "the official list").splitlines()
+        names = [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
         wrong = [n for n in names if not actor(n) or sides.setdefault(n, split) != split]
         if wrong:
             raise DataError(

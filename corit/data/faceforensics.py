@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
+from corit.data.lists import read_json
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -154,18 +154,17 @@ def read_pairs(root: str) -> Pairs:
 
 
 def _read_list(path: str) -> list[tuple[str, str]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            listed = json.load(file)
-        return [(_name(a), _name(b)) for a, b in listed]
-    except (OSError, ValueError, TypeError) as err:
-        raise DataError(f'expected a list of pairs [["071", "054"], ...] in {path}: {err}; download it again') from err
+    expected = 'a list of pairs [["071", "054"], ...]'
+    listed = read_json(path, expected)
+    wrong = [pair for pair in listed if not _is_pair(pair)] if isinstance(listed, list) else [listed]
+    if wrong or not listed:
+        problem = f"got {wrong[0]!r:.60}" if wrong else "it is empty"
+        raise DataError(f"expected {expected} in {path}, where each name is a text, but {problem}; download it again")
+    return [(a, b) for a, b in listed]
 
 
-def _name(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a video's name is a text, got {value!r}")
-    return value
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) and v for v in value)
 
 
 def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:

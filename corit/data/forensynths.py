@@ -42,6 +42,7 @@ DIFFUSION = {
 }
 SUBSETS = (*GANS, *DIFFUSION)
 CLASSES = ("0_real", "1_fake")
+OTHERS = (*CLASSES, "__MACOSX")  # folders in a subset that are no class of things
 Sampling = Literal["unifd-full", "unifd-max1000"]
 
 
@@ -94,8 +95,12 @@ class ForenSynths:
     def _gan(self, folder: str) -> tuple[list[str], list[str]]:
         """Paths of a subset's reals and fakes, which lie in it or in a folder for each class of things."""
         base = os.path.join(self.root, "test", folder)
-        inner = [base, *_folders(base)] if os.path.isdir(base) else []
-        return self._both(f for f in inner if any(os.path.isdir(os.path.join(f, c)) for c in CLASSES))
+        if not os.path.isdir(base):
+            return [], []
+        if _classed(base):
+            return self._both([base, *filter(_classed, _folders(base))])
+        inner = _folders(base)
+        return self._both(inner if any(map(_classed, inner)) else [])
 
     def _diffusion(self, subset: str) -> tuple[list[str], list[str]]:
         """Fakes of a subset, and the reals beside them or those it shares with others."""
@@ -115,7 +120,7 @@ class ForenSynths:
                 for label, paths in enumerate(self._both([os.path.join(base, name)])):
                     yield from self._rows("progan", f"{split}/{name}", label, paths, split)
 
-    def _both(self, folders: Iterator[str] | list[str]) -> tuple[list[str], list[str]]:
+    def _both(self, folders: list[str]) -> tuple[list[str], list[str]]:
         """Reals and fakes of some folders, each of which must have both."""
         found: tuple[list[str], list[str]] = [], []
         for folder in folders:
@@ -166,9 +171,15 @@ def _where(subset: str) -> str:
     return f"diffusion_datasets/{subset}" if subset in DIFFUSION else f"test/{GANS[subset]}"
 
 
+def _classed(folder: str) -> bool:
+    return any(os.path.isdir(os.path.join(folder, c)) for c in CLASSES)
+
+
 def _folders(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(e.path for e in entries if e.is_dir() and not e.name.startswith(".") and e.name not in CLASSES)
+        return sorted(
+            e.path for e in entries if e.is_dir() and e.name[0] != "." and e.name not in (*CLASSES, "__MACOSX")
+        )
 
 
 def _pictures(folder: str) -> list[str]:

@@ -220,7 +220,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
         points = read_points(landmarks)
     except DataError as err:
         raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
-    require_face(points, *picture.pixels.shape[:2], landmarks)
+    require_face(points, picture.pixels.shape[:2], landmarks)
     picture = replace(picture, landmarks=points, aligned=True)
     return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
 

@@ -82,8 +82,9 @@ def read_points(path: str | Path) -> np.ndarray:
     return _points(found, "points", Path(path))
 
 
-def require_face(points: np.ndarray, height: int, width: int, where: str) -> None:
+def require_face(points: np.ndarray, size: tuple[int, ...], where: str) -> None:
     """Raise UnreadableError for points (P, 2) that outline no face of a picture: too few, in one place, or outside."""
+    height, width = size
     inside = ((points >= 0) & (points <= (width, height))).all(1)
     if len(points) >= OUTLINE and np.ptp(points, axis=0).min() >= SPAN and inside.mean() >= 0.5:
         return

@@ -202,7 +202,15 @@ def test_a_half_extracted_set_is_an_error_unless_asked_for(own, empty):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "list of pairs"), ('[["000"]]', "list of pairs"), ("[[0, 1]]", "is a text"), ("[3]", "list of pairs")],
+    [
+        ("{", "list of pairs"),
+        ('[["000"]]', "list of pairs"),
+        ("[[0, 1]]", "is a text"),
+        ("[3]", "list of pairs"),
+        ("[]", "it is empty"),
+        ('["ab", "cd"]', "got 'ab'"),
+        ('{"ab": 1}', "list of pairs"),
+    ],
 )
 def test_a_damaged_list_is_named(own, content, words):
     (own / "splits" / "val.json").write_text(content)
