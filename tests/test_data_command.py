@@ -322,10 +322,22 @@ def test_an_exported_list_is_read_back(capsys, celeb, tmp_path):
     }
     moved = tmp_path / "moved" / "Celeb-DF-v2.json"
     assert run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", moved, "--below", tmp_path)[0] == 0
-    assert '"celeb/Celeb-real/' in moved.read_text()
+    assert '"./celeb/Celeb-real/' in moved.read_text()
+    args = ("export", f"celeb-df-v2:{celeb}", "--out", moved, "--prefix")
+    assert run(capsys, *args, "../rgb/")[0] == 0
+    assert '"../rgb/Celeb-real/' in moved.read_text()
+    assert "expected a prefix of paths that ends in /" in run(capsys, *args, "rgb")[2]
     code, _, err = run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", tmp_path / "x.txt")
     assert code == 2
     assert "expected a file <data set>.json" in err
+
+
+def test_frames_that_the_benchmark_cannot_sort_are_named(capsys, tmp_path):
+    genimage.genimage(tmp_path / "data")
+    spec = f"genimage:{tmp_path}/data,splits=test,max=1"
+    code, out, _ = run(capsys, "export", spec, "--out", tmp_path / "GenImage.json")
+    assert code == 0
+    assert out.splitlines()[1].startswith("8 are not called by a number, and DeepfakeBench cannot sort them: ")
 
 
 # --- texts
