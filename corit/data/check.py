@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
@@ -205,7 +205,7 @@ def overlap(
     train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
 ) -> Overlap:
     """What the training samples of one source share with the test samples of another (or of the same one)."""
-    paths = _real_paths(train) & _real_paths(test)
+    paths = real_paths(s.path for s in train) & real_paths(s.path for s in test)
     groups = {s.group for s in train} & {s.group for s in test} - {""}
     return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared(*contents) if contents else ())
 
@@ -221,8 +221,8 @@ def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
     return duplicates(*keep)
 
 
-def _real_paths(samples: Sequence[Sample]) -> set[str]:
+def real_paths(paths: Iterable[str]) -> set[str]:
     """The files' paths with links in their folders followed, each folder once."""
-    parts = [os.path.split(s.path) for s in samples]
+    parts = [os.path.split(p) for p in paths]
     folders = {f: os.path.realpath(f) for f in {f for f, _ in parts}}
     return {os.path.join(folders[f], name) for f, name in parts}

@@ -38,9 +38,8 @@ LABELS: dict[str, dict[str, str]] = {
 }
 # GenImage's generators as forks of the benchmark label them, which is otherwise in small letters.
 GENERATORS = {"stable_diffusion_v_1_4": "sdv4", "stable_diffusion_v_1_5": "sdv5"}
-PREFIX = (
-    "./"  # before paths that do not start with a dot the benchmark's reader puts its rgb_dir and a Windows separator
-)
+# The benchmark's reader puts its rgb_dir and a Windows separator before paths that have no dot in front.
+PREFIX = "./"
 DOMAIN = re.compile("_(ff|cdf)$")  # DF40 names its reals by the method alone
 Entry = dict[str, Any]
 
@@ -99,7 +98,8 @@ def export(
 ) -> None:
     """Write the JSON file of a data set, whole or not at all; its name, without .json, is the data set's name.
 
-    prefix: what its paths start with; from the folder in which the benchmark runs, it leads to `root`. Raises DataError as `table` does, and when the file cannot be written.
+    prefix: what its paths start with; from the folder in which the benchmark runs, it leads to `root`. Raises DataError
+    as `table` does, and when the file cannot be written.
     """
     target = Path(path)
     if target.suffix != ".json":
