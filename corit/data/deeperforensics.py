@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from corit.data.faceforensics import require_compression
 from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
 from corit.data.lists import read_text
 from corit.data.missing import examples, missing
@@ -30,11 +31,18 @@ class DeeperForensics:
 
     The official lists split the swaps (703, 96, 201) and say nothing of the actors' films. A film goes where its
     actor's swaps go: to test rather than val, to val rather than train, and nowhere when no list names the actor. A
-    sample's group is the actor. Raises DataError when lists or videos are missing.
+    sample's group is the actor. These films are what DeepfakeBench takes for the reals; the data set's authors give
+    them as the source of the faces, and take for the reals the films of FaceForensics++ that the faces were put on.
+
+    faceforensics: the root of FaceForensics++, whose films stand for the reals in place of the actors': each goes where
+    its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises DataError when
+    lists or videos are missing.
     """
 
     root: str
     versions: tuple[str, ...] = ("end_to_end",)
+    faceforensics: str = ""
+    compression: str = "c23"
     reading: Reading = ALL
 
     def __post_init__(self) -> None:
@@ -46,7 +54,7 @@ class DeeperForensics:
     def samples(self) -> tuple[Sample, ...]:
         """The actors' films, then the swaps of each version."""
         lists = read_lists(self.root)
-        reals = self._reals(lists)
+        reals = self._targets(lists) if self.faceforensics else self._reals(lists)
         fakes = (s for version in self.versions for s in self._fakes(version, lists))
         return (*reals, *fakes)
 
@@ -58,6 +66,16 @@ class DeeperForensics:
         for key, clip in complete("deeperforensics", self.root, where, self.reading).items():
             yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
+    def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
+        """The films of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
+        level = require_compression(self.compression)
+        sides = {name.partition("_")[0]: split for name, split in lists.items()}
+        where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
+        wanted = [name for name, split in sides.items() if split in self.reading.splits]
+        found = complete("faceforensics", self.faceforensics, where, self.reading, wanted, "the swaps' names")
+        for name, clip in found.items():
+            yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
+
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
         wanted = [name for name, split in lists.items() if split in self.reading.splits]
@@ -65,7 +83,7 @@ class DeeperForensics:
         for name, clip in found.items():
             yield from self._rows(clip, f"{version}/{name}", lists[name], version)
 
-    def _rows(self, clip: Clip, name: str, split: Split | None, version: str) -> Iterator[Sample]:
+    def _rows(self, clip: Clip, name: str, split: Split | None, version: str, group: str = "") -> Iterator[Sample]:
         if split not in self.reading.splits:
             return
         bare = name.rpartition("/")[2]
@@ -77,7 +95,7 @@ class DeeperForensics:
             split=split,
             dataset=DATASET,
             manipulation=version,
-            group=person(bare, fake=bool(version)),
+            group=group or person(bare, fake=bool(version)),
         )
 
     def load(self, sample: Sample) -> Picture:

@@ -192,7 +192,7 @@ def read_json(path: str, compression: str = "", splits: tuple[Split, ...] = SPLI
     name = os.path.splitext(os.path.basename(path))[0]
     table = _object(lists.read_json(path, "a DeepfakeBench JSON file"), path, "the file")
     bare = name.removesuffix("_c40")
-    compression = compression or ("c40" if bare != name else "c23")
+    compression = require_compression(compression or ("c40" if bare != name else "c23"))
     top = next((table[k] for k in (name, bare) if k in table), None)
     if not isinstance(top, dict):
         found = ", ".join(map(repr, table)) or "nothing"

@@ -70,8 +70,7 @@ def table(
     Raises DataError for samples without label or split, outside the root, or that are video files.
     """
     bare = name.removesuffix("_c40")
-    compression = compression or ("c40" if bare != name else "c23")
-    require_compression(compression)
+    compression = require_compression(compression or ("c40" if bare != name else "c23"))
     if prefix and not prefix.endswith("/"):
         raise DataError(f"expected a prefix of paths that ends in /, such as ./datasets/rgb/, or none, got {prefix!r}")
     rows = [(s, label_name(s), _split(s)) for s in samples]

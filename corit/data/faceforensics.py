@@ -24,6 +24,7 @@ FOLDERS = {
 }
 FOUR = ("DF", "F2F", "FS", "NT")
 COMPRESSIONS = ("raw", "c23", "c40")
+ALIASES = {"c0": "raw"}
 Pairs = dict[Split, list[tuple[str, str]]]
 
 
@@ -53,13 +54,14 @@ class FaceForensics:
         return tuple(s for kind in ("", *self.manipulations) for s in self._rows(kind, pairs))
 
     def _rows(self, kind: str, pairs: Pairs) -> Iterator[Sample]:
-        where = os.path.join(self.root, *_folder(kind), self.compression)
+        level = require_compression(self.compression)
+        where = os.path.join(self.root, *_folder(kind), level)
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
         wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
         found = complete("faceforensics", self.root, where, self.reading, wanted, "the official splits")
         for name, clip in found.items():
             split, group = sides[name]
-            video = f"FaceForensics++/{self.compression}/{kind or 'real'}/{name}"
+            video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
             yield from rows(
                 clip,
                 self.reading,
@@ -100,9 +102,10 @@ class DeepFakeDetection:
         return (*self._rows(real, ""), *self._rows(fake, "DFD"))
 
     def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
-        where = os.path.join(self.root, *folder, self.compression)
+        level = require_compression(self.compression)
+        where = os.path.join(self.root, *folder, level)
         for name, clip in complete("deepfakedetection", self.root, where, self.reading).items():
-            video = f"DeepFakeDetection/{self.compression}/{kind or 'real'}/{name}"
+            video = f"DeepFakeDetection/{level}/{kind or 'real'}/{name}"
             yield from rows(
                 clip,
                 self.reading,
@@ -128,10 +131,12 @@ def _folder(kind: str) -> tuple[str, str]:
     return ("manipulated_sequences", FOLDERS[kind]) if kind else ("original_sequences", "youtube")
 
 
-def require_compression(name: str) -> None:
-    """Raise DataError when a compression is none of raw, c23 and c40."""
-    if name not in COMPRESSIONS:
+def require_compression(name: str) -> str:
+    """The folder of a compression: raw, also called c0, c23 or c40. Raises DataError for another one."""
+    level = ALIASES.get(name, name)
+    if level not in COMPRESSIONS:
         raise DataError(f"expected a compression of {', '.join(COMPRESSIONS)}, got {name!r}")
+    return level
 
 
 def read_pairs(root: str) -> Pairs:

@@ -226,6 +226,12 @@ def test_a_video_in_two_lists_is_refused(own):
         _ = FaceForensics(str(own)).samples
 
 
+def test_raw_is_also_called_c0(tmp_path):
+    faceforensics(tmp_path, Hand(frames=1), compression="raw")
+    raw, alias = (FaceForensics(str(tmp_path), compression=c).samples for c in ("raw", "c0"))
+    assert raw == alias
+
+
 def test_what_goes_missing_later_is_an_input_error(own):
     source = FaceForensics(str(own))
     lost, blind, damaged = source.samples[0], source.samples[1], source.samples[2]
@@ -254,7 +260,7 @@ def test_pickled_landmarks_are_never_loaded(own):
     ("arguments", "words"),
     [
         ({"manipulations": ("DeepFakes",)}, "no such manipulation: DeepFakes"),
-        ({"compression": "c0"}, "compression of raw, c23, c40"),
+        ({"compression": "c41"}, "compression of raw, c23, c40"),
     ],
 )
 def test_unknown_choices_are_refused(arguments, words):
