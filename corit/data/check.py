@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
+from corit.data.frames import beside, top
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
 
@@ -127,9 +128,8 @@ def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
 
 def surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
     """Labels that the path, the manipulation, the video or the rest of the split speak against."""
-    return tuple(
-        s for find in (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided) for s in find(samples)
-    )
+    finds = (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
+    return tuple(s for find in finds for s in find(samples))
 
 
 def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:
@@ -199,6 +199,24 @@ def _one_sided(samples: Sequence[Sample]) -> Iterator[Surprise]:
         if labels in ({0}, {1}):
             kind = "real" if labels == {0} else "fake"
             yield Surprise(f"{split or 'the source'} holds {kind} samples only", ())
+
+
+def _landmarks(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    """One class has landmarks beside its frames and the other none: crops of faces there, whole frames here."""
+    folders = {f: _marked(f) for f in {os.path.dirname(s.path) for s in samples}}
+    ids: dict[tuple[int | None, bool], list[str]] = defaultdict(list)
+    for s in samples:
+        ids[s.label, folders[os.path.dirname(s.path)]].append(s.id)
+    for label, kind, other in ((0, "real", "fakes"), (1, "fake", "reals")):
+        bare = ids[label, False]
+        if bare and not ids[label, True] and ids[1 - label, True]:
+            yield Surprise(f"{len(bare)} {kind} samples have no landmarks beside them, but {other} have", tuple(bare))
+
+
+def _marked(folder: str) -> bool:
+    """Whether the data set's folder landmarks/ is there for the frames of a folder."""
+    path = beside(os.path.join(folder, "0.png"), "landmarks", ".npy")
+    return path is not None and os.path.isdir(top(path, "landmarks"))
 
 
 def overlap(

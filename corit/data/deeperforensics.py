@@ -55,7 +55,7 @@ class DeeperForensics:
         """The actors' films, then the swaps of each version."""
         lists = read_lists(self.root)
         reals = self._targets(lists) if self.faceforensics else self._reals(lists)
-        fakes = (s for version in self.versions for s in self._fakes(version, lists))
+        fakes = (s for version in dict.fromkeys(self.versions) for s in self._fakes(version, lists))
         return (*reals, *fakes)
 
     def _reals(self, lists: dict[str, Split]) -> Iterator[Sample]:

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from corit.data.celebdf import CelebDF, film
 from corit.data.faceforensics import FaceForensics, pair_group, read_pairs
-from corit.data.frames import ALL, Clip, Reading, complete, read_frame, rows
+from corit.data.frames import ALL, Clip, Reading, complete, hidden, read_frame, rows
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -156,7 +156,7 @@ class DF40:
 
 def _inside(folder: str) -> list[str]:
     """The names of what lies in a folder, without hidden things; none where there is no folder."""
-    return sorted(n for n in os.listdir(folder) if not n.startswith(".")) if os.path.isdir(folder) else []
+    return sorted(n for n in os.listdir(folder) if not hidden(n)) if os.path.isdir(folder) else []
 
 
 def _part(folder: str, part: str) -> str:

@@ -51,7 +51,7 @@ class FaceForensics:
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then each manipulation, split by split."""
         pairs = read_pairs(self.root)
-        return tuple(s for kind in ("", *self.manipulations) for s in self._rows(kind, pairs))
+        return tuple(s for kind in dict.fromkeys(("", *self.manipulations)) for s in self._rows(kind, pairs))
 
     def _rows(self, kind: str, pairs: Pairs) -> Iterator[Sample]:
         level = require_compression(self.compression)

@@ -12,7 +12,7 @@ from typing import get_args
 
 import numpy as np
 
-from corit.data.frames import FILMS, WHOLE, require_picture
+from corit.data.frames import FILMS, WHOLE, hidden, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
 from corit.data.sample import Sample, Split
@@ -39,7 +39,7 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[s
     for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename)), followlinks=True):
         yield from closed
         closed.clear()
-        inner[:] = [n for n in sorted(inner) if not n.startswith(".") and links.enter(os.path.join(folder, n))]
+        inner[:] = [n for n in sorted(inner) if not hidden(n) and links.enter(os.path.join(folder, n))]
         for name in sorted(names):
             if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
                 yield os.path.join(folder, name)

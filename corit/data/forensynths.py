@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from corit.data.folders import list_pictures
+from corit.data.frames import hidden
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -42,7 +43,6 @@ DIFFUSION = {
 }
 SUBSETS = (*GANS, *DIFFUSION)
 CLASSES = ("0_real", "1_fake")
-OTHERS = (*CLASSES, "__MACOSX")  # folders in a subset that are no class of things
 Sampling = Literal["unifd-full", "unifd-max1000"]
 
 
@@ -77,7 +77,7 @@ class ForenSynths:
         sides = [s for s in ("train", "val") if s in self.splits]
         learning = [s for side in sides for s in self._progan(side)]  # type: ignore[arg-type]
         subsets = self.subsets if "test" in self.splits else ()
-        tests = [s for subset in subsets for s in self._test(subset)]
+        tests = [s for subset in dict.fromkeys(subsets) for s in self._test(subset)]
         if not learning and not tests:
             raise missing("forensynths", self.root, "expected pictures of some subset, found none", subsets)
         return (*learning, *tests)
@@ -115,7 +115,7 @@ class ForenSynths:
         lost = [c for c in self.classes if c not in there]
         if lost or not there:
             self._miss(f"classes of ProGAN for {split}", [f"{split}/progan/{c}" for c in lost] or [f"{split}/progan"])
-        for name in self.classes or there:
+        for name in dict.fromkeys(self.classes or there):
             if name in there:
                 for label, paths in enumerate(self._both([os.path.join(base, name)])):
                     yield from self._rows("progan", f"{split}/{name}", label, paths, split)
@@ -177,9 +177,7 @@ def _classed(folder: str) -> bool:
 
 def _folders(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(
-            e.path for e in entries if e.is_dir() and e.name[0] != "." and e.name not in (*CLASSES, "__MACOSX")
-        )
+        return sorted(e.path for e in entries if e.is_dir() and not hidden(e.name) and e.name not in CLASSES)
 
 
 def _pictures(folder: str) -> list[str]:
