@@ -119,7 +119,7 @@ DATA: dict[str, Named] = {
     "uadfv": _videos("uadfv", "uadfv", "fake/*_fake fake/*_fake.mp4 fake/*/*_fake fake/*/*_fake.mp4"),
     "deeperforensics": _videos("deeperforensics", "deeperforensics", "lists/splits/test.txt", ACTORS),
     "unifd": _pictures("unifd", "forensynths", "test/progan diffusion_datasets train/progan", SUBSETS),
-    "genimage": _pictures("genimage", "genimage", "*/val/nature */*/val/nature", {"generators": "words"}),
+    "genimage": _pictures("genimage", "genimage", "*/val/nature */imagenet*/val/nature", {"generators": "words"}),
     "deepfakebench": replace(
         _videos("deepfakebench", "deepfakebench", ""),
         takes={"json": "text", "root": "texts", **COMPRESSION},

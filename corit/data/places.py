@@ -31,14 +31,16 @@ class Place:
 def places(root: str | os.PathLike[str], table: Mapping[str, Named]) -> tuple[Place, ...]:
     """The data sets in a folder and in those up to `DEPTH` below it, sorted by name and path.
 
-    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too. Raises
-    DataError when there is no such folder.
+    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too, nor are its
+    parts called the same data set again. Raises DataError when there is no such folder.
     """
     if not os.path.isdir(root):
         raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
     found: list[Place] = []
     for folder in _folders(os.fspath(root), DEPTH):
-        here = [Place(n, folder) for n, named in table.items() if any(_there(folder, m) for m in named.marks)]
+        around = {p.name for p in found if Path(folder).is_relative_to(p.path)}
+        names = [n for n, named in table.items() if n not in around and any(_there(folder, m) for m in named.marks)]
+        here = [Place(n, folder) for n in names]
         known = [p for p in here if p.name != "folder"]
         inside = any(Path(folder).is_relative_to(p.path) for p in found)
         found += known or ([] if inside else here)
