@@ -98,6 +98,7 @@ Takes = Mapping[str, Kind]
 COMPRESSION: Takes = {"compression": "text"}
 FOUR: Takes = {"manipulations": "words", **COMPRESSION}
 FORTY: Takes = {"names": "words", "faceforensics": "text", "celebdf": "text", **COMPRESSION}
+ACTORS: Takes = {"versions": "words", "faceforensics": "text", **COMPRESSION}
 SUBSETS: Takes = {"subsets": "words", "classes": "words", "sampling": "text", "key": "number"}
 PLAIN: Takes = {"aligned": "flag", "landmarks": "text"}
 FOLDERS: Takes = {"root": "text", "real": "texts", "fake": "texts", "by_folder": "flag", **PLAIN}
@@ -135,12 +136,12 @@ DATA: dict[str, Named] = {
     "dfdcp": _videos("dfdcp", "dfdcp", "dataset.json"),
     "df40": _videos("df40", "df40", "*/ff/frames */cdf/frames */ff/*/*.png */cdf/*/*.png", FORTY, "names"),
     "uadfv": _videos("uadfv", "uadfv", "fake/*_fake fake/*_fake.mp4 fake/*/*_fake fake/*/*_fake.mp4"),
-    "deeperforensics": _videos("deeperforensics", "deeperforensics", "lists/splits/test.txt", {"versions": "words"}),
+    "deeperforensics": _videos("deeperforensics", "deeperforensics", "lists/splits/test.txt", ACTORS),
     "unifd": _pictures("unifd", "forensynths", "test/progan diffusion_datasets train/progan", SUBSETS),
-    "genimage": _pictures("genimage", "genimage", "*/val/nature */*/val/nature", {"generators": "words"}),
+    "genimage": _pictures("genimage", "genimage", "*/val/nature */imagenet*/val/nature", {"generators": "words"}),
     "deepfakebench": replace(
         _videos("deepfakebench", "deepfakebench", ""),
-        takes={"json": "text", "root": "text", **COMPRESSION},
+        takes={"json": "text", "root": "texts", **COMPRESSION},
         required=("json",),
     ),
     "folder": Named(

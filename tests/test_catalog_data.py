@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from corit import catalog
 from corit.data.adapters import ADAPTERS
 from corit.errors import DataError
-from corit.world.trees import celebdf, uadfv
+from corit.world.trees import celebdf, deeperforensics, df40, faceforensics, forensynths, genimage, uadfv
 from corit.world.trees.write import Hand
 
 MORE = {"df40": ",names=heygen"}
+TREES = {
+    "faceforensics": faceforensics.faceforensics,
+    "deeperforensics": deeperforensics.deeperforensics,
+    "unifd": partial(forensynths.forensynths, training=("cat",)),
+    "df40": df40.df40,
+    "genimage": genimage.genimage,
+}
 
 
 def test_every_adapter_is_in_the_table():
@@ -46,3 +55,21 @@ def test_several_texts_are_one_source(tmp_path):
     assert source.load(source.samples[0]).pixels.shape == (16, 16, 3)
     with pytest.raises(DataError, match="expected a data set, one of faceforensics"):
         catalog.data()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "once"),
+    [
+        ("faceforensics", "manipulations=DF+DF", "manipulations=DF"),
+        ("deeperforensics", "versions=end_to_end+end_to_end", "versions=end_to_end"),
+        ("unifd", "subsets=crn+crn", "subsets=crn"),
+        ("unifd", "splits=train,classes=cat+cat", "splits=train,classes=cat"),
+        ("df40", "names=uniface_cdf+uniface_cdf", "names=uniface_cdf"),
+        ("genimage", "generators=ADM+adm", "generators=ADM"),
+    ],
+)
+def test_a_word_that_is_said_twice_counts_once(name, options, once, tmp_path):
+    TREES[name](tmp_path)
+    twice = catalog.data(f"{name}:{tmp_path},{options}").samples
+    assert twice == catalog.data(f"{name}:{tmp_path},{once}").samples
+    assert len({s.id for s in twice}) == len(twice) > 0

@@ -82,7 +82,8 @@ def test_a_whole_data_set_has_nothing_to_mend(capsys, celeb):
 
 def test_counts_are_those_of_the_tree(capsys, celeb):
     _, out, _ = run(capsys, "check", f"celeb-df-v2:{celeb},frames=1", "--format", "jsonl", "--no-contents")
-    rows = [json.loads(line) for line in out.splitlines()]
+    *rows, size = [json.loads(line) for line in out.splitlines()]
+    assert (size["finding"], size["dataset"], size["detail"]) == ("size", "Celeb-DF-v2", "test 9 of 518")
     assert {(r["split"], r["label"]): (r["samples"], r["videos"], r["groups"]) for r in rows} == {
         ("train", "real"): (6, 6, 6),
         ("train", "fake"): (4, 4, 4),
@@ -103,7 +104,7 @@ def test_missing_videos_and_damaged_files_are_named(capsys, celeb):
     assert [r["name"] for r in rows["missing"]] == [f"Celeb-synthesis/{gone.name}"]
     assert {r["name"] for r in rows["unreadable"]} == {str(rest[0] / "000.png"), str(rest[0] / "001.png")}
     assert all(r["detail"].startswith("unreadable: ") for r in rows["unreadable"])
-    assert set(rows) == {"missing", "unreadable"}
+    assert set(rows) == {"missing", "unreadable", "size"}  # a tiny tree is smaller than what was published
 
 
 def test_a_folder_that_was_not_extracted_is_missing_and_the_rest_is_checked(capsys, tmp_path):
@@ -322,10 +323,22 @@ def test_an_exported_list_is_read_back(capsys, celeb, tmp_path):
     }
     moved = tmp_path / "moved" / "Celeb-DF-v2.json"
     assert run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", moved, "--below", tmp_path)[0] == 0
-    assert '"celeb/Celeb-real/' in moved.read_text()
+    assert '"./celeb/Celeb-real/' in moved.read_text()
+    args = ("export", f"celeb-df-v2:{celeb}", "--out", moved, "--prefix")
+    assert run(capsys, *args, "../rgb/")[0] == 0
+    assert '"../rgb/Celeb-real/' in moved.read_text()
+    assert "expected a prefix of paths that ends in /" in run(capsys, *args, "rgb")[2]
     code, _, err = run(capsys, "export", f"celeb-df-v2:{celeb}", "--out", tmp_path / "x.txt")
     assert code == 2
     assert "expected a file <data set>.json" in err
+
+
+def test_frames_that_the_benchmark_cannot_sort_are_named(capsys, tmp_path):
+    genimage.genimage(tmp_path / "data")
+    spec = f"genimage:{tmp_path}/data,splits=test,max=1"
+    code, out, _ = run(capsys, "export", spec, "--out", tmp_path / "GenImage.json")
+    assert code == 0
+    assert out.splitlines()[1].startswith("8 are not called by a number, and DeepfakeBench cannot sort them: ")
 
 
 # --- texts

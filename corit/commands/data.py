@@ -148,6 +148,7 @@ def export(
     root: str = "",
     below: Path | None = None,
     compression: str = "",
+    prefix: str = "./",
 ) -> int:
     """Write a data set's frames as a JSON file of DeepfakeBench.
 
@@ -157,14 +158,19 @@ def export(
         root: the place of data sets that name none
         below: folder that the file's paths start from; by default the one in which all frames lie
         compression: c23, c40 or raw, where the benchmark's readers expect one; by default by the file's name
+        prefix: what the file's paths start with: the way to that folder from the one in which the benchmark runs
     """
     import os
 
     from corit import catalog
     from corit.data.export import export as write
+    from corit.data.export import unnumbered
+    from corit.data.missing import examples
 
     samples = catalog.data(*data, root=root).samples
     base = below or os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples})
-    write(samples, out, base, compression)
+    write(samples, out, base, compression, prefix)
     print(f"{out}: {len(samples)} frames below {base}")
+    if strange := unnumbered(samples):
+        print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
     return 0

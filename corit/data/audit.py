@@ -9,6 +9,7 @@ from typing import Literal
 from corit.data.check import Check, Overlap, check, overlap
 from corit.data.contents import Duplicate, read_contents
 from corit.data.missing import examples
+from corit.data.published import sizes
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
 
@@ -24,9 +25,10 @@ Kind = Literal[
     "shared file",
     "shared picture",
     "shared group",
+    "size",
 ]
-# What is no fault by itself: the same picture twice on one side, and names of groups that agree.
-HARMLESS = frozenset(("count", "duplicate", "shared group"))
+# What is no fault by itself: the same picture twice on one side, names of groups that agree, a part of a data set.
+HARMLESS = frozenset(("count", "duplicate", "shared group", "size"))
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,7 @@ def audit(
         raise DataError("expected samples to check, but the data set lists none; ask for other splits")
     found = check(source, contents=contents, workers=workers, seen=seen)
     rows = [*_counts(found), *(Finding("missing", name=name, samples=1) for name in missed), *_check(found)]
+    rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in sizes(found.counts)]
     if against is not None:
         other = read_contents(against, workers=workers, seen=seen) if found.read else None
         pair = (found.read, other) if found.read and other else None

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
+from corit.data.lists import read_text
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -55,7 +56,7 @@ class CelebDF:
                 split=split,
                 dataset=name,
                 manipulation=folder if FOLDERS[folder] else "",
-                group=film(video) if folder != "YouTube-real" else f"YouTube {video}",
+                group=film(video) if folder != "YouTube-real" else stranger(video),
             )
 
     def _clips(self, folder: str, tests: set[str]) -> dict[str, Clip]:
@@ -78,6 +79,11 @@ def film(video: str) -> str:
     return f"{swap[1]}_{swap[2]}" if swap else video
 
 
+def stranger(video: str) -> str:
+    """The group of a video from YouTube, of which no swap is made."""
+    return f"YouTube {video}"
+
+
 def read_tests(root: str) -> dict[str, set[str]]:
     """The official test videos by folder.
 
@@ -89,14 +95,13 @@ def read_tests(root: str) -> dict[str, set[str]]:
         raise missing("celebdf", root, f"expected {LIST} beside the videos, but it is not there", [LIST])
     tests: dict[str, set[str]] = {folder: set() for folder in FOLDERS}
     wrong = []
-    with open(path, encoding="utf-8") as file:
-        for line in filter(None, map(str.strip, file)):
-            real, _, video = line.partition(" ")
-            folder, _, name = video.strip().replace("\\", "/").rpartition("/")
-            if real != str(1 - FOLDERS.get(folder, -1)):
-                wrong.append(line)
-                continue
-            tests[folder].add(os.path.splitext(name)[0])
+    for line in filter(None, map(str.strip, read_text(path, "the official list").splitlines())):
+        real, _, video = line.partition(" ")
+        folder, _, name = video.strip().replace("\\", "/").rpartition("/")
+        if real != str(1 - FOLDERS.get(folder, -1)):
+            wrong.append(line)
+            continue
+        tests[folder].add(os.path.splitext(name)[0])
     if wrong or not any(tests.values()):
         problem = f"got {examples(wrong)}" if wrong else "it names no video"
         raise DataError(f'expected lines such as "1 YouTube-real/00170.mp4" (1 is real) in {path}, but {problem}')

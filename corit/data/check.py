@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
+from corit.data.frames import beside, top
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
 
@@ -127,9 +128,8 @@ def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
 
 def surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
     """Labels that the path, the manipulation, the video or the rest of the split speak against."""
-    return tuple(
-        s for find in (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided) for s in find(samples)
-    )
+    finds = (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
+    return tuple(s for find in finds for s in find(samples))
 
 
 def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:
@@ -201,11 +201,29 @@ def _one_sided(samples: Sequence[Sample]) -> Iterator[Surprise]:
             yield Surprise(f"{split or 'the source'} holds {kind} samples only", ())
 
 
+def _landmarks(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    """One class has landmarks beside its frames and the other none: crops of faces there, whole frames here."""
+    folders = {f: _marked(f) for f in {os.path.dirname(s.path) for s in samples}}
+    ids: dict[tuple[int | None, bool], list[str]] = defaultdict(list)
+    for s in samples:
+        ids[s.label, folders[os.path.dirname(s.path)]].append(s.id)
+    for label, kind, other in ((0, "real", "fakes"), (1, "fake", "reals")):
+        bare = ids[label, False]
+        if bare and not ids[label, True] and ids[1 - label, True]:
+            yield Surprise(f"{len(bare)} {kind} samples have no landmarks beside them, but {other} have", tuple(bare))
+
+
+def _marked(folder: str) -> bool:
+    """Whether the data set's folder landmarks/ is there for the frames of a folder."""
+    path = beside(os.path.join(folder, "0.png"), "landmarks", ".npy")
+    return path is not None and os.path.isdir(top(path, "landmarks"))
+
+
 def overlap(
     train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
 ) -> Overlap:
     """What the training samples of one source share with the test samples of another (or of the same one)."""
-    paths = _real_paths(train) & _real_paths(test)
+    paths = real_paths(s.path for s in train) & real_paths(s.path for s in test)
     groups = {s.group for s in train} & {s.group for s in test} - {""}
     return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared(*contents) if contents else ())
 
@@ -221,8 +239,8 @@ def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
     return duplicates(*keep)
 
 
-def _real_paths(samples: Sequence[Sample]) -> set[str]:
+def real_paths(paths: Iterable[str]) -> set[str]:
     """The files' paths with links in their folders followed, each folder once."""
-    parts = [os.path.split(s.path) for s in samples]
+    parts = [os.path.split(p) for p in paths]
     folders = {f: os.path.realpath(f) for f in {f for f, _ in parts}}
     return {os.path.join(folders[f], name) for f, name in parts}

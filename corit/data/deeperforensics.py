@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from corit.data.faceforensics import require_compression
 from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
+from corit.data.lists import read_text
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -29,11 +31,18 @@ class DeeperForensics:
 
     The official lists split the swaps (703, 96, 201) and say nothing of the actors' films. A film goes where its
     actor's swaps go: to test rather than val, to val rather than train, and nowhere when no list names the actor. A
-    sample's group is the actor. Raises DataError when lists or videos are missing.
+    sample's group is the actor. These films are what DeepfakeBench takes for the reals; the data set's authors give
+    them as the source of the faces, and take for the reals the films of FaceForensics++ that the faces were put on.
+
+    faceforensics: the root of FaceForensics++, whose films stand for the reals in place of the actors': each goes where
+    its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises DataError when
+    lists or videos are missing.
     """
 
     root: str
     versions: tuple[str, ...] = ("end_to_end",)
+    faceforensics: str = ""
+    compression: str = "c23"
     reading: Reading = ALL
 
     def __post_init__(self) -> None:
@@ -45,8 +54,8 @@ class DeeperForensics:
     def samples(self) -> tuple[Sample, ...]:
         """The actors' films, then the swaps of each version."""
         lists = read_lists(self.root)
-        reals = self._reals(lists)
-        fakes = (s for version in self.versions for s in self._fakes(version, lists))
+        reals = self._targets(lists) if self.faceforensics else self._reals(lists)
+        fakes = (s for version in dict.fromkeys(self.versions) for s in self._fakes(version, lists))
         return (*reals, *fakes)
 
     def _reals(self, lists: dict[str, Split]) -> Iterator[Sample]:
@@ -57,6 +66,16 @@ class DeeperForensics:
         for key, clip in complete("deeperforensics", self.root, where, self.reading).items():
             yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
+    def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
+        """The films of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
+        level = require_compression(self.compression)
+        sides = {name.partition("_")[0]: split for name, split in lists.items()}
+        where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
+        wanted = [name for name, split in sides.items() if split in self.reading.splits]
+        found = complete("faceforensics", self.faceforensics, where, self.reading, wanted, "the swaps' names")
+        for name, clip in found.items():
+            yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
+
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
         wanted = [name for name, split in lists.items() if split in self.reading.splits]
@@ -64,7 +83,7 @@ class DeeperForensics:
         for name, clip in found.items():
             yield from self._rows(clip, f"{version}/{name}", lists[name], version)
 
-    def _rows(self, clip: Clip, name: str, split: Split | None, version: str) -> Iterator[Sample]:
+    def _rows(self, clip: Clip, name: str, split: Split | None, version: str, group: str = "") -> Iterator[Sample]:
         if split not in self.reading.splits:
             return
         bare = name.rpartition("/")[2]
@@ -76,7 +95,7 @@ class DeeperForensics:
             split=split,
             dataset=DATASET,
             manipulation=version,
-            group=f"actor {actor(bare) if version else bare.partition('_')[0]}",
+            group=group or person(bare, fake=bool(version)),
         )
 
     def load(self, sample: Sample) -> Picture:
@@ -89,6 +108,11 @@ def actor(swap: str) -> str:
     return swap.partition("_")[2]
 
 
+def person(video: str, *, fake: bool) -> str:
+    """The group of a video, by its name: the actor whose face a swap shows, or who is filmed."""
+    return f"actor {actor(video) if fake else video.partition('_')[0]}"
+
+
 def read_lists(root: str) -> dict[str, Split]:
     """Swap -> split of lists/splits/{train,val,test}.txt. Raises DataError when a list is absent or damaged."""
     folder = os.path.join(root, "lists", "splits")
@@ -97,8 +121,8 @@ def read_lists(root: str) -> dict[str, Split]:
         raise missing("deeperforensics", root, "expected the official split lists, but some are missing", absent)
     sides: dict[str, Split] = {}
     for split in SPLITS:
-        with open(os.path.join(folder, f"{split}.txt"), encoding="utf-8") as file:
-            names = [os.path.splitext(line.strip())[0] for line in file if line.strip()]
+        lines = read_text(os.path.join(folder, f"{split}.txt"), "the official list").splitlines()
+        names = [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
         wrong = [n for n in names if not actor(n) or sides.setdefault(n, split) != split]
         if wrong:
             raise DataError(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from itertools import takewhile
 from typing import Any
 
-from corit.data.celebdf import SWAP, film
+from corit.data import lists
+from corit.data.celebdf import SWAP, film, stranger
+from corit.data.deeperforensics import DATASET as DEEPER
+from corit.data.deeperforensics import person
 from corit.data.df40 import PAIR
-from corit.data.faceforensics import COMPRESSIONS, pair_group, require_compression
+from corit.data.dfdc import seen
+from corit.data.faceforensics import COMPRESSIONS, actor, pair_group, require_compression
 from corit.data.frames import ALL, FILMS, SPLITS, WHOLE, Reading, choose, frame_number, natural, read_frame
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
+from corit.data.uadfv import filmed
 from corit.errors import DataError
 from corit.images.media import Picture
 
@@ -50,15 +55,15 @@ class Video:
 class DeepfakeBench:
     """The data set of one JSON file, in either nesting and with either separator in its paths.
 
-    root: the folder below which the frames lie, by default that of the file; leading folders of the file's paths that
-    are not there (a drive, the place on another machine) are dropped. compression: of files that hold several; a file
-    called ..._c40 means c40, else it is c23. labels: label -> 0 or 1 for names that the benchmark does not have. Raises
-    DataError for a file of another form and, unless the reading is partial, when frames are missing; `absent` then
-    names what was left out.
+    root: the folder below which the frames lie, or several, by default that of the file; leading folders that all of
+    the file's paths share (a drive, the place on another machine) are dropped where they are not there, the same
+    number from every path. compression: of files that hold several; a file called ..._c40 means c40, else it is c23.
+    labels: label -> 0 or 1 for names that the benchmark does not have. Raises DataError for a file of another form and,
+    unless the reading is partial, when frames are missing; `absent` then names what was left out.
     """
 
     json: str
-    root: str = ""
+    root: str | tuple[str, ...] = ""
     compression: str = ""
     reading: Reading = ALL
     labels: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -84,23 +89,30 @@ class DeepfakeBench:
 
     @cached_property
     def _listing(self) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-        videos = [v for v in read_json(self.json, self.compression) if v.split in self.reading.splits]
-        groups = _groups(videos)
-        disk = Disk(self.root or os.path.dirname(os.path.abspath(self.json)))
+        videos = read_json(self.json, self.compression, self.reading.splits)
+        groups = _groups(videos, self.name.removesuffix("_c40"))
+        folders = {f.rpartition("/")[0] for v in videos for f in v.frames}
+        disks = [Disk(root, folders) for root in self._roots]
+        find = lambda name: next((p for d in disks if (p := d.find(name))), None)
         samples: list[Sample] = []
         absent: list[str] = []
         for video in videos:
-            there = [(f, p) for f in video.frames if (p := disk.find(f))]
+            there = [(f, p) for f in video.frames if (p := find(f))]
             if not video.frames:
                 absent.append(f"{video.label}/{video.split}/{video.name} (no frames)")
             elif len(there) < len(video.frames):
-                absent += [f for f in video.frames if not disk.find(f)]
-            samples += self._rows(video, there, groups.get(video.name, video.name))
+                absent += [f for f in video.frames if not find(f)]
+            samples += self._rows(video, there, groups[video])
         for name in absent if self.reading.missed else ():
             self.reading.missed(name)  # type: ignore[misc]
         if not samples or (absent and not (self.reading.partial or self.reading.missed)):
             raise self._missing(len(absent), sum(len(v.frames) for v in videos), absent)
         return tuple(samples), tuple(absent)
+
+    @property
+    def _roots(self) -> tuple[str, ...]:
+        given = (self.root,) if isinstance(self.root, str) else self.root
+        return tuple(filter(None, given)) or (os.path.dirname(os.path.abspath(self.json)),)
 
     def _rows(self, video: Video, frames: list[tuple[str, str]], group: str) -> Iterator[Sample]:
         label, kind = label_of(video.label, self.labels)
@@ -125,7 +137,7 @@ class DeepfakeBench:
             f"{count} of {total} frames that {self.json} names are not there; give the folder that its paths start "
             "from, extract the rest, or ask for a partial reading"
         )
-        return missing("deepfakebench", self.root, problem, absent)
+        return missing("deepfakebench", self._roots[0], problem, absent)
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame with the landmarks beside it. Raises InputError's kinds."""
@@ -133,11 +145,16 @@ class DeepfakeBench:
 
 
 class Disk:
-    """Which files there are below a root: one look into each folder, however many files are asked for."""
+    """Which files there are below a root: one look into each folder, however many files are asked for.
 
-    def __init__(self, root: str) -> None:
+    folders: those of all files that will be asked for. What they share at their front and is not below the root is
+    dropped, as many folders of each: were it decided folder by folder, a root that lies too deep would give the frames
+    of another method.
+    """
+
+    def __init__(self, root: str, folders: Iterable[str]) -> None:
         self.root = root
-        self._dropped = 0
+        self._dropped = _dropped(root, [f.split("/") for f in folders])
         self._folders: dict[str, tuple[str, frozenset[str]]] = {}
 
     def find(self, name: str) -> str | None:
@@ -149,28 +166,39 @@ class Disk:
         return f"{where}/{file}" if file in files else None
 
     def _look(self, folder: str) -> tuple[str, frozenset[str]]:
-        """The folder on this disk and its files' names; how many leading folders were dropped last is tried first."""
-        parts = folder.split("/")
-        for dropped in sorted(range(len(parts) + 1), key=lambda d: (d != self._dropped, d)):
-            where = os.path.join(self.root, *parts[dropped:])
-            if dropped < len(parts) and os.path.isdir(where):
-                self._dropped = dropped
-                return where, frozenset(os.listdir(where))
-        return "", frozenset()
+        where = os.path.join(self.root, *folder.split("/")[self._dropped :])
+        return (where, frozenset(os.listdir(where))) if os.path.isdir(where) else ("", frozenset())
 
 
-def read_json(path: str, compression: str = "") -> list[Video]:
-    """The videos of a DeepfakeBench JSON file. Raises DataError for a file of another form or without a compression."""
+def _dropped(root: str, folders: list[list[str]]) -> int:
+    """How many leading folders, of those that all share, are no folders below the root: as few as may be."""
+    if not folders:
+        return 0
+    ends = zip(min(folders), max(folders), strict=False)  # what the first and the last share, all share
+    shared = [a for a, _ in takewhile(lambda parts: parts[0] == parts[1], ends)]
+    shared = shared[: min(map(len, folders)) - 1]
+    for count in range(len(shared) + 1):
+        inside = os.path.join(root, *shared[count:])
+        if os.path.isdir(inside) and any(os.path.isdir(os.path.join(root, *f[count:])) for f in folders):
+            return count
+    return 0
+
+
+def read_json(path: str, compression: str = "", splits: tuple[Split, ...] = SPLITS) -> list[Video]:
+    """The videos of some splits in a DeepfakeBench JSON file; the other splits are not looked at.
+
+    Raises DataError for a file of another form or without a compression.
+    """
     name = os.path.splitext(os.path.basename(path))[0]
-    table = _load(path)
+    table = _object(lists.read_json(path, "a DeepfakeBench JSON file"), path, "the file")
     bare = name.removesuffix("_c40")
-    compression = compression or ("c40" if bare != name else "c23")
+    compression = require_compression(compression or ("c40" if bare != name else "c23"))
     top = next((table[k] for k in (name, bare) if k in table), None)
     if not isinstance(top, dict):
         found = ", ".join(map(repr, table)) or "nothing"
         raise DataError(f"expected {path} to hold {bare!r}, as its file name says, got {found}; do not rename the file")
     out: list[Video] = []
-    for label, split, entries in _sides(top, path):
+    for label, split, entries in _sides(top, path, splits):
         if entries and all(k in COMPRESSIONS for k in entries):
             if compression not in entries:
                 raise DataError(f"expected compression {compression} of {label} in {path}, got {', '.join(entries)}")
@@ -179,23 +207,22 @@ def read_json(path: str, compression: str = "") -> list[Video]:
     return out
 
 
-def _load(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            table = json.load(file)
-    except (OSError, ValueError) as err:
-        raise DataError(f"expected a DeepfakeBench JSON file at {path}: {err}; download it again") from err
-    return _object(table, path, "the file")
-
-
-def _sides(top: dict[str, Any], path: str) -> Iterator[tuple[str, Split, dict[str, Any]]]:
+def _sides(top: dict[str, Any], path: str, splits: tuple[Split, ...]) -> Iterator[tuple[str, Split, dict[str, Any]]]:
     for label, sides in top.items():
         for split, entries in _object(sides, path, label).items():
             if split not in SPLITS:
                 raise DataError(f"expected splits {', '.join(SPLITS)} of {label} in {path}, got {split!r}")
-            # DFDC's file has something else than videos for val: no loader of the benchmark ever reads that split.
-            if split != "val" or isinstance(entries, dict):
-                yield label, split, _object(entries, path, f"{label}/{split}")
+            if split in splits:
+                yield label, split, _val(entries) if split == "val" else _object(entries, path, f"{label}/{split}")
+
+
+def _val(entries: object) -> dict[str, Any]:
+    """The videos of a validation split.
+
+    DFDC's file as the benchmark writes it has the label and the frames of one video there, and its train videos beside
+    them: no loader of the benchmark ever reads that split.
+    """
+    return {k: v for k, v in entries.items() if isinstance(v, dict)} if isinstance(entries, dict) else {}
 
 
 def _object(value: object, path: str, where: str) -> dict[str, Any]:
@@ -236,8 +263,20 @@ def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, s
     raise DataError(f"expected a label that ends in _real or _fake or that the benchmark has, got {name!r}; say which")
 
 
-def _groups(videos: list[Video]) -> dict[str, str]:
-    """Video -> group, where names tell: the pairs of FaceForensics++, the films of Celeb-DF."""
+# Data set -> the group of one of its videos, as the set's own adapter gives it.
+GROUPS: dict[str, Callable[[Video], str]] = {
+    "UADFV": lambda v: filmed(v.name),
+    "DFDCP": lambda v: seen(v.name),
+    "DeepFakeDetection": lambda v: actor(v.name),
+    DEEPER: lambda v: person(v.name, fake=bool(label_of(v.label)[0])),
+    **dict.fromkeys(("Celeb-DF-v1", "Celeb-DF-v2"), lambda v: _celebrity(v)),
+}
+
+
+def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
+    """Video -> group: as the adapter of the data set says, or where names tell the pairs and films behind them."""
+    if dataset in GROUPS:
+        return {v: GROUPS[dataset](v) for v in videos}
     groups: dict[str, str] = {}
     for video in videos:
         pair = PAIR.fullmatch(video.name)
@@ -245,4 +284,9 @@ def _groups(videos: list[Video]) -> dict[str, str]:
             groups.update(dict.fromkeys((video.name, pair[1], pair[2]), pair_group(pair[1], pair[2])))
         elif SWAP.fullmatch(video.name):
             groups[video.name] = film(video.name)
-    return groups
+    return {v: groups.get(v.name, v.name) for v in videos}
+
+
+def _celebrity(video: Video) -> str:
+    outside = any("YouTube-real" in f.split("/") for f in video.frames[:1])
+    return stranger(video.name) if outside else film(video.name)

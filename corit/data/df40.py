@@ -10,7 +10,7 @@ from functools import cached_property
 
 from corit.data.celebdf import CelebDF, film
 from corit.data.faceforensics import FaceForensics, pair_group, read_pairs
-from corit.data.frames import ALL, Clip, Reading, complete, read_frame, rows
+from corit.data.frames import ALL, Clip, Reading, complete, hidden, read_frame, rows
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -31,6 +31,7 @@ UNKNOWN = (
     *("deepfacelab", "heygen", "whichisreal", "MidJourney", "stargan", "starganv2"),
     *("styleclip", "e4e", "CollabDiff"),
 )
+ALIASES = {"whichisreal": "whichfaceisreal"}  # the benchmark's name -> the release's folder
 DOMAINS = ("ff", "cdf")
 UNIONS = tuple(f"{kind}All_{domain}" for domain in DOMAINS for kind in KNOWN)
 NAMES = (*(f"{m}_{d}" for d in DOMAINS for m in METHODS), *UNIONS, *UNKNOWN)
@@ -44,7 +45,7 @@ class DF40:
     faceforensics, celebdf: roots of the data sets whose reals stand against the fakes of a domain; without one, its
     fakes are listed alone. Reals are listed once, however many sets are. Fakes of ff lie where the official lists of
     `faceforensics` put their videos, in the test split without it; everything else is for testing. Raises DataError
-    when a method's folder is absent or holds no frames.
+    when a method's folder is absent or holds no frames, and for a fake of ff whose video no official list names.
     """
 
     root: str
@@ -79,6 +80,8 @@ class DF40:
 
     def _method(self, method: str, domain: str) -> Iterator[Sample]:
         folder = self._folder(method)
+        if not folder:
+            return
         if domain:
             yield from self._rows(folder, domain, f"{method}_{domain}", method)
             return
@@ -86,16 +89,22 @@ class DF40:
         yield from self._rows(folder, "fake", method, method)
 
     def _folder(self, method: str) -> str:
-        """A method's folder; releases differ in capitals."""
-        there = os.listdir(self.root) if os.path.isdir(self.root) else []
-        found = sorted(n for n in there if n.lower() == method.lower())
+        """A method's folder, empty where it is reported as missed; releases differ in capitals."""
+        names = {method.lower(), ALIASES.get(method, method).lower()}
+        found = [n for n in _inside(self.root) if n.lower() in names]
+        if not found and self.reading.missed:
+            self.reading.missed(f"{method}/")
+            return ""
         if not found:
             raise missing("df40", self.root, f"expected a folder of {method}, but it is not there", [f"{method}/"])
         return found[0]
 
     def _rows(self, folder: str, part: str, name: str, manipulation: str) -> Iterator[Sample]:
-        where = os.path.join(self.root, folder, part)
-        for key, clip in complete("df40", self.root, where, self.reading).items():
+        where = _part(os.path.join(self.root, folder), part)
+        found = complete("df40", self.root, where, self.reading)
+        if part == "ff" and self.faceforensics:
+            found = self._official(found, f"{folder}/{part}")
+        for key, clip in found.items():
             split, group = self._side(part, clip) if part in DOMAINS else ("test", f"{name} {part} {key}")
             if split in self.reading.splits:
                 yield from rows(
@@ -109,12 +118,29 @@ class DF40:
                     group=group,
                 )
 
+    def _official(self, found: dict[str, Clip], where: str) -> dict[str, Clip]:
+        """The fakes that were made from videos of the official lists: of others nobody knows where they belong."""
+        strange = [f"{where}/{key}" for key, clip in found.items() if not self._known(clip.name)]
+        for name in strange if self.reading.missed else ():
+            self.reading.missed(f"{name} (in no official list)")  # type: ignore[misc]
+        if strange and not (self.reading.partial or self.reading.missed):
+            problem = (
+                f"expected names of videos of FaceForensics++'s lists such as 000_003, but {len(strange)} have none; "
+                "take them out, or ask for a partial reading to go on without them"
+            )
+            raise missing("df40", self.root, problem, strange)
+        return {key: clip for key, clip in found.items() if self._known(clip.name)}
+
+    def _known(self, name: str) -> tuple[Split, str] | None:
+        """Split and group of the FaceForensics++ video that a fake was made from, or None."""
+        pair = PAIR.fullmatch(name)
+        return self._videos.get(pair[1]) if pair else None
+
     def _side(self, domain: str, clip: Clip) -> tuple[Split, str]:
         """Split and group of a fake: those of the video that it was made from."""
         pair = PAIR.fullmatch(clip.name)
         if domain == "ff" and pair:
-            known = self._videos.get(pair[1])
-            return known or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
+            return self._known(clip.name) or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
         return "test", film(clip.name)
 
     @cached_property
@@ -126,6 +152,27 @@ class DF40:
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
+
+
+def _inside(folder: str) -> list[str]:
+    """The names of what lies in a folder, without hidden things; none where there is no folder."""
+    return sorted(n for n in os.listdir(folder) if not hidden(n)) if os.path.isdir(folder) else []
+
+
+def _part(folder: str, part: str) -> str:
+    """Where the real, fake, ff or cdf of a method lies, as its packages differ.
+
+    In the method's folder; or in the one folder there that has it (heygen/heygen_new/real); twice below each other
+    (stargan/fake/fake); and of the training package, which has ff only, as frames/ in the method's folder.
+    """
+    where = os.path.join(folder, part)
+    if not os.path.isdir(where):
+        deeper = [p for n in _inside(folder) if os.path.isdir(p := os.path.join(folder, n, part))]
+        if len(deeper) == 1:
+            where = deeper[0]
+        elif part == "ff" and os.path.isdir(os.path.join(folder, "frames")):
+            return folder
+    return os.path.join(where, part) if _inside(where) == [part] else where
 
 
 def expand(name: str) -> list[tuple[str, str]]:

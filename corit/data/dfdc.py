@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from typing import Any
 
 from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
+from corit.data.lists import read_json, read_text
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -34,9 +35,9 @@ class DFDC:
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """The train parts in order, then the test set."""
-        parts = self._parts() if "train" in self.reading.splits else []
-        labels = os.path.join(self.root, "test", "labels.csv")
-        tests = [labels] if "test" in self.reading.splits and os.path.isfile(labels) else []
+        listed = [p for p in (*self._parts(), *self._tests()) if self._complete(p)]
+        tests = [p for p in listed if p.endswith(".csv")]
+        parts = [os.path.dirname(p) for p in listed if p not in tests]
         if not parts and not tests:
             looked = ["test/labels.csv", "dfdc_train_part_*/metadata.json", "train/dfdc_train_part_*/metadata.json"]
             raise missing("dfdc", self.root, "expected a list of videos, found none", looked)
@@ -44,11 +45,31 @@ class DFDC:
         return (*train, *(s for path in tests for s in self._test(path)))
 
     def _parts(self) -> list[str]:
-        """Folders with a metadata.json: the train parts, below the root or below train/, or train/ itself."""
-        inside = [self.root, os.path.join(self.root, "train")]
-        found = [e.path for folder in inside if os.path.isdir(folder) for e in os.scandir(folder)]
-        parts = [p for p in found if os.path.basename(p).startswith("dfdc_train_part")] + inside[1:]
-        return sorted(p for p in parts if os.path.isfile(os.path.join(p, "metadata.json")))
+        """The metadata.json that each train part has: folders below the root or below train/, or train/ itself."""
+        if "train" not in self.reading.splits:
+            return []
+        train = os.path.join(self.root, "train")
+        found = [e for folder in (self.root, train) if os.path.isdir(folder) for e in os.scandir(folder)]
+        parts = sorted(e.path for e in found if e.name.startswith("dfdc_train_part") and e.is_dir())
+        alone = [train] if os.path.isfile(os.path.join(train, "metadata.json")) else []
+        return [os.path.join(p, "metadata.json") for p in sorted(parts + alone)]
+
+    def _tests(self) -> list[str]:
+        """The labels.csv of the test folder, where there is one."""
+        test = os.path.join(self.root, "test")
+        return [os.path.join(test, "labels.csv")] if "test" in self.reading.splits and os.path.isdir(test) else []
+
+    def _complete(self, path: str) -> bool:
+        """Whether a list is there; if not, it is reported or passed over. Raises DataError where it is required."""
+        if os.path.isfile(path):
+            return True
+        inside = os.path.relpath(path, self.root).replace(os.sep, "/")
+        if self.reading.missed:
+            self.reading.missed(inside)
+        elif not self.reading.partial:
+            problem = f"expected {inside}, which names the videos beside it, but it is not there"
+            raise missing("dfdc", self.root, f"{problem}; add it, or ask for a partial reading", [inside])
+        return False
 
     def _train(self, part: str) -> Iterator[Sample]:
         table = _object(os.path.join(part, "metadata.json"))
@@ -133,7 +154,7 @@ class DFDCP:
                 split=_split(table[video], video, self.root),
                 dataset="DFDCP",
                 manipulation=folder if label else "",
-                group=f"actor {video.partition('/')[0]}",
+                group=seen(video),
             )
 
     def load(self, sample: Sample) -> Picture:
@@ -141,15 +162,17 @@ class DFDCP:
         return read_frame(sample, self.reading)
 
 
+def seen(video: str) -> str:
+    """The group of a video of the preview: the actor whose number its folder has, and its own name begins with."""
+    return f"actor {video.partition('/')[0].partition('_')[0]}"
+
+
 def _object(path: str) -> dict[str, dict[str, Any]]:
     """A JSON object of objects. Raises DataError."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            table = json.load(file)
-    except (OSError, ValueError) as err:
-        raise DataError(f"expected a JSON object of videos in {path}: {err}; download it again") from err
-    if not isinstance(table, dict) or not all(isinstance(v, dict) for v in table.values()):
-        raise DataError(f'expected an object {{video: {{"label": ...}}}} in {path}, got something else')
+    table = read_json(path, "a JSON object of videos")
+    if not isinstance(table, dict) or not table or not all(isinstance(v, dict) for v in table.values()):
+        expected = 'an object {video: {"label": ...}} of one video or more'
+        raise DataError(f"expected {expected} in {path}, got something else; download it again")
     return table
 
 
@@ -169,9 +192,13 @@ def _split(entry: dict[str, Any], video: str, where: str) -> Split:
 
 def _read_labels(path: str) -> dict[str, int]:
     """Video -> label of test/labels.csv (columns filename, label; 1 is fake). Raises DataError."""
-    with open(path, encoding="utf-8", newline="") as file:
-        table = list(csv.DictReader(file))
+    table = list(csv.DictReader(StringIO(read_text(path, "rows filename,label"))))
     wrong = [str(r) for r in table if r.get("label") not in ("0", "1") or not r.get("filename")]
     if wrong or not table:
         raise DataError(f"expected rows filename,label with 0 or 1 in {path}, got {examples(wrong, 2) or 'no rows'}")
-    return {os.path.splitext(r["filename"])[0]: int(r["label"]) for r in table}
+    pairs = {(os.path.splitext(r["filename"])[0], int(r["label"])) for r in table}
+    labels = dict(pairs)
+    if len(labels) < len(pairs):
+        both = sorted(video for video, label in pairs if label != labels[video])
+        raise DataError(f"expected one label of each video in {path}, but {examples(both)} has both; download it again")
+    return {name: labels[name] for r in table if (name := os.path.splitext(r["filename"])[0])}

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
+from corit.data.deeperforensics import VERSIONS
 from corit.data.deepfakebench import label_of
 from corit.data.faceforensics import require_compression
 from corit.data.frames import FILMS, beside
@@ -33,8 +34,12 @@ LABELS: dict[str, dict[str, str]] = {
     "Celeb-DF-v1": {"": "CelebDFv1_real", "Celeb-synthesis": "CelebDFv1_fake"},
     "Celeb-DF-v2": {"": "CelebDFv2_real", "Celeb-synthesis": "CelebDFv2_fake"},
     "DFDCP": {"": "DFDCP_Real", "method_A": "DFDCP_FakeA", "method_B": "DFDCP_FakeB"},
-    "DeeperForensics-1.0": {"": "DF_real", "end_to_end": "DF_fake"},
+    "DeeperForensics-1.0": {"": "DF_real", **dict.fromkeys(VERSIONS, "DF_fake")},
 }
+# GenImage's generators as forks of the benchmark label them, which is otherwise in small letters.
+GENERATORS = {"stable_diffusion_v_1_4": "sdv4", "stable_diffusion_v_1_5": "sdv5"}
+# The benchmark's reader puts its rgb_dir and a Windows separator before paths that have no dot in front.
+PREFIX = "./"
 DOMAIN = re.compile("_(ff|cdf)$")  # DF40 names its reals by the method alone
 Entry = dict[str, Any]
 
@@ -44,49 +49,61 @@ def label_name(sample: Sample) -> str:
     if sample.label is None:
         raise DataError(f"expected a label of every sample, but {sample.id} has none; leave it out")
     known = LABELS.get(sample.dataset, LABELS["FaceForensics++"] if sample.dataset.startswith("FF-") else {})
-    usual = f"{sample.manipulation or DOMAIN.sub('', sample.dataset) or 'set'}_{'Fake' if sample.label else 'Real'}"
+    bare = sample.manipulation or DOMAIN.sub("", sample.dataset) or "set"
+    if sample.dataset.startswith("GenImage/"):
+        bare = sample.dataset.rpartition("/")[2].lower()
+        bare = GENERATORS.get(bare, bare)
+    usual = f"{bare}_{'Fake' if sample.label else 'Real'}"
     name = known.get(sample.manipulation, usual)
     if label_of(name)[0] != sample.label:
         raise DataError(f"expected a manipulation of fakes and none of reals, but {sample.id} would be called {name}")
     return name
 
 
-def table(samples: Iterable[Sample], name: str, root: str | os.PathLike[str], compression: str = "") -> Entry:
-    """The JSON object of a data set called `name` whose files lie below `root`, with / between folders.
+def table(
+    samples: Iterable[Sample], name: str, root: str | os.PathLike[str], compression: str = "", prefix: str = PREFIX
+) -> Entry:
+    """The JSON object of a data set called `name` whose files lie below `root`, with / between folders after `prefix`.
 
     {name: {label: {split: {video: {"label", "frames", "masks"}}}}}, and one level more, the compression (c40 for a name
     that ends in it, else c23), where the benchmark's readers expect it. A picture of no video is a video of one frame.
     Raises DataError for samples without label or split, outside the root, or that are video files.
     """
     bare = name.removesuffix("_c40")
-    compression = compression or ("c40" if bare != name else "c23")
-    require_compression(compression)
+    compression = require_compression(compression or ("c40" if bare != name else "c23"))
+    if prefix and not prefix.endswith("/"):
+        raise DataError(f"expected a prefix of paths that ends in /, such as ./datasets/rgb/, or none, got {prefix!r}")
     rows = [(s, label_name(s), _split(s)) for s in samples]
     out: Entry = {}
     for (sample, label, split), key in zip(rows, _keys(rows), strict=True):
         side = out.setdefault(label, {}).setdefault(split, {})
         entries = side.setdefault(compression, {}) if bare in NESTED else side
         entry = entries.setdefault(key, {"label": label, "frames": []})
-        entry["frames"].append(_inside(sample, sample.path, root))
+        entry["frames"].append(prefix + _inside(sample, sample.path, root))
         mask = beside(sample.path, "masks", ".png")
         if mask and sample.label == 1 and os.path.isfile(mask):
-            entry.setdefault("masks", []).append(_inside(sample, mask, root))
+            entry.setdefault("masks", []).append(prefix + _inside(sample, mask, root))
     if not out:
         raise DataError("expected samples to export, got none")
     return {bare: out}
 
 
 def export(
-    samples: Iterable[Sample], path: str | os.PathLike[str], root: str | os.PathLike[str], compression: str = ""
+    samples: Iterable[Sample],
+    path: str | os.PathLike[str],
+    root: str | os.PathLike[str],
+    compression: str = "",
+    prefix: str = PREFIX,
 ) -> None:
     """Write the JSON file of a data set, whole or not at all; its name, without .json, is the data set's name.
 
-    Raises DataError as `table` does, and when the file cannot be written.
+    prefix: what its paths start with; from the folder in which the benchmark runs, it leads to `root`. Raises DataError
+    as `table` does, and when the file cannot be written.
     """
     target = Path(path)
     if target.suffix != ".json":
         raise DataError(f"expected a file <data set>.json, got {target.name}; readers find the data set by that name")
-    found = table(samples, target.stem, root, compression)
+    found = table(samples, target.stem, root, compression, prefix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, staged = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -96,6 +113,11 @@ def export(
         os.replace(staged, target)
     except OSError as err:
         raise DataError(f"expected to write {target}, but {err.strerror}; choose another place") from err
+
+
+def unnumbered(samples: Iterable[Sample]) -> tuple[str, ...]:
+    """Paths whose file name is no number: the benchmark's readers, which sort by it, stop there."""
+    return tuple(s.path for s in samples if not PurePath(s.path).name.partition(".")[0].isdecimal())
 
 
 def _keys(rows: list[tuple[Sample, str, str]]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
+from corit.data.lists import read_json
 from corit.data.missing import examples, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -24,6 +24,7 @@ FOLDERS = {
 }
 FOUR = ("DF", "F2F", "FS", "NT")
 COMPRESSIONS = ("raw", "c23", "c40")
+ALIASES = {"c0": "raw"}
 Pairs = dict[Split, list[tuple[str, str]]]
 
 
@@ -50,16 +51,17 @@ class FaceForensics:
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then each manipulation, split by split."""
         pairs = read_pairs(self.root)
-        return tuple(s for kind in ("", *self.manipulations) for s in self._rows(kind, pairs))
+        return tuple(s for kind in dict.fromkeys(("", *self.manipulations)) for s in self._rows(kind, pairs))
 
     def _rows(self, kind: str, pairs: Pairs) -> Iterator[Sample]:
-        where = os.path.join(self.root, *_folder(kind), self.compression)
+        level = require_compression(self.compression)
+        where = os.path.join(self.root, *_folder(kind), level)
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
         wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
         found = complete("faceforensics", self.root, where, self.reading, wanted, "the official splits")
         for name, clip in found.items():
             split, group = sides[name]
-            video = f"FaceForensics++/{self.compression}/{kind or 'real'}/{name}"
+            video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
             yield from rows(
                 clip,
                 self.reading,
@@ -100,9 +102,10 @@ class DeepFakeDetection:
         return (*self._rows(real, ""), *self._rows(fake, "DFD"))
 
     def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
-        where = os.path.join(self.root, *folder, self.compression)
+        level = require_compression(self.compression)
+        where = os.path.join(self.root, *folder, level)
         for name, clip in complete("deepfakedetection", self.root, where, self.reading).items():
-            video = f"DeepFakeDetection/{self.compression}/{kind or 'real'}/{name}"
+            video = f"DeepFakeDetection/{level}/{kind or 'real'}/{name}"
             yield from rows(
                 clip,
                 self.reading,
@@ -111,7 +114,7 @@ class DeepFakeDetection:
                 split="test",
                 dataset="DeepFakeDetection",
                 manipulation=kind,
-                group=f"actor {name.partition('_')[0]}",
+                group=actor(name),
             )
 
     def load(self, sample: Sample) -> Picture:
@@ -119,14 +122,21 @@ class DeepFakeDetection:
         return read_frame(sample, self.reading)
 
 
+def actor(video: str) -> str:
+    """The group of a video of DeepFakeDetection: who is seen on it, 02 in 02_06__talking_outside."""
+    return f"actor {video.partition('_')[0]}"
+
+
 def _folder(kind: str) -> tuple[str, str]:
     return ("manipulated_sequences", FOLDERS[kind]) if kind else ("original_sequences", "youtube")
 
 
-def require_compression(name: str) -> None:
-    """Raise DataError when a compression is none of raw, c23 and c40."""
-    if name not in COMPRESSIONS:
+def require_compression(name: str) -> str:
+    """The folder of a compression: raw, also called c0, c23 or c40. Raises DataError for another one."""
+    level = ALIASES.get(name, name)
+    if level not in COMPRESSIONS:
         raise DataError(f"expected a compression of {', '.join(COMPRESSIONS)}, got {name!r}")
+    return level
 
 
 def read_pairs(root: str) -> Pairs:
@@ -149,18 +159,17 @@ def read_pairs(root: str) -> Pairs:
 
 
 def _read_list(path: str) -> list[tuple[str, str]]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            listed = json.load(file)
-        return [(_name(a), _name(b)) for a, b in listed]
-    except (OSError, ValueError, TypeError) as err:
-        raise DataError(f'expected a list of pairs [["071", "054"], ...] in {path}: {err}; download it again') from err
+    expected = 'a list of pairs [["071", "054"], ...]'
+    listed = read_json(path, expected)
+    wrong = [pair for pair in listed if not _is_pair(pair)] if isinstance(listed, list) else [listed]
+    if wrong or not listed:
+        problem = f"got {wrong[0]!r:.60}" if wrong else "it is empty"
+        raise DataError(f"expected {expected} in {path}, where each name is a text, but {problem}; download it again")
+    return [(a, b) for a, b in listed]
 
 
-def _name(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a video's name is a text, got {value!r}")
-    return value
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) and v for v in value)
 
 
 def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import permutations
 from pathlib import Path, PurePath
 from typing import get_args
 
 import numpy as np
 
-from corit.data.frames import FILMS, WHOLE, require_picture
+from corit.data.frames import FILMS, WHOLE, hidden, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
+from corit.data.links import Links
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
@@ -27,16 +29,17 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[s
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
     Hidden files and files without one of the suffixes are left out. A sub-folder that cannot be opened is listed, so
-    that whoever reads it learns of it. Links to folders are not followed, since they may lead in circles.
+    that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway.
     """
     if not os.path.isdir(path):
         yield str(path)
         return
     closed: list[str] = []
-    for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename))):
+    links = Links(path)
+    for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename)), followlinks=True):
         yield from closed
         closed.clear()
-        inner[:] = sorted(n for n in inner if not n.startswith("."))
+        inner[:] = [n for n in sorted(inner) if not hidden(n) and links.enter(os.path.join(folder, n))]
         for name in sorted(names):
             if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
                 yield os.path.join(folder, name)
@@ -86,7 +89,7 @@ class FolderSource:
     side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
     lies in (a person, a film, a camera). Folders whose
     pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
-    ones. Raises DataError for a folder that is absent or empty.
+    ones. Raises DataError for a folder that is absent or empty, or that is or lies in another one of them.
     """
 
     real: tuple[str, ...]
@@ -99,6 +102,7 @@ class FolderSource:
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then fakes, each in the order of their paths."""
         roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
+        _require_apart([r for r, _ in roots])
         sides = [SIDES.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
         sides = sides if all(sides) and len(set(sides)) > 1 else [""] * len(roots)
         bare = [os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots]
@@ -135,6 +139,17 @@ class FolderSource:
         return read(sample.path, self.aligned, self.landmarks)
 
 
+def _require_apart(roots: Sequence[str]) -> None:
+    """Raise DataError when a folder is another one or lies in it: its pictures would be listed twice."""
+    real = [PurePath(os.path.realpath(r)) for r in roots]
+    for (a, inner), (b, outer) in permutations(zip(roots, real, strict=True), 2):
+        if inner.is_relative_to(outer):
+            raise DataError(
+                f"expected folders of real and of fake pictures that lie apart, but {a} is in {b} or the same folder; "
+                "name folders that do not hold each other"
+            )
+
+
 def _paired(rows: Sequence[Sample]) -> Iterator[Sample]:
     """The rows; a fake in a sub-folder has the group of the real picture that has its name, if there is one."""
     reals = {s.group for s in rows if not s.label}
@@ -168,7 +183,14 @@ def classes(
     them. Raises DataError when there are none.
     """
     if root:
-        inside = sorted(_inner(root, SIDES)) or [root]
+        inside = [side for side in sorted(_inner(root, SIDES)) if _inner(side, (*REALS, *FAKES))]
+        loose = _inner(root, (*REALS, *FAKES))
+        if inside and loose:
+            raise DataError(
+                f"expected the classes either in {root} or in its train/, val/ and test/, got {', '.join(loose)} "
+                f"beside {', '.join(inside)}; move some, or name the folders that are meant: folder:real=DIR,fake=DIR"
+            )
+        inside = inside or [root]
         real += tuple(f for base in inside for f in _inner(base, REALS))
         fake += tuple(f for base in inside for f in _inner(base, FAKES))
     if not real and not fake:

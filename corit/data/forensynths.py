@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from corit.data.folders import list_pictures
+from corit.data.frames import hidden
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -76,7 +77,7 @@ class ForenSynths:
         sides = [s for s in ("train", "val") if s in self.splits]
         learning = [s for side in sides for s in self._progan(side)]  # type: ignore[arg-type]
         subsets = self.subsets if "test" in self.splits else ()
-        tests = [s for subset in subsets for s in self._test(subset)]
+        tests = [s for subset in dict.fromkeys(subsets) for s in self._test(subset)]
         if not learning and not tests:
             raise missing("forensynths", self.root, "expected pictures of some subset, found none", subsets)
         return (*learning, *tests)
@@ -94,8 +95,12 @@ class ForenSynths:
     def _gan(self, folder: str) -> tuple[list[str], list[str]]:
         """Paths of a subset's reals and fakes, which lie in it or in a folder for each class of things."""
         base = os.path.join(self.root, "test", folder)
-        inner = [base, *_folders(base)] if os.path.isdir(base) else []
-        return self._both(f for f in inner if any(os.path.isdir(os.path.join(f, c)) for c in CLASSES))
+        if not os.path.isdir(base):
+            return [], []
+        if _classed(base):
+            return self._both([base, *filter(_classed, _folders(base))])
+        inner = _folders(base)
+        return self._both(inner if any(map(_classed, inner)) else [])
 
     def _diffusion(self, subset: str) -> tuple[list[str], list[str]]:
         """Fakes of a subset, and the reals beside them or those it shares with others."""
@@ -110,12 +115,12 @@ class ForenSynths:
         lost = [c for c in self.classes if c not in there]
         if lost or not there:
             self._miss(f"classes of ProGAN for {split}", [f"{split}/progan/{c}" for c in lost] or [f"{split}/progan"])
-        for name in self.classes or there:
+        for name in dict.fromkeys(self.classes or there):
             if name in there:
                 for label, paths in enumerate(self._both([os.path.join(base, name)])):
                     yield from self._rows("progan", f"{split}/{name}", label, paths, split)
 
-    def _both(self, folders: Iterator[str] | list[str]) -> tuple[list[str], list[str]]:
+    def _both(self, folders: list[str]) -> tuple[list[str], list[str]]:
         """Reals and fakes of some folders, each of which must have both."""
         found: tuple[list[str], list[str]] = [], []
         for folder in folders:
@@ -166,9 +171,13 @@ def _where(subset: str) -> str:
     return f"diffusion_datasets/{subset}" if subset in DIFFUSION else f"test/{GANS[subset]}"
 
 
+def _classed(folder: str) -> bool:
+    return any(os.path.isdir(os.path.join(folder, c)) for c in CLASSES)
+
+
 def _folders(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        return sorted(e.path for e in entries if e.is_dir() and not e.name.startswith(".") and e.name not in CLASSES)
+        return sorted(e.path for e in entries if e.is_dir() and not hidden(e.name) and e.name not in CLASSES)
 
 
 def _pictures(folder: str) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from corit.data.landmarks import read_points
+from corit.data.landmarks import read_points, require_face
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
-from corit.errors import DataError, UnreadableError, UnsupportedError
+from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
 
@@ -23,7 +23,6 @@ Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 WHOLE = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
 BESIDE = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
-DEPTH = 8  # folders below a data set's; ends circles of links
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,15 @@ class Reading:
 ALL = Reading()
 
 
-def natural(name: str) -> tuple[int, str]:
-    """A sorting key that puts 9.png before 10.png and leaves zero-padded names as they are."""
-    return len(name), name
+def natural(name: str) -> tuple[int, str, str]:
+    """A sorting key that puts 9.jpeg before 10.png and leaves zero-padded names as they are."""
+    stem, suffix = os.path.splitext(name)
+    return len(stem), stem, suffix
+
+
+def hidden(name: str) -> bool:
+    """Whether a file or folder is not of the data: its name starts with a dot, or a Macintosh's archiver left it."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 @dataclass(frozen=True)
@@ -83,38 +88,63 @@ class Clip:
 def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Clip]:
     """The videos below a folder, by their path inside it without a suffix; empty when there is no such folder.
 
-    Frames lie in frames/ or images/, video files in videos/, or either in the folder itself. A picture that lies there
+    Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of them that
+    holds any counts. A folder may be called as a film is (000.mp4/000.png). A picture that lies there
     directly, in no video's folder, is a video of its own.
     """
     folder = os.fspath(folder)
     inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": ("frames", "images", "videos")}[media]
-    base = next((p for p in (os.path.join(folder, n) for n in inner) if os.path.isdir(p)), folder)
-    if not os.path.isdir(base):
+    bases = [p for p in (os.path.join(folder, n) for n in inner) if os.path.isdir(p)]
+    if not bases and not os.path.isdir(folder):
         return {}
-    found = [c for c in _walk(base, "", DEPTH) if media == "auto" or c[1].film == (media == "videos")]
-    return dict(sorted(found, key=lambda c: (c[0], not c[1].film)))  # where both are there, the frames stay
+    first: dict[str, Clip] = {}
+    for base in bases or [folder]:
+        found = _clips(base, media)
+        if not all(c.empty for c in found.values()):
+            return found
+        first = first or found
+    return first
 
 
-def _walk(folder: str, key: str, depth: int) -> Iterator[tuple[str, Clip]]:
+def _clips(base: str, media: Media) -> dict[str, Clip]:
+    walked = _walk(base, "", (os.path.realpath(base),))
+    found = [c for c in walked if media == "auto" or c[1].film == (media == "videos")]
+    # Where both are there, the frames stay, if there are any.
+    return dict(sorted(found, key=lambda c: (c[0], not c[1].empty, not c[1].film)))
+
+
+def _walk(folder: str, key: str, above: tuple[str, ...]) -> Iterator[tuple[str, Clip]]:
+    """The videos of a folder; above: where the first folder and the links on the way here really lead."""
     pictures, inner, films = [], [], []
     with os.scandir(folder) as entries:
         for entry in entries:
             stem, suffix = os.path.splitext(entry.name)
-            if entry.name.startswith("."):
+            if hidden(entry.name):
                 continue
             if suffix.lower() in SUFFIXES:
                 pictures.append(entry.name)
             elif suffix.lower() in FILMS:
-                films.append((stem, entry.path))
+                if entry.is_dir():
+                    inner.append((entry, stem))
+                else:
+                    films.append((stem, entry.path))
             elif entry.name not in BESIDE and entry.is_dir():
-                inner.append(entry.name)
+                inner.append((entry, entry.name))
     yield from ((_join(key, stem), Clip(stem, path, film=True)) for stem, path in films)
     if key and (pictures or not (inner or films)):
         yield key, Clip(key.rpartition("/")[2], folder, tuple(sorted(pictures, key=natural)))
     elif pictures:
         yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder, (p,))) for p in pictures)
-    for name in inner if depth else ():
-        yield from _walk(os.path.join(folder, name), _join(key, name), depth - 1)
+    for entry, name in inner:
+        way = (*above, os.path.realpath(entry.path)) if entry.is_symlink() else above
+        if way is above or not _circular(folder, way):
+            yield from _walk(entry.path, _join(key, name), way)
+
+
+def _circular(folder: str, way: tuple[str, ...]) -> bool:
+    """Whether the last link of a way leads to a folder that the way comes through."""
+    *before, target = way
+    return any(os.path.join(p, "").startswith(os.path.join(target, "")) for p in (*before, os.path.realpath(folder)))
 
 
 def _join(key: str, name: str) -> str:
@@ -209,17 +239,19 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     """A frame, with the landmarks beside it where the data set was preprocessed: such frames are aligned face crops.
 
     Raises UnsupportedError for a video file, UnreadableError for a frame that is missing or damaged, and for one
-    without landmarks in a set that has them, since nobody could tell where its face is.
+    without landmarks, or with such as outline no face, in a set that has them, since nobody could tell where it is.
     """
     require_picture(sample)
     picture = read_picture(sample.path)
     landmarks = beside(sample.path, "landmarks", ".npy")
-    if landmarks is None or not os.path.isdir(_top(landmarks, "landmarks")):
+    if landmarks is None or not os.path.isdir(top(landmarks, "landmarks")):
         return picture
     try:
-        picture = replace(picture, landmarks=read_points(landmarks), aligned=True)
+        points = read_points(landmarks)
     except DataError as err:
         raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
+    require_face(points, picture.pixels.shape[:2], landmarks)
+    picture = replace(picture, landmarks=points, aligned=True)
     return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
 
 
@@ -232,7 +264,8 @@ def require_picture(sample: Sample) -> None:
         )
 
 
-def _top(path: str, kind: str) -> str:
+def top(path: str, kind: str) -> str:
+    """A path up to the innermost folder of a name on it."""
     parts = PurePath(path).parts
     at = max(i for i, p in enumerate(parts[:-1]) if p == kind)
     return str(PurePath(*parts[: at + 1]))
@@ -243,7 +276,10 @@ def _mask(sample: Sample, picture: Picture) -> np.ndarray | None:
     path = beside(sample.path, "masks", ".png")
     if path is None or not Path(path).is_file():
         return None
-    mask = read_picture(path).pixels[..., 0] > 1
+    try:
+        mask = read_picture(path).pixels[..., 0] > 1
+    except InputError as err:
+        raise UnreadableError(f"expected a mask of {sample.path} at {path}, but {err}") from err
     if mask.shape != picture.pixels.shape[:2]:
         raise UnreadableError(f"expected a mask of {picture.pixels.shape[:2]} at {path}, got {mask.shape}")
     return mask

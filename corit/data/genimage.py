@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from corit.data.folders import list_pictures
-from corit.data.missing import missing
+from corit.data.missing import ARCHIVE, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
 from corit.images.media import Picture, read_picture
@@ -42,6 +42,7 @@ class GenImage:
         """By generator, split and class, photographs first."""
         found = self._generators()
         lost = [g for g in self.generators if g.lower() not in {f.lower() for f in found}]
+        self._report([] if self.generators else self._packed(found))
         if lost or not found:
             raise missing("genimage", self.root, "expected folders of generators, but some are not there", lost)
         chosen = {g.lower() for g in self.generators} or {f.lower() for f in found}
@@ -61,6 +62,19 @@ class GenImage:
             if base:
                 found[name] = base
         return found
+
+    def _packed(self, found: Mapping[str, str]) -> list[str]:
+        """Folders of generators in which nothing but archives lies."""
+        rest = [n for n in sorted(os.listdir(self.root)) if n not in found] if os.path.isdir(self.root) else []
+        inside = {n: os.path.join(self.root, n) for n in rest}
+        return [n for n, f in inside.items() if os.path.isdir(f) and any(map(ARCHIVE.search, os.listdir(f)))]
+
+    def _report(self, packed: list[str]) -> None:
+        for name in packed if self.missed else ():
+            self.missed(f"{name}/ (not extracted)")  # type: ignore[misc]
+        if packed and not (self.partial or self.missed):
+            problem = f"expected pictures of {', '.join(packed)}, but nobody extracted the archives there; extract them"
+            raise missing("genimage", self.root, f"{problem}, or ask for a partial listing", packed)
 
     def _rows(self, name: str, base: str) -> Iterator[Sample]:
         for side, split in SIDES.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,10 +32,10 @@ class Index:
 
     label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
     the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
-    the video, else the path without its suffix, and a fake's manipulation "fake". A film without a frame is one row,
-    whose frame is WHOLE, and a video of its own. Landmarks beside a preprocessed frame
-    are read with it. Raises DataError for a file of another form; files that are missing are found out when they are
-    read, or by `corit data check`.
+    the video, else the path without its suffix, and a fake's manipulation "fake"; so are cells that are empty, but for
+    ids and paths. A film without a frame is one row, whose frame is WHOLE, and a video of its own. Landmarks beside a
+    preprocessed frame are read with it. Raises DataError for a file of another form; files that are missing are found
+    out when they are read, or by `corit data check`.
     """
 
     file: str
@@ -49,10 +50,22 @@ class Index:
         if not table.num_rows:
             raise DataError(f"expected rows below the header of {self.file}, found none")
         columns = {name: table[name].to_pylist() for name in table.column_names}
+        for name in columns.keys() & {"id", "path"}:
+            self._require(name, columns[name])
         rows = self._rows(columns)
-        if len({s.id for s in rows}) < len(rows):
+        keys = columns.get("id") or list(map(_plain, columns["path"]))
+        if len(set(keys)) < len(keys):
             raise DataError(f"expected each {'id' if 'id' in columns else 'path'} once in {self.file}, but some repeat")
         return rows
+
+    def _require(self, name: str, texts: list[str]) -> None:
+        """Raise DataError for rows without an id or a path, and for a path that no file can have."""
+        wrong = [str(i) for i, t in enumerate(texts, 1) if not t or "\0" in t]
+        if wrong:
+            raise DataError(
+                f"expected a text without NUL as {name} of every row of {self.file}, got something else "
+                f"in row {examples(wrong)} below the header; fill it in, or take the row out"
+            )
 
     def _rows(self, columns: dict[str, list[str]]) -> tuple[Sample, ...]:
         paths = columns["path"]
@@ -63,8 +76,8 @@ class Index:
         films = [os.path.splitext(p)[1].lower() in FILMS for p in paths]
         videos = columns.get("video", [""] * count)
         bare = os.path.splitext(os.path.basename(self.file))[0]
-        groups = columns.get("group") or [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
-        kinds = columns.get("manipulation") or ["fake" if label else "" for label in labels]
+        groups = [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
+        kinds = ["fake" if label else "" for label in labels]
         named = [v or (i if film else "") for v, i, film in zip(videos, ids, films, strict=True)]
         return tuple(
             map(
@@ -73,9 +86,9 @@ class Index:
                 [os.path.join(root, p) for p in paths],
                 labels,
                 self._coded("split", columns, SPLITS, count),
-                kinds,
-                columns.get("dataset") or [bare] * count,
-                groups,
+                _filled(columns.get("manipulation"), kinds),
+                _filled(columns.get("dataset"), [bare] * count),
+                _filled(columns.get("group"), groups),
                 named,
                 self._numbers(columns, films),
             )
@@ -110,30 +123,41 @@ def index(file: str, root: str = "", aligned: bool = False, landmarks: str = "")
     return Index(file, root, aligned, read_landmarks(landmarks) if landmarks else None)
 
 
+def _plain(path: str) -> str:
+    """A path without what may be said in two ways: ./a.png is a.png."""
+    return os.path.normpath(path) if "./" in path or "//" in path else path
+
+
+def _filled(given: list[str] | None, usual: list[str]) -> list[str]:
+    """A column, with what it would be without it in its empty cells."""
+    return [g or u for g, u in zip(given, usual, strict=True)] if given else usual
+
+
 def _read(path: str) -> pa.Table:
-    """The file's known columns as texts. Raises DataError."""
+    """The file's known columns as texts without spaces around them. Raises DataError."""
     import pyarrow as pa
-    from pyarrow import csv
+    import pyarrow.compute as pc
+    from pyarrow import csv as tables
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in file.readline().strip().split(",")]
+            header = [name.strip() for name in next(csv.reader(file), [])]
         _require_columns(path, header)
-        options = csv.ConvertOptions(
+        options = tables.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), include_columns=[c for c in COLUMNS if c in header]
         )
-        return csv.read_csv(
+        table = tables.read_csv(
             path,
-            read_options=csv.ReadOptions(column_names=header, skip_rows=1),
-            parse_options=csv.ParseOptions(newlines_in_values=False),
+            read_options=tables.ReadOptions(column_names=header, skip_rows=1),
+            parse_options=tables.ParseOptions(newlines_in_values=False),
             convert_options=options,
         )
-    except (OSError, ValueError) as err:  # pyarrow's errors of damaged files are ValueErrors
+        return pa.table({name: pc.utf8_trim_whitespace(table[name]) for name in table.column_names})
+    except (OSError, ValueError, csv.Error) as err:  # pyarrow's errors of damaged files are ValueErrors
         raise DataError(f"expected a CSV file with a column path at {path}: {err}") from err
 
 
 def _require_columns(path: str, header: list[str]) -> None:
-    header = [h.strip('"') for h in header]
     if "path" not in header or len(set(header)) < len(header):
         raise DataError(
             f"expected a header with the column path, and of {', '.join(COLUMNS)} those that are known, in {path}, "

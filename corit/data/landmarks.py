@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import os
+import struct
+import tokenize
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
-from corit.errors import DataError
+from corit.data.lists import read_json
+from corit.errors import DataError, UnreadableError
+
+OUTLINE = 60  # the fewest points that can say where a face ends
+SPAN = 4  # pixels: the least width and height of a face; files of frames in which none was found hold zeros
+# What NumPy raises of files that are damaged, or made to look large.
+DAMAGED = (
+    *(OSError, ValueError, EOFError, TypeError, KeyError, NotImplementedError, BadZipFile, zlib.error, struct.error),
+    *(MemoryError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError),
+)
 
 
 @dataclass(frozen=True)
@@ -46,31 +58,46 @@ def read_landmarks(path: str | Path) -> Landmarks:
     Raises DataError when the file is absent, damaged, or holds other shapes.
     """
     path = Path(path)
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as data:
-                table = {k: data[k] for k in data.files}
-        else:
-            table = json.loads(path.read_text())
-    except (OSError, ValueError) as err:
-        raise DataError(f"expected landmarks in JSON or .npz at {path}, but it cannot be read: {err}") from err
+    table = _arrays(path) if path.suffix == ".npz" else read_json(path, "landmarks in JSON or .npz")
     if not isinstance(table, dict):
         raise DataError(f"expected {path} to hold an object {{picture: [[x, y], ...]}}, got a {type(table).__name__}")
     return Landmarks({str(k): _points(v, k, path) for k, v in table.items()}, str(path))
 
 
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return {k: data[k] for k in data.files}
+    except DAMAGED as err:
+        raise DataError(f"expected landmarks in JSON or .npz at {path}, but it cannot be read: {err!r}") from err
+
+
 def read_points(path: str | Path) -> np.ndarray:
     """The points (P, 2) float32 of one .npy file, as DeepfakeBench lays them beside frames. Raises DataError."""
     try:
-        return _points(np.load(path, allow_pickle=False), "points", Path(path))
-    except (OSError, ValueError, EOFError) as err:
-        raise DataError(f"expected landmarks in {path}, but it cannot be read: {err}") from err
+        with open(path, "rb") as file:
+            found = np.lib.format.read_array(file, allow_pickle=False)
+    except DAMAGED as err:
+        raise DataError(f"expected landmarks in {path}, but it cannot be read: {err!r}") from err
+    return _points(found, "points", Path(path))
+
+
+def require_face(points: np.ndarray, size: tuple[int, ...], where: str) -> None:
+    """Raise UnreadableError for points (P, 2) that outline no face of a picture: too few, in one place, or outside."""
+    height, width = size
+    inside = ((points >= 0) & (points <= (width, height))).all(1)
+    if len(points) >= OUTLINE and np.ptp(points, axis=0).min() >= SPAN and inside.mean() >= 0.5:
+        return
+    raise UnreadableError(
+        f"expected at least {OUTLINE} points of a face in {width} x {height} pixels at {where}, got {len(points)}, "
+        f"{int(inside.sum())} of them inside; prepare the video again"
+    )
 
 
 def _points(value: object, key: str, path: Path) -> np.ndarray:
     try:
         points = np.asarray(value, dtype=np.float32)
-    except (TypeError, ValueError) as err:
+    except (TypeError, ValueError, OverflowError) as err:
         raise DataError(f"expected points [[x, y], ...] for {key!r} in {path}, got {value!r:.60}") from err
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise DataError(f"expected finite points (P, 2) for {key!r} in {path}, got an array {points.shape}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from corit.errors import DataError
 
-ARCHIVES = (".zip", ".7z", ".tar", ".gz", ".tgz", ".rar", ".001", ".z01")
+ARCHIVE = re.compile(r"\.(zip|7z|tar|t?gz|rar|z?\d\d+)$", re.IGNORECASE)  # also the parts of a large one: .z01, .001
 SHOWN = 5
 
 
@@ -109,6 +110,6 @@ def _inventory(root: str | os.PathLike[str]) -> str:
         names = sorted(os.listdir(root))
     except OSError as err:
         return f"The folder itself cannot be opened: {err.strerror}."
-    packed = [n for n in names if n.lower().endswith(ARCHIVES)]
+    packed = [n for n in names if ARCHIVE.search(n)]
     held = f"The folder holds: {examples(names)}." if names else "The folder is empty."
     return f"{held} Not extracted: {examples(packed)}; extract them." if packed else held

@@ -70,10 +70,11 @@ def source(spec: str, table: Mapping[str, Named], root: str = "", missed: Missed
     """The source that a text names, listed when its samples are first asked for.
 
     NAME, NAME:PLACE or NAME:PLACE,option=value,...: a comma ends a value only where option= follows, so that paths may
-    hold commas; words have + between them (splits=train+val); an option that takes several paths is repeated. root: the
-    place, where the text has none. Every source also takes splits, manipulations and max, the most rows of each class.
-    missed: called with the paths of files that a data set lacks, which then is listed without them. Raises DataError
-    for a name or option that there is not, and for values that cannot be read.
+    hold commas (but no comma, word and = after each other); words have + between them (splits=train+val); an option
+    that takes several paths is repeated. root: the place, where the text has none. Every source also takes splits,
+    manipulations and max, the most rows of each class. missed: called with the paths of files that a data set lacks,
+    which then is listed without them. Raises DataError for a name or option that there is not, and for values that
+    cannot be read.
     """
     name, values = read(spec, table)
     named = table[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from glob import iglob
@@ -30,14 +31,16 @@ class Place:
 def places(root: str | os.PathLike[str], table: Mapping[str, Named]) -> tuple[Place, ...]:
     """The data sets in a folder and in those up to `DEPTH` below it, sorted by name and path.
 
-    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too. Raises
-    DataError when there is no such folder.
+    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too, nor are its
+    parts called the same data set again. Raises DataError when there is no such folder.
     """
     if not os.path.isdir(root):
         raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
     found: list[Place] = []
     for folder in _folders(os.fspath(root), DEPTH):
-        here = [Place(n, folder) for n, named in table.items() if any(_there(folder, m) for m in named.marks)]
+        around = {p.name for p in found if Path(folder).is_relative_to(p.path)}
+        names = [n for n, named in table.items() if n not in around and any(_there(folder, m) for m in named.marks)]
+        here = [Place(n, folder) for n in names]
         known = [p for p in here if p.name != "folder"]
         inside = any(Path(folder).is_relative_to(p.path) for p in found)
         found += known or ([] if inside else here)
@@ -88,5 +91,6 @@ def _files(folder: str) -> Iterator[Place]:
         bare = os.path.splitext(name)[0].removesuffix("_c40").encode()
         if name.endswith(".json") and head.lstrip().startswith(b"{") and b'"' + bare + b'"' in head[:300]:
             yield Place("deepfakebench", path)
-        if name.endswith(".csv") and b"path" in head.splitlines()[0].strip().split(b",") if head else False:
+        header = head.removeprefix(BOM_UTF8).partition(b"\n")[0].split(b",")
+        if name.endswith(".csv") and b"path" in (cell.strip(b' "\r') for cell in header):
             yield Place("csv", path)

@@ -18,6 +18,16 @@ Level = Literal["frame", "video"]
 Metric = Literal["auc", "ap", "acc", "acc-val", "eer", "eer-interpolated", "tpr@1", "tpr@5", "ece"]
 METRICS: tuple[str, ...] = get_args(Metric)
 Changes = tuple[tuple[str, object], ...]
+# Data sets that hold the same videos on the same sides: FaceForensics++'s reals, by its lists, and in DF40 also the
+# test reals of Celeb-DF-v2; and on other sides: Celeb-DF-v2 extends the first version.
+SAME_SPLITS = frozenset(
+    frozenset(pair)
+    for pair in (
+        *(("faceforensics", "faceshifter"), ("faceforensics", "df40")),
+        *(("faceshifter", "df40"), ("celeb-df-v2", "df40")),
+    )
+)
+OTHER_SPLITS = frozenset(frozenset(("celeb-df-v1", other)) for other in ("celeb-df-v2", "df40"))
 
 
 @dataclass(frozen=True)
@@ -26,7 +36,7 @@ class Selection:
 
     data: the data set's name, an adapter's or "miniature". split: of its rows, "" for all. manipulations: fakes of
     these alone, all where empty; reals stay. datasets: rows whose `dataset` column is one of these, all where empty.
-    name: what a table calls it, by default the data set's name.
+    name: what a table calls it, by default the data set's name. Raises DataError for a split that there is not.
     """
 
     data: str
@@ -35,6 +45,10 @@ class Selection:
     datasets: tuple[str, ...] = ()
     name: str = ""
 
+    def __post_init__(self) -> None:
+        if self.split not in get_args(Split):
+            raise DataError(f"expected a split of {self.title} of train, val and test, or none, got {self.split!r}")
+
     @property
     def title(self) -> str:
         """The name in tables."""
@@ -42,9 +56,12 @@ class Selection:
 
     def meets(self, other: Selection) -> bool:
         """Whether rows of both may be the same: reals are shared whatever the manipulations are."""
-        apart = bool(self.datasets and other.datasets) and not set(self.datasets) & set(other.datasets)
         sides = self.split == other.split or not (self.split and other.split)
-        return self.data == other.data and sides and not apart
+        if self.data != other.data:
+            pair = frozenset((self.data, other.data))
+            return pair in OTHER_SPLITS or (pair in SAME_SPLITS and sides)
+        apart = bool(self.datasets and other.datasets) and not set(self.datasets) & set(other.datasets)
+        return sides and not apart
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,14 @@ class UADFV:
                 split="test",
                 dataset="UADFV",
                 manipulation="UADFV" if label else "",
-                group=name.removesuffix("_fake"),
+                group=filmed(name),
             )
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
+
+
+def filmed(video: str) -> str:
+    """The group of a video: its own name, or that of the video that a swap was made from."""
+    return video.removesuffix("_fake")

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from corit.data.check import real_paths
 from corit.data.forensynths import SUBSETS, cut
 from corit.data.missing import examples
 from corit.data.protocols import Protocol, Selection
@@ -224,7 +225,7 @@ def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> No
 def require_disjoint(protocol: Protocol, chosen: Part, test: Part, role: str) -> None:
     """Raise DataError when rows to train on or to select by share an id, a path, a source or a video with test rows.
 
-    Sources and videos are compared within a data set, ids and paths across all of them.
+    Sources and videos are compared within a data set, ids and paths across all of them, paths as they really are.
     """
     for what in ("id", "path", "group", "video"):
         both = sorted(_names(chosen, what) & _names(test, what))
@@ -239,4 +240,5 @@ def _names(rows: Part, what: str) -> set[str]:
     names = rows.column(what)
     if what in ("group", "video"):
         return {f"{d}\0{n}" for d, n in zip(rows.column("data"), names, strict=True) if n}
-    return set(names.tolist()) - {""}
+    found = set(names.tolist()) - {""}
+    return real_paths(found) if what == "path" else found

@@ -53,8 +53,8 @@ def videos(samples: Sequence[Sample], scores: np.ndarray, grouping: Grouping = "
     """The videos of labelled samples with a score each, grouped by the video's whole name or as DeepfakeBench does.
 
     grouping "dfb" keeps only the last folder's name: in FaceForensics++ the videos of one pair under all four
-    manipulations become one, and a published .9998 is .858 by video. Use it only beside published numbers. Raises
-    DataError as `average` does, and for a sample without a label.
+    manipulations become one, which can hide much: one set of made-up scores has an AUC of .9998 so, and .858 by video.
+    Use it only beside published numbers. Raises DataError as `average` does, and for a sample without a label.
     """
     unknown = [s.id for s in samples if s.label is None]
     if unknown:

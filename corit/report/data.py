@@ -26,6 +26,7 @@ SAYS = {
     "surprise": "labels that something speaks against",
     "shared file": "files that both data sets list",
     "shared picture": "pictures that both data sets hold",
+    "size": "data sets of another size than the published one (no fault if a part was asked for)",
     "shared group": "names of groups that both data sets use (may be chance)",
 }
 

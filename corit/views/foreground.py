@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from corit.data.landmarks import OUTLINE
 from corit.errors import DataError
 
 # A picture (S, S, 3) uint8 -> its patch tokens (h, w, D), from the backbone that is used anyway.
@@ -19,7 +20,7 @@ def face_hull(landmarks: np.ndarray, side: int) -> np.ndarray:
 
     Smaller sets cannot say where a face ends: raises DataError below 60 points.
     """
-    if len(landmarks) < 60:
+    if len(landmarks) < OUTLINE:
         raise DataError(f"expected 68, 81 or 468 landmarks to outline a face, got {len(landmarks)}")
     points = landmarks[:68] if len(landmarks) == 81 else landmarks
     mask = np.zeros((side, side), np.uint8)

@@ -7,13 +7,20 @@ from collections import Counter
 
 import pytest
 
+from corit import catalog
+from corit.data.adapters import adapter
 from corit.data.deepfakebench import DeepfakeBench, label_of, plain
+from corit.data.export import export
 from corit.data.faceforensics import FaceForensics
 from corit.data.frames import WHOLE, Reading, video_key
 from corit.errors import DataError, InputError
 from corit.world.trees.celebdf import celebdf
-from corit.world.trees.deepfakebench import faceforensics_json, flat_json, posix, windows
-from corit.world.trees.faceforensics import faceforensics
+from corit.world.trees.deeperforensics import deeperforensics
+from corit.world.trees.deepfakebench import entry, faceforensics_json, flat_json, posix, windows
+from corit.world.trees.dfdc import dfdcp
+from corit.world.trees.faceforensics import deepfakedetection, faceforensics
+from corit.world.trees.paint import Subject
+from corit.world.trees.uadfv import uadfv
 from corit.world.trees.write import Hand
 
 STYLES = {
@@ -170,10 +177,78 @@ def test_the_splits_wanted_may_be_absent(shared, tmp_path):
         _ = DeepfakeBench(celeb_json(shared, tmp_path), str(shared), reading=Reading(splits=("train",))).samples
 
 
-def test_a_val_that_is_no_object_is_passed_over(shared, tmp_path):
+def test_a_val_of_one_videos_entry_is_passed_over(shared, tmp_path):
+    # As the benchmark writes DFDC: in val the label and frames of its last test video, and train videos beside them.
     path = celeb_json(shared, tmp_path)
-    edit(path, lambda top: top["CelebDFv2_real"].update(val=["?"]))
-    assert counts(DeepfakeBench(path, str(shared)))["val", 0] == 0
+    for label in ("CelebDFv2_real", "CelebDFv2_fake"):
+        edit(path, lambda top, label=label: top[label]["val"].update(label=label, frames=["a/frames/b/0.png"]))
+    assert counts(DeepfakeBench(path, str(shared))) == {(s, y): 2 for s in ("test", "val") for y in (0, 1)}
+    for label in ("CelebDFv2_real", "CelebDFv2_fake"):
+        edit(path, lambda top, label=label: top[label].update(val={"label": label, "frames": ["a/frames/b/0.png"]}))
+    for splits in (("test",), ("train", "val", "test")):
+        source = DeepfakeBench(path, str(shared), reading=Reading(splits=splits))
+        assert counts(source) == {("test", 0): 2, ("test", 1): 2}
+
+
+def test_splits_that_are_not_wanted_are_not_looked_at(shared, tmp_path):
+    path = celeb_json(shared, tmp_path)
+    edit(path, lambda top: top["CelebDFv2_real"].update(train=["?"]))
+    with pytest.raises(DataError, match="JSON object at CelebDFv2_real/train"):
+        _ = DeepfakeBench(path, str(shared)).samples
+    assert len(DeepfakeBench(path, str(shared), reading=Reading(splits=("test",))).samples) == 4
+
+
+def test_a_root_that_lies_too_deep_gives_no_other_methods_frames(tmp_path):
+    data = tmp_path / "rgb"
+    for method in ("uniface", "simswap"):
+        Hand(frames=1).video(data / "DF40" / method / "cdf", "id0_id1_0001", Subject("test", "id0_0001", method))
+    folders = {f"{m}_Fake": {"test": [f"DF40/{m}/cdf/frames/id0_id1_0001"]} for m in ("uniface", "simswap")}
+    path = tmp_path / "FSAll_cdf.json"
+    flat_json(path, data, folders, posix())
+    source = DeepfakeBench(str(path), str(data / "DF40"))
+    assert {(s.manipulation, s.path.split("/")[-5]) for s in source.samples} == {(m, m) for m in ("uniface", "simswap")}
+    for partial in (False, True):
+        with pytest.raises(DataError, match="2 of 2 frames"):
+            _ = DeepfakeBench(str(path), str(data / "DF40" / "simswap"), reading=Reading(partial=partial)).samples
+
+
+def test_several_roots(tmp_path):
+    one, other = tmp_path / "one", tmp_path / "other"
+    fake, real = "DF40/uniface/cdf", "Celeb-DF-v2/Celeb-real"
+    Hand(frames=2).video(one / fake, "id0_id1_0001", Subject("test", "id0_0001", "uniface"))
+    Hand(frames=2).video(other / real, "id0_0001", Subject("test", "id0_0001"))
+    entries = {
+        "uniface_Fake": {"test": {"id0_id1_0001": entry(one, one / fake, "id0_id1_0001", "uniface_Fake", posix("d/"))}},
+        "uniface_Real": {"test": {"id0_0001": entry(other, other / real, "id0_0001", "uniface_Real", posix("d/"))}},
+    }
+    path = tmp_path / "uniface_cdf.json"
+    path.write_text(json.dumps({"uniface_cdf": entries}))
+    with pytest.raises(DataError, match="2 of 4 frames"):
+        _ = DeepfakeBench(str(path), str(one)).samples
+    source = catalog.data(f"deepfakebench:{path},root={one},root={other}")
+    assert counts(source) == {("test", 0): 2, ("test", 1): 2}
+    assert {s.group for s in source.samples} == {"id0_0001"}
+    assert all(source.load(s).aligned for s in source.samples)
+
+
+SETS = {
+    "uadfv": (uadfv, "UADFV"),
+    "dfdcp": (dfdcp, "DFDCP"),
+    "deepfakedetection": (deepfakedetection, "DeepFakeDetection"),
+    "deeperforensics": (deeperforensics, "DeeperForensics-1.0"),
+    "celeb-df-v2": (celebdf, "Celeb-DF-v2"),
+    "faceforensics": (faceforensics, "FaceForensics++"),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_groups_are_those_of_the_data_sets_own_adapter(tmp_path, name):
+    make, file = SETS[name]
+    make(tmp_path / "data", Hand(frames=1))
+    source = adapter(name, str(tmp_path / "data"))
+    export(source.samples, tmp_path / f"{file}.json", tmp_path / "data")
+    back = DeepfakeBench(str(tmp_path / f"{file}.json"), str(tmp_path / "data"))
+    assert {s.path: s.group for s in back.samples} == {s.path: s.group for s in source.samples}
 
 
 @pytest.mark.parametrize(

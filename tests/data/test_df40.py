@@ -113,6 +113,58 @@ def test_capitals_of_folders_do_not_matter(own):
     assert counts(DF40(str(own / "DF40"), ("uniface_cdf",))) == {("test", 1): 4}
 
 
+def moved(root, old, new):
+    (root / new).parent.mkdir(parents=True, exist_ok=True)
+    (root / old).rename(root / new)
+
+
+def test_packages_differ_in_their_folders(world, own):
+    names = ("heygen", "MidJourney", "uniface_ff")
+    before = DF40(str(world / "DF40"), names).samples
+    root = own / "DF40"
+    for part in ("real", "fake"):
+        moved(root, f"heygen/{part}", f"heygen/heygen_new/{part}")
+        moved(root, f"MidJourney/{part}", f"all/{part}")
+        moved(root, f"all/{part}", f"MidJourney/{part}/{part}")
+    shutil.rmtree(root / "uniface" / "cdf")
+    for kind in ("frames", "landmarks"):
+        moved(root, f"uniface/ff/{kind}", f"uniface/{kind}")
+    (root / "uniface" / "ff").rmdir()
+    keep = lambda s: (s.id, s.label, s.split, s.group, s.video, s.frame)
+    assert list(map(keep, DF40(str(root), names).samples)) == list(map(keep, before))
+
+
+def test_whichisreal_lies_in_the_folder_of_the_release(own):
+    (own / "DF40" / "MidJourney").rename(own / "DF40" / "whichfaceisreal")
+    source = DF40(str(own / "DF40"), ("whichisreal",))
+    assert counts(source) == {("test", 0): 3, ("test", 1): 3}
+    assert {s.dataset for s in source.samples} == {"whichisreal"}
+
+
+def test_methods_of_a_union_that_are_not_there_are_missed(world):
+    lost = []
+    source = DF40(str(world / "DF40"), ("FSAll_cdf",), reading=Reading(missed=lost.append))
+    assert {s.manipulation for s in source.samples} == set(SWAPS)
+    assert lost == [f"{m}/" for m in KNOWN["FS"] if m not in SWAPS]
+    with pytest.raises(DataError, match="expected a folder of faceswap"):
+        _ = DF40(str(world / "DF40"), ("FSAll_cdf",)).samples
+
+
+def test_fakes_of_ff_that_no_official_list_names_are_not_for_testing(own):
+    for kind in ("frames", "landmarks"):
+        for name in ("id0_0001", "998_999"):
+            shutil.copytree(own / "DF40/lia/ff" / kind / "000_001", own / "DF40/lia/ff" / kind / name)
+    make = lambda **how: DF40(
+        str(own / "DF40"), ("lia_ff",), str(own / "FaceForensics++"), reading=Reading(splits=("test",), **how)
+    )
+    with pytest.raises(DataError, match=r"but 2 have none.*lia/ff/998_999, lia/ff/id0_0001"):
+        _ = make().samples
+    lost = []
+    for how in ({"partial": True}, {"missed": lost.append}):
+        assert {s.video for s in make(**how).samples if s.label} == {"DF40/lia_ff/ff/010_011"}
+    assert lost == [f"lia/ff/{n} (in no official list)" for n in ("998_999", "id0_0001")]
+
+
 def test_errors(own):
     root = str(own / "DF40")
     with pytest.raises(DataError, match=r"expected a folder of simswap.*github.com/YZY-stack/DF40"):

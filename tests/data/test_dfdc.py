@@ -53,6 +53,37 @@ def test_either_side_may_be_absent(root, gone, left):
     assert {s.split for s in DFDC(str(root)).samples} == left
 
 
+@pytest.mark.parametrize("name", ["test/labels.csv", "train/dfdc_train_part_01/metadata.json"])
+def test_a_folder_without_its_list_is_an_error_and_missed(root, name):
+    whole = len(DFDC(str(root)).samples)
+    (root / name).unlink()
+    with pytest.raises(DataError, match=f"expected {name}, which names the videos"):
+        _ = DFDC(str(root)).samples
+    lost = []
+    assert len(DFDC(str(root), Reading(missed=lost.append)).samples) == whole - 12
+    assert lost == [name]
+    assert len(DFDC(str(root), Reading(partial=True)).samples) == whole - 12
+    other = ("train",) if name.startswith("test") else ("test",)
+    assert DFDC(str(root), Reading(splits=other)).samples
+
+
+def test_one_file_under_both_labels_is_an_error(root):
+    path = root / "test" / "labels.csv"
+    lines = path.read_text().splitlines()
+    video, label = lines[1].split(",")
+    path.write_text("\n".join([*lines, f"{video},{label}"]))
+    assert len(DFDC(str(root)).samples) == 36
+    path.write_text("\n".join([*lines, f"{video},{1 - int(label)}"]))
+    with pytest.raises(DataError, match=f"expected one label of each video in .*{video[:-4]} has both"):
+        _ = DFDC(str(root)).samples
+
+
+def test_a_preview_without_videos_in_its_list_is_an_error(preview):
+    (preview / "dataset.json").write_text("{}")
+    with pytest.raises(DataError, match=r"dataset.json, got something else; download it again"):
+        _ = DFDCP(str(preview)).samples
+
+
 def test_neither_side_is_an_error(root):
     shutil.rmtree(root / "train")
     with pytest.raises(DataError, match=r"test/labels.csv, dfdc_train_part_.*ai.meta.com"):

@@ -9,7 +9,7 @@ import pytest
 
 from corit.data.adapters import adapter
 from corit.data.deepfakebench import DeepfakeBench
-from corit.data.export import export, label_name, table
+from corit.data.export import export, label_name, table, unnumbered
 from corit.data.frames import Reading
 from corit.data.sample import Sample
 from corit.errors import DataError
@@ -17,6 +17,7 @@ from corit.world.trees.celebdf import celebdf
 from corit.world.trees.deeperforensics import deeperforensics
 from corit.world.trees.dfdc import dfdc, dfdcp
 from corit.world.trees.faceforensics import deepfakedetection, faceforensics
+from corit.world.trees.genimage import genimage
 from corit.world.trees.uadfv import uadfv
 from corit.world.trees.write import Hand
 
@@ -57,6 +58,12 @@ def test_labels_are_the_benchmarks_own(tmp_path):
     faceforensics(tmp_path / "ff", Hand(frames=1))
     names = {label_name(s) for s in adapter("faceforensics", str(tmp_path / "ff")).samples}
     assert names == {"FF-real", "FF-DF", "FF-F2F", "FF-FS", "FF-NT"}
+    assert (
+        label_name(Sample("a", "p", 1, dataset="DeeperForensics-1.0", manipulation="reenact_postprocess")) == "DF_fake"
+    )
+    genimage(tmp_path / "gen")
+    names = {label_name(s) for s in adapter("genimage", str(tmp_path / "gen")).samples}
+    assert names == {f"{g}_{k}" for g in ("adm", "biggan", "midjourney", "sdv4") for k in ("Real", "Fake")}
     assert label_name(Sample("a", "p", 0, dataset="uniface_cdf")) == "uniface_Real"
     assert label_name(Sample("a", "p", 1, dataset="uniface_cdf", manipulation="uniface")) == "uniface_Fake"
     assert label_name(Sample("a", "p", 1)) == "set_Fake"
@@ -87,12 +94,27 @@ def test_videos_that_share_a_name_stay_apart_and_pictures_are_videos_of_one_fram
     assert found == {
         "set_Real": {
             "test": {
-                k: {"label": "set_Real", "frames": [f"{p}/0.png"]}
+                k: {"label": "set_Real", "frames": [f"./{p}/0.png"]}
                 for k, p in (("a/v", "a/v"), ("b/v", "b/v"), ("w", "b/w"))
             }
         },
-        "new_Fake": {"test": {"x": {"label": "new_Fake", "frames": ["c/x.png"]}}},
+        "new_Fake": {"test": {"x": {"label": "new_Fake", "frames": ["./c/x.png"]}}},
     }
+
+
+def test_paths_start_with_a_dot_so_that_the_benchmark_finds_them_on_any_system(tmp_path):
+    sample = one(path=str(tmp_path / "v" / "0.png"))
+    frames = lambda **how: table([sample], "mine", tmp_path, **how)["mine"]["set_Real"]["test"]["x"]["frames"]
+    assert frames() == ["./v/0.png"]
+    assert frames(prefix="../rgb/") == ["../rgb/v/0.png"]
+    assert frames(prefix="") == ["v/0.png"]
+    with pytest.raises(DataError, match="expected a prefix of paths that ends in /"):
+        frames(prefix="rgb")
+
+
+def test_frames_that_are_not_called_by_a_number_are_told():
+    samples = [one(path=f"/data/{name}") for name in ("000.png", "17.a.png", "n01.JPEG", "frame_3.png")]
+    assert unnumbered(samples) == ("/data/n01.JPEG", "/data/frame_3.png")
 
 
 def one(**changes):

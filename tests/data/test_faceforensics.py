@@ -202,7 +202,15 @@ def test_a_half_extracted_set_is_an_error_unless_asked_for(own, empty):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", "list of pairs"), ('[["000"]]', "list of pairs"), ("[[0, 1]]", "is a text"), ("[3]", "list of pairs")],
+    [
+        ("{", "list of pairs"),
+        ('[["000"]]', "list of pairs"),
+        ("[[0, 1]]", "is a text"),
+        ("[3]", "list of pairs"),
+        ("[]", "it is empty"),
+        ('["ab", "cd"]', "got 'ab'"),
+        ('{"ab": 1}', "list of pairs"),
+    ],
 )
 def test_a_damaged_list_is_named(own, content, words):
     (own / "splits" / "val.json").write_text(content)
@@ -216,6 +224,12 @@ def test_a_video_in_two_lists_is_refused(own):
     (own / "splits" / "test.json").write_text(json.dumps(train))
     with pytest.raises(DataError, match="is in two"):
         _ = FaceForensics(str(own)).samples
+
+
+def test_raw_is_also_called_c0(tmp_path):
+    faceforensics(tmp_path, Hand(frames=1), compression="raw")
+    raw, alias = (FaceForensics(str(tmp_path), compression=c).samples for c in ("raw", "c0"))
+    assert raw == alias
 
 
 def test_what_goes_missing_later_is_an_input_error(own):
@@ -246,7 +260,7 @@ def test_pickled_landmarks_are_never_loaded(own):
     ("arguments", "words"),
     [
         ({"manipulations": ("DeepFakes",)}, "no such manipulation: DeepFakes"),
-        ({"compression": "c0"}, "compression of raw, c23, c40"),
+        ({"compression": "c41"}, "compression of raw, c23, c40"),
     ],
 )
 def test_unknown_choices_are_refused(arguments, words):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corit.data.folders import FolderSource, Unlabelled, list_pictures
+from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
@@ -79,6 +79,47 @@ def test_absent_and_empty_folders_are_refused_in_words(tmp_path):
 
 
 POINTS = [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
+    root, outside = tmp_path / "real", tmp_path / "store"
+    for name in ("real/a.png", "real/b/c.png", "store/d.png", "store/e/f.png"):
+        paint(tmp_path / name)
+    (root / "0").symlink_to(root / "b")  # b itself is listed
+    (root / "more").symlink_to(outside)
+    (root / "again").symlink_to(outside / "e")  # is listed first, and not again in more/
+    (root / "b" / "up").symlink_to(root)
+    (outside / "back").symlink_to(root)
+    (outside / "self").symlink_to(outside)
+    (root / "all").symlink_to(tmp_path)
+    (root / "gone").symlink_to(tmp_path / "none")
+    assert [p[len(str(root)) + 1 :] for p in list_pictures(root)] == [
+        *("a.png", "again/f.png", "b/c.png", "more/d.png")
+    ]
+    (root / "again").unlink()
+    found = [p[len(str(root)) + 1 :] for p in list_pictures(root)]
+    assert found == ["a.png", "b/c.png", "more/d.png", "more/e/f.png"]
+    assert [p[len(str(root)) + 2 :] for p in list_pictures(f"{root}//")] == found
+
+
+def test_folders_that_hold_each_other_are_refused(tmp_path):
+    paint(tmp_path / "real" / "a.png")
+    paint(tmp_path / "real" / "fake" / "b.png")
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    real = str(tmp_path / "real")
+    for fake in (real, f"{real}/fake", str(tmp_path), str(tmp_path / "linked"), f"{real}/../real/"):
+        with pytest.raises(DataError, match="that lie apart, but .*; name folders that do not hold each other"):
+            _ = FolderSource((real,), (fake,)).samples
+
+
+def test_classes_beside_and_in_the_splits_are_refused(tmp_path):
+    for name in ("real/a.png", "fake/a.png", "test/real/b.png", "test/fake/b.png"):
+        paint(tmp_path / name)
+    with pytest.raises(DataError, match="expected the classes either in .* or in its train/, val/ and test/"):
+        classes(str(tmp_path))
+    (tmp_path / "test" / "real").rename(tmp_path / "test" / "pictures")
+    (tmp_path / "test" / "fake").rename(tmp_path / "test" / "others")
+    assert len(classes(str(tmp_path)).samples) == 2
 
 
 def test_landmarks_are_found_by_path_beside_the_file_and_by_a_name_that_is_unique(tmp_path):

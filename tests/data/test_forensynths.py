@@ -165,3 +165,14 @@ def test_wrong_roots_and_classes(root, tmp_path):
         ForenSynths(str(root), ("progan2",))
     with pytest.raises(DataError, match="unifd-full or unifd-max1000"):
         ForenSynths(str(root), sampling="max1000")
+
+
+def test_a_class_of_things_without_pictures_of_either_is_an_error_and_missed(tmp_path):
+    forensynths(tmp_path)
+    (tmp_path / "test" / "progan" / "whale").mkdir()
+    (tmp_path / "test" / "progan" / "__MACOSX").mkdir()
+    with pytest.raises(DataError, match="expected pictures in test/progan/whale/0_real/"):
+        _ = ForenSynths(str(tmp_path), ("progan",)).samples
+    lost = []
+    assert ForenSynths(str(tmp_path), ("progan",), missed=lost.append).samples
+    assert lost == ["test/progan/whale/0_real/", "test/progan/whale/1_fake/"]

@@ -70,3 +70,16 @@ def test_errors(root, tmp_path):
             photo.unlink()
     with pytest.raises(DataError, match="expected pictures, found none"):
         _ = GenImage(str(root), partial=True).samples
+
+
+def test_a_generator_of_archives_only_is_an_error_and_missed(tmp_path):
+    genimage(tmp_path)
+    whole = len(GenImage(str(tmp_path)).samples)
+    (tmp_path / "VQDM").mkdir()
+    (tmp_path / "VQDM" / "imagenet_ai_0419_vqdm.z07").touch()
+    with pytest.raises(DataError, match="expected pictures of VQDM, but nobody extracted the archives there"):
+        _ = GenImage(str(tmp_path)).samples
+    lost = []
+    assert len(GenImage(str(tmp_path), missed=lost.append).samples) == whole
+    assert lost == ["VQDM/ (not extracted)"]
+    assert len(GenImage(str(tmp_path), partial=True).samples) == whole

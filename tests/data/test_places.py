@@ -8,7 +8,7 @@ from data.test_adapters import TREES, plain, plant
 from corit import catalog
 from corit.data.places import Place, places
 from corit.errors import DataError
-from corit.world.trees import uadfv
+from corit.world.trees import genimage, uadfv
 from corit.world.trees.write import Hand
 
 SAME = {"celeb-df-v1": {"celeb-df-v2"}, "celeb-df-v2": {"celeb-df-v1"}, "faceshifter": {"faceforensics"}}
@@ -38,6 +38,22 @@ def test_files_are_told_by_what_they_hold(tmp_path):
     assert found["folder"] == str(tmp_path / "pictures")
     assert found["uadfv"] == str(tmp_path / "UADFV")
     assert len(found) == 4
+
+
+def test_a_quoted_header_of_a_csv_file_is_understood(tmp_path):
+    (tmp_path / "quoted.csv").write_bytes(b'\xef\xbb\xbf"label","path"\r\n"0","a.png"\r\n')
+    assert [p.spec for p in places(tmp_path, catalog.DATA)] == [f"csv:{tmp_path}/quoted.csv"]
+
+
+@pytest.mark.parametrize("deep", [True, False])
+def test_the_generators_of_a_data_set_are_not_that_data_set_again(tmp_path, deep):
+    genimage.genimage(tmp_path / "some" / "gen")
+    for generator in (tmp_path / "some" / "gen").iterdir():
+        (inner,) = generator.iterdir()
+        for side in inner.iterdir() if not deep else ():
+            side.rename(generator / side.name)
+    for root in (tmp_path, tmp_path / "some", tmp_path / "some" / "gen"):
+        assert [p.spec for p in places(root, catalog.DATA)] == [f"genimage:{tmp_path}/some/gen"]
 
 
 def test_what_was_found_can_be_named(tmp_path):

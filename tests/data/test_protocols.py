@@ -73,6 +73,15 @@ BAD = {
     "no metric": ({"metrics": ()}, "there are auc"),
     "level": ({"level": "pixel"}, "expected level"),
     "grouping": ({"grouping": "folder"}, "expected grouping"),
+    "shared reals": (
+        {"select": (Selection("faceshifter", "test"),), "test": (Selection("faceforensics", "test"),)},
+        "selects on and test set faceforensics may share rows",
+    ),
+    "another version": (
+        {"train": (Selection("celeb-df-v2", "train"),), "test": (Selection("celeb-df-v1"),)},
+        "trains on",
+    ),
+    "reals of df40": ({"select": (Selection("celeb-df-v2"),), "test": (Selection("df40"),)}, "may share rows"),
     "sampling": ({"sampling": "half"}, "expected sampling"),
     "choice": ({"choice": "random"}, "expected choice"),
     "frames": ({"frames": 0}, "at least one frame"),
@@ -94,6 +103,13 @@ def test_parts_of_one_split_that_share_nothing_may_stand_on_two_sides():
     )
     assert apart.data == ("a",)
     assert base.replace(select=(Selection("b", "test"),)).data == ("a", "b")
+
+
+def test_data_sets_that_share_videos_and_their_splits_stand_on_two_sides_by_them():
+    base = MINIATURE.replace(train=(Selection("faceforensics", "train"),), select=(Selection("faceforensics", "val"),))
+    assert base.replace(test=(Selection("faceshifter"), Selection("df40"))).data[0] == "faceforensics"
+    with pytest.raises(DataError, match="expected a split of a of train, val and test, or none, got 'dev'"):
+        Selection("a", "dev")
 
 
 def test_stand_ins_take_the_name_of_what_is_not_there():

@@ -34,10 +34,10 @@ def deeperforensics(
 
 
 def _film(root: Path, hand: Hand, who: str, light: str, subject: Subject) -> None:
-    """A film lies in folders of actor, light, expression and camera, and repeats them in its name."""
+    """A film lies in folders of actor, light, expression and camera, and repeats them in its name; frames by actor."""
     parts = (who, light, "neutral", "camera_front")
     name = "_".join(parts)
     if hand.media == "videos":
         hand.film(root.joinpath("source_videos", *parts, f"{name}.mp4"), subject)
     else:
-        hand.video(root / "source_videos", name, subject)
+        hand.video(root / "source_videos" / who, name, subject)

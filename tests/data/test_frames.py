@@ -1,0 +1,98 @@
+"""Videos on disk that are not quite as they should be: empty folders, odd names, links, what other programs leave."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from corit.data.check import surprises
+from corit.data.faceforensics import FaceForensics
+from corit.data.frames import Reading, clips, natural
+from corit.data.uadfv import UADFV
+from corit.errors import UnreadableError
+from corit.world.trees.faceforensics import faceforensics
+from corit.world.trees.uadfv import uadfv
+from corit.world.trees.write import Hand
+
+
+def touch(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def found(root, **how):
+    return {name: clip.path[len(str(root)) + 1 :] for name, clip in clips(root, **how).items()}
+
+
+def test_empty_frames_do_not_hide_videos(tmp_path):
+    touch(tmp_path, "videos/a.mp4")
+    (tmp_path / "frames").mkdir()
+    assert found(tmp_path) == {"a": "videos/a.mp4"}
+    (tmp_path / "frames" / "a").mkdir()
+    assert found(tmp_path) == {"a": "videos/a.mp4"}
+    touch(tmp_path, "frames/a/000.png")
+    assert found(tmp_path) == {"a": "frames/a"}
+    shutil.rmtree(tmp_path / "videos")
+    os.unlink(tmp_path / "frames/a/000.png")
+    assert clips(tmp_path)["a"].empty
+
+
+def test_an_empty_folder_does_not_hide_the_film_of_its_name(tmp_path):
+    touch(tmp_path, "0000.mp4", "0001.mp4", "0001/000.png")
+    (tmp_path / "0000").mkdir()
+    assert found(tmp_path) == {"0000": "0000.mp4", "0001": "0001"}
+
+
+def test_folders_of_frames_may_be_called_as_the_film_was(tmp_path):
+    touch(tmp_path, "frames/000_001.mp4/000.png", "frames/000_001.mp4/001.png")
+    (clip,) = clips(tmp_path).values()
+    assert (clip.name, clip.film, clip.frames) == ("000_001", False, ("000.png", "001.png"))
+    assert found(tmp_path) == {"000_001": "frames/000_001.mp4"}
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    root = tmp_path / "frames"
+    touch(root, "a/000.png", "b/c/000.png")
+    touch(tmp_path, "store/d/000.png")
+    (root / "a2").symlink_to(root / "a")
+    (root / "more").symlink_to(tmp_path / "store")
+    (root / "a" / "self").symlink_to(root / "a")
+    (root / "b" / "up").symlink_to(tmp_path)
+    (tmp_path / "store" / "back").symlink_to(root)
+    (tmp_path / "store" / "d" / "again").symlink_to(tmp_path / "store")
+    assert sorted(found(tmp_path)) == ["a", "a2", "b/c", "more/d"]
+
+
+def test_what_archivers_leave_is_no_video(tmp_path):
+    touch(tmp_path, "v/000.png", "v/._000.png", "__MACOSX/v/000.png", "._v.mp4")
+    assert found(tmp_path) == {"v": "v"}
+    assert clips(tmp_path)["v"].frames == ("000.png",)
+
+
+def test_frames_are_ordered_by_their_numbers_whatever_their_suffixes():
+    names = ["10.png", "9.jpeg", "100.png", "9.a.png", "009.png"]
+    assert sorted(names, key=natural) == ["9.jpeg", "10.png", "009.png", "100.png", "9.a.png"]
+
+
+def test_a_damaged_mask_is_named(tmp_path):
+    faceforensics(tmp_path, Hand(frames=1))
+    source = FaceForensics(str(tmp_path), reading=Reading(masks=True))
+    fake = next(s for s in source.samples if s.label)
+    with open(fake.path.replace("/frames/", "/masks/"), "wb") as file:
+        file.write(b"no picture")
+    with pytest.raises(UnreadableError, match=r"expected a mask of .*/frames/.* at .*/masks/.*000.png, but"):
+        source.load(fake)
+
+
+@pytest.mark.parametrize(("folder", "kind"), [("real", "real samples"), ("fake", "fake samples")])
+def test_landmarks_of_one_class_only_are_a_surprise(tmp_path, folder, kind):
+    uadfv(tmp_path, Hand(frames=2))
+    assert surprises(UADFV(str(tmp_path)).samples) == ()
+    shutil.rmtree(tmp_path / folder / "landmarks")
+    (one,) = surprises(UADFV(str(tmp_path)).samples)
+    assert f"{len(one.ids)} {kind} have no landmarks beside them" in one.what
+    shutil.rmtree(tmp_path / ("real" if folder == "fake" else "fake") / "landmarks")
+    assert surprises(UADFV(str(tmp_path)).samples) == ()
