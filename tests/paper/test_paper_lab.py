@@ -103,9 +103,12 @@ def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
     assert not list((tmp_path / "out").glob("table03.*"))
 
 
-def test_table_x_takes_the_weights_that_are_named(tmp_path, tree):
+def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
     from corit.paper.stage import root
 
+    names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
+    assert tuple(names.values()) == artefact("table10").backbones
+    monkeypatch.setattr(table10, "ROOT", names)  # which other tests replace by what needs no weights
     other = {"clip-vit-b16": "random:3"}
     made = Lab(root(str(tree)), tmp_path, backbone="clip-vit-l14", weights="random:0", others=other)
     named = {t: made._named(v) for t, v in table10._variants(made, "corit").items()}
