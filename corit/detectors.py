@@ -99,6 +99,7 @@ def published(
     from corit.evaluate.calibration import Calibration
     from corit.heads.published import RECIPE, SHA256, unifd_head
 
+    trained = unifd_head(head)
     named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest, "views.domain": domain}
     recipe = Recipe().replace(**named, **{"views.scene_fit": "crop", "model.kind": "unifd-768"})
     card = Card(
@@ -111,4 +112,4 @@ def published(
         data_digest=SHA256,
         note="UniFD's published head, trained by its authors on ProGAN; its threshold 0.5 was not calibrated here",
     )
-    return Detector(unifd_head(head), card, backbone, device)
+    return Detector(trained, card, backbone, device)
