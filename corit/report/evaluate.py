@@ -97,7 +97,12 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
 
 def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     """What has to be known to read the numbers of all rows: what these rows, or their files, cannot tell."""
-    said = [f"{e.detector}, by {level}: {text}" for e in evaluations for level in e.levels for text in _of(e, level)]
+    found: dict[tuple[Level, str], list[str]] = {}
+    for e in evaluations:
+        for level in e.levels:
+            for text in _of(e, level):
+                found.setdefault((level, text), []).append(e.detector)
+    said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
     said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
     return [*said, *files(evaluations[0].rows).warnings]
 
