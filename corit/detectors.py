@@ -87,7 +87,9 @@ def load(
             f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"
         )
     from corit import catalog
+    from corit.heads.published import unifd_head
 
+    unifd_head(head)  # 4 kB that cannot be had end the command before 1.2 GB are fetched
     return published(catalog.backbone("clip-vit-l14", weights or ""), weights or "hub", domain, head, device)
 
 

@@ -154,6 +154,17 @@ def test_columns_of_many_detectors_keep_their_names(capsys, mine):
     assert "…" not in out
 
 
+@pytest.mark.parametrize("command", ["evaluate", "robustness"])
+def test_the_published_head_is_named_on_the_command_line(command, capsys, mine):
+    (mine / "head.pth").write_text("another head")
+    words = ("--detector", "unifd-768", "--unifd-head", mine / "head.pth", "--data", mine / "mine", "--out", mine / "o")
+    code, _, err = run(capsys, command, *words)
+    said = " ".join(err.split())
+    assert code == 2
+    assert "expected UniFD's published head" in said
+    assert str(mine / "head.pth") in said.replace(" ", "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
