@@ -87,7 +87,9 @@ def load(
             f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"
         )
     from corit import catalog
+    from corit.heads.published import unifd_head
 
+    unifd_head(head)  # 4 kB that cannot be had end the command before 1.2 GB are fetched
     return published(catalog.backbone("clip-vit-l14", weights or ""), weights or "hub", domain, head, device)
 
 
@@ -99,6 +101,7 @@ def published(
     from corit.evaluate.calibration import Calibration
     from corit.heads.published import RECIPE, SHA256, unifd_head
 
+    trained = unifd_head(head)
     named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest, "views.domain": domain}
     recipe = Recipe().replace(**named, **{"views.scene_fit": "crop", "model.kind": "unifd-768"})
     card = Card(
@@ -111,4 +114,4 @@ def published(
         data_digest=SHA256,
         note="UniFD's published head, trained by its authors on ProGAN; its threshold 0.5 was not calibrated here",
     )
-    return Detector(unifd_head(head), card, backbone, device)
+    return Detector(trained, card, backbone, device)

@@ -23,6 +23,10 @@ class DataError(CoritError):
     """A data set, folder, table or world that does not hold what a command needs."""
 
 
+class NothingScoredError(DataError):
+    """Data of which not one row could be scored."""
+
+
 class StoreError(CoritError):
     """A feature store that is damaged, absent, or made by another recipe."""
 

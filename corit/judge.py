@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import os
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from corit import detectors
 from corit.data.sample import Sample, Source
 from corit.detect import Detector, Report, Row, failed
-from corit.errors import DetectorError, InputError
+from corit.errors import CoritError, DetectorError, InputError
 from corit.recipe import ViewsRecipe
 from corit.views.prepare import Box, Preparer
 
@@ -93,9 +96,10 @@ class Trained:
 class Outside:
     """Somebody else's detector: a function of pictures, measured on the same rows as any other.
 
-    score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each. domain: "scene" hands pictures over as
-    they are, "face" hands over aligned face crops (side, side, 3), as the package's own detectors see them. threshold:
-    from rows other than those that are measured. version: a text to change when the scores do. note: for the page.
+    score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each: numbers, an array or a tensor. domain:
+    "scene" hands pictures over as they are, "face" hands over aligned face crops (side, side, 3), as the package's own
+    detectors see them. threshold: from rows other than those that are measured. version: a text to change when the
+    scores do. note: for the page.
     """
 
     score: Callable[[Pictures], Sequence[float]]
@@ -130,7 +134,8 @@ class Outside:
     def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
         """A Report for each sample, in order, the function being called for `batch` samples at a time.
 
-        Raises DetectorError when the function does not return a probability for each picture. workers: not used.
+        Raises DetectorError when the function fails or does not return a probability for each picture. workers: not
+        used.
         """
         rows = list(samples)
         for some in (rows[i : i + batch] for i in range(0, len(rows), batch)):
@@ -159,7 +164,8 @@ class Outside:
     def _scores(self, pictures: Pictures) -> list[float]:
         if not pictures:
             return []
-        scores = np.asarray(self.score(pictures), dtype=np.float64)
+        with _spoken_for("a detector's function to score pictures"):
+            scores = _numbers(self.score(pictures))
         if scores.shape != (len(pictures),) or not ((scores >= 0) & (scores <= 1)).all():
             raise DetectorError(
                 f"expected a probability in [0, 1] for each of {len(pictures)} pictures from the detector's function, "
@@ -172,18 +178,45 @@ class Outside:
         return Row(sample.path, box, score, None, verdict, "ok", "")
 
 
-def load(name: str, *, weights: str | None = None, device: str = "cpu") -> Judge:
+def _numbers(answer: Any) -> np.ndarray:
+    """An answer as float64; torch's tensors, of any device and with gradients, are taken like numbers."""
+    if hasattr(answer, "detach"):
+        return np.asarray(answer.detach().cpu().double(), dtype=np.float64)
+    plain = [v.detach().cpu().double() if hasattr(v, "detach") else v for v in answer]
+    return np.array([np.asarray(v, dtype=np.float64) for v in plain])
+
+
+@contextmanager
+def _spoken_for(expected: str) -> Generator[None]:
+    """An error of somebody else's code, whichever it is, as a DetectorError that says where in it."""
+    try:
+        yield
+    except CoritError:
+        raise
+    except SyntaxError as err:
+        raise DetectorError(f"expected {expected}, but {err.filename}, line {err.lineno}: {err.msg}; mend it") from err
+    except Exception as err:
+        ours = os.path.dirname(__file__)
+        frames = traceback.extract_tb(err.__traceback__)
+        at = next((f for f in frames if os.path.dirname(f.filename) != ours), frames[-1])
+        raise DetectorError(
+            f"expected {expected}, but {at.filename}, line {at.lineno}: {type(err).__name__}: {err}; mend it"
+        ) from err
+
+
+def load(name: str, *, weights: str | None = None, device: str = "cpu", head: str | Path | None = None) -> Judge:
     """A detector by its folder, a name of `corit.detectors`, or a Python file that defines DETECTOR, an `Outside`.
 
-    The file is run. Raises DetectorError, WeightsError.
+    The file is run, and may import what lies beside it; the text of all of that is part of its identity. head: the file
+    of UniFD's published head. Raises DetectorError, WeightsError.
     """
     if not name.endswith(".py"):
-        return Trained(detectors.load(name, weights=weights, device=device))
-    text = _text(Path(name))
-    found = _module(Path(name)).__dict__.get(NAME)
+        return Trained(detectors.load(name, weights=weights, device=device, head=head))
+    module, digest = _module(Path(name))
+    found = module.__dict__.get(NAME)
     if not isinstance(found, Outside):
         raise DetectorError(f"expected {name} to define {NAME} = corit.judge.Outside(...), got {found!r:.60}")
-    return replace(found, version=f"{hashlib.sha256(text).hexdigest()} {found.version}")
+    return replace(found, version=f"{digest} {found.version}")
 
 
 def _text(path: Path) -> bytes:
@@ -195,9 +228,36 @@ def _text(path: Path) -> bytes:
         ) from err
 
 
-def _module(path: Path) -> ModuleType:
-    loader = SourceFileLoader(f"corit_outside_{path.stem}", str(path))
-    module = ModuleType(loader.name)
+def _module(path: Path) -> tuple[ModuleType, str]:
+    """A file run as a module of its own, and a digest of its text and of the modules beside it that it imports."""
+    text = _text(path)
+    module = ModuleType(f"corit_outside_{path.stem}")
     module.__file__ = str(path)
-    loader.exec_module(module)
-    return module
+    sys.modules[module.__name__] = module  # where dataclasses look up their annotations
+    with _beside(path) as helpers, _spoken_for(f"{path} to define {NAME}"):
+        exec(compile(text, str(path), "exec"), module.__dict__)
+        digest = hashlib.sha256(text)
+        for helper in helpers():
+            digest.update(_text(helper))
+    return module, digest.hexdigest()
+
+
+@contextmanager
+def _beside(path: Path) -> Generator[Callable[[], list[Path]]]:
+    """Imports find what lies beside a file, and forget it afterwards: other files have helpers of the same names.
+
+    Gives the files of the modules that were found there.
+    """
+    folder, before = path.resolve().parent, set(sys.modules)
+
+    def found() -> dict[str, Path]:
+        files = {n: getattr(m, "__file__", None) for n, m in sys.modules.items() if n not in before}
+        return {n: Path(f) for n, f in files.items() if f and Path(f).resolve().is_relative_to(folder)}
+
+    sys.path.insert(0, str(folder))
+    try:
+        yield lambda: sorted(found().values())
+    finally:
+        sys.path.remove(str(folder))
+        for name in found():
+            del sys.modules[name]

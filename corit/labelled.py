@@ -86,10 +86,11 @@ def _below(s: Sample) -> str:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Data to measure on; see `labelled`. texts: how it was named."""
+    """Data to measure on; see `labelled`. texts: how it was named. root: the place of texts that have none."""
 
     source: Source
     texts: tuple[str, ...]
+    root: str = ""
 
     @cached_property
     def samples(self) -> Sequence[Sample]:
@@ -109,6 +110,11 @@ class Labelled:
         return ", ".join(self.texts)
 
     @property
+    def key(self) -> str:
+        """The texts with the places in them in full, so that each place is written in one way."""
+        return "; ".join(_key(_spec(text), self.root) for text in self.texts)
+
+    @property
     def about(self) -> dict[str, str]:
         """What a page says of the data."""
         splits = sorted({s.split for s in self.samples})
@@ -125,7 +131,8 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
     splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
-    frames=... or choice=... itself. Raises DataError when there is no such data; nothing is listed yet.
+    frames=... or choice=... itself. Raises DataError when there is no such data, and for a name that is both a data
+    set's and a folder's; nothing is listed yet.
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
@@ -136,15 +143,36 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
         said = read(spec, catalog.DATA)[1]
         parts.append(Filmed(made, said.get("frames", frames), said.get("choice", choice)))
-    return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data))
+    return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
 
 
 def _spec(text: str) -> str:
+    if text in catalog.DATA and os.path.isdir(text):
+        raise DataError(
+            f"expected one thing called {text}, but there are a data set and a folder of that name; write {text}: for "
+            f"the data set or ./{text} for the folder"
+        )
     if text.partition(":")[0] in catalog.DATA:
         return text
     if os.path.isdir(text):
         return f"folder:{text}"
     return f"csv:{text}" if text.lower().endswith(".csv") else text
+
+
+def _key(spec: str, root: str) -> str:
+    """A text with every place in full and its options in order."""
+    name, said = read(spec, catalog.DATA)
+    if root:
+        said.setdefault(catalog.DATA[name].place, root)
+    places = {k for k, kind in catalog.DATA[name].takes.items() if kind in ("text", "texts")}
+    full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
+    return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
+
+
+def _full(value: str | tuple[str, ...]) -> str:
+    """Absolute paths of what is there; other texts, such as a compression, as they are."""
+    texts = (value,) if isinstance(value, str) else value
+    return " ".join(os.path.abspath(t) if os.path.exists(t) else t for t in texts)
 
 
 def _title(spec: str, root: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from corit.images.header import read_header
 from corit.judge import Judge
 
 UNLABELLED = "unlabelled"
+FORMAT = 1  # of scores: to be raised when the same picture and detector give another one
 
 
 def score(
@@ -38,17 +40,19 @@ def score(
     reason. Raises DataError when the journal is of another detector, data or note, or when an id comes twice.
     """
     samples = _unique(source.samples)
-    kept = Journal(Path(journal), {"detector": detector.identity, "data": data, "note": note})
+    settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
+    kept = Journal(Path(journal), settings)
     stamps = {s.id: stamp(s.path) for s in samples}
     missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
-    for sample, values in _scored(detector, source, missing, batch, workers):
-        kept.write(sample.id, file=stamps[sample.id], **values)
-        done += 1
-        if progress is not None:
-            progress(done, len(samples))
+    with closing(kept):
+        for sample, values in _scored(detector, source, missing, batch, workers):
+            kept.write(sample.id, file=stamps[sample.id], **values)
+            done += 1
+            if progress is not None:
+                progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 

@@ -155,7 +155,8 @@ def _part(store: FeatureStore, split: str) -> Features:
 
 
 def _plain(measured: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
-    table: dict[str, Any] = {k: [e.value, e.low, e.high] for k, e in measured.items()}
+    parts = {k: (e.value, e.low, e.high) for k, e in measured.items()}
+    table: dict[str, Any] = {k: [v if np.isfinite(v) else None for v in values] for k, values in parts.items()}
     return {**table, "auc_per_seed": list(per_seed), "counts": dict(counts)}
 
 

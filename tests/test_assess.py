@@ -232,9 +232,9 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
     assert float(rows[1]["variation"]) == pytest.approx(relative_variation(before, after), abs=1e-5)
     assert (rows[1]["n"], rows[1]["lost"]) == (str(2 * COUNT), "0")
     assert (tmp_path / "robustness.png").read_bytes().startswith(b"\x89PNG")
-    assert "data:image/png" in (tmp_path / "report.html").read_text()
+    assert "data:image/png" in (tmp_path / "robustness.html").read_text()
     assert json.loads((tmp_path / "robustness.json").read_text())["rows"][1]["name"] == "blur"
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "robustness.html").read_text()
     for said in ("kernel of 7, 9, 13, 17, 21 px", "JPEG of quality 90", "20 draws", "one:"):
         assert said in page.replace("<th>one</th><td>", "one:")
 
@@ -258,10 +258,10 @@ def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, fo
     monkeypatch.setattr(Perturbed, "load", lambda *_: (_ for _ in ()).throw(TooSmallError("nothing is left")))
     (gone,) = assess.perturbed({"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 3)], tmp_path)
     assert (gone.original, gone.found, gone.n, gone.lost) == (None, None, 0, 2 * COUNT)
-    report.write(tmp_path, [found, gone], {})
+    report.write(tmp_path, [found, gone], assess.About())
     last = list(csv.DictReader((tmp_path / "robustness.csv").open()))[-1]
     assert (last["level"], last["variation"], last["lost"]) == ("3", "", str(2 * COUNT))
-    assert "what is left is of one class" in (tmp_path / "report.html").read_text()
+    assert "what is left is of one class" in (tmp_path / "robustness.html").read_text()
     assert "one class" in report.table([found, gone])
 
 
@@ -279,8 +279,16 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
         assert code == 2
         assert said in " ".join(err.split())
     assert not (tmp_path / "o").exists()
-    code, _, err = run(capsys, "evaluate", "--detector", saved[0], "--data", folder, "--out", tmp_path, "--draws", "0")
-    assert (code, "at least one bootstrap draw" in err) == (2, True)
+    for command in ("evaluate", "robustness"):
+        for words, said in (
+            (("--draws", "1"), "at least two bootstrap draws for an interval, got 1"),
+            (("--draws", "-3"), "got -3"),
+            (("--batch", "0"), "expected a batch >= 1 and workers >= 0, got 0 and 0"),
+            (("--workers", "-1"), "got 8 and -1"),
+        ):
+            code, _, err = run(capsys, command, "--detector", saved[0], *data, *words)
+            assert (code, said in " ".join(err.split())) == (2, True)
+    assert not (tmp_path / "o").exists()
     with pytest.raises(DetectorError, match="got none"):
         assess.named([])
     reals = tmp_path / "reals"
@@ -288,8 +296,9 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
     (reals / "fake").mkdir()
     for kind in ("real", "fake"):
         (reals / kind / "x.png").write_text("no picture")
-    code, _, err = run(capsys, "evaluate", "--detector", saved[0], "--data", reals, "--out", tmp_path / "p")
-    assert (code, "2 unreadable" in err) == (2, True)
+    for command in ("evaluate", "robustness"):
+        code, _, err = run(capsys, command, "--detector", saved[0], "--data", reals, "--out", tmp_path / "p")
+        assert (code, "2 unreadable" in err) == (3, True)  # nothing could be scored
 
 
 @pytest.fixture(scope="module")
@@ -371,3 +380,63 @@ def test_a_detector_of_ones_own_stands_beside_a_trained_one(folder, saved, capsy
     (tmp_path / "bright.py").write_text(OWN.replace("/ 255", "/ 256"))
     code, _, err = run(capsys, "evaluate", *both, "--out", tmp_path / "e")
     assert (code, "begun with detector" in err) == (2, True)
+
+
+def test_a_detector_may_be_called_anything_that_a_folder_may(folder, backbone, capsys, tmp_path, monkeypatch):
+    detector(backbone).save(tmp_path / "data")
+    words = ("evaluate", "--data", folder, "--draws", "5", "--out", tmp_path / "out")
+    assert run(capsys, *words, "--detector", tmp_path / "data")[0] == 0
+    known = json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]
+    assert known["data"]["rows of"] == str(folder)
+    assert known["detectors"]["data"]["model"] == "unifd"
+    monkeypatch.chdir(tmp_path / "data")
+    assert list(assess.named(["."])) == ["data"]
+
+
+def test_weights_are_of_the_detector_that_they_are_named_for(saved, backbone, tmp_path):
+    places = {n: d.detector.card.weights for n, d in assess.named(saved, ["two=elsewhere.safetensors"]).items()}
+    assert places == {"one": "packaged", "two": "elsewhere.safetensors"}
+    places = {n: d.detector.card.weights for n, d in assess.named(saved, ["one=random:1", "packaged"]).items()}
+    assert places == {"one": "random:1", "two": "packaged"}
+    with pytest.raises(DetectorError, match="NAME=PLACE with one of one, two.*got a, three=b"):
+        assess.named(saved, ["a", "three=b"])
+
+
+def test_a_place_is_one_place_however_it_is_written(backbone, folder, tmp_path, monkeypatch):
+    made, asked = Trained(detector(backbone)), []
+    monkeypatch.chdir(folder.parent)
+    for text in (folder.name, f"./{folder.name}/", f"folder:{folder}"):
+        assess.evaluations({"one": made}, labelled([text]), tmp_path, draws=2)
+        asked.append((tmp_path / "scores" / "one.jsonl").read_bytes())
+    assert asked[0] == asked[1] == asked[2]
+    with pytest.raises(DataError, match="begun with data"):
+        assess.evaluations({"one": made}, labelled([f"folder:{folder},by_folder=true"]), tmp_path, draws=2)
+
+
+def test_scores_under_other_levels_of_a_damage_are_not_taken(backbone, folder, tmp_path, monkeypatch):
+    made, data = {"one": Trained(detector(backbone))}, labelled([str(folder)])
+    (found,) = assess.perturbed(made, data, [("blur", 1), ("blur", 1)], tmp_path, draws=5)
+    assert found.level == 1
+    monkeypatch.setitem(assess.LEVEL_TEXTS, "blur", "another blur")
+    with pytest.raises(DataError, match="begun with note 'blur 1: Gaussian blur, kernel of 7"):
+        assess.perturbed(made, data, [("blur", 1)], tmp_path, draws=5)
+
+
+def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, folder, tmp_path, monkeypatch):
+    from corit.data.perturbed import Perturbed
+    from corit.errors import TooSmallError
+
+    load = Perturbed.load
+
+    def shaky(self, sample):
+        if (self.name, sample.id) == ("noise", "fake/0.png"):
+            raise TooSmallError("nothing is left")
+        return load(self, sample)
+
+    monkeypatch.setattr(Perturbed, "load", shaky)
+    made, data = {"one": Trained(detector(backbone))}, labelled([str(folder)])
+    conditions = [("blur", 1), ("noise", 1), ("contrast", 1)]
+    together = assess.perturbed(made, data, conditions, tmp_path / "a", draws=10)
+    alone = [assess.perturbed(made, data, [c], tmp_path / "a", draws=10)[0] for c in conditions]
+    assert list(together) == alone
+    assert [d.lost for d in together] == [0, 1, 0]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from corit import catalog
 from corit.data.sample import Sample
@@ -104,3 +106,69 @@ def test_a_trained_detector_says_what_it_is():
     assert one.threshold == 0.6
     assert one.about["validation"] == "10 reals, 10 fakes, threshold 0.600"
     assert "note" not in one.about
+
+
+HELPED = """
+from __future__ import annotations
+from dataclasses import dataclass
+import numbers_of_mine
+from corit.judge import Outside
+
+@dataclass
+class Model:
+    gain: float = numbers_of_mine.GAIN
+
+def score(pictures):
+    return [Model().gain for _ in pictures]
+
+DETECTOR = Outside(score)
+"""
+
+
+def test_a_file_may_hold_dataclasses_and_import_what_lies_beside_it(tmp_path):
+    found = []
+    for folder, gain in (("a", 0.25), ("b", 0.75), ("b", 0.5)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "own.py").write_text(HELPED)
+        (tmp_path / folder / "numbers_of_mine.py").write_text(f"GAIN = {gain}  # {'x' * int(100 * gain)}")
+        found.append(load(str(tmp_path / folder / "own.py")))
+    scores = [next(f.scan(Source(), Source.samples[:1])).score for f in found]
+    assert scores == [0.25, 0.75, 0.5]  # each its own helper, though they have one name
+    assert len({f.identity for f in found}) == 3  # and a helper's text is part of what it is
+    assert not {str(tmp_path / f) for f in "ab"} & set(sys.path)
+    assert "numbers_of_mine" not in sys.modules
+
+
+FAULTS = {
+    "syntax": ("x = 1\ndef score(:\n", "own.py, line 2: invalid syntax"),
+    "import": ("x = 1\nimport no_such_library\n", "own.py, line 2: ModuleNotFoundError: No module named"),
+    "text": ("x = 1\n\nraise RuntimeError('of mine')\n", "own.py, line 3: RuntimeError: of mine"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_in_a_file_is_an_error_that_names_its_line(name, tmp_path):
+    text, said = FAULTS[name]
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(DetectorError, match=f"to define DETECTOR, but .*{said}") as found:
+        load(str(tmp_path / "own.py"))
+    assert found.value.__cause__ is not None
+
+
+def test_a_fault_in_the_function_is_an_error_that_names_its_line(tmp_path):
+    text = "from corit.judge import Outside\n\ndef score(pictures):\n    return 1 / 0\n\nDETECTOR = Outside(score)\n"
+    (tmp_path / "own.py").write_text(text)
+    with pytest.raises(DetectorError, match=r"score pictures, but .*own\.py, line 4: ZeroDivisionError") as found:
+        list(load(str(tmp_path / "own.py")).scan(Source(), Source.samples))
+    assert isinstance(found.value.__cause__, ZeroDivisionError)
+    with pytest.raises(DetectorError, match="score pictures, but .*TypeError"):
+        list(Outside(lambda pictures: None).scan(Source(), Source.samples))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_tensors_with_gradients_are_scores(kind):
+    weight = torch.tensor(0.5, dtype=kind, requires_grad=True)
+    answers = (lambda pictures: weight * torch.ones(len(pictures)), lambda pictures: [weight for _ in pictures])
+    for answer in answers:
+        reports = list(Outside(answer).scan(Source(), Source.samples[:2]))
+        assert [r.score for r in reports] == [0.5, 0.5]

@@ -109,3 +109,24 @@ def test_data_on_which_nothing_can_be_measured_is_refused_before_it_is_scored(tm
     pictures(tmp_path / "reals", "real/x.png")
     with pytest.raises(DataError, match="got 1 reals, 0 fakes"):
         _ = labelled([str(tmp_path / "reals")]).samples
+
+
+def test_a_name_that_is_a_data_sets_and_a_folders_is_refused(tmp_path, monkeypatch):
+    pictures(tmp_path / "miniature", "real/x.png", "fake/y.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"write miniature: for the data set or \./miniature for the folder"):
+        labelled(["miniature"])
+    assert known(labelled(["./miniature"]), "id") == [("real/x.png",), ("fake/y.png",)]
+    assert len(labelled(["miniature:"]).samples) > 2
+    assert len(labelled(["miniature:people=2,pictures=1"]).samples) > 2
+
+
+def test_the_key_of_data_is_the_same_however_its_place_is_written(tmp_path, monkeypatch):
+    root = pictures(tmp_path / "mine", "real/x.png", "fake/y.png")
+    (tmp_path / "rows.csv").write_text("path,label\n")
+    monkeypatch.chdir(tmp_path)
+    keys = {labelled([t]).key for t in ("mine", "mine/", "./mine", str(root), "folder:mine", "folder:root=mine")}
+    assert keys == {f"folder: root={root}"}
+    assert labelled(["rows.csv"]).key == labelled(["csv:./rows.csv"]).key
+    assert labelled(["folder"], root="mine").key == labelled(["mine"]).key
+    assert labelled(["folder:mine,by_folder=true"]).key != labelled(["mine"]).key

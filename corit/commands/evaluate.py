@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+NOTHING_SCORED = 3
 
 
 def evaluate(
@@ -16,7 +19,8 @@ def evaluate(
     root: str = "",
     frames: int = 32,
     choice: Literal["even", "first"] = "even",
-    weights: str | None = None,
+    weights: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    unifd_head: Path | None = None,
     draws: int = 1000,
     seed: int = 0,
     batch: int = 8,
@@ -25,6 +29,8 @@ def evaluate(
 ) -> int:
     """Measure detectors on labelled pictures: every metric with intervals, by source, manipulation, compression, size.
 
+    Exit code 3 if nothing could be scored.
+
     Args:
         detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
         data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
@@ -32,7 +38,8 @@ def evaluate(
         root: where the data is, for names without a place
         frames: of each film at most so many are scored; 0 for all
         choice: even spreads the frames over the film, first takes the first ones
-        weights: where the backbone's weights are now, if they moved
+        weights: where the backbones' weights are now, if they moved; NAME=PLACE for those of one of several detectors
+        unifd_head: file of UniFD's published head, for unifd-768; fetched where none is given
         draws: bootstrap draws of the intervals
         seed: of the draws
         batch: faces a forward pass
@@ -40,16 +47,22 @@ def evaluate(
         device: cpu or cuda
     """
     from corit import assess
+    from corit.errors import NothingScoredError
     from corit.evaluate.slices import compare
     from corit.features.extract import progress_bar
     from corit.labelled import labelled
-    from corit.report.evaluate import table, write
+    from corit.report.evaluate import remarks, table, write
 
-    rows, named = labelled(data, root, frames=frames or None, choice=choice), assess.named(detector, weights, device)
     effort = assess.Effort(batch, workers, progress_bar)
-    found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)
-    compared = compare(found)
-    write(out, found, compared, assess.about(named, rows), draws)
-    print(table(found, compared))
+    rows = labelled(data, root, frames=frames or None, choice=choice)
+    named = assess.named(detector, weights or (), device, unifd_head)
+    try:
+        found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)
+    except NothingScoredError as err:
+        print(f"corit: {err}", file=sys.stderr)
+        return NOTHING_SCORED
+    compared, said = compare(found), remarks(found)
+    write(out, found, compared, assess.about(named, rows), draws, said)
+    print(table(found, compared, said))
     print(out / "report.html")
     return 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+
+NOTHING_SCORED = 3
 
 
 def robustness(
@@ -18,7 +21,8 @@ def robustness(
     root: str = "",
     frames: int = 32,
     choice: Literal["even", "first"] = "even",
-    weights: str | None = None,
+    weights: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    unifd_head: Path | None = None,
     draws: int = 1000,
     seed: int = 0,
     batch: int = 8,
@@ -27,16 +31,19 @@ def robustness(
 ) -> int:
     """Measure detectors on perturbed pictures: the relative variation of the AUC, by perturbation and level.
 
+    Exit code 3 if nothing could be scored.
+
     Args:
         detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
         data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
-        out: folder for robustness.csv, robustness.json, robustness.png, report.html and the scores; run again to go on
+        out: folder for robustness.csv, .json, .png and .html and the scores; run again to go on
         perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; all if none
         levels: some of 1 to 5; by default all
         root: where the data is, for names without a place
         frames: of each film at most so many are scored; 0 for all
         choice: even spreads the frames over the film, first takes the first ones
-        weights: where the backbone's weights are now, if they moved
+        weights: where the backbones' weights are now, if they moved; NAME=PLACE for those of one of several detectors
+        unifd_head: file of UniFD's published head, for unifd-768; fetched where none is given
         draws: bootstrap draws of the intervals
         seed: of the draws
         batch: faces a forward pass
@@ -44,16 +51,22 @@ def robustness(
         device: cpu or cuda
     """
     from corit import assess
+    from corit.errors import NothingScoredError
     from corit.features.extract import progress_bar
     from corit.images.perturb import LEVELS, PERTURBATIONS
     from corit.labelled import labelled
     from corit.report.robustness import table, write
 
     chosen = [(n, k) for n in perturbations or PERTURBATIONS for k in levels or LEVELS]
-    rows, named = labelled(data, root, frames=frames or None, choice=choice), assess.named(detector, weights, device)
     effort = assess.Effort(batch, workers, progress_bar)
-    found = assess.perturbed(named, rows, chosen, out, draws=draws, seed=seed, effort=effort)
+    rows = labelled(data, root, frames=frames or None, choice=choice)
+    named = assess.named(detector, weights or (), device, unifd_head)
+    try:
+        found = assess.perturbed(named, rows, chosen, out, draws=draws, seed=seed, effort=effort)
+    except NothingScoredError as err:
+        print(f"corit: {err}", file=sys.stderr)
+        return NOTHING_SCORED
     write(out, found, assess.about(named, rows), draws)
     print(table(found))
-    print(out / "report.html")
+    print(out / "robustness.html")
     return 0

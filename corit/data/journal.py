@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,20 @@ from typing import Any
 from corit.errors import DataError
 
 FORMAT = 1
+SECONDS = 1.0  # after which what was written is forced to the disk
 
 
 class Journal:
     """One line of settings and one for each step; the last line of a name is what holds.
 
     Raises DataError when the file was made with other settings or is not a journal, or cannot be written. A line that
-    a kill cut short is dropped.
+    a kill cut short, or that has no name, is dropped. `close` when all is written.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
         self.path = path
         self.entries: dict[str, dict[str, Any]] = {}
+        self._forced = time.monotonic()
         header = {"format": FORMAT, **settings}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,19 +45,25 @@ class Journal:
             other = sorted(k for k in {*found, *header} if found.get(k) != header.get(k))
             said = ", ".join(f"{k} {found.get(k)!r} instead of {header.get(k)!r}" for k in other)
             raise DataError(f"{self.path} was begun with {said}; use the same settings or choose another folder")
-        kept = [line for line in lines[1:] if _parse(line)]
+        kept = [line for line in lines[1:] if "name" in (_parse(line) or {})]
         for entry in map(json.loads, kept):
             self.entries[entry["name"]] = entry
         return kept
 
     def write(self, name: str, **values: Any) -> None:
-        """Append what holds of a name from now on; it is on the disk when this returns."""
+        """Append what holds of a name from now on: a kill does not lose it, a power cut only within a second."""
         entry = {"name": name, **values}
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
         self.entries[name] = entry
+        if time.monotonic() - self._forced >= SECONDS:
+            self.close()
+
+    def close(self) -> None:
+        """Force what was written to the disk; more may be written afterwards."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            os.fsync(file.fileno())
+        self._forced = time.monotonic()
 
 
 def _parse(line: str) -> dict[str, Any] | None:

@@ -95,6 +95,7 @@ def prepare(
         else:
             reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
             yield Prepared(job.name, "", "exists", reason)
+    journal.close()
     shutil.rmtree(os.path.join(out, STAGED), ignore_errors=True)
 
 

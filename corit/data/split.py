@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from corit.data.sample import Sample, Split
@@ -19,7 +19,8 @@ def split_by_group(
     """The samples with train, val and test assigned by group, in the given shares; samples already split are kept.
 
     Groups are ordered by a hash of their name and `key`, apart for groups with reals only, fakes only and both, so that
-    every split holds every kind. Raises DataError when a group was split before, or a kind has too few groups.
+    every split holds every kind. A kind with too few groups for that is dealt with the largest one, if its labels are
+    in every split without it. Raises DataError when a group was split before, or a kind has too few groups.
     """
     if all(s.split for s in samples):
         require_apart(samples)
@@ -34,8 +35,18 @@ def split_by_group(
     strata: dict[frozenset[int | None], list[str]] = defaultdict(list)
     for group, labels in kinds.items():
         strata[frozenset(labels)].append(group)
-    side = {g: name for groups in strata.values() for g, name in _assign(groups, chosen, key).items()}
+    side = {g: name for groups in _merged(strata, len(chosen)) for g, name in _assign(groups, chosen, key).items()}
     return tuple(replace(s, split=side[s.group]) for s in samples)
+
+
+def _merged(strata: Mapping[frozenset[int | None], list[str]], least: int) -> list[list[str]]:
+    """The groups of each kind; kinds with fewer than `least` join the largest where nothing hangs on them."""
+    enough = [kind for kind, groups in strata.items() if len(groups) >= least]
+    labels = frozenset[int | None]().union(*enough)
+    few = [kind for kind in strata if kind not in enough and kind <= labels]
+    largest = max(enough, key=lambda kind: (len(strata[kind]), sorted(map(str, kind))), default=None)
+    extra = [g for kind in few for g in strata[kind]]
+    return [groups + extra if kind == largest else groups for kind, groups in strata.items() if kind not in few]
 
 
 def _assign(groups: list[str], shares: dict[Split, float], key: int) -> dict[str, Split]:

@@ -46,9 +46,20 @@ class Curve:
         return float((self.tp[k] + self.fp[-1] - self.fp[k]) / (self.tp[-1] + self.fp[-1]))
 
     def equal_error_rate(self) -> float:
-        """The FPR at the vertex where the two error rates are nearest."""
-        fpr = self.fpr
-        return float(fpr[np.argmin(np.abs(1 - self.tpr - fpr))])
+        """The FPR at the vertex where the two error rates are nearest, of those that scikit-learn's roc_curve keeps.
+
+        It leaves out the points between which the curve is straight, and the benchmark reads its EER from the rest.
+        """
+        straight = (np.diff(self.fp[1:], 2) == 0) & (np.diff(self.tp[1:], 2) == 0)
+        kept = np.flatnonzero(np.concatenate([[True, True], ~straight, [True]]))[: len(self.fp)]
+        fpr, tpr = self.fpr[kept], self.tpr[kept]
+        return float(fpr[np.argmin(np.abs(1 - tpr - fpr))])
+
+    def tied_at_equal_error(self) -> bool:
+        """Whether reals and fakes tie in the scores between which the error rates cross: no threshold is near it."""
+        gap = self.fpr - (1 - self.tpr)
+        k = int(np.argmax(gap >= 0))
+        return bool(gap[k] > 0 and self.fp[k] > self.fp[k - 1] and self.tp[k] > self.tp[k - 1])
 
     def equal_error_rate_interpolated(self) -> float:
         """The FPR where the curve, joined by straight lines, crosses FPR = 1 - TPR."""
@@ -92,10 +103,16 @@ class Ranking:
         labels, ends, thresholds = self._sorted
         w = np.ones(len(labels)) if times is None else times[self._order]
         tp, called = np.cumsum(w * labels)[ends], np.cumsum(w)[ends]
+        if times is not None:  # scores of which no row was drawn are no points of its curve
+            drawn = np.diff(called, prepend=0) > 0
+            tp, called, thresholds = tp[drawn], called[drawn], thresholds[drawn]
         return Curve(np.concatenate([[0.0], tp]), np.concatenate([[0.0], called - tp]), thresholds)
 
-    def calibration_error(self, times: np.ndarray | None = None) -> float:
-        """Mean over equal-width bins of |share of fakes - mean probability|, by the bin's share of the rows."""
+    def calibration_gaps(self, times: np.ndarray | None = None) -> np.ndarray:
+        """(BINS) of equal-width bins the share of fakes less the mean probability, by the bin's share of the rows."""
         w = np.ones(len(self.labels)) if times is None else times
-        gap = np.bincount(self._bins, w * (self.labels - self.scores), minlength=BINS)
-        return float(np.abs(gap).sum() / w.sum())
+        return np.bincount(self._bins, w * (self.labels - self.scores), minlength=BINS) / w.sum()
+
+    def calibration_error(self, times: np.ndarray | None = None) -> float:
+        """The sum of the gaps' sizes."""
+        return float(np.abs(self.calibration_gaps(times)).sum())

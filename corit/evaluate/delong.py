@@ -14,13 +14,16 @@ from corit.evaluate.metrics import check
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUCs of two detectors, the standard error of their difference, z = (first - second) / error, two-sided p."""
+    """The AUCs of two detectors, the standard error of their difference, z = (first - second) / error, two-sided p.
+
+    p is None where the AUCs differ and nothing varies: such rows are too few to tell.
+    """
 
     first: float
     second: float
     error: float
     statistic: float
-    p: float
+    p: float | None
 
 
 def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> DeLong:
@@ -28,8 +31,8 @@ def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np
 
     DeLong et al., Biometrics 1988, in the midrank form of Sun and Xu, 2014; with groups (n) (videos, sources), whose
     frames are no independent samples, Obuchowski's extension to clusters, Biometrics 1997. Where the difference has no
-    variance at all, p is 1 if the AUCs are equal and 0 if not. Raises DataError on bad input (see `metrics.check`) and
-    when a class has fewer than two samples or groups.
+    variance at all, p is 1 if the AUCs are equal and None if not. Raises DataError on bad input (see `metrics.check`)
+    and when a class has fewer than two samples or groups.
     """
     labels, first, second = np.asarray(labels), np.asarray(first, np.float64), np.asarray(second, np.float64)
     check(labels, first)
@@ -42,7 +45,7 @@ def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np
     error = math.sqrt(_variance(labels, a - b, one - two, keys))
     if error < 1e-12:
         same = abs(one - two) < 1e-12
-        return DeLong(one, two, 0.0, 0.0 if same else math.copysign(math.inf, one - two), float(same))
+        return DeLong(one, two, 0.0, 0.0 if same else math.copysign(math.inf, one - two), 1.0 if same else None)
     z = (one - two) / error
     return DeLong(one, two, error, z, float(2 * norm.sf(abs(z))))
 

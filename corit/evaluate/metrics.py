@@ -58,7 +58,7 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int =
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its bootstrap interval [low, high]."""
+    """A value with its bootstrap interval [low, high], both NaN where there is too little for an interval."""
 
     value: float
     low: float
@@ -87,11 +87,20 @@ def bootstrap(
 ) -> Estimate:
     """Percentile interval of a metric, resampling groups (videos, sources) if given and rows otherwise.
 
-    A draw that lost one of the classes is drawn again. Raises DataError on bad input (see `check`).
+    A draw that lost one of the classes is drawn again; no interval where `enough` says so. Raises DataError on bad
+    input (see `check`).
     """
     check(labels, scores)
+    if not enough(labels, groups):
+        return percentile(metric(labels, scores), [], level)
     values = [metric(labels[rows], scores[rows]) for rows in resample(labels, groups, draws, seed)]
     return percentile(metric(labels, scores), values, level)
+
+
+def enough(labels: np.ndarray, groups: np.ndarray | None) -> bool:
+    """Whether at least two groups (rows without groups) hold reals and two hold fakes: one repeats itself in a draw."""
+    keys = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    return all(len(np.unique(keys[labels == side])) >= 2 for side in (0, 1))
 
 
 def resample(labels: np.ndarray, groups: np.ndarray | None, draws: int, seed: int) -> Iterator[np.ndarray]:

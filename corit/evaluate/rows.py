@@ -47,8 +47,8 @@ class ScoredRow:
 
     @property
     def unit(self) -> str:
-        """What is independent of other rows: the video, else the source, else the picture."""
-        return self.video or self.group or self.id
+        """What an interval draws: the source, which a fake shares with its real, else the video, else the row."""
+        return self.group or self.video or self.id
 
     @property
     def compression(self) -> str:

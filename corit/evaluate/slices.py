@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Literal
 
 import numpy as np
 
+from corit.data.missing import examples
 from corit.data.protocols import METRICS
-from corit.errors import DataError
+from corit.errors import DataError, NothingScoredError
+from corit.evaluate.curve import Ranking
 from corit.evaluate.delong import delong
 from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.metrics import Estimate
@@ -20,6 +23,9 @@ from corit.evaluate.rows import ScoredRow, by_video
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]
 MOST = 50  # slices of a kind
+MEASURED = tuple("acc-own" if m == "acc-val" else m for m in METRICS)  # no row here is a validation row
+Z = 1.959964  # of 95 %
+Seen = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,9 @@ class Slice:
     """Some rows and what was measured of them.
 
     metrics: every metric with its interval, empty unless there are reals and fakes. found, false: the shares of fakes
-    and of reals that the detector's threshold calls fake, None where there are none. unscored: rows without a score.
-    units: of how many videos, or else sources, the scored rows are, which is what the intervals draw.
+    and of reals that the detector's threshold calls fake, None where there are none; see `share`. unscored: rows
+    without a score. units: of how many sources, or else videos, the scored rows are, which is what the intervals draw.
+    tied: reals and fakes tie in the scores where the error rates cross.
     """
 
     level: Level
@@ -39,19 +46,24 @@ class Slice:
     unscored: int
     units: int
     metrics: Mapping[str, Estimate]
-    found: float | None
-    false: float | None
+    found: Estimate | None
+    false: Estimate | None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status."""
+    """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
+
+    mixed: why there is no level of videos though rows name them, or "".
+    """
 
     detector: str
     threshold: float
     rows: tuple[ScoredRow, ...] = field(repr=False)
     slices: tuple[Slice, ...]
     unscored: Mapping[str, int]
+    mixed: str = ""
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -70,9 +82,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """DeLong's test of two detectors on the n rows that both scored, clustered by video or source.
+    """DeLong's test of two detectors on the n rows that both scored, clustered by source or video.
 
-    The AUCs and p are None where these rows are too few for it, and reason says why.
+    p, or the AUCs too, are None where these rows are too few for it, and reason says why.
     """
 
     level: Level
@@ -86,46 +98,74 @@ class Comparison:
 
 
 def evaluate(
-    rows: Sequence[ScoredRow], threshold: float, *, detector: str = "", draws: int = 1000, seed: int = 0
+    rows: Sequence[ScoredRow],
+    threshold: float,
+    *,
+    detector: str = "",
+    draws: int = 1000,
+    seed: int = 0,
+    seen: Seen | None = None,
 ) -> Evaluation:
     """Measure scored rows, and the videos that they make up where a video has several.
 
-    threshold: of the score, from validation rows. Intervals draw videos, or else sources. A manipulation's slice sets
-    its fakes against all reals. Raises DataError unless there are scored reals and scored fakes.
+    threshold: of the score, from validation rows. Intervals draw sources, or else videos. A manipulation's slice sets
+    its fakes against the reals of the data sets that it occurs in. Videos with real and fake frames have no level of
+    their own. seen: called after each slice, with the number of all. Raises DataError unless there are scored reals and
+    scored fakes.
     """
     require_both(rows)
     unscored = dict(Counter(r.status for r in rows if r.score is None))
     levels: dict[Level, Sequence[ScoredRow]] = {"picture": rows}
     names = Counter(r.video for r in rows if r.video)
-    if names and max(names.values()) > 1:
+    mixed = _mixed(rows)
+    if names and max(names.values()) > 1 and not mixed:
         levels["video"] = by_video(rows)
-    found = [
-        _measure(level, by, name, some, threshold, draws, seed)
-        for level, whole in levels.items()
-        for by, name, some in _slices(whole)
-    ]
-    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored)
+    parts = [(level, *part) for level, whole in levels.items() for part in _slices(whole)]
+    found = []
+    for level, by, name, some in parts:
+        found.append(_measure(level, by, name, some, threshold, draws, seed))
+        if seen is not None:
+            seen(len(found), len(parts))
+    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed)
+
+
+def _mixed(rows: Sequence[ScoredRow]) -> str:
+    """Why the rows' videos have no label, or ""."""
+    labels: dict[str, set[int]] = {}
+    for r in rows:
+        if r.video and r.score is not None:
+            labels.setdefault(r.video, set()).add(r.label)
+    both = [v for v, found in labels.items() if len(found) > 1]
+    if not both:
+        return ""
+    return (
+        f"nothing is measured by video: {len(both)} of {len(labels)} have real and fake frames ({examples(both)}), "
+        "and the mean of such frames has no label"
+    )
 
 
 def require_both(rows: Sequence[ScoredRow]) -> None:
-    """Raise DataError unless there are reals with a score and fakes with a score."""
+    """Raise DataError unless reals and fakes have scores, NothingScoredError when no row has one."""
     lost = Counter(r.status for r in rows if r.score is None)
+    refused = DataError if any(r.score is not None for r in rows) else NothingScoredError
     for label, kind in ((0, "real"), (1, "fake")):
         if not any(r.label == label and r.score is not None for r in rows):
             said = ", ".join(f"{n} {status}" for status, n in lost.items()) or "none was lost"
             reason = next((f"; for instance: {r.reason}" for r in rows if r.label == label and r.reason), "")
-            raise DataError(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({said}{reason})")
+            raise refused(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({said}{reason})")
 
 
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
     """All rows, then the slices of every kind that has more than one, the largest `MOST` of each."""
     yield "all", "all", list(rows)
-    reals = [r for r in rows if r.label == 0]
-    fakes = [r for r in rows if r.label == 1]
-    for name, some in _parts(fakes, [r.manipulation for r in fakes]):
-        yield "manipulation", name, some + reals
-    yield from (("source", name, some) for name, some in _parts(rows, [r.dataset for r in rows]))
     opened = [r for r in rows if r.kind or r.score is not None]  # of a file that is damaged or absent nothing is known
+    known = {r.manipulation for r in opened}
+    reals = [r for r in rows if r.label == 0]
+    fakes = [r for r in rows if r.label == 1 and r.manipulation in known]
+    for name, some in _parts(fakes, [r.manipulation for r in fakes]):
+        beside = {r.dataset for r in some}
+        yield "manipulation", name, some + ([r for r in reals if r.dataset in beside] or reals)
+    yield from (("source", name, some) for name, some in _parts(rows, [r.dataset for r in rows]))
     yield from (("compression", name, some) for name, some in _parts(opened, [r.compression for r in opened]))
     yield from (("size", name, some) for name, some in _parts(opened, [r.size for r in opened]))
 
@@ -146,13 +186,27 @@ def _measure(
     labels, scores = np.array([r.label for r in ok]), np.array([r.score for r in ok], dtype=np.float64)
     fakes, called = labels == 1, scores >= threshold
     measured: Mapping[str, Estimate] = {}
-    units = np.array([r.unit for r in ok])
+    units, tied = np.array([r.unit for r in ok]), False
     if fakes.any() and not fakes.all():
         columns = Columns(labels, scores[None], np.array([threshold]), units)
-        measured = estimates(columns, METRICS, draws=draws, seed=seed)
-    shares = [float(called[side].mean()) if side.any() else None for side in (fakes, ~fakes)]
+        measured = estimates(columns, MEASURED, draws=draws, seed=seed)
+        tied = Ranking(labels, scores).curve().tied_at_equal_error()
+    found, false = (share(called[side], units[side]) for side in (fakes, ~fakes))
     counts = int((~fakes).sum()), int(fakes.sum()), len(rows) - len(ok)
-    return Slice(level, by, name, *counts, len(set(units.tolist())), measured, *shares)
+    return Slice(level, by, name, *counts, len(set(units.tolist())), measured, found, false, tied)
+
+
+def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
+    """The share of rows (n) that are called fake, with Wilson's interval for as many rows as there are units.
+
+    It has a width where all or none are called fake, which draws of the rows have not. None for no rows.
+    """
+    if not len(called):
+        return None
+    n, value = len(np.unique(units)), float(called.mean())
+    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2))
+    return Estimate(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
 
 
 def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:
@@ -172,4 +226,5 @@ def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
         test = delong(labels, columns[0], columns[1], units)
     except DataError as err:
         return Comparison(level, a.detector, b.detector, len(common), reason=str(err))
-    return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p)
+    why = "no variance: too few rows to tell" if test.p is None else ""
+    return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p, why)

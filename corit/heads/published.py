@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 import os
 import urllib.request
@@ -36,26 +37,28 @@ def fetch(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             return bytes(answer.read())
-    except OSError as err:
+    except (OSError, http.client.HTTPException) as err:
         raise WeightsError(
-            f"expected UniFD's head at {url}, but it cannot be fetched: {err}. Fetch the file elsewhere and name it"
+            f"expected UniFD's head at {url}, but it cannot be fetched: {err}. Fetch the file elsewhere and name it "
+            f"with --unifd-head FILE, or put it at {cache() / NAME}"
         ) from err
 
 
 def unifd_head(path: str | Path | None = None, *, get: Fetch = fetch) -> Head:
-    """UniFD's head from a file, or from the cache into which it is fetched on first use.
+    """UniFD's head from a file, or from the cache into which it is fetched on first use, and again if it is damaged.
 
     Features are CLIP ViT-L/14's projected class tokens (n, 768), not normalised. Raises WeightsError when the file
     cannot be had, or is not byte for byte the published one.
     """
     place = Path(path) if path is not None else cache() / NAME
-    if path is None and not place.exists():
+    if path is None and not _kept(place):
         _keep(_checked(get(URL), URL), place)
     try:
         data = place.read_bytes()
     except OSError as err:
         raise WeightsError(
-            f"expected UniFD's head at {place}, but it cannot be read: {err.strerror}; give its path, or none to fetch"
+            f"expected UniFD's head at {place}, but it cannot be read: {err.strerror}; name it with --unifd-head FILE, "
+            "or name none to fetch it"
         ) from err
     state = torch.load(io.BytesIO(_checked(data, str(place))), map_location="cpu", weights_only=True)
     nothing = Standardiser(torch.zeros(WIDTH), torch.ones(WIDTH))
@@ -72,7 +75,21 @@ def _checked(data: bytes, origin: str) -> bytes:
     return data
 
 
+def _kept(place: Path) -> bool:
+    """Whether the published file is in the cache."""
+    try:
+        return hashlib.sha256(place.read_bytes()).hexdigest() == SHA256
+    except OSError:
+        return False
+
+
 def _keep(data: bytes, place: Path) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with whole(place) as staged:
-        staged.write_bytes(data)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with whole(place) as staged:
+            staged.write_bytes(data)
+    except OSError as err:
+        raise WeightsError(
+            f"expected to keep UniFD's head at {place}, but {err.strerror}; set CORIT_CACHE to a folder that can be "
+            f"written, or fetch {URL} and name it with --unifd-head FILE"
+        ) from err

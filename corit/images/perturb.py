@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from corit.errors import DataError
+from corit.errors import DataError, UnsupportedError
 from corit.seeding import generator
 
 Perturbation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -34,6 +34,7 @@ WEBP = (80, 60, 40, 20, 5)
 RESIZE = (0.8, 0.65, 0.5, 0.35, 0.25)
 SCREEN = ((0.93, 90), (0.83, 80), (0.71, 70), (0.59, 55), (0.47, 40))  # scale of the display, quality of the JPEG
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+EXACT = 1e-3  # of a grey level: whole numbers that float32 has a little too low are not cut off to the next one
 
 
 def _said(values: Iterable[float]) -> str:
@@ -68,9 +69,10 @@ def contrast(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.nda
 
 
 def saturation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """The chroma of (H, W, 3) uint8 scaled by 0.4 to 0, which is grey."""
+    """The chroma of (H, W, 3) uint8 scaled by 0.4 to 0, which is grey; fractions are cut off."""
     luma = (pixels @ LUMA)[..., None]
-    return _levels(luma + SATURATION[_step(level)] * (pixels - luma))
+    exact = luma + SATURATION[_step(level)] * (pixels - luma)
+    return np.clip(exact + EXACT, 0, 255).astype(np.uint8)
 
 
 def noise(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
@@ -133,7 +135,7 @@ LEVEL_TEXTS: dict[str, str] = {
     "blocks": f"{_said(BLOCKS)} grey squares of {BLOCK} px for each 256 px of the shorter side",
     "contrast": f"brightness scaled towards black by {_said(CONTRAST)}",
     "jpeg": f"JPEG of quality {_said(JPEG)}",
-    "pixelation": f"shrunk by {_said(SHRINK)} and enlarged again, bilinear",
+    "pixelation": f"shrunk by {_said(SHRINK)} and enlarged again, bilinear: what DeeperForensics-1.0 calls JPEG",
     "saturation": f"colour scaled by {_said(SATURATION)}",
     "noise": f"white noise of variance {_said(VARIANCE)} in Y, Cb and Cr",
     "resize": f"shrunk to {_said(RESIZE)} of its sides and enlarged again, bicubic",
@@ -164,13 +166,14 @@ def _step(level: int) -> int:
     return level - 1
 
 
-def _levels(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
-
-
 def _encoded(pixels: np.ndarray, kind: str, quality: int) -> np.ndarray:
+    """Raises UnsupportedError for pictures that the format cannot hold: WebP ends at 16383 px, JPEG at 65500."""
     data = BytesIO()
-    Image.fromarray(pixels).save(data, kind, quality=quality)
+    try:
+        Image.fromarray(pixels).save(data, kind, quality=quality)
+    except (OSError, ValueError) as err:
+        height, width = pixels.shape[:2]
+        raise UnsupportedError(f"a picture of {width} x {height} px cannot be saved as {kind}: {err}") from err
     return np.array(Image.open(data).convert("RGB"))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -13,12 +12,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from corit.assess import About
 from corit.evaluate.curve import Ranking
-from corit.evaluate.measures import TITLES
+from corit.evaluate.files import files
+from corit.evaluate.measures import TITLES, Raised
+from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import FIELDS
-from corit.evaluate.slices import Comparison, Evaluation, Level
+from corit.evaluate.slices import MEASURED, Comparison, Evaluation, Level, Slice
 from corit.report import page
-from corit.report.text import csv_text, interval, printed
+from corit.report.text import csv_number, csv_text, interval, json_text, printed
 from corit.whole import write_whole
 
 COLUMNS = (
@@ -26,6 +28,7 @@ COLUMNS = (
     *("metric", "value", "low", "high"),
 )
 BINS = 10  # of the reliability diagram
+APART = 0.01  # two equal error rates that are worth a remark
 SHARES = {"found": "share of fakes called fake", "false": "share of reals called fake"}
 
 
@@ -33,18 +36,19 @@ def write(
     folder: Path,
     evaluations: Sequence[Evaluation],
     comparisons: Sequence[Comparison],
-    about: Mapping[str, Mapping[str, str]],
+    about: About,
     draws: int = 1000,
+    remarks: Sequence[str] = (),
 ) -> None:
     """Write rows.csv, metrics.csv, metrics.json and report.html, each whole or not at all.
 
-    about: what is known of each detector, by name and then by word, and of the data, under "data". draws: of intervals.
+    about: what is known of the data and of each detector. draws: of intervals. remarks: see there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = ((e.detector, *(getattr(r, f) for f in FIELDS)) for e in evaluations for r in e.rows)
     write_whole(folder / "rows.csv", csv_text(chain([("detector", *FIELDS)], rows)))
     write_whole(folder / "metrics.csv", csv_text(chain([COLUMNS], *map(_lines, evaluations))))
-    write_whole(folder / "metrics.json", json.dumps(record(evaluations, comparisons, about), indent=2) + "\n")
+    write_whole(folder / "metrics.json", json_text({**record(evaluations, comparisons, about), "remarks": [*remarks]}))
     page.write(
         "evaluate.html",
         folder / "report.html",
@@ -52,16 +56,15 @@ def write(
         comparisons=comparisons,
         about=about,
         draws=draws,
-        titles={**TITLES, **SHARES},
+        titles={**{m: TITLES[m] for m in MEASURED}, **SHARES},
+        remarks=remarks,
         figures={level: page.figure(_figure(evaluations, level)) for level in evaluations[0].levels},
         interval=interval,
         kinds=("source", "manipulation", "compression", "size"),
     )
 
 
-def record(
-    evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], about: Mapping[str, Mapping[str, str]]
-) -> dict[str, Any]:
+def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], about: About) -> dict[str, Any]:
     """Everything measured, without the rows."""
     found = {
         e.detector: {
@@ -71,41 +74,74 @@ def record(
         }
         for e in evaluations
     }
-    known = {k: dict(v) for k, v in about.items()}
-    return {"about": known, "detectors": found, "delong": [asdict(c) for c in comparisons]}
+    return {"about": asdict(about), "detectors": found, "delong": [asdict(c) for c in comparisons]}
 
 
-def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison]) -> str:
-    """Every metric of every detector on all rows, what could not be scored, and DeLong's tests."""
+def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], remarks: Sequence[str] = ()) -> str:
+    """Every metric of every detector on all rows, what could not be scored, DeLong's tests, and remarks."""
     made = Table(box=None, pad_edge=False)
-    made.add_column("")
+    made.add_column("", overflow="fold")
     wholes = [(e, e.whole(level)) for e in evaluations for level in e.levels]
     for e, s in wholes:
-        made.add_column(f"{e.detector}, by {s.level}")
+        made.add_column(f"{e.detector}, by {s.level}", overflow="fold")
     made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
-    made.add_row("videos or sources", *(f"{s.units}" for _, s in wholes))
-    for metric, title in TITLES.items():
-        made.add_row(title, *(interval(s.metrics[metric]) for _, s in wholes))
+    made.add_row("sources or videos", *(f"{s.units}" for _, s in wholes))
+    for metric in MEASURED:
+        made.add_row(TITLES[metric], *(interval(s.metrics[metric]) for _, s in wholes))
     lines = [printed(made)]
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
-    return "\n".join([*lines, *map(_compared, comparisons)])
+    return "\n".join([*lines, *map(_compared, comparisons), *remarks])
+
+
+def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
+    """What has to be known to read the numbers of all rows: what these rows, or their files, cannot tell."""
+    found: dict[tuple[Level, str], list[str]] = {}
+    for e in evaluations:
+        for level in e.levels:
+            for text in _of(e, level):
+                found.setdefault((level, text), []).append(e.detector)
+    said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
+    said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
+    return [*said, *files(evaluations[0].rows).warnings]
+
+
+def _of(e: Evaluation, level: Level) -> Iterator[str]:
+    """What the whole of a level cannot tell."""
+    s = e.whole(level)
+    coarse = [f"{share} %" for share, reals in ((1, 100), (5, 20)) if s.reals < reals]
+    if coarse:
+        yield f"TPR at {' and '.join(coarse)} FPR is TPR at no false positive, since there are only {s.reals} reals"
+    error = s.metrics["ece"]
+    if isinstance(error, Raised) and error.low == 0:
+        yield f"a calibrated detector would show a calibration error of about {error.noise:.3f} on these rows too"
+    nearest, between = (s.metrics[m].value for m in ("eer", "eer-interpolated"))
+    if s.tied and abs(nearest - between) >= APART:
+        yield (
+            "reals and fakes have equal scores where the error rates cross, so that no threshold is near it: the EER "
+            f"of the nearest point, {nearest:.3f}, means little, the interpolated one, {between:.3f}, does"
+        )
 
 
 def _compared(c: Comparison) -> str:
-    if c.p is None:
+    if c.p is None and c.auc_first is None:
         return f"DeLong by {c.level}: {c.first} and {c.second} are not compared: {c.reason}"
     first, second = f"{c.auc_first:.3f} of {c.first}", f"{c.auc_second:.3f} of {c.second}"
-    return f"DeLong by {c.level}: AUC {first}, {second}, p = {c.p:.3g}, n = {c.n}"
+    p = c.reason if c.p is None else f"p = {c.p:.3g}"
+    return f"DeLong by {c.level}: AUC {first}, {second}, {p}, n = {c.n}"
 
 
 def _lines(e: Evaluation) -> Iterator[tuple[object, ...]]:
-    """A line for each slice and metric; shares at the threshold have no interval."""
+    """A line for each slice and metric, then for its shares at the threshold."""
     for s in e.slices:
         head = (e.detector, s.level, s.by, s.name, s.reals, s.fakes, s.unscored, s.units)
-        yield from ((*head, m, *(f"{v:.6f}" for v in (x.value, x.low, x.high))) for m, x in s.metrics.items())
-        yield from ((*head, m, f"{v:.6f}", "", "") for m in SHARES if (v := getattr(s, m)) is not None)
+        yield from ((*head, m, *map(csv_number, (x.value, x.low, x.high))) for m, x in _numbers(s))
+
+
+def _numbers(s: Slice) -> Iterator[tuple[str, Estimate]]:
+    yield from s.metrics.items()
+    yield from ((m, x) for m in SHARES if (x := getattr(s, m)) is not None)
 
 
 def _scores(e: Evaluation, level: Level) -> tuple[np.ndarray, np.ndarray]:

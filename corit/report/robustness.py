@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.assess import Damage
+from corit.assess import About, Damage
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
-from corit.report.text import csv_text, printed
+from corit.report.text import csv_number, csv_text, interval, json_text, percent, printed
 from corit.whole import write_whole
 
 COLUMNS = (
@@ -22,24 +22,26 @@ COLUMNS = (
 )
 
 
-def write(folder: Path, found: Sequence[Damage], about: Mapping[str, Mapping[str, str]], draws: int = 1000) -> None:
-    """Write robustness.csv, .json and .png and report.html, each whole or not at all. about, draws: see `evaluate`."""
+def write(folder: Path, found: Sequence[Damage], about: About, draws: int = 1000) -> None:
+    """Write robustness.csv, .json, .png and .html, each whole or not at all. about, draws: see `evaluate`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "robustness.csv", csv_text([COLUMNS, *map(_line, found)]))
-    known = {k: dict(v) for k, v in about.items()}
     rows = [asdict(d) for d in found]
-    write_whole(folder / "robustness.json", json.dumps({"about": known, "rows": rows}, indent=2) + "\n")
+    write_whole(folder / "robustness.json", json_text({"about": asdict(about), "rows": rows}))
     drawn = figure(found)
     page.save(drawn, folder / "robustness.png", bbox_inches="tight")
     page.write(
         "robustness.html",
-        folder / "report.html",
+        folder / "robustness.html",
         found=found,
         about=about,
         figure=page.figure(drawn),
         kinds={k: LEVEL_TEXTS[k] for k in _kinds(found)},
         levels=_levels(found),
-        lines=[(name, kind, _cells(found, name, kind)) for name, kind in _pairs(found)],
+        lines=[(name, kind, _original(found, name, kind), _cells(found, name, kind)) for name, kind in _pairs(found)],
+        variation=variation,
+        variation_interval=variation_interval,
+        interval=interval,
         paper=PAPER,
         draws=draws,
     )
@@ -50,7 +52,7 @@ def _line(d: Damage) -> tuple[object, ...]:
         return (d.detector, d.name, d.level, *[""] * 7, d.n, d.lost)
     a, v = d.found.auc, d.found.variation
     numbers = (d.original, a.value, a.low, a.high, v.value, v.low, v.high)
-    return (d.detector, d.name, d.level, *(f"{x:.6f}" for x in numbers), d.n, d.lost)
+    return (d.detector, d.name, d.level, *(csv_number(x) if x is not None else "" for x in numbers), d.n, d.lost)
 
 
 def _kinds(found: Sequence[Damage]) -> list[str]:
@@ -98,20 +100,33 @@ def figure(found: Sequence[Damage]) -> Figure:
 
 
 def table(found: Sequence[Damage]) -> str:
-    """The AUC on unperturbed pictures, then (26) in percent, a row for each detector and perturbation."""
+    """The AUC on unperturbed pictures, (26) in percent, and the most rows that a level lost, by perturbation."""
     made = Table(box=None, pad_edge=False)
-    for name in ("detector", "perturbation", "AUC", *(f"level {k}" for k in _levels(found)), "lost"):
-        made.add_column(name)
+    for name in ("detector", "perturbation", "AUC", *(f"level {k}" for k in _levels(found)), "lost at most"):
+        made.add_column(name, overflow="fold")
     for name, kind in _pairs(found):
-        cells = [c for c in _cells(found, name, kind) if c]
-        original = next((f"{c.original:.3f}" for c in cells if c.original is not None), "")
-        shown = [variation(c) for c in _cells(found, name, kind)]
-        made.add_row(name, kind, original, *shown, str(max(c.lost for c in cells)))
+        cells = _cells(found, name, kind)
+        lost = max(c.lost for c in cells if c)
+        made.add_row(name, kind, _original(found, name, kind), *map(variation, cells), str(lost))
     return printed(made)
 
 
+def _original(found: Sequence[Damage], detector: str, kind: str) -> str:
+    """The AUC on unperturbed pictures: of the first level that has one, since each level may have lost other rows."""
+    values = [d.original for d in _cells(found, detector, kind) if d and d.original is not None]
+    return f"{values[0]:.3f}" if values else ""
+
+
 def variation(d: Damage | None) -> str:
-    """(26) in percent, or "one class" where what is left has no AUC."""
-    if d is None:
-        return ""
-    return f"{100 * d.found.variation.value:+.1f} %" if d.found else "one class"
+    """(26) in percent, "one class" where what is left has no AUC, "from 0" where there was none to lose."""
+    if d is None or d.found is None:
+        return "" if d is None else "one class"
+    value = d.found.variation.value
+    return "from 0" if math.isnan(value) else percent(value)
+
+
+def variation_interval(d: Damage) -> str:
+    """(26) in percent with its interval, where there is one."""
+    v = d.found.variation if d.found else None
+    ends = "" if v is None or math.isnan(v.low) else f" [{percent(v.low)}, {percent(v.high)}]"
+    return f"{variation(d)}{ends}"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from corit.evaluate.metrics import Estimate
     from corit.lines import Line
     from corit.train import Outcome
+
+TOO_FEW = "too few"  # for an interval
 
 
 def rows(found: Sequence[Line]) -> str:
@@ -44,7 +48,8 @@ def outcome(found: Outcome) -> str:
     for name in ("metric", "held out", "95 % interval"):
         table.add_column(name)
     for name, e in found.metrics.items():
-        table.add_row(name.upper(), f"{e.value:.3f}", f"{e.low:.3f} to {e.high:.3f}")
+        shown = TOO_FEW if math.isnan(e.low) else f"{e.low:.3f} to {e.high:.3f}"
+        table.add_row(name.upper(), f"{e.value:.3f}", shown)
     counts = ", ".join(f"{n} {kind}" for kind, n in found.counts.items())
     lost = ", ".join(f"{n} {status}" for status, n in found.unusable.items())
     return "\n".join([printed(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else []), *_few(found)])
@@ -73,8 +78,14 @@ def comparison(found: Comparison) -> str:
 
 
 def interval(e: Estimate) -> str:
-    """A value with its interval."""
-    return f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+    """A value with its interval, or why it has none."""
+    return f"{e.value:.3f} [{TOO_FEW}]" if math.isnan(e.low) else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+
+
+def percent(share: float) -> str:
+    """A change in percent with its sign, which nothing has not."""
+    text = f"{100 * share:+.1f}"
+    return f"{'0.0' if text in ('+0.0', '-0.0') else text} %"
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
@@ -82,6 +93,24 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
     held = io.StringIO()
     csv.writer(held, lineterminator="\n").writerows(rows)
     return held.getvalue()
+
+
+def json_text(value: Any) -> str:
+    """A record as JSON; what is no number, such as an interval that there is not, is null."""
+    return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def csv_number(value: float) -> str:
+    """A number for CSV; nothing for what is none."""
+    return f"{value:.6f}" if math.isfinite(value) else ""
 
 
 def printed(table: Table) -> str:

@@ -204,5 +204,5 @@ def _centre_crop(pixels: np.ndarray, side: int) -> np.ndarray:
     height, width = pixels.shape[:2]
     down, right = max(0, side - height), max(0, side - width)
     padded = np.pad(pixels, ((down // 2, down - down // 2), (right // 2, right - right // 2), (0, 0)))
-    y, x = (padded.shape[0] - side) // 2, (padded.shape[1] - side) // 2
+    y, x = (round((n - side) / 2) for n in padded.shape[:2])  # halves to even, as torchvision's CenterCrop
     return np.ascontiguousarray(padded[y : y + side, x : x + side])

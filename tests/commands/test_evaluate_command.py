@@ -49,7 +49,7 @@ def test_two_detectors_are_measured_sliced_compared_and_kept(capsys, mine):
     found = {(r["detector"], r["name"], r["metric"]): float(r["value"]) for r in rows}
     assert found["bright", "light", "auc"] == 1
     assert found["bright", "faint", "auc"] == 0.5
-    assert (found["bright", "light", "acc-val"], found["stern", "light", "acc-val"]) == (1, 0.5)
+    assert (found["bright", "light", "acc-own"], found["stern", "light", "acc-own"]) == (1, 0.5)
     assert {r["units"] for r in rows} == {"6"}  # a fake and the real picture of its name are one source
     assert set(json.loads((mine / "out" / "metrics.json").read_text())["detectors"]) == {"bright", "stern"}
     page = (mine / "out" / "report.html").read_text()
@@ -78,8 +78,91 @@ def test_what_damage_takes_is_printed_and_written(capsys, mine):
     assert set(rows) == {(k, n) for k in ("contrast", "blur") for n in "15"}
     assert float(rows["blur", "5"]["variation"]) == 0  # what is of one colour has nothing to blur
     assert all(int(r["n"]) == 18 for r in rows.values())
-    assert "Gaussian blur, kernel of 7" in (mine / "out" / "report.html").read_text()
+    page = (mine / "out" / "robustness.html").read_text()
+    assert "Gaussian blur, kernel of 7" in page
+    assert "-0.0" not in out + page
+    assert "<td>0.750</td>" in page[: page.index("What the levels are")]  # the AUC stands beside what it loses
     assert (mine / "out" / "robustness.png").stat().st_size > 1000
+
+
+def test_both_commands_may_write_into_one_folder(capsys, mine):
+    words = ("--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 5)
+    assert run(capsys, "evaluate", *words)[0] == 0
+    before = (mine / "out" / "report.html").read_text()
+    assert run(capsys, "robustness", *words, "--perturbations", "blur", "--levels", 1)[0] == 0
+    assert (mine / "out" / "report.html").read_text() == before
+
+
+def test_what_the_rows_cannot_tell_is_said_beside_the_numbers(capsys, mine):
+    (mine / "flat.py").write_text(DETECTOR.replace("float(p.mean()) / 255", "0.5").format(threshold=0.5))
+    words = ("--detector", mine / "flat.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 20)
+    code, out, _ = run(capsys, "evaluate", *words)
+    page = (mine / "out" / "report.html").read_text()
+    said = " ".join(out.split())
+    assert code == 0
+    for text in (
+        "TPR at 1 % and 5 % FPR is TPR at no false positive, since there are only 6 reals",
+        "the EER of the nearest point, 0.000, means little, the interpolated one, 0.500, does",
+    ):
+        assert text in said
+        assert text in page
+    assert "accuracy at the detector's own threshold" in said
+    assert "alone tells" not in said
+    for i in range(6):
+        Image.new("RGB", (48, 48)).save(mine / "mine" / "real" / f"{i}.jpg")
+        (mine / "mine" / "real" / f"{i}.png").unlink()
+    (mine / "mine" / "fake" / "faint" / "twin.jpg").write_bytes((mine / "mine" / "real" / "0.jpg").read_bytes())
+    said = " ".join(run(capsys, "evaluate", *words)[1].split())
+    assert "the kind and compression of the files alone tells reals from fakes with an AUC of" in said
+    assert "1 fakes are byte for byte files that are also reals" in said
+
+
+def test_two_pictures_are_measured_without_intervals(capsys, mine):
+    for name, value in (("real/a.png", 200), ("fake/a.png", 50)):
+        (mine / "two" / name).parent.mkdir(parents=True)
+        Image.new("L", (48, 48), value).save(mine / "two" / name)
+    words = ("evaluate", "--detector", mine / "bright.py", mine / "stern.py", "--data", mine / "two")
+    code, out, _ = run(capsys, *words, "--out", mine / "out", "--draws", 5)
+    assert code == 0
+    assert "[too few]" in out
+    text = (mine / "out" / "metrics.json").read_text()
+    assert "NaN" not in text
+    (whole,) = json.loads(text)["detectors"]["bright"]["slices"]
+    assert (whole["metrics"]["auc"]["low"], whole["metrics"]["auc"]["high"]) == (None, None)
+    rows = [r for r in csv.DictReader((mine / "out" / "metrics.csv").open()) if r["metric"] == "auc"]
+    assert [(r["low"], r["high"]) for r in rows] == [("", "")] * 2
+    code, out, _ = run(
+        capsys, "robustness", *words[1:], "--out", mine / "r", "--draws", 5, "--perturbations", "jpeg", "--levels", 1
+    )
+    assert code == 0
+    assert "from 0" in out
+    assert "NaN" not in (mine / "r" / "robustness.json").read_text()
+
+
+def test_columns_of_many_detectors_keep_their_names(capsys, mine):
+    names = [f"detector-of-a-long-name-{i}" for i in range(9)]
+    for name in names:
+        (mine / f"{name}.py").write_text(DETECTOR.format(threshold=0.5))
+    files = [mine / f"{n}.py" for n in names]
+    words = ("evaluate", "--detector", *files, "--data", mine / "mine", "--out", mine / "out", "--draws", 2)
+    _, out, _ = run(capsys, *words)
+    head = out.splitlines()[: [line.startswith("reals") for line in out.splitlines()].index(True)]
+    starts = [m for m in range(160) if head[0][m : m + 8] == "detector"]
+    assert len(starts) == 9
+    columns = ["".join(line[a:b].strip() for line in head) for a, b in zip(starts, [*starts[1:], 160], strict=True)]
+    assert [c.replace(" ", "") for c in columns] == [f"{n},bypicture" for n in names]
+    assert "…" not in out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "robustness"])
+def test_the_published_head_is_named_on_the_command_line(command, capsys, mine):
+    (mine / "head.pth").write_text("another head")
+    words = ("--detector", "unifd-768", "--unifd-head", mine / "head.pth", "--data", mine / "mine", "--out", mine / "o")
+    code, _, err = run(capsys, command, *words)
+    said = " ".join(err.split())
+    assert code == 2
+    assert "expected UniFD's published head" in said
+    assert str(mine / "head.pth") in said.replace(" ", "")
 
 
 @pytest.mark.parametrize(

@@ -179,3 +179,14 @@ def test_splits_that_cannot_be_made_are_refused_in_words():
         split_by_group(mixed)
     with pytest.raises(DataError, match="'g' is in train and test"):
         require_apart([Sample("a", "p", 0, "train", group="g"), Sample("b", "p", 1, "test", group="g")])
+
+
+def test_one_picture_without_a_counterpart_stops_nothing():
+    pairs = [Sample(f"{i}-{y}", "p", y, group=f"{i}") for i in range(9) for y in (0, 1)]
+    found = split_by_group([*pairs, Sample("lone", "p", 1, group="lone")])
+    assert {(s.split, s.label) for s in found} == {(s, y) for s in ("train", "val", "test") for y in (0, 1)}
+    alone = [Sample(f"{i}", "p", i % 2, group=f"{i}") for i in range(12)]
+    pair = [Sample("a", "p", 0, group="pair"), Sample("b", "p", 1, group="pair")]
+    found = split_by_group([*alone, *pair])
+    assert found[-1].split == found[-2].split
+    assert {(s.split, s.label) for s in found} == {(s, y) for s in ("train", "val", "test") for y in (0, 1)}

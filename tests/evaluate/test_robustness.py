@@ -53,6 +53,22 @@ def test_frames_of_a_video_stay_together_in_the_draws():
     assert together.high - together.low > 1.7 * (alone.high - alone.low)
 
 
+def test_of_an_original_auc_of_nothing_nothing_can_be_lost():
+    y, backwards = np.array([0, 0, 1, 1]), np.array([0.8, 0.9, 0.1, 0.2])
+    (found,) = robustness(y, backwards, {("blur", 1): -backwards}, draws=20)
+    assert found.auc.value == 1
+    assert np.isnan([found.variation.value, found.variation.low, found.variation.high]).all()
+    nearly = np.array([0.15, 0.9, 0.1, 0.2])  # many draws are without the real that lies below a fake
+    (found,) = robustness(y, nearly, {("blur", 1): nearly}, draws=50)
+    assert (found.variation.value, found.variation.low, found.variation.high) == (0, 0, 0)
+
+
+def test_of_too_few_rows_there_is_no_interval():
+    (found,) = robustness(np.array([0, 1]), np.array([0.1, 0.9]), {("blur", 1): np.array([0.9, 0.1])}, draws=5)
+    assert (found.auc.value, found.variation.value) == (0, -1)
+    assert np.isnan([found.auc.low, found.variation.high]).all()
+
+
 def test_scores_of_other_rows_are_refused():
     with pytest.raises(DataError, match="3 scores and 2 labels"):
         robustness(np.array([0, 1]), np.zeros(2), {("blur", 1): np.zeros(3)})

@@ -11,8 +11,9 @@ from sklearn.metrics import roc_auc_score
 
 from corit.data.protocols import METRICS
 from corit.errors import DataError
+from corit.evaluate.files import files
 from corit.evaluate.rows import ScoredRow, by_video
-from corit.evaluate.slices import MOST, compare, evaluate
+from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
 from corit.seeding import generator
 
 
@@ -26,7 +27,7 @@ def row(name, label, score, **known):
         "",
         kind,
         known.pop("dataset", "a"),
-        "",
+        known.pop("group", ""),
         known.pop("video", ""),
         0,
         status,
@@ -47,10 +48,13 @@ def test_all_rows_have_every_metric_and_the_thresholds_shares():
     found = evaluate(rows(), 0.7, detector="d", draws=30)
     whole = found.whole()
     y, s = (np.array([getattr(r, k) for r in rows()]) for k in ("label", "score"))
-    assert tuple(whole.metrics) == METRICS
+    assert tuple(whole.metrics) == MEASURED
+    assert set(MEASURED) ^ set(METRICS) == {"acc-val", "acc-own"}  # no row here is a validation row
     assert whole.metrics["auc"].value == pytest.approx(roc_auc_score(y, s), abs=1e-12)
-    assert whole.metrics["acc-val"].value == pytest.approx(np.mean((s >= 0.7) == y))
-    assert (whole.found, whole.false) == pytest.approx((np.mean(s[y == 1] >= 0.7), np.mean(s[y == 0] >= 0.7)))
+    assert whole.metrics["acc-own"].value == pytest.approx(np.mean((s >= 0.7) == y))
+    assert (whole.found.value, whole.false.value) == pytest.approx(
+        (np.mean(s[y == 1] >= 0.7), np.mean(s[y == 0] >= 0.7))
+    )
     assert (whole.reals, whole.fakes, whole.unscored, whole.units) == (30, 30, 0, 60)
     assert found.slices == (whole,)  # one source, manipulation, compression and size: nothing to slice
     assert found.levels == ("picture",)
@@ -77,14 +81,14 @@ def test_slices_by_source_manipulation_compression_and_size():
         "size": ["64 to 127 px", "below 64 px", "from 1024 px"],
     }
     by_name = {s.name: s for s in found.slices}
-    assert (by_name["NT"].reals, by_name["NT"].fakes) == (20, 10)  # its fakes against all reals
+    assert (by_name["NT"].reals, by_name["NT"].fakes) == (10, 10)  # b's reals are in a data set without it
     assert (by_name["DF"].reals, by_name["DF"].fakes) == (20, 20)
     png = by_name["png"]
     y, s = (np.array([getattr(r, k) for r in made[:20]]) for k in ("label", "score"))
     assert png.metrics["auc"].value == pytest.approx(slow.auc(y, s), abs=1e-12)
     alone = by_name["from 1024 px"]
     assert (alone.reals, dict(alone.metrics), alone.false) == (0, {}, None)  # one class: no AUC, but a share
-    assert 0 <= alone.found <= 1
+    assert 0 <= alone.found.low <= alone.found.value <= alone.found.high <= 1
 
 
 def test_compression_of_a_frame_is_also_its_videos():
@@ -129,7 +133,7 @@ def test_videos_are_the_means_of_their_scored_frames():
     assert measured.levels == ("picture", "video")
     video = measured.whole("video")
     assert (video.reals, video.fakes, video.unscored, video.metrics["auc"].value) == (2, 1, 1, 0.5)
-    assert (video.found, video.false) == (1.0, 0.5)
+    assert (video.found.value, video.false.value) == (1.0, 0.5)
     with pytest.raises(DataError, match="real and fake frames: v"):
         by_video([row("p", 0, 0.1, video="v"), row("q", 1, 0.1, video="v")])
 
@@ -181,3 +185,77 @@ def test_a_row_has_a_score_exactly_when_it_is_ok():
     with pytest.raises(ValueError, match="exactly when"):
         replace(row("a", 0, 0.5), status="no_face")
     assert row("a", 0, 0.5).compression == row("a", 0, 0.5).size == "unknown"
+
+
+def test_a_manipulation_whose_source_has_no_reals_is_set_against_all():
+    made = [*rows(10, 1, dataset="a"), *[row(f"x{i}", 1, 0.9, dataset="fakes", manipulation="NT") for i in range(3)]]
+    (found,) = [s for s in evaluate(made, 0.5, draws=2).slices if s.name == "NT"]
+    assert (found.reals, found.fakes) == (5, 3)
+
+
+def test_a_file_of_which_nothing_is_known_makes_no_manipulation():
+    made = [*rows(20, 1), *(replace(r, manipulation="NT") for r in rows(20, 2) if r.label)]
+    broken = [replace(row("bad", 1, None), manipulation="fake", status="unreadable")]
+    names = {s.name for s in evaluate([*made, *broken], 0.5, draws=2).slices if s.by == "manipulation"}
+    assert names == {"DF", "NT"}
+
+
+def test_a_film_and_the_fake_of_it_are_drawn_together():
+    """Each pair of films shares a source whose noise both have: together they tell more than apart."""
+    made, rng = [], generator("pairs")
+    for pair in range(25):
+        own = rng.normal()
+        for label in (0, 1):
+            value = float(1 / (1 + np.exp(-own * 2 - 0.4 * label)))
+            made += [
+                row(f"{pair}-{label}-{k}", label, value, video=f"{pair}-{label}", group=f"{pair}") for k in range(3)
+            ]
+    of_pairs = evaluate(made, 0.5, draws=100).whole()
+    of_films = evaluate([replace(r, group="") for r in made], 0.5, draws=100).whole()
+    assert (of_pairs.units, of_films.units) == (25, 50)
+    width = lambda s: s.metrics["auc"].high - s.metrics["auc"].low
+    assert width(of_pairs) < 0.6 * width(of_films)
+
+
+def test_videos_of_both_labels_have_no_level_and_keep_their_pictures():
+    made = [*rows(), row("p", 0, 0.1, video="v"), row("q", 1, 0.9, video="v"), row("r", 1, 0.9, video="w")]
+    found = evaluate(made, 0.5, draws=5)
+    assert found.levels == ("picture",)
+    assert "1 of 2 have real and fake frames (v)" in found.mixed
+    assert evaluate(rows(), 0.5, draws=5).mixed == ""
+
+
+def test_a_share_of_none_or_all_has_an_interval_all_the_same():
+    none = share(np.zeros(10, bool), np.arange(10))
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(0.2775, abs=1e-3)  # Wilson's
+    of_one = share(np.zeros(10, bool), np.zeros(10))
+    assert of_one.high > 0.7  # ten frames of one film
+    assert share(np.zeros(0, bool), np.zeros(0)) is None
+
+
+def test_what_nothing_varies_in_is_not_compared():
+    fakes = [row(f"f{i}", 1, 0.9) for i in range(2)]
+    reals = [row(f"r{i}", 0, 0.1) for i in range(2)]
+    good = evaluate([*fakes, *reals], 0.5, detector="good", draws=2)
+    bad = evaluate([replace(r, score=0.5) for r in (*fakes, *reals)], 0.5, detector="bad", draws=2)
+    (found,) = compare([good, bad])
+    assert (found.auc_first, found.auc_second, found.p) == (1, 0.5, None)
+    assert found.reason == "no variance: too few rows to tell"
+
+
+def test_what_files_give_away_is_a_warning(tmp_path):
+    for name, text in (("a", "same"), ("b", "else"), ("c", "same"), ("d", "more")):
+        (tmp_path / name).write_text(text)
+    at = lambda name, label, **known: replace(row(name, label, 0.5, **known), path=str(tmp_path / name))
+    known = {"width": 100, "height": 100}
+    made = [at(n, 0, kind="png", **known) for n in "ab"] + [at(n, 1, kind="jpeg", quality=90, **known) for n in "cd"]
+    found = files(made)
+    assert found.aucs == {"kind and compression": 1.0, "size": 0.5}
+    assert found.twins == (str(tmp_path / "c"),)
+    assert [w[:44] for w in found.warnings] == [
+        "the kind and compression of the files alone ",
+        "1 fakes are byte for byte files that are als",
+    ]
+    assert files([replace(r, kind="png", quality=0) for r in made[1:]][:2]).warnings == []
+    assert files([at("a", 0)]).warnings == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
 from pathlib import Path
 
@@ -57,6 +58,35 @@ def test_other_bytes_are_refused_and_not_kept(stand_in, tmp_path, monkeypatch):
     (tmp_path / "head.pth").write_bytes(stand_in[0][:-1])
     with pytest.raises(WeightsError, match="fetch it again"):
         unifd_head(tmp_path / "head.pth")
+
+
+def test_a_damaged_file_in_the_cache_is_fetched_again(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("CORIT_CACHE", str(tmp_path))
+    (tmp_path / published.NAME).write_bytes(stand_in[0][:-7])
+    unifd_head(get=lambda url: stand_in[0])
+    assert (tmp_path / published.NAME).read_bytes() == stand_in[0]
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_do(stand_in, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CORIT_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(WeightsError, match="set CORIT_CACHE to a folder that can be written.*--unifd-head FILE"):
+        unifd_head(get=lambda url: stand_in[0])
+
+
+def test_a_download_that_is_cut_off_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("CORIT_CACHE", str(tmp_path))
+
+    class Cut:
+        __enter__ = lambda self: self
+        __exit__ = lambda self, *_: None
+
+        def read(self):
+            raise http.client.IncompleteRead(b"half", 4000)
+
+    monkeypatch.setattr(published.urllib.request, "urlopen", lambda url, timeout: Cut())
+    with pytest.raises(WeightsError, match=f"--unifd-head FILE, or put it at {tmp_path}/{published.NAME}"):
+        unifd_head()
 
 
 def test_a_file_that_is_absent_is_an_error_in_words(tmp_path):

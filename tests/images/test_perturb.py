@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from corit.data.perturbed import Perturbed
 from corit.data.sample import Sample
-from corit.errors import DataError, UnreadableError
+from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import perturb as p
 from corit.images.media import Picture
 from corit.seeding import generator
@@ -179,3 +180,21 @@ def test_a_perturbed_source_keeps_rows_landmarks_mask_and_errors():
     assert shown.digest == ""  # no file holds these pixels
     with pytest.raises(UnreadableError, match="damaged"):
         source.load(source.samples[1])
+
+
+def test_saturation_cuts_fractions_off_and_leaves_grey_pictures_alone():
+    """As the public code does, by way of OpenCV's Y, Cr and Cb of floats."""
+    for level, share in enumerate(p.SATURATION, start=1):
+        ycc = cv2.cvtColor(PIXELS.astype(np.float32), cv2.COLOR_RGB2YCrCb)
+        ycc[..., 1:] = 0.5 + (ycc[..., 1:] - 0.5) * share
+        exact = cv2.cvtColor(ycc, cv2.COLOR_YCrCb2RGB)
+        found = p.perturb(PIXELS, "saturation", level)
+        assert np.mean(found == np.clip(exact + 1e-3, 0, 255).astype(np.uint8)) > 0.99
+        grey = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(16, 16, 3)
+        assert np.array_equal(p.perturb(grey, "saturation", level), grey)
+
+
+@pytest.mark.parametrize(("name", "side"), [("webp", 16400), ("jpeg", 65600), ("screenshot", 80000)])
+def test_a_picture_that_a_format_cannot_hold_is_lost_with_a_reason(name, side):
+    with pytest.raises(UnsupportedError, match="px cannot be saved as"):
+        p.perturb(np.zeros((2, side, 3), np.uint8), name, 1)

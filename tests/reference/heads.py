@@ -84,5 +84,10 @@ def roc(labels, scores):
 
 
 def equal_error_rate(labels, scores):
-    """FPR of the first ROC point where |FNR - FPR| is least."""
-    return min(roc(labels, scores), key=lambda p: abs((1 - p[1]) - p[0]))[0]
+    """FPR of the first corner of the ROC curve where |FNR - FPR| is least."""
+    start, *points = roc(labels, scores)
+    reals, fakes = (labels == 0).sum(), (labels == 1).sum()
+    counts = [(round(x * reals), round(y * fakes)) for x, y in points]
+    straight = lambda i: all(counts[i + 1][k] - counts[i][k] == counts[i][k] - counts[i - 1][k] for k in (0, 1))
+    corners = [p for i, p in enumerate(points) if i in (0, len(points) - 1) or not straight(i)]
+    return min([start, *corners], key=lambda p: abs((1 - p[1]) - p[0]))[0]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError
 from corit.images.media import Picture
@@ -134,3 +135,16 @@ def test_what_cannot_be_prepared_is_refused_in_words(picture):
 def test_the_preparer_follows_the_whole_recipe():
     found = Preparer.of(Recipe().replace(**{"model.regions": ["boundary"]}), side=64, grid=(8, 8))
     assert found.regions == ("boundary",)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [*((20 + 3 * i, 50 - i) for i in range(14)), (31, 35), (35, 33), (47, 32)]
+)
+def test_the_centre_crop_is_torchvisions(height, width):
+    from torchvision.transforms.functional import center_crop
+
+    pixels = generator("crop", height, width).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    recipe = ViewsRecipe(domain="scene", scene_fit="crop", min_side=8)
+    (crop,) = Preparer(recipe, 32, (4, 4), twins=0).crops(Picture(pixels))
+    theirs = center_crop(torch.from_numpy(pixels).permute(2, 0, 1), [32, 32]).permute(1, 2, 0).numpy()
+    assert np.array_equal(crop.pixels, theirs)
