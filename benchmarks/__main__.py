@@ -22,6 +22,7 @@ from benchmarks.memory import memory_growth
 from benchmarks.observe import observe_ratio
 from benchmarks.path import path_ratio, views_per_second
 from benchmarks.rehearsal import rehearsal
+from benchmarks.training import training_memory
 
 Numbers = Mapping[str, float]
 RESULTS = Path(__file__).parent / "results.json"
@@ -37,6 +38,7 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "index": index_cost,
     "rehearsal": rehearsal,
     "paper": everything,
+    "training": training_memory,
 }
 
 

@@ -67,9 +67,8 @@ def test_extraction_of_repeated_pictures_is_complete(benchmarks, tmp_path):
 
 
 def test_every_promised_number_has_a_benchmark(benchmarks):
-    assert {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas", "index"} == set(
-        benchmarks("__main__").BENCHMARKS
-    )
+    promised = {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas", "index"}
+    assert promised | {"rehearsal", "paper", "training"} == set(benchmarks("__main__").BENCHMARKS)
 
 
 def test_thousands_of_heads_are_compared_with_a_loop_a_floor_and_a_product(benchmarks):
@@ -138,3 +137,19 @@ def test_everything_is_made_again_from_features(benchmarks):
     small = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
     found = benchmarks("everything").everything(["table1", "figure4"], *small)
     assert set(found) == {"paper_seconds", "paper_peak_gb", "paper_again_seconds"}
+
+
+def test_the_memory_of_training_is_measured_in_a_process_of_its_own(benchmarks):
+    (found,) = benchmarks("training").training_memory("miniature", batch=4).items()
+    name, value = found
+    assert (name, value < 50) == (("training_gpu_mb" if torch.cuda.is_available() else "training_cpu_peak_gb"), True)
+    assert value > 0.05
+
+
+def test_the_step_of_that_benchmark_is_the_logistic_gradient(benchmarks):
+    generator = torch.Generator().manual_seed(0)
+    z, w = torch.randn(5, 3, generator=generator), torch.randn(1, 3, generator=generator).requires_grad_()
+    b, y = torch.zeros(1, requires_grad=True), torch.tensor([0.0, 1, 1, 0, 1])
+    torch.nn.functional.binary_cross_entropy_with_logits((z @ w.T + b)[:, 0], y).backward()
+    found = benchmarks("training").gradient(z, y, w.detach(), b.detach())
+    torch.testing.assert_close(list(found), [w.grad, b.grad])
