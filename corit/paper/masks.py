@@ -47,7 +47,7 @@ def make(lab: Lab, region: RegionName) -> Made:
     notes = (
         lab.stage.standing(tuple(s.title for s in of.test)),
         f"Above, one picture of each kind: patches that the mask keeps are coloured. Below, lines are means over the "
-        f"pictures ({counts}, each of another source), bands their range; the axis is fitted to them.",
+        f"pictures ({counts}, one of each source), bands their range; the axis is fitted to them.",
         claim(kept),
     )
     figures = (draw(shown, kept, region, encoder),)

@@ -84,7 +84,7 @@ class Printed:
         columns: dict[tuple[str, str], list[str]] = {}
         for s in self.said:
             columns.setdefault((s.row, s.where), []).append(f"{s.column} {exact(s.value)}")
-        each = [f"{row}, {' and '.join(values)}: {where}" for (row, where), values in columns.items()]
+        each = [f"{row}, {' and '.join(values)} ({where})" for (row, where), values in columns.items()]
         return f"Where the paper says so. {'; '.join(each)}." if each else ""
 
     @property

@@ -126,9 +126,9 @@ def test_radii_are_numbers_and_their_censoring_has_columns_of_its_own(everything
 
 def test_what_only_the_papers_text_says_is_noted(everything):
     notes = {n: " ".join(index(everything)[n]["notes"]) for n in ("table02", "table03", "table06")}
-    assert "CoRIT, Avg 91.0: text: 88.9 by frame and 91.0 by video" in notes["table02"]
-    assert "CoRIT, Avg 91.6: UniFD's printed 80.0 plus the printed gain of 11.6" in notes["table03"]
-    assert "F2F 12.5 and NT 8.2: text" in notes["table06"]
+    assert "CoRIT, Avg 91.0 (text: 88.9 by frame and 91.0 by video)" in notes["table02"]
+    assert "CoRIT, Avg 91.6 (UniFD's printed 80.0 plus the printed gain of 11.6)" in notes["table03"]
+    assert "F2F 12.5 and NT 8.2 (text;" in notes["table06"]
 
 
 def test_captions_say_what_was_trained_and_drawn(everything):
