@@ -234,6 +234,7 @@ def test_the_page_holds_every_artefact_and_needs_nothing_from_elsewhere(everythi
     assert page.count("data:image/png;base64,") == len(FIGURES)
     assert "could not be made" not in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert "intervals and bands are over head seeds" in " ".join(page.split())
     table = page[page.index('id="table04"') : page.index('id="table05"')]
     assert 'class="wide side"' in table
     row = re.search(r"<tr>(<td.*?)</tr>", table).group(1)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from diagnose.hand import cell, diagnosis
 from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
 from corit.data.protocols import Protocol, Selection
@@ -18,8 +19,9 @@ from corit.evaluate.metrics import auc
 from corit.evaluate.parts import Part
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows
-from corit.paper import figure05, figure07, masks, table07
+from corit.paper import figure04, figure05, figure07, masks, table07
 from corit.paper.variant import CORIT
+from corit.recipe import ModelRecipe
 from corit.report.paper import save
 from corit.seeding import generator
 from corit.views.prepare import Views
@@ -80,6 +82,18 @@ def test_figure_7_of_diverged_heads_alone_is_refused_in_words(monkeypatch):
     monkeypatch.setattr(figure07, "notes", lambda lab: ())
     with pytest.raises(DataError, match="all diverged"):
         figure07.make(None)
+
+
+def test_figure_4_leads_from_the_regions_to_the_embedding():
+    backbone = SimpleNamespace(depth=8, patch=8, width=96)
+    keys = ("x, x~", "R", "[C; V; T]", "g", "a", "m", "r", "F_l", "z")
+    encoder = SimpleNamespace(backbone=backbone, recipe=SimpleNamespace(model=ModelRecipe()))
+    (axis,) = figure04.draw(encoder, dict.fromkeys(keys, (1,))).axes
+    arrows = [p.get_path().vertices for p in axis.patches if isinstance(p, FancyArrowPatch)]
+    starts_in = lambda v: 0.1 <= v[0][0] <= 1.9 and 0.8 <= v[0][1] <= 2.4
+    ends_at = lambda v: any(2.5 <= x <= 4.2 and 3.3 <= y <= 3.6 for x, y in v)
+    assert sum(starts_in(v) and ends_at(v) for v in arrows) == 1
+    assert any("T at layer 0" in t.get_text() for t in axis.texts)
 
 
 OF = Protocol(
