@@ -89,14 +89,14 @@ class Plan:
             select="last",
         )
 
-    def describe(self, kind: Kind) -> str:
-        """The head in words, for captions."""
+    def describe(self, kind: Kind, rho: float | None = None) -> str:
+        """The head in words, for captions. rho: its radius, where a caption is about heads of one radius."""
         r = self.recipe(kind)
+        around = f"{r.optimiser} (learning rate {r.learning_rate:g})"
+        how = f"SAM around {around}" if rho is None else f"SAM with rho {rho:g} around {around}"
         units = "linear" if kind == "linear" else f"perceptron D-{r.hidden}-1 ({r.activation})"
-        return (
-            f"{units}, SAM around {r.optimiser} (learning rate {r.learning_rate:g}), batch {r.batch}, {self.steps} "
-            f"steps, last step kept, {r.scaling} scaling"
-        )
+        how = f"{around} without SAM (rho 0)" if rho == 0 else how
+        return f"{units}, {how}, batch {r.batch}, {self.steps} steps, last step kept, {r.scaling} scaling"
 
 
 def numbers(text: str) -> tuple[float, ...]:

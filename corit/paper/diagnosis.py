@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from corit.diagnose.diagnosis import Diagnosis, diagnose
-from corit.diagnose.plan import Kind, Plan
+import numpy as np
+
+from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
+from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
 from corit.paper.lab import Lab, Need
+from corit.paper.stage import FORGERIES
 from corit.paper.variant import CORIT, UNIFD
+from corit.report.radii import TITLES
+from corit.theory.collapse import CHANCE, LEARNED
 
 PROTOCOL = "faceforensics"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
@@ -18,6 +23,22 @@ MAIN: Kind = "mlp"  # a linear head is the convex case, in which SAM cannot turn
 # Fewer radii, steps and seeds than `corit diagnose` has by default, so that all artefacts take minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0)
 STEPS, SEEDS, ROWS = 400, 3, 500
+NAMES = {"DF": "Deepfakes", "F2F": "Face2Face", "FS": "FaceSwap", "NT": "NeuralTextures"}
+# How figures of one kind are read.
+AGAINST_RADIUS = (
+    f"AUC against rho: medians over head seeds, bands their range; what lies on each other is equal. Dashed: rho = "
+    f"{RECOMMENDED:g}, SAM's own default. Dotted: AUC {CHANCE:g}, below which a head has collapsed."
+)
+BY_LAYER = (
+    "COR by layer: medians over head seeds, bars an interval for them over head seeds, not over videos; dotted lines "
+    "the half-way radius, where the AUC has fallen half of the way from its best to 0.5. Open triangles: upwards no "
+    "collapse up to the largest radius, downwards collapse at the first. "
+    f"Crosses: never learned, no radius reaches an AUC of {LEARNED:g}. Dashed: rho = {RECOMMENDED:g}."
+)
+COURSES = (
+    "GSNR on training rows: medians over head seeds, bands their range. Dots: the bottleneck step, where the bound "
+    "(11) on the radius is lowest within the first phase, median over head seeds."
+)
 CAPTION = {"protocol": PROTOCOL, "metric": "by the theory's instruments"}
 
 
@@ -45,13 +66,41 @@ def _run(lab: Lab) -> Diagnosis:
     return diagnose(stores, plan(lab, 2 * min(counts)), out, bars=lab.bars)
 
 
-def notes(lab: Lab) -> tuple[str, ...]:
-    """What the heads see, in sentences; how they are trained stands in the caption."""
-    return ("Each forgery against the reals; nothing is chosen on the test rows.", *diagnosis(lab).notes)
+def notes(lab: Lab, kinds: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
+    """What the heads see, in sentences, stand-ins first; how they are trained stands in the caption."""
+    said = (lab.stage.standing(kinds), "Each forgery against the reals; nothing is chosen on the test rows.")
+    return (*filter(None, said), *(f"Left out. {n}." for n in diagnosis(lab).notes))
 
 
-def caption(lab: Lab, heads: Sequence[str]) -> dict[str, Any]:
-    """The caption's fields that differ from those of the tables."""
+def caption(lab: Lab, heads: Sequence[str], rho: float | None = None) -> dict[str, Any]:
+    """The caption's fields that differ from those of the tables. rho: the one radius that is shown, None for all."""
     found = diagnosis(lab)
-    said = "; ".join(found.plan.describe(k) for k in found.plan.heads if k in heads)
-    return {**CAPTION, "head": said, "seeds": list(found.plan.seeds)}
+    said = "; ".join(found.plan.describe(k, rho) for k in found.plan.heads if k in heads)
+    radii = {"rho": ", ".join(f"{r:g}" for r in found.plan.rhos)} if rho is None else {}
+    return {**CAPTION, "head": said, **radii, "seeds": list(found.plan.seeds)}
+
+
+def areas(found: Diagnosis) -> Iterator[tuple[str, ...]]:
+    """Test AUC at each store's headline layer: detector, head, layer, forgery, seed, rho, AUC."""
+    for c in found.headlines():
+        for s, seed in enumerate(found.plan.seeds):
+            for r, rho in enumerate(found.plan.rhos):
+                yield (c.store, TITLES[c.head], c.at, c.group, str(seed), f"{rho:g}", number(c.auc[s, r]))
+
+
+def gsnr(found: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    """GSNR along training as a figure's numbers, its head first; the bottleneck step is marked."""
+    head = ("detector", "head", "layer", "forgery", "seed", "step", "gsnr", "bottleneck")
+    lines: list[tuple[str, ...]] = [head]
+    for c in cells:
+        for s, seed in enumerate(found.plan.seeds):
+            for t, step in enumerate(c.course.steps.tolist()):
+                mark = "yes" if step == c.step[s] else ""
+                value = number(c.course.gsnr[t, 0, s, 0])
+                lines.append((c.store, TITLES[c.head], c.at, c.group, str(seed), str(step), value, mark))
+    return lines
+
+
+def number(value: float) -> str:
+    """A number for a CSV, empty where there is none."""
+    return f"{value:.6g}" if np.isfinite(value) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corit.paper.artefact import Made
-from corit.paper.diagnosis import caption, diagnosis, needs, notes
+from corit.paper.diagnosis import AGAINST_RADIUS, areas, caption, diagnosis, needs, notes
 from corit.paper.lab import Lab
 from corit.report import radii
 
@@ -13,13 +13,18 @@ __all__ = ["make", "needs"]
 def make(lab: Lab) -> Made:
     """Both, for UniFD and CoRIT, linear heads and perceptrons."""
     found = diagnosis(lab)
-    head = ("detector", "head", "forgery", "rho", "seed", "auc")
-    rows = [
-        (c.store, c.head, c.group, f"{rho:g}", str(seed), f"{c.auc[s, r]:.4f}")
-        for c in found.headlines()
-        for s, seed in enumerate(found.plan.seeds)
-        for r, rho in enumerate(found.plan.rhos)
-    ]
+    head = ("detector", "head", "layer", "forgery", "seed", "rho", "auc")
     gains = radii.gains(found)
     figures = (radii.against_radius(found), *([gains] if gains is not None else []))
-    return Made(figures=figures, notes=notes(lab), numbers=(head, *rows), caption=caption(lab, found.plan.heads))
+    said = [f"(a) {AGAINST_RADIUS}"]
+    if gains is not None:
+        said.append(
+            f"(b) The gain over rho = {found.plan.rhos[0]:g}, seed by seed, up to rho = {radii.GAINS:g}, where the "
+            "paper sees gains; medians over head seeds, bands their range, dotted: no gain."
+        )
+    return Made(
+        figures=figures,
+        notes=(*notes(lab), *said),
+        numbers=(head, *areas(found)),
+        caption=caption(lab, found.plan.heads),
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from corit.paper.artefact import Made
-from corit.paper.diagnosis import MAIN, caption, diagnosis, needs, notes
+from corit.paper.diagnosis import COURSES, MAIN, caption, diagnosis, gsnr, needs, notes
 from corit.paper.lab import Lab
 from corit.report import courses
 
@@ -11,7 +11,13 @@ __all__ = ["make", "needs"]
 
 
 def make(lab: Lab) -> Made:
-    """Courses of the perceptron trained by plain SGD; dots are the bottleneck steps."""
+    """Courses of the perceptron, trained without SAM; dots are the bottleneck steps."""
     found = diagnosis(lab)
     figures = (courses.by_group(found, MAIN), courses.by_layer(found, MAIN))
-    return Made(figures=figures, notes=notes(lab), caption=caption(lab, (MAIN,)))
+    said = f"(a) By forgery, at the last feature of each detector; (b) by layer, without bands. {COURSES}"
+    return Made(
+        figures=figures,
+        notes=(*notes(lab), said),
+        numbers=tuple(gsnr(found, found.where(head=MAIN))),
+        caption=caption(lab, (MAIN,), found.plan.reference),
+    )

@@ -18,6 +18,7 @@ from corit.views.foreground import ellipse
 from corit.views.prepare import Views
 from corit.views.regions import patch_regions
 
+NO_HEAD = "no head is trained, so there are no seeds"
 FROZEN, FREE, TRAINED = "#dfe8f5", "#fdeecf", "#f6d5cf"
 
 
@@ -31,12 +32,12 @@ def make(lab: Lab) -> Made:
     encoder = lab.encoder(CORIT, protocol("cross-dataset"))
     shapes = measure(encoder)
     numbers = (("what", "shape"), *((k, " x ".join(map(str, v))) for k, v in shapes.items()))
-    note = "Blue is frozen, yellow has no parameters, red is trained: the head alone."
+    note = "Blue is frozen, yellow has no parameters, red is trained: the head alone. Shapes of one drawn picture."
     return Made(
         figures=(draw(encoder, shapes),),
         notes=(note,),
         numbers=numbers,
-        caption={"head": "none is trained", "seeds": []},
+        caption={"head": NO_HEAD, "seeds": []},
     )
 
 
@@ -97,6 +98,8 @@ def draw(encoder: Encoder, shapes: dict[str, tuple[int, ...]]) -> Figure:
         ((1.9, 1.55), (4.8, 1.55)),
     ):
         _arrow(axis, start, end)
+    _arrow(axis, (1.6, 2.3), (2.8, 3.5))
+    axis.text(2.55, 2.75, "T at layer 0:\nregion averages", fontsize=8.5)
     _arrow(axis, (8.15, 5.0), (5.75, 5.0), bend=0.35)
     axis.text(6.95, 5.6, f"l = 1 ... {b.depth}", ha="center", fontsize=9)
     return made

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 
 from corit.data.protocols import Protocol
-from corit.evaluate.parts import part
+from corit.evaluate.benchmark import score
+from corit.evaluate.metrics import auc
+from corit.evaluate.parts import Part, part, require_disjoint, require_recipe
 from corit.features.extract import opened
 from corit.heads.fit import Observation, fit, problem
-from corit.heads.rows import standardised
-from corit.heads.select import auc
+from corit.heads.head import Head, HeadRecipe
 from corit.paper.artefact import Made
 from corit.paper.lab import Lab, Need, fitting
 from corit.paper.lab import needs as needed
@@ -38,34 +38,51 @@ def make(lab: Lab) -> Made:
     for e in range(epochs):
         values = (f(c[e]) for c in courses.values() for f in (np.median, np.min, np.max))
         numbers.append((str(e + 1), *(f"{v:.4f}" for v in values)))
-    note = f"No epoch is chosen: each point is the head as it is then, {LONGER} times longer than the run's training."
-    notes = (note, lab.stage.standing(tuple(s.title for s in of.test)))
-    caption = {"protocol": PROTOCOL, "metric": "mean AUC over test sets"}
-    return Made(figures=(draw(courses, lab.head.epochs),), notes=notes, numbers=tuple(numbers), caption=caption)
+    notes = (
+        lab.stage.standing(tuple(s.title for s in of.test)),
+        f"No epoch is chosen: each point is the head as it is then, {LONGER} times longer than the run's training.",
+        "Lines: medians over head seeds; bands: their range, not an interval over videos.",
+    )
+    said = f"{lab.caption['head']} in the tables, {epochs} here"
+    caption = {"protocol": PROTOCOL, "metric": "mean AUC over test sets", "head": said}
+    figures = (draw(courses, lab.head.epochs),)
+    return Made(figures=figures, notes=tuple(filter(None, notes)), numbers=tuple(numbers), caption=caption)
 
 
 def course(lab: Lab, of: Protocol, variant: Variant) -> np.ndarray:
-    """Mean test AUC (E, S) at the end of each epoch."""
+    """Mean test AUC (E, S) at the end of each epoch.
+
+    Raises DataError where test rows are among those trained on or validated by.
+    """
     stores = lab.stores(of, variant)
+    require_recipe(of, stores)
     tr, va = (part(of, s, stores) for s in (of.train, of.select))
-    head = fitting(replace(lab.head, epochs=LONGER * lab.head.epochs), len(tr))
-    task = problem(tr.rows, tr.y, va.rows, va.y, head)
     tests = [part(of, [s], stores) for s in of.test]
-    sides = [(standardised(t.rows, task.standardiser).gather(np.arange(len(t))), torch.from_numpy(t.y)) for t in tests]
-    per_epoch = len(tr) // head.batch
-    found = np.full((head.epochs, len(lab.seeds)), np.nan)
+    for test in tests:
+        require_disjoint(of, tr, test, "train on")
+        require_disjoint(of, va, test, "select by")
+    head = fitting(replace(lab.head, epochs=LONGER * lab.head.epochs), len(tr))
+    heads = trained(lab, tr, va, head, variant.name)
+    areas = [[auc(s.labels, p) for p in s.scores] for s in (score(of, t, [h.logits for h in heads]) for t in tests)]
+    return np.mean(areas, axis=0).reshape(head.epochs, len(lab.seeds))
+
+
+def trained(lab: Lab, tr: Part, va: Part, recipe: HeadRecipe, name: str) -> list[Head]:
+    """The heads at the end of each epoch (E S), epoch by epoch, one for each seed."""
+    task = problem(tr.rows, tr.y, va.rows, va.y, recipe)
+    per_epoch = len(tr) // recipe.batch
+    found: dict[tuple[int, int], Head] = {}
 
     def observe(seen: Observation) -> None:
-        if not seen.step:
-            return
-        areas = [auc(seen.weight[:, 0, 0] @ x.T + seen.bias[:, 0, :1], y) for x, y in sides]  # (G) each
-        found[seen.step // per_epoch - 1, seen.lanes[:, 1]] = torch.stack(areas).mean(0).numpy()
+        for g, (_, seed) in enumerate(seen.lanes.tolist()):
+            weight, bias = seen.weight[g, 0].clone(), seen.bias[g, 0].clone()
+            found[seen.step // per_epoch, seed] = Head(weight, bias, task.standardiser, recipe)
 
-    with opened(lab.bars, f"long training on {variant.name}") as progress:
-        steps = per_epoch * head.epochs + 1  # one more, so that the last epoch's head is seen
-        at = lambda step: step % per_epoch == 0
-        fit([task], head, seeds=lab.seeds, steps=steps, observer=observe, observe_at=at, progress=progress)
-    return found
+    with opened(lab.bars, f"long training on {name}") as progress:
+        steps = per_epoch * recipe.epochs + 1  # one more, so that the last epoch's head is seen
+        at = lambda step: step > 0 and step % per_epoch == 0
+        fit([task], recipe, seeds=lab.seeds, steps=steps, observer=observe, observe_at=at, progress=progress)
+    return [found[e + 1, s] for e in range(recipe.epochs) for s in range(len(lab.seeds))]
 
 
 def draw(courses: dict[str, np.ndarray], usual: int) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corit.errors import DataError
 from corit.paper.artefact import Made
-from corit.paper.diagnosis import MAIN, caption, diagnosis, needs, notes
+from corit.paper.diagnosis import COURSES, MAIN, caption, diagnosis, gsnr, needs, notes
 from corit.paper.lab import Lab
 from corit.report import courses
 
@@ -17,4 +17,9 @@ def make(lab: Lab) -> Made:
     drawn = courses.beside(found, MAIN)
     if drawn is None:
         raise DataError(f"expected a forgery that both detectors were diagnosed on, got {dict(found.groups)}")
-    return Made(figures=(drawn,), notes=notes(lab), caption=caption(lab, (MAIN,)))
+    return Made(
+        figures=(drawn,),
+        notes=(*notes(lab), COURSES),
+        numbers=tuple(gsnr(found, found.headlines(head=MAIN))),
+        caption=caption(lab, (MAIN,), found.plan.reference),
+    )

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from rich.table import Table
 
 from corit.evaluate.metrics import Estimate
-from corit.paper.printed import NOISE, Printed
+from corit.paper.printed import FRAME_AUC, NOISE, Printed
 from corit.report.text import csv_text
 from corit.report.text import printed as as_text
+from corit.theory.collapse import Radius, Spread
 
 WIDE = 8  # more columns than this are written as rows
+CENSORED = ("value_censored", "low_censored", "high_censored")
 
 
 @dataclass(frozen=True)
 class Line:
     """One row: its label, the name of the paper's row beside it (empty for none), and what was measured here.
 
-    values: by column, the average among them under its own name; a text stands as it is (a censored radius).
+    values: by column, the average among them under its own name; radii are spreads over head seeds, maybe censored.
     """
 
     label: str
     paper: str
-    values: Mapping[str, Estimate | str]
+    values: Mapping[str, Estimate | Spread]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A whole table. scale: from measured units to printed ones, 100 for percent; digits: after the point.
+    """A whole table. scale: from measured units to printed ones, 100 for percent; digits: of ours, after the point.
 
     shown: by column, what our values were measured on in place of the paper's data set; such columns have a star.
     """
@@ -61,16 +63,15 @@ class Grid:
         return [(line.label, "ours", ours), *(self._theirs(line.label, line.paper) if line.paper else [])]
 
     def _theirs(self, label: str, name: str) -> list[tuple[str, str, dict[str, str]]]:
-        sides = (("paper", self.printed.value), ("repository", self.printed.repository))
-        return [(label, whose, cells) for whose, value in sides if (cells := self._cells(value, name))]
+        sides = (("paper", self.printed.text), ("repository", self.printed.repository_text))
+        return [(label, whose, cells) for whose, text in sides if (cells := self._cells(text, name))]
 
-    def _cells(self, value: object, name: str) -> dict[str, str]:
-        found = {c: value(name, c) for c in self.columns}  # type: ignore[operator]
-        return {c: f"{v:.{max(self.digits, 1)}f}" for c, v in found.items() if v is not None}
+    def _cells(self, text: Callable[[str, str], str], name: str) -> dict[str, str]:
+        return {c: said for c in self.columns if (said := text(name, c))}
 
-    def _text(self, value: Estimate | str) -> str:
-        if isinstance(value, str):
-            return value
+    def _text(self, value: Estimate | Spread) -> str:
+        if isinstance(value, Spread):
+            return str(value)
         parts = (f"{self.scale * v:.{self.digits}f}" for v in (value.value, value.low, value.high))
         return "{} [{}, {}]".format(*parts)
 
@@ -79,21 +80,26 @@ class Grid:
         titles = [f"{c}*" if c in self.shown else c for c in self.columns]
         head = ["", "whose", *titles]
         body = [[label, whose, *(cells.get(c, "") for c in self.columns)] for label, whose, cells in self.rows]
-        if len(self.columns) <= WIDE:
+        if not self.wide:
             return head, body
         body = [r for r in body if r[1] != "paper" or r[0] in {line.label for line in self.lines}]
         labels = [f"{r[0]}, {r[1]}" for r in body]
         return ["", *labels], [[t, *(r[i + 2] for r in body)] for i, t in enumerate(titles)]
 
+    @property
+    def wide(self) -> bool:
+        """Whether there are too many columns for a page: it lies on its side then, without the paper's other rows."""
+        return len(self.columns) > WIDE
+
     def text(self) -> str:
-        """The table for a terminal."""
+        """The table for a terminal, under its title and metric."""
         head, body = self.cells()
         table = Table(box=None, pad_edge=False)
         for name in head:
             table.add_column(name, overflow="fold")
         for row in body:
             table.add_row(*row)
-        return as_text(table)
+        return f"{self.title}: {self.metric}\n\n{as_text(table)}"
 
     def markdown(self) -> str:
         """The table in Markdown."""
@@ -102,25 +108,51 @@ class Grid:
         return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
     def csv(self) -> str:
-        """One line a number: row, whose it is, column, value, interval, stand-in; values in the paper's unit."""
-        return csv_text([("row", "whose", "column", "value", "low", "high", "measured_on"), *self._numbers()])
+        """One line a number: row, whose it is, column, value, interval, stand-in; values in the paper's unit.
+
+        Where there are radii, three more columns say of value, low and high how each is censored, as "> 5"; the number
+        is left empty then.
+        """
+        head = ("row", "whose", "column", "value", "low", "high", "measured_on")
+        return csv_text([(*head, *(CENSORED if self._radii else ())), *self._numbers()])
+
+    @property
+    def _radii(self) -> bool:
+        return any(isinstance(v, Spread) for line in self.lines for v in line.values.values())
 
     def _numbers(self) -> Iterator[list[str]]:
         measured = {(line.label, c): v for line in self.lines for c, v in line.values.items()}
         for label, whose, cells in self.rows:
             for column, text in cells.items():
-                value = measured.get((label, column)) if whose == "ours" else None
+                value = measured[label, column] if whose == "ours" else None
                 on = self.shown.get(column, "") if whose == "ours" else ""
-                numbers = [text, "", ""]
+                numbers, censored = [text, "", ""], ["", "", ""]
                 if isinstance(value, Estimate):
                     numbers = [f"{self.scale * v:.4f}" for v in (value.value, value.low, value.high)]
-                yield [label, whose, column, *numbers, on]
+                elif value is not None:
+                    radii = (value.median, value.low, value.high)
+                    numbers, censored = [_number(r) for r in radii], [str(r) if r.censoring else "" for r in radii]
+                yield [label, whose, column, *numbers, on, *(censored if self._radii else [])]
 
     def slips(self) -> list[str]:
-        """The paper's slips in this table: averages that are not those of its values, and what is known otherwise."""
-        found = list(self.printed.slips)
-        for name, (told, whole) in self.printed.averages.items():
-            if told is not None and whole is not None and abs(told - whole) > 0.06 and not found:
-                found.append(f"{name}'s printed average is {told:g}; its values average {whole:.2f}.")
-        noise = f"The paper's own tables differ from each other by up to {NOISE:g} point or so."
-        return [*found, noise] if self.printed.values else found
+        """What is to be said of the paper's numbers: what lies in the CSV alone, what stands in the text, its slips."""
+        told = {s.average_of for s in self.printed.slips}
+        others = [f"{row} {a} ({b})" for row, (a, b) in self.printed.differing.items() if row not in told]
+        found = [self._unseen(), self.printed.told, *(s.text for s in self.printed.slips)]
+        if others:
+            found.append(
+                f"Printed averages that are not those of the printed values (in brackets): {', '.join(others)}."
+            )
+        if self.printed.number in FRAME_AUC:
+            found.append(f"What the paper prints in two of its tables of frame AUC differs by up to {NOISE:g} points.")
+        return [n for n in found if n]
+
+    def _unseen(self) -> str:
+        """The rows of others that a wide table leaves to its CSV, in one sentence."""
+        named = {line.label for line in self.lines}
+        names = [label for label, whose, _ in self.rows if whose == "paper" and label not in named]
+        return f"In the CSV alone: the paper's rows of {', '.join(names)}." if self.wide and names else ""
+
+
+def _number(radius: Radius) -> str:
+    return "" if radius.censoring else f"{radius.value:.6g}"

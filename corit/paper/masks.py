@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from corit.data.sample import Sample
-from corit.errors import InputError
+from corit.errors import DataError, InputError
 from corit.model.encode import Encoder
 from corit.paper.artefact import Made
+from corit.paper.figure04 import NO_HEAD
 from corit.paper.lab import Lab, Need
 from corit.paper.variant import CORIT
 from corit.recipe import REGIONS, RegionName
@@ -19,6 +20,7 @@ from corit.views.prepare import Views
 
 PROTOCOL = "faceforensics"
 EACH = 8  # pictures of each kind whose kept fraction is measured
+ACROSS = 12  # panels of layers in a line
 EDGES = 1 / 6  # the paper's layers 1-4 and 21-24 of 24, as a share of the depth on either side
 
 
@@ -28,7 +30,10 @@ def needs(lab: Lab) -> list[Need]:
 
 
 def make(lab: Lab, region: RegionName) -> Made:
-    """Rows: real and each manipulation; columns: layers; below, the kept fraction by layer over more pictures."""
+    """Rows: real and each manipulation; columns: layers; below, the kept fraction by layer over more pictures.
+
+    Raises DataError when there is a kind of which no picture can be prepared.
+    """
     of = lab.stage.protocol(PROTOCOL)
     (data,) = of.data
     encoder, kinds = lab.encoder(CORIT, of), ["", *(s.title for s in of.test)]
@@ -37,27 +42,60 @@ def make(lab: Lab, region: RegionName) -> Made:
     at = REGIONS.index(region)
     kept = {k: fractions(m[:, :, at], np.stack([v.regions[at] for v in views[k]])) for k, m in masks.items()}
     shown = {k: (v[0], masks[k][0, :, at]) for k, v in views.items()}
-    head = ("kind", *(f"layer {l + 1}" for l in range(encoder.backbone.depth)))
-    numbers = (head, *((k, *(f"{x:.4f}" for x in np.nanmean(f, axis=0))) for k, f in kept.items()))
-    caption = {"protocol": PROTOCOL, "metric": f"kept fraction of the {region}", "head": "none is trained", "seeds": []}
-    return Made(figures=(draw(shown, kept, region, encoder),), notes=(claim(kept),), numbers=numbers, caption=caption)
+    caption = {"protocol": PROTOCOL, "metric": f"kept fraction of the {region}", "head": NO_HEAD, "seeds": []}
+    counts = ", ".join(f"{len(v)} {k}" for k, v in views.items())
+    notes = (
+        lab.stage.standing(tuple(s.title for s in of.test)),
+        f"Above, one picture of each kind: patches that the mask keeps are coloured. Below, lines are means over the "
+        f"pictures ({counts}, one of each source), bands their range; the axis is fitted to them.",
+        claim(kept),
+    )
+    figures = (draw(shown, kept, region, encoder),)
+    return Made(figures=figures, notes=tuple(filter(None, notes)), numbers=numbers(kept), caption=caption)
+
+
+def numbers(kept: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], ...]:
+    """Of each kind the mean, lowest and highest kept fraction by layer; empty where no picture has the region."""
+    layers = next(iter(kept.values())).shape[1]
+    found = [("kind", "over pictures", *(f"layer {l + 1}" for l in range(layers)))]
+    for kind, values in kept.items():
+        for name, row in zip(("mean", "lowest", "highest"), spread(values), strict=True):
+            found.append((kind, name, *(f"{x:.4f}" if np.isfinite(x) else "" for x in row)))
+    return tuple(found)
+
+
+def spread(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, lowest and highest over pictures (B, L) -> (L) each; NaN where no picture has the region."""
+    held = values[np.isfinite(values).any(1)]  # a picture has the region in all layers or in none
+    if not len(held):
+        return (np.full(values.shape[1], np.nan),) * 3
+    return held.mean(0), held.min(0), held.max(0)
 
 
 def views_of(lab: Lab, data: str, kind: str, encoder: Encoder) -> list[Views]:
-    """Prepared test pictures of one kind, one of each source; those that cannot be prepared are passed over."""
+    """Prepared test pictures of one kind, one of each source; those that cannot be prepared are passed over.
+
+    Raises DataError when none is left.
+    """
     source, preparer = lab.source(data), encoder.preparer()
     chosen: dict[str, Sample] = {}
     for s in source.samples:
         if s.split == "test" and s.manipulation == kind:
             chosen.setdefault(s.group or s.id, s)
     found: list[Views] = []
+    why = ""
     for sample in chosen.values():
         if len(found) == EACH:
             break
         try:
             found.append(preparer(source.load(sample))[0])
-        except InputError:
-            continue
+        except InputError as err:
+            why = why or f"; the first failed: {err}"
+    if not found:
+        raise DataError(
+            f"expected a test picture of {kind or 'reals'} in {data} to draw masks on, got none that can be prepared "
+            f"among {len(chosen)}{why}"
+        )
     return found
 
 
@@ -75,7 +113,7 @@ def fractions(masks: np.ndarray, region: np.ndarray) -> np.ndarray:
 
 def claim(kept: dict[str, np.ndarray]) -> str:
     """The paper's claim in numbers: more is filtered in the first and the last layers than between."""
-    mean = np.nanmean(np.concatenate(list(kept.values())), axis=0)
+    mean = spread(np.concatenate(list(kept.values())))[0]
     edge = max(1, round(EDGES * len(mean)))
     first, inner, last = mean[:edge], mean[edge:-edge], mean[-edge:]
     values = (100 * float(x.mean()) for x in (first, inner, last))
@@ -88,28 +126,40 @@ def claim(kept: dict[str, np.ndarray]) -> str:
 def draw(
     shown: dict[str, tuple[Views, np.ndarray]], kept: dict[str, np.ndarray], region: str, encoder: Encoder
 ) -> Figure:
-    """The masks of one picture a kind, and the kept fraction's mean and range over pictures."""
+    """The masks of one picture a kind, every layer, and the kept fraction's mean and range over pictures."""
     layers = encoder.backbone.depth
-    columns = list(range(layers)) if layers <= 12 else list(range(0, layers, 2))
-    made = Figure(figsize=(1.05 * (len(columns) + 1), 1.12 * len(shown) + 2.8))
-    grid = made.add_gridspec(len(shown) + 1, len(columns) + 1, height_ratios=[*([1] * len(shown)), 2.2])
-    for row, (kind, (view, masks)) in enumerate(shown.items()):
-        pictures = [view.image, *(_kept(view, masks[l], region, encoder.backbone.grid) for l in columns)]
-        for column, pixels in enumerate(pictures):
-            axis = made.add_subplot(grid[row, column])
-            axis.imshow(pixels)
-            axis.set(xticks=[], yticks=[])
-            if column == 0:
-                axis.set_ylabel(kind)
-            elif row == 0:
-                axis.set_title(f"layer {columns[column - 1] + 1}", fontsize=8)
-    axis = made.add_subplot(grid[len(shown), :])
-    for kind, values in kept.items():
-        axis.plot(np.arange(1, layers + 1), np.nanmean(values, axis=0), marker=".", label=kind)
-    axis.set(xlabel="layer", ylabel=f"kept share of the {region}", ylim=(0, 1.03))
-    axis.legend(fontsize=8, ncols=len(kept))
-    made.tight_layout()
+    across = min(layers, ACROSS)
+    lines = -(-layers // across)  # of panels for each kind
+    made = Figure(figsize=(1.05 * (across + 1), 1.1 * lines * len(shown) + 2.9), layout="constrained")
+    parts = made.subfigures(2, 1, squeeze=False, height_ratios=[1.1 * lines * len(shown), 2.9])
+    upper, lower = parts[0, 0], parts[1, 0]
+    axes = upper.subplots(lines * len(shown), across + 1, squeeze=False)
+    for axis in axes.ravel():
+        axis.axis("off")
+    for k, (kind, (view, mask)) in enumerate(shown.items()):
+        axes[k * lines, 0].imshow(view.image)
+        axes[k * lines, 0].set_title(kind, fontsize=8, pad=2, fontweight="bold")
+        for layer in range(layers):
+            row, column = divmod(layer, across)
+            axis = axes[k * lines + row, column + 1]
+            axis.imshow(_kept(view, mask[layer], region, encoder.backbone.grid))
+            axis.set_title(f"layer {layer + 1}", fontsize=7, pad=2)
+    _fractions(lower, kept, region)
     return made
+
+
+def _fractions(made: SubFigure, kept: Mapping[str, np.ndarray], region: str) -> None:
+    """The kept fraction by layer: mean and range over pictures, on an axis that is fitted to them."""
+    axis = made.subplots()
+    for kind, values in kept.items():
+        mean, low, high = spread(values)
+        layers = np.arange(1, len(mean) + 1)
+        (line,) = axis.plot(layers, mean, marker=".", label=kind)
+        axis.fill_between(layers, low, high, color=line.get_color(), alpha=0.12, lw=0)
+    axis.set(xlabel="layer", ylabel=f"kept share of the {region}", xticks=layers)
+    axis.margins(x=0.02)
+    axis.grid(alpha=0.25)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 def _kept(view: Views, mask: np.ndarray, region: str, grid: tuple[int, int]) -> np.ndarray:

@@ -16,12 +16,12 @@ from corit.diagnose.measured import layer_name
 from corit.diagnose.plan import RECOMMENDED, Kind
 from corit.diagnose.verdict import Ranking, fragility, rankings, verdicts
 from corit.report import courses, page, planes, radii
+from corit.report.radii import TITLES
 from corit.report.text import printed
 from corit.theory.collapse import CHANCE, LEARNED
 from corit.theory.landscape import Landscape
 from corit.theory.watch import FACTORS
 
-TITLES = {"linear": "linear head", "mlp": "perceptron"}
 BADGES = {"stable": "real", "in the collapse zone": "fake", "never learned": "unsure"}  # classes of the base page
 
 

@@ -7,6 +7,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_lowercase
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -20,7 +21,13 @@ DPI = 130
 
 
 def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
-    """Figures below each other and what must be said under them, as one PNG, whole or not at all."""
+    """Figures below each other and what must be said under them, as one PNG, whole or not at all.
+
+    Several figures are lettered (a), (b), ...
+    """
+    for letter, figure in zip(ascii_lowercase, figures, strict=False):
+        if len(figures) > 1:
+            figure.suptitle(f"({letter})", x=0.01, ha="left", fontweight="bold")
     drawn = [_drawn(f) for f in figures]
     width = max(p.width for p in drawn)
     drawn.append(_drawn(_caption(notes, width), tight=False))

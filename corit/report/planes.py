@@ -11,17 +11,23 @@ from matplotlib.figure import Figure
 
 from corit.diagnose.diagnosis import Diagnosis
 from corit.diagnose.plan import Kind
+from corit.errors import DataError
 from corit.theory.landscape import Landscape
 
 CMAP = "magma_r"
+CLIPPED = 98  # percentile of all losses at which colours and heights end
 
 
 def contours(planes: dict[tuple[str, str], Landscape]) -> Figure:
-    """Contours of landscapes by (store, group): a row for each store, one colour scale, one set of levels."""
+    """Contours of landscapes by (store, group): a row for each store, one colour scale, one set of levels.
+
+    Raises DataError where there are none.
+    """
+    low, high = _range(planes)
     rows, columns = _names(planes)
     made = Figure(figsize=(1.2 + 2.7 * len(columns), 0.5 + 2.7 * len(rows)), layout="constrained")
     axes = made.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
-    levels = np.linspace(*_range(planes), 15)
+    levels = np.linspace(low, high, 15)
     for axis, store, group, plane in _places(axes, rows, columns, planes):
         if plane is None:
             axis.text(0.5, 0.5, "diverged", ha="center", transform=axis.transAxes)
@@ -33,31 +39,36 @@ def contours(planes: dict[tuple[str, str], Landscape]) -> Figure:
         axis.set_title(f"{store}, {group}", fontsize=10)
         axis.set_aspect("equal")
     for axis in axes[-1]:
-        axis.set_xlabel("along u, in head norms")
+        axis.set_xlabel("a, along u")
     for axis in axes[:, 0]:
-        axis.set_ylabel("along v, in head norms")
+        axis.set_ylabel("b, along v")
     made.colorbar(_scale(planes), ax=axes.ravel().tolist(), label="loss (nats)", shrink=0.8)
     return made
 
 
 def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
-    """The same landscapes as surfaces, seen from one place, on one scale of height and colour."""
+    """The same landscapes as surfaces, seen from one place, on one scale of height and colour.
+
+    Raises DataError where there are none.
+    """
+    low, high = _range(planes)
     rows, columns = _names(planes)
     made = Figure(figsize=(1.0 + 2.9 * len(columns), 2.9 * len(rows)))
     axes = made.subplots(len(rows), len(columns), squeeze=False, subplot_kw={"projection": "3d"})
-    low, high = _range(planes)
     for axis, store, group, plane in _places(axes, rows, columns, planes):
         axis.set_title(f"{store}, {group}", fontsize=10, y=0.98)
         axis.set_zlim(low, high)
         axis.tick_params(labelsize=7, pad=-2)
         axis.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
+        axis.set_xlabel("a, along u", fontsize=8, labelpad=-6)
+        axis.set_ylabel("b, along v", fontsize=8, labelpad=-6)
+        axis.set_zlabel("loss (nats)", fontsize=8, labelpad=-4)
         if plane is None:
             continue
         x, y = np.meshgrid(plane.coordinates, plane.coordinates, indexing="ij")
         shown = np.clip(plane.loss.numpy(), low, high)
         axis.plot_surface(x, y, shown, cmap=CMAP, vmin=low, vmax=high, rcount=41, ccount=41, lw=0)
-    made.subplots_adjust(left=0.01, right=0.93, bottom=0.03, top=0.94, wspace=0.12, hspace=0.12)
-    made.text(0.965, 0.5, "loss (nats)", rotation=90, va="center", fontsize=9)
+    made.subplots_adjust(left=0.01, right=0.95, bottom=0.04, top=0.92, wspace=0.2, hspace=0.16)
     return made
 
 
@@ -77,9 +88,16 @@ def _places(axes: Any, rows: list[str], columns: list[str], planes: dict[tuple[s
 
 
 def _range(planes: dict[tuple[str, str], Landscape]) -> tuple[float, float]:
-    """From the lowest loss of all to the 98th percentile, so that one steep corner does not flatten the rest."""
+    """From the lowest loss of all to the CLIPPED percentile, so that one steep corner does not flatten the rest.
+
+    Raises DataError where there is no landscape at all.
+    """
+    if not planes:
+        raise DataError(
+            "expected at least one head with finite weights to draw the loss around, got none: all diverged"
+        )
     values = np.concatenate([l.loss.numpy().ravel() for l in planes.values()])
-    low, high = float(values.min()), float(np.percentile(values, 98))
+    low, high = float(values.min()), float(np.percentile(values, CLIPPED))
     return low, max(high, low + 1e-6)
 
 

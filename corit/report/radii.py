@@ -14,6 +14,8 @@ from corit.diagnose.plan import RECOMMENDED, Kind
 from corit.theory.collapse import CHANCE, Radius
 
 COLOURS = ("#c0392b", "#2868c8", "#b7791f", "#2e7d4f", "#8e44ad", "#16828f", "#7f5539", "#d6589f", "#56616e", "#94a81e")
+TITLES = {"linear": "linear head", "mlp": "perceptron"}
+LEAST = 0.02  # of the y axis of gains, so that rounding does not fill a panel
 GAINS = 0.1  # the range of radii in which the paper sees gains
 
 
@@ -36,7 +38,13 @@ def layerwise(found: Diagnosis, head: Kind) -> Figure:
             places = np.arange(len(layers)) + 0.12 * (k - (len(groups) - 1) / 2)
             _column(axis, places, [cells[l] for l in layers], colour(found, group), group, (low, high))
         axis.axhline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
-        axis.set(yscale="log", title=store, xlabel="layer", xticks=range(len(layers)), ylim=(low / 3, high * 2.2))
+        axis.set(
+            yscale="log",
+            title=f"{store}, {TITLES[head]}",
+            xlabel="layer",
+            xticks=range(len(layers)),
+            ylim=(low / 3, high * 2.2),
+        )
         axis.set_xticklabels([layer_name(l) for l in layers])
         _grid(axis)
     axes[-1].plot([], [], ":", color="#56616e", label="half-way radius")
@@ -95,14 +103,22 @@ def _panels(found: Diagnosis, draw: Any, label: str, shared: bool = False) -> Fi
         for axis, store in zip(row, stores, strict=True):
             for cell in found.headlines(store=store, head=head):
                 draw(axis, found, cell)
-            axis.set_title(f"{store}, layer {layer_name(found.headline(store))}, {head} head", fontsize=10)
+            axis.set_title(f"{store}, layer {layer_name(found.headline(store))}, {TITLES[head]}", fontsize=10)
             axis.axvline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
             _grid(axis)
         row[0].set_ylabel(label)
+        _widen(row[0])
     for axis in axes[-1]:
         axis.set_xlabel("radius rho")
     axes[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return made
+
+
+def _widen(axis: Axes) -> None:
+    """Show a range of at least LEAST, about its middle."""
+    low, high = axis.get_ylim()
+    if high - low < LEAST:
+        axis.set_ylim((low + high - LEAST) / 2, (low + high + LEAST) / 2)
 
 
 def _auc(axis: Axes, found: Diagnosis, cell: Cell) -> None:

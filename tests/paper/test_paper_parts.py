@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
@@ -17,8 +20,9 @@ from corit.paper.draws import mean
 from corit.paper.grid import Grid, Line
 from corit.paper.lab import fitting
 from corit.paper.outlook import duration
-from corit.paper.printed import printed
+from corit.paper.printed import FRAME_AUC, NOISE, printed
 from corit.seeding import generator
+from corit.theory.collapse import NEVER, Radius, Spread
 from corit.world.miniature import Miniature, MiniatureSpec
 
 WORLD = Miniature(MiniatureSpec(0, 2, 2, 3, 2))
@@ -71,6 +75,61 @@ def test_columns_of_stand_ins_have_a_star_and_a_wide_grid_lies_on_its_side():
     head, body = grid(4).cells()
     assert head[1] == "mine, ours"
     assert [row[0] for row in body] == list(grid(4).columns)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 8, 9, 11, 12, 13])
+def test_every_printed_average_that_differs_is_known(number):
+    known = printed(number)
+    half = 0.005 if number in (4, 5) else 0.05
+    pairs = {row: pair for row, pair in known.averages.items() if None not in pair}
+    assert pairs
+    assert set(known.differing) == {row for row, (told, whole) in pairs.items() if abs(told - whole) > half + 1e-9}
+
+
+def test_differing_averages_are_told_once_and_all_of_them():
+    three, five = grid(3).slips(), grid(5).slips()
+    assert sum("82.8" in n for n in three) == 1
+    assert printed(3).differing == {"UniFD": ("80.0", "82.82")}
+    assert any("CNN-Spot 69.58 (69.59), PatchForensics 71.24 (71.25), Freq-spec 55.45 (55.50)" in n for n in five)
+
+
+def test_the_papers_noise_is_what_its_tables_differ_by_and_stands_where_it_means_something():
+    known = [printed(n) for n in FRAME_AUC]
+    same = {1: "CoRIT", 3: "CoRIT", 8: "1 1 1", 9: "F+Bd+Bg 3 Avg.", 11: "0.1", 12: "18", 13: "Concat"}
+    unifd = {1: "UniFD", 3: "UniFD", 8: "0 0 0"}
+    most = 0.0
+    for rows in (same, unifd):
+        cells = [(c, k.value(rows[k.number], c)) for k in known if k.number in rows for c in k.columns]
+        by = {c: [v for d, v in cells if d == c and v is not None] for c, _ in cells}
+        most = max(most, *(max(v) - min(v) for v in by.values() if v))
+    assert most == pytest.approx(NOISE)
+    assert all(any("1.4 points" in n for n in grid(n).slips()) for n in FRAME_AUC)
+    assert not any("1.4 points" in n for k in (2, 4, 5) for n in grid(k).slips())
+
+
+def test_digits_are_the_papers_and_those_of_recomputed_averages_exact():
+    assert printed(4).text("CoRIT", "SAN") == "65.89"
+    assert printed(4).text("CNN-Spot", "BigGAN") == "84.50"
+    assert printed(8).text("0 0 0", "Avg") == "78.58"  # 78.575, which binary numbers would round down
+    assert printed(1).text("FWA", "DFDC") == ""
+    assert printed(2).text("CoRIT", "Avg") == "91.0"
+    assert printed(1).repository_text("ForAda", "CDFv2") == "90.0"
+
+
+def test_radii_leave_numbers_and_censoring_apart():
+    known = printed(7)
+    spread = Spread(Radius(1.68, ""), Radius(0.01, "<"), Radius(5.0, ">"))
+    never = Spread(NEVER, NEVER, NEVER)
+    values = {"L5": spread, "L10": never}
+    made = Grid("T", "COR", known.columns, (Line("mine", "UniFD", values),), known, 1.0, 2)
+    rows = list(csv.DictReader(io.StringIO(made.csv())))
+    first, second, paper = rows[:3]
+    assert [first[k] for k in ("value", "low", "high")] == ["1.68", "", ""]
+    assert [first[f"{k}_censored"] for k in ("value", "low", "high")] == ["", "< 0.01", "> 5"]
+    assert [second[f"{k}_censored"] for k in ("value", "low", "high")] == ["never learned"] * 3
+    assert paper["value"] == "0.57"
+    assert made.cells()[1][0][2:4] == ["1.68 [< 0.01, > 5]", "never learned"]
+    assert "censored" not in grid().csv()
 
 
 def test_markdown_and_csv_hold_the_same_values():

@@ -13,6 +13,7 @@ from diagnose.hand import cell, diagnosis
 from PIL import Image
 
 from corit.diagnose.verdict import rankings
+from corit.errors import DataError
 from corit.report import courses, diagnose, planes, radii
 
 RHOS = (0.01, 0.05, 0.1, 1.0)
@@ -108,6 +109,20 @@ def test_figure_2b_is_the_gain_seed_by_seed_up_to_a_tenth():
     assert radii.gains(diagnosis(cell("A", [[0.6, 0.7]], (0.2, 0.3)), rhos=(0.2, 0.3))) is None
 
 
+def test_panels_call_heads_by_the_names_of_the_page():
+    titles = {a.get_title() for a in radii.against_radius(everything()).axes}
+    assert {"S, layer 4, linear head", "S, layer 4, perceptron"} <= titles
+    assert radii.layerwise(everything(), "mlp").axes[0].get_title() == "S, perceptron"
+
+
+def test_figure_2b_does_not_fill_a_panel_with_rounding():
+    found = diagnosis(cell("A", [[0.6, 0.6 + 1e-16, 0.6, 0.6]], RHOS), rhos=RHOS)
+    low, high = radii.gains(found).axes[0].get_ylim()
+    assert high - low == pytest.approx(radii.LEAST)
+    wide = diagnosis(cell("A", [[0.6, 0.7, 0.8, 0.5]], RHOS), rhos=RHOS)
+    assert radii.gains(wide).axes[0].get_ylim()[1] > 0.2
+
+
 def test_figure_1b_marks_what_is_censored_at_the_edges():
     layers = {2: STABLE, 3: AT_ONCE, 4: EARLY, 5: NEVER}
     found = diagnosis(*(cell("A", [auc], RHOS, layer=l) for l, auc in layers.items()), rhos=RHOS)
@@ -149,6 +164,15 @@ def test_figure_7_has_one_scale_and_leaves_diverged_heads_open():
     limits = {c.get_clim() for a in figure.axes[:4] for c in a.collections if c.get_array() is not None}
     assert len({low for low, _ in limits}) == 1
     assert len(planes.surfaces(drawn).axes) == 4
+
+
+def test_figure_7_names_its_axes_and_refuses_to_be_drawn_from_nothing():
+    found = diagnosis(cell("A", store="S"), cell("A", store="T"))
+    for axis in planes.surfaces(planes.of_head(found, "linear")).axes:
+        assert (axis.get_xlabel(), axis.get_ylabel(), axis.get_zlabel()) == ("a, along u", "b, along v", "loss (nats)")
+    for draw in (planes.contours, planes.surfaces):
+        with pytest.raises(DataError, match="expected at least one head with finite weights"):
+            draw({})
 
 
 def test_a_page_without_any_landscape_is_a_page(tmp_path):

@@ -1,0 +1,164 @@
+"""Figures by themselves: masks of many layers and of no picture, the long training's scores, what is refused."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from diagnose.hand import cell, diagnosis
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+from PIL import Image
+
+from corit.data.protocols import Protocol, Selection
+from corit.errors import DataError
+from corit.evaluate.metrics import auc
+from corit.evaluate.parts import Part
+from corit.heads.head import HeadRecipe
+from corit.heads.rows import TensorRows
+from corit.paper import figure04, figure05, figure07, masks, table07
+from corit.paper.variant import CORIT
+from corit.recipe import ModelRecipe
+from corit.report.paper import save
+from corit.seeding import generator
+from corit.views.prepare import Views
+
+KINDS = ("real", "DF")
+
+
+def drawn(layers):
+    """A mask figure of a backbone of so many layers, with four patches."""
+    rng = generator("mask figure", layers)
+    view = Views(
+        np.zeros((8, 8, 3), np.uint8), np.zeros((1, 8, 8, 3), np.uint8), np.eye(3, 4) > 0, np.ones((8, 8), bool)
+    )
+    shown = {k: (view, rng.random((layers, 4)) < 0.5) for k in KINDS}
+    kept = {k: 0.9 + 0.1 * rng.random((3, layers)) for k in KINDS}
+    encoder = SimpleNamespace(backbone=SimpleNamespace(depth=layers, grid=(2, 2)))
+    return masks.draw(shown, kept, "foreground", encoder), kept
+
+
+@pytest.mark.parametrize("layers", [5, 12, 24])
+def test_masks_show_every_layer_of_every_kind(layers):
+    made, _ = drawn(layers)
+    titles = [a.get_title() for a in made.subfigs[0].axes if a.get_title()]
+    assert sorted(titles) == sorted([*KINDS, *(f"layer {l + 1}" for l in range(layers) for _ in KINDS)])
+
+
+def test_kept_fractions_have_mean_and_range_on_an_axis_that_fits():
+    made, kept = drawn(24)
+    (axis,) = made.subfigs[1].axes
+    assert axis.get_ylim()[0] > 0.85
+    np.testing.assert_allclose(axis.lines[0].get_ydata(), kept["real"].mean(0))
+    band = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (kept["real"].min(), kept["real"].max())
+    assert axis.get_xticks().tolist() == list(range(1, 25))
+
+
+def test_pictures_without_the_region_do_not_count_and_leave_nothing_where_there_is_no_other():
+    values = np.array([[0.5, 1.0], [np.nan, np.nan], [1.0, 1.0]])
+    assert [v.tolist() for v in masks.spread(values)] == [[0.75, 1.0], [0.5, 1.0], [1.0, 1.0]]
+    assert masks.numbers({"real": np.full((2, 2), np.nan)})[1] == ("real", "mean", "", "")
+
+
+def test_a_kind_without_any_usable_picture_is_refused_in_words():
+    lab = SimpleNamespace(source=lambda data: SimpleNamespace(samples=()))
+    encoder = SimpleNamespace(preparer=lambda: None)
+    with pytest.raises(DataError, match="expected a test picture of NT in ff to draw masks on, got none"):
+        masks.views_of(lab, "ff", "NT", encoder)
+
+
+def test_a_detector_without_neuraltextures_is_refused_in_words():
+    with pytest.raises(DataError, match="expected S to be diagnosed on NT, got A"):
+        table07.cell(diagnosis(cell("A")), "S", 4, "linear")
+
+
+def test_figure_7_of_diverged_heads_alone_is_refused_in_words(monkeypatch):
+    none = SimpleNamespace(landscapes={}, plan=SimpleNamespace(seeds=(0,)), shown=0.05)
+    monkeypatch.setattr(figure07, "diagnosis", lambda lab: none)
+    monkeypatch.setattr(figure07, "notes", lambda lab: ())
+    with pytest.raises(DataError, match="all diverged"):
+        figure07.make(None)
+
+
+def test_figure_4_leads_from_the_regions_to_the_embedding():
+    backbone = SimpleNamespace(depth=8, patch=8, width=96)
+    keys = ("x, x~", "R", "[C; V; T]", "g", "a", "m", "r", "F_l", "z")
+    encoder = SimpleNamespace(backbone=backbone, recipe=SimpleNamespace(model=ModelRecipe()))
+    (axis,) = figure04.draw(encoder, dict.fromkeys(keys, (1,))).axes
+    arrows = [p.get_path().vertices for p in axis.patches if isinstance(p, FancyArrowPatch)]
+    starts_in = lambda v: 0.1 <= v[0][0] <= 1.9 and 0.8 <= v[0][1] <= 2.4
+    ends_at = lambda v: any(2.5 <= x <= 4.2 and 3.3 <= y <= 3.6 for x, y in v)
+    assert sum(starts_in(v) and ends_at(v) for v in arrows) == 1
+    assert any("T at layer 0" in t.get_text() for t in axis.texts)
+
+
+OF = Protocol(
+    "p",
+    train=(Selection("d", "train"),),
+    select=(Selection("d", "val"),),
+    test=(Selection("d", "test"),),
+)
+
+
+def rows(split, people, faces=1):
+    """A picture of each person, real and fake in turn, with so many faces."""
+    names = [f"{split}-{p}" for p in range(people) for _ in range(faces)]
+    y = np.repeat(np.arange(people) % 2, faces)
+    z = generator("faces", split).normal(size=(len(y), 3)) + y[:, None]
+    columns = {"id": names, "path": names, "group": names, "video": [""] * len(y), "label": y, "data": ["d"] * len(y)}
+    return Part(TensorRows(torch.from_numpy(z).float()), pa.table(columns), {})
+
+
+@pytest.fixture
+def lab(monkeypatch):
+    """A run of two epochs on rows by hand, by split."""
+    held = {"train": rows("train", 16), "val": rows("val", 8), "test": rows("test", 10, faces=3)}
+    monkeypatch.setattr(figure05, "LONGER", 2)
+    monkeypatch.setattr(figure05, "require_recipe", lambda of, stores: None)
+    monkeypatch.setattr(figure05, "part", lambda of, selections, stores: held[selections[0].split])
+    made = SimpleNamespace(stores=lambda of, v: {}, seeds=(0, 1), bars=None, head=HeadRecipe(epochs=1, batch=4))
+    return made, held
+
+
+def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
+    run, held = lab
+    found = figure05.course(run, OF, CORIT)
+    assert found.shape == (2, 2)
+    recipe = HeadRecipe(epochs=2, batch=4)
+    heads = figure05.trained(run, held["train"], held["val"], recipe, "corit")
+    test = held["test"]
+    for at, head in enumerate(heads):
+        faces = head.logits(test.rows.values).numpy().reshape(10, 3)
+        assert found[at // 2, at % 2] == pytest.approx(auc(test.y[::3], faces.max(1)))
+    last = figure05.fit(
+        [figure05.problem(held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe)],
+        figure05.replace(recipe, select="last"),
+        seeds=run.seeds,
+    )
+    for s in range(2):
+        torch.testing.assert_close(heads[2 + s].weight, last.head(seed=s).weight)
+
+
+@pytest.mark.parametrize(("split", "role"), [("train", "train on"), ("val", "select by")])
+def test_figure_5_refuses_test_rows_that_decided_something(lab, split, role):
+    run, held = lab
+    held["test"] = held[split]
+    with pytest.raises(DataError, match=f"the rows to {role} share"):
+        figure05.course(run, OF, CORIT)
+
+
+def test_several_figures_of_one_sheet_are_lettered(tmp_path):
+    two = (Figure(figsize=(3, 2)), Figure(figsize=(3, 2)))
+    for figure in two:
+        figure.subplots()
+    save(two, ["said"], tmp_path / "two.png")
+    assert [f.get_suptitle() for f in two] == ["(a)", "(b)"]
+    assert Image.open(tmp_path / "two.png").width > 200
+    one = Figure(figsize=(3, 2))
+    one.subplots()
+    save((one,), ["said"], tmp_path / "one.png")
+    assert one.get_suptitle() == ""
