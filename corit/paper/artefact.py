@@ -92,7 +92,7 @@ ARTEFACTS = (
     Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 5, 2),
     Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 5, 2),
     Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 4, 1),
-    Artefact("table", 7, "COR by layer", ("faceforensics",), 2, 3),
+    Artefact("table", 7, "COR by layer on NeuralTextures", ("faceforensics",), 2, 3),
     Artefact("table", 8, "Components", ("components",), 5, 3),
     Artefact("table", 9, "Regions and pooling", (FACES,), 9, 4),
     Artefact("table", 10, "Backbones", (FACES,), 6, 3, ("clip-vit-l14", "clip-vit-b16", "vit-l16-imagenet")),
