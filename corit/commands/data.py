@@ -93,6 +93,8 @@ def prepare(
     side: int = 256,
     scale: float = 1.3,
     again: bool = True,
+    least: float = 0.0,
+    longest: int = 0,
     workers: int = 2,
     format: Format = "table",
 ) -> int:
@@ -109,6 +111,8 @@ def prepare(
         side: of a crop in pixels
         scale: how much more than the face is shown
         again: look for the face once more in the crop, and drop the frame if there is none, as DeepfakeBench does
+        least: drop faces of which dlib is less sure; a photograph is looked at with 0.2
+        longest: shrink frames with a longer side before dlib looks at them, which is faster; 0 for never
         workers: processes
         format: table, jsonl or csv
     """
@@ -125,7 +129,7 @@ def prepare(
         paths = list(dict.fromkeys(s.path for s in catalog.data(*named, root=str(root)).samples))
     else:
         paths = list(list_films(root))
-    cropping = Cropping(frames or None, choice, side, scale, again)
+    cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
     with progress_bar("videos") as progress:
         for row in run(paths, root, out, cropping, workers=workers):

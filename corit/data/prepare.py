@@ -17,7 +17,7 @@ from corit.data.frames import BESIDE, FILMS
 from corit.data.journal import Journal
 from corit.errors import DataError, InputError, UnreadableError
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
-from corit.images.faces import FaceFinder, find_faces
+from corit.images.faces import FaceFinder
 from corit.images.video import Film, Frame
 
 JOURNAL = "prepared.jsonl"
@@ -61,7 +61,7 @@ def prepare(
     out: str | os.PathLike[str],
     cropping: Cropping = BENCHMARK,
     *,
-    finder: FaceFinder = find_faces,
+    finder: FaceFinder | None = None,
     workers: int = 0,
 ) -> Iterator[Prepared]:
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
@@ -70,7 +70,8 @@ def prepare(
     it, numbered by the frame's index, and masks/ where a film of masks lies in masks/videos/ above the compression's
     folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
     prepared.jsonl in `out` remembers each video: what is there is not done again, what failed is tried again. A video
-    appears whole or not at all. workers: processes, 0 for none; the finder then has to be a function of a module.
+    appears whole or not at all. finder: by default dlib, with the settings of the cropping. workers: processes, 0 for
+    none; a finder then has to be a function of a module.
 
     Yields a row for each video, in order. Raises DataError when a video lies outside the root, or `out` cannot be
     written or was begun with other settings.
@@ -107,7 +108,7 @@ class Job:
     path: str
     out: str
     cropping: Cropping
-    finder: FaceFinder
+    finder: FaceFinder | None
 
     @property
     def folder(self) -> str:

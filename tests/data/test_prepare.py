@@ -10,17 +10,21 @@ import sys
 import textwrap
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from data import faces
 from images import films
 from PIL import Image
+from skimage.data import astronaut
 
 from corit.data.faceforensics import FaceForensics
 from corit.data.frames import Reading, choose
 from corit.data.prepare import JOURNAL, STAGED, Cropping, list_films, mask_film, prepare
 from corit.errors import DataError
-from corit.images.faces import five_points, template
+from corit.images.crop import crop
+from corit.images.faces import align, find_faces, five_points, template
+from corit.images.video import Frame
 
 FOUR = Cropping(frames=4)
 
@@ -186,6 +190,19 @@ def test_without_a_second_look_the_landmarks_move_with_the_crop(tmp_path):
     assert np.abs(five_points(points) - template()).max() < 0.5
 
 
+def test_the_usual_cropping_looks_for_faces_as_the_benchmark_does():
+    """On the whole frame, and with what dlib itself calls a face: landmarks differ where the frame is shrunk."""
+    wide = np.zeros((720, 1600, 3), np.uint8)
+    wide[:, 400:1120] = cv2.resize(astronaut(), (720, 720))
+    made = crop(Frame(0, 0.0, wide), Cropping(again=False))
+    (face, *_) = find_faces(wide, longest=None, least=0.0)
+    assert np.array_equal(made.landmarks, align(wide, face.landmarks)[1])
+    shrunk = crop(Frame(0, 0.0, wide), Cropping(again=False, longest=1280))
+    assert not np.allclose(shrunk.landmarks, made.landmarks, atol=0.1)
+    assert face.score < 3
+    assert crop(Frame(0, 0.0, wide), Cropping(least=3.0)) is None
+
+
 def test_other_settings_are_refused(tmp_path):
     faces.film(tmp_path / "in" / "a.mp4")
     run(tmp_path / "in", tmp_path / "out")
@@ -216,6 +233,7 @@ BAD = {
     "frames": (lambda tmp: Cropping(frames=0), "at least one frame"),
     "choice": (lambda tmp: Cropping(choice="odd"), "even or first"),
     "side": (lambda tmp: Cropping(side=8), "at least 16 px"),
+    "longest": (lambda tmp: Cropping(longest=8), "at least 64 px"),
 }
 
 
