@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,11 +17,12 @@ from images import films
 from PIL import Image
 
 from corit import catalog, cli
-from corit.data.audit import audit
+from corit.data.audit import Finding, audit
 from corit.data.frames import Reading
 from corit.errors import DataError
-from corit.report.data import lines
+from corit.report.data import findings, lines
 from corit.report.demo import photographs
+from corit.report.text import csv_text
 from corit.world.trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from corit.world.trees.write import Hand
 
@@ -265,7 +270,7 @@ def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path)
     assert "chosen frames were had" in rows["real/0001.avi"]["reason"]
     assert "3 of 5 videos gave" in err
     assert "5/5" in err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["fake", "prepared.jsonl", "real"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "fake", "prepared.jsonl", "real"]
     source = catalog.data(f"uadfv:{tmp_path},partial=true")
     loaded = source.load(source.samples[0])
     assert loaded.aligned
@@ -306,6 +311,44 @@ def test_no_videos_at_all(capsys, tmp_path):
     code, _, err = run(capsys, "prepare", tmp_path / "none", "--out", tmp_path / "out")
     assert code == 2
     assert "expected a folder of videos" in err
+
+
+def test_what_is_left_out_is_said(capsys, tmp_path):
+    film(tmp_path / "in" / "a.mp4", dark=True)
+    (tmp_path / "in" / "b\x1b[31m").symlink_to(tmp_path)
+    _, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0, "--frames", 1)
+    assert f"left out: {tmp_path}/in/b\\x1b[31m: a link to a folder, which is not followed\n" in err
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "jsonl"])
+def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
+    (tmp_path / "in").mkdir()
+    path = os.fsencode(tmp_path / "in") + b"/caf\xe9\x1b[31m.mp4"
+    with open(path, "w") as file:
+        file.write("no film")
+    words = ["prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", "0", "--format", format]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", "from corit.cli import main; main()", "data", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    name = {"table": b"caf\xe9\\x1b[31m.mp4", "csv": b"caf\xe9\x1b[31m.mp4", "jsonl": b"caf\\udce9\\u001b[31m.mp4"}
+    assert name[format] in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_termination_is_an_interrupt(tmp_path, monkeypatch):
+    film(tmp_path / "in" / "a.mp4")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run_on(*args, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from ()
+
+    monkeypatch.setattr("corit.data.prepare.prepare", run_on)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", "prepare", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 130
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 # --- export
@@ -351,6 +394,18 @@ def test_rows_as_lines():
     assert [json.loads(line) for line in lines(rows, "jsonl").splitlines()] == rows
     assert lines(rows, "table").splitlines() == ["a  b", "1  x,y", "0  [bold]"]
     assert [lines([], f) for f in ("csv", "jsonl", "table")] == ["", "", ""]
+
+
+def test_every_end_of_line_is_quoted_in_csv():
+    text = csv_text([["a\rb", "c\nd", 'e"', None], ["f"]])
+    assert text == '"a\rb","c\nd","e""",\nf\n'
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["a\rb", "c\nd", 'e"', ""], ["f"]]
+
+
+def test_names_do_not_steer_the_terminal():
+    rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
+    assert lines(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
+    assert "\x1b" not in findings([Finding("missing", name="a\x1b[31m")], "table")
 
 
 def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -31,7 +35,7 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
     from corit.report.data import lines
 
     rows = listing(catalog.DATA, root)
-    print(lines(rows, format))
+    _print(lines(rows, format))
     return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
 
 
@@ -70,6 +74,7 @@ def check(
     total = len(source.samples) + (len(other.samples) if other else 0)
     with progress_bar("pictures") if contents else nullcontext(lambda done, total: None) as progress:
         done = iter(range(1, total + 1))
+        progress(0, total)
         found = audit(
             source,
             other,
@@ -78,7 +83,7 @@ def check(
             workers=workers,
             seen=lambda: progress(next(done), total),
         )
-    print(findings(found, format))
+    _print(findings(found, format))
     return 0 if all(f.harmless for f in found) else FOUND_NOTHING
 
 
@@ -123,22 +128,27 @@ def prepare(
     from corit.data.prepare import prepare as run
     from corit.features.extract import progress_bar
     from corit.report.data import lines
+    from corit.report.text import plain
 
+    missed: list[str] = []
     if data:
         named = [f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
         paths = list(dict.fromkeys(s.path for s in catalog.data(*named, root=str(root)).samples))
     else:
-        paths = list(list_films(root))
+        paths = list(list_films(root, missed.append))
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
-    with progress_bar("videos") as progress:
-        for row in run(paths, root, out, cropping, workers=workers):
-            made.append(asdict(row))
-            progress(len(made), len(paths))
-            if format != "table":
-                print(lines(made[-1:], format, head=len(made) == 1), flush=True)
+    with _terminated_as_interrupted(), progress_bar("videos") as progress:
+        found = run(paths, root, out, cropping, workers=workers, seen=progress, missed=missed.append)
+        with closing(found):  # at an interrupt at once, not when its memory is wanted
+            for row in found:
+                made.append(asdict(row))
+                if format != "table":
+                    _print(lines(made[-1:], format, head=len(made) == 1))
     if format == "table" and made:
-        print(lines(made, format))
+        _print(lines(made, format))
+    for said in missed:
+        print(f"left out: {plain(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
     print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)
     return 0 if saved else FOUND_NOTHING
@@ -174,7 +184,31 @@ def export(
     samples = catalog.data(*data, root=root).samples
     base = below or os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples})
     write(samples, out, base, compression, prefix)
-    print(f"{out}: {len(samples)} frames below {base}")
+    _print(f"{out}: {len(samples)} frames below {base}")
     if strange := unnumbered(samples):
-        print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
+        _print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
     return 0
+
+
+def _print(text: str) -> None:
+    """To standard output; names of files need not be text, and come out as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    print(text, flush=True)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the work as an interrupt does: what is finished is kept, and the workers end."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -63,9 +63,9 @@ class Cut:
 def crop(
     frame: Frame, cropping: Cropping, finder: FaceFinder | None = None, mask: np.ndarray | None = None
 ) -> Cut | None:
-    """The largest face of a frame in the template's pose, with its mask (H, W) moved along; None without a face.
+    """The largest face of a frame in the template's pose, with its mask moved along; None without a face.
 
-    finder: by default dlib, as the settings use it.
+    finder: by default dlib, as the settings use it. mask: (H, W) or (H, W, 3), set where any channel is above 1.
     """
     finder = finder or cropping.finder
     faces = finder(frame.pixels)
@@ -78,5 +78,6 @@ def crop(
             return None
         points = again[0].landmarks
     if mask is not None:
-        mask = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (cropping.side, cropping.side)) > 1
+        moved = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (cropping.side, cropping.side)) > 1
+        mask = np.any(np.atleast_3d(moved), axis=2, keepdims=True)[..., 0]
     return Cut(frame.index, pixels, points.astype(np.float32), mask)
