@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -222,6 +223,61 @@ def test_what_training_and_test_data_share(capsys, tmp_path):
     code, rows = found(capsys, train, "--against", other)
     assert code == 0  # a group's name may be chance
     assert set(rows) == {"shared group"}
+
+
+def test_the_tested_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
+    train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    test = write(tmp_path / "two" / "rows.csv", [("c", 0, "test", "h"), ("d", 1, "test", "y"), ("e", 1, "test", "z")])
+    (tmp_path / "two" / "d.png").write_text("no picture")
+    (tmp_path / "two" / "e.png").unlink()
+    code, rows = found(capsys, train, "--against", test)
+    assert code == 3
+    assert [r["name"] for r in rows["unreadable"]] == [str(tmp_path / "two" / "d.png")]
+    assert [r["name"] for r in rows["missing"]] == [str(tmp_path / "two" / "e.png")]
+    _, out, err = run(capsys, "check", train, "--against", test, "--format", "csv")
+    counts = [r for r in csv.DictReader(io.StringIO(out)) if r["finding"] == "count"]
+    assert [(r["split"], r["label"], r["samples"]) for r in counts] == [
+        ("train", "real", "1"),
+        ("train", "fake", "1"),
+        ("test", "real", "1"),
+        ("test", "fake", "2"),
+    ]
+    assert "5/5" in err
+
+
+def test_a_tested_set_that_lacks_videos_is_compared_as_far_as_it_goes(capsys, celeb, tmp_path):
+    train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    frames = celeb / "Celeb-synthesis" / "frames"
+    tests = (celeb / "List_of_testing_videos.txt").read_text()
+    shutil.rmtree(next(p for p in frames.iterdir() if p.name in tests))
+    code, rows = found(capsys, train, "--against", f"celeb-df-v2:{celeb},splits=test", "--no-contents")
+    assert code == 3
+    assert [r["name"].partition("/")[0] for r in rows["missing"]] == ["Celeb-synthesis"]
+
+
+def test_a_file_that_both_list_is_told_once_also_by_relative_paths(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(Path("one/rows.csv"), [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    code, rows = found(capsys, "csv:one/rows.csv", "--against", "csv:one/rows.csv")
+    assert code == 3
+    assert len(rows["shared file"]) == 2
+    assert "shared picture" not in rows
+
+
+def test_a_picture_on_both_sides_under_both_labels_is_a_leak_too(capsys, tmp_path):
+    data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 1, "test", "2"), ("b", 1, "train", "3")])
+    code, rows = found(capsys, data)
+    assert code == 3
+    assert [r["name"] for r in rows["leak"]] == [r["name"] for r in rows["contradiction"]] == [str(tmp_path / "a.png")]
+
+
+def test_groups_that_agree_between_data_sets_may_be_chance_however_they_are_given(capsys, tmp_path):
+    pair = [("a", 0, "train", "g"), ("b", 1, "train", "x")], [("c", 0, "test", "g"), ("d", 1, "test", "y")]
+    one, two = (write(tmp_path / str(i) / "rows.csv", rows) for i, rows in enumerate(pair))
+    for words in ((one, two), (one, "--against", two)):
+        code, rows = found(capsys, *words)
+        assert code == 0
+        assert [(r["name"], r["detail"]) for r in rows["shared group"]] == [("g", "may be chance")]
 
 
 def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):

@@ -9,9 +9,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from corit.data.sample import Source
 
 app = App(name="data", help="List, check, prepare and export data sets.")
 
@@ -61,16 +64,13 @@ def check(
         workers: threads that decode
         format: table, jsonl or csv
     """
-    from corit import catalog
     from corit.data.audit import audit
     from corit.features.extract import progress_bar
     from corit.report.data import findings
 
     missed: list[str] = []
-    source = catalog.data(*data, root=root, missed=missed.append)
-    if not source.samples:
-        source = catalog.data(*data, root=root)  # which says what it looked for
-    other = catalog.data(*against, root=root) if against else None
+    source = _listed(data, root, missed)
+    other = _listed(against, root, missed) if against else None
     total = len(source.samples) + (len(other.samples) if other else 0)
     with progress_bar("pictures") if contents else nullcontext(lambda done, total: None) as progress:
         done = iter(range(1, total + 1))
@@ -85,6 +85,14 @@ def check(
         )
     _print(findings(found, format))
     return 0 if all(f.harmless for f in found) else FOUND_NOTHING
+
+
+def _listed(specs: list[str], root: str, missed: list[str]) -> Source:
+    """Data sets without what they lack, which goes to `missed`."""
+    from corit import catalog
+
+    source = catalog.data(*specs, root=root, missed=missed.append)
+    return source if source.samples else catalog.data(*specs, root=root)  # which says what it looked for
 
 
 @app.command
