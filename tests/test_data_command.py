@@ -21,9 +21,11 @@ from corit import catalog, cli
 from corit.data.audit import Finding, audit
 from corit.data.frames import Reading
 from corit.errors import DataError
+from corit.lines import Line
 from corit.report.data import findings, lines
 from corit.report.demo import photographs
 from corit.report.text import csv_text
+from corit.report.text import rows as rows_of
 from corit.world.trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from corit.world.trees.write import Hand
 
@@ -362,6 +364,19 @@ def test_settings_that_cannot_be_meant_are_refused(capsys, tmp_path, words, said
     assert said in err
 
 
+def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, monkeypatch):
+    film(tmp_path / "in" / "a.mp4", dark=True)
+
+    def stopped(*args, **options):
+        raise DataError("stopped")
+        yield
+
+    monkeypatch.setattr("corit.data.prepare.prepare", stopped)
+    code, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out")
+    assert code == 2
+    assert "0/1" in err
+
+
 def test_no_videos_at_all(capsys, tmp_path):
     assert run(capsys, "prepare", tmp_path, "--out", tmp_path / "out")[0] == 3
     code, _, err = run(capsys, "prepare", tmp_path / "none", "--out", tmp_path / "out")
@@ -462,6 +477,8 @@ def test_names_do_not_steer_the_terminal():
     rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
     assert lines(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
     assert "\x1b" not in findings([Finding("missing", name="a\x1b[31m")], "table")
+    line = Line("a\x1b[31m.png", None, None, None, None, "unreadable", "a\x1b[31m.png is empty")
+    assert "\x1b" not in rows_of([line])
 
 
 def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():

@@ -147,6 +147,7 @@ def prepare(
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
     with _terminated_as_interrupted(), progress_bar("videos") as progress:
+        progress(0, len(paths))
         found = run(paths, root, out, cropping, workers=workers, seen=progress, missed=missed.append)
         with closing(found):  # at an interrupt at once, not when its memory is wanted
             for row in found:
