@@ -136,7 +136,7 @@ def prepare(
     from corit.data.prepare import prepare as run
     from corit.features.extract import progress_bar
     from corit.report.data import lines
-    from corit.report.text import plain
+    from corit.report.text import visible
 
     missed: list[str] = []
     if data:
@@ -157,7 +157,7 @@ def prepare(
     if format == "table" and made:
         _print(lines(made, format))
     for said in missed:
-        print(f"left out: {plain(said)}", file=sys.stderr)
+        print(f"left out: {visible(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
     print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)
     return 0 if saved else FOUND_NOTHING

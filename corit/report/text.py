@@ -38,7 +38,7 @@ def rows(found: Sequence[Line]) -> str:
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
         film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
-        table.add_row(plain(r.path), *film, face, score, spread, r.verdict or "", r.status, plain(r.reason))
+        table.add_row(visible(r.path), *film, face, score, spread, r.verdict or "", r.status, visible(r.reason))
     return printed(table)
 
 
@@ -125,7 +125,7 @@ class _Lines(io.StringIO):
         return super().write(line.removesuffix("\r\n") + "\n")
 
 
-def plain(text: str) -> str:
+def visible(text: str) -> str:
     """A text whose control characters are spelt out, as \\x1b is: a name on the screen may not steer the terminal."""
     return CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
