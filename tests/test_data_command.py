@@ -5,7 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +18,14 @@ from images import films
 from PIL import Image
 
 from corit import catalog, cli
-from corit.data.audit import audit
+from corit.data.audit import Finding, audit
 from corit.data.frames import Reading
 from corit.errors import DataError
-from corit.report.data import lines
+from corit.lines import Line
+from corit.report.data import findings, lines
 from corit.report.demo import photographs
+from corit.report.text import csv_text
+from corit.report.text import rows as rows_of
 from corit.world.trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from corit.world.trees.write import Hand
 
@@ -219,6 +227,61 @@ def test_what_training_and_test_data_share(capsys, tmp_path):
     assert set(rows) == {"shared group"}
 
 
+def test_the_tested_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
+    train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    test = write(tmp_path / "two" / "rows.csv", [("c", 0, "test", "h"), ("d", 1, "test", "y"), ("e", 1, "test", "z")])
+    (tmp_path / "two" / "d.png").write_text("no picture")
+    (tmp_path / "two" / "e.png").unlink()
+    code, rows = found(capsys, train, "--against", test)
+    assert code == 3
+    assert [r["name"] for r in rows["unreadable"]] == [str(tmp_path / "two" / "d.png")]
+    assert [r["name"] for r in rows["missing"]] == [str(tmp_path / "two" / "e.png")]
+    _, out, err = run(capsys, "check", train, "--against", test, "--format", "csv")
+    counts = [r for r in csv.DictReader(io.StringIO(out)) if r["finding"] == "count"]
+    assert [(r["split"], r["label"], r["samples"]) for r in counts] == [
+        ("train", "real", "1"),
+        ("train", "fake", "1"),
+        ("test", "real", "1"),
+        ("test", "fake", "2"),
+    ]
+    assert "5/5" in err
+
+
+def test_a_tested_set_that_lacks_videos_is_compared_as_far_as_it_goes(capsys, celeb, tmp_path):
+    train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    frames = celeb / "Celeb-synthesis" / "frames"
+    tests = (celeb / "List_of_testing_videos.txt").read_text()
+    shutil.rmtree(next(p for p in frames.iterdir() if p.name in tests))
+    code, rows = found(capsys, train, "--against", f"celeb-df-v2:{celeb},splits=test", "--no-contents")
+    assert code == 3
+    assert [r["name"].partition("/")[0] for r in rows["missing"]] == ["Celeb-synthesis"]
+
+
+def test_a_file_that_both_list_is_told_once_also_by_relative_paths(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(Path("one/rows.csv"), [("a", 0, "train", "g"), ("b", 1, "train", "x")])
+    code, rows = found(capsys, "csv:one/rows.csv", "--against", "csv:one/rows.csv")
+    assert code == 3
+    assert len(rows["shared file"]) == 2
+    assert "shared picture" not in rows
+
+
+def test_a_picture_on_both_sides_under_both_labels_is_a_leak_too(capsys, tmp_path):
+    data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 1, "test", "2"), ("b", 1, "train", "3")])
+    code, rows = found(capsys, data)
+    assert code == 3
+    assert [r["name"] for r in rows["leak"]] == [r["name"] for r in rows["contradiction"]] == [str(tmp_path / "a.png")]
+
+
+def test_groups_that_agree_between_data_sets_may_be_chance_however_they_are_given(capsys, tmp_path):
+    pair = [("a", 0, "train", "g"), ("b", 1, "train", "x")], [("c", 0, "test", "g"), ("d", 1, "test", "y")]
+    one, two = (write(tmp_path / str(i) / "rows.csv", rows) for i, rows in enumerate(pair))
+    for words in ((one, two), (one, "--against", two)):
+        code, rows = found(capsys, *words)
+        assert code == 0
+        assert [(r["name"], r["detail"]) for r in rows["shared group"]] == [("g", "may be chance")]
+
+
 def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1))
     source = catalog.data(f"uadfv:{tmp_path},splits=train")
@@ -265,7 +328,7 @@ def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path)
     assert "chosen frames were had" in rows["real/0001.avi"]["reason"]
     assert "3 of 5 videos gave" in err
     assert "5/5" in err
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["fake", "prepared.jsonl", "real"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "fake", "prepared.jsonl", "real"]
     source = catalog.data(f"uadfv:{tmp_path},partial=true")
     loaded = source.load(source.samples[0])
     assert loaded.aligned
@@ -301,11 +364,62 @@ def test_settings_that_cannot_be_meant_are_refused(capsys, tmp_path, words, said
     assert said in err
 
 
+def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, monkeypatch):
+    film(tmp_path / "in" / "a.mp4", dark=True)
+
+    def stopped(*args, **options):
+        raise DataError("stopped")
+        yield
+
+    monkeypatch.setattr("corit.data.prepare.prepare", stopped)
+    code, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out")
+    assert code == 2
+    assert "0/1" in err
+
+
 def test_no_videos_at_all(capsys, tmp_path):
     assert run(capsys, "prepare", tmp_path, "--out", tmp_path / "out")[0] == 3
     code, _, err = run(capsys, "prepare", tmp_path / "none", "--out", tmp_path / "out")
     assert code == 2
     assert "expected a folder of videos" in err
+
+
+def test_what_is_left_out_is_said(capsys, tmp_path):
+    film(tmp_path / "in" / "a.mp4", dark=True)
+    (tmp_path / "in" / "b\x1b[31m").symlink_to(tmp_path)
+    _, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0, "--frames", 1)
+    assert f"left out: {tmp_path}/in/b\\x1b[31m: a link to a folder, which is not followed\n" in err
+
+
+@pytest.mark.parametrize("format", ["table", "csv", "jsonl"])
+def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
+    (tmp_path / "in").mkdir()
+    path = os.fsencode(tmp_path / "in") + b"/caf\xe9\x1b[31m.mp4"
+    with open(path, "w") as file:
+        file.write("no film")
+    words = ["prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", "0", "--format", format]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", "from corit.cli import main; main()", "data", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, env=environment, timeout=60, check=False)
+    assert done.returncode == 3, done.stderr
+    name = {"table": b"caf\xe9\\x1b[31m.mp4", "csv": b"caf\xe9\x1b[31m.mp4", "jsonl": b"caf\\udce9\\u001b[31m.mp4"}
+    assert name[format] in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_termination_is_an_interrupt(tmp_path, monkeypatch):
+    film(tmp_path / "in" / "a.mp4")
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run_on(*args, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from ()
+
+    monkeypatch.setattr("corit.data.prepare.prepare", run_on)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["data", "prepare", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 130
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 # --- export
@@ -351,6 +465,20 @@ def test_rows_as_lines():
     assert [json.loads(line) for line in lines(rows, "jsonl").splitlines()] == rows
     assert lines(rows, "table").splitlines() == ["a  b", "1  x,y", "0  [bold]"]
     assert [lines([], f) for f in ("csv", "jsonl", "table")] == ["", "", ""]
+
+
+def test_every_end_of_line_is_quoted_in_csv():
+    text = csv_text([["a\rb", "c\nd", 'e"', None], ["f"]])
+    assert text == '"a\rb","c\nd","e""",\nf\n'
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["a\rb", "c\nd", 'e"', ""], ["f"]]
+
+
+def test_names_do_not_steer_the_terminal():
+    rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
+    assert lines(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
+    assert "\x1b" not in findings([Finding("missing", name="a\x1b[31m")], "table")
+    line = Line("a\x1b[31m.png", None, None, None, None, "unreadable", "a\x1b[31m.png is empty")
+    assert "\x1b" not in rows_of([line])
 
 
 def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from corit.data.sample import Source
 
 app = App(name="data", help="List, check, prepare and export data sets.")
 
@@ -31,7 +38,7 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
     from corit.report.data import lines
 
     rows = listing(catalog.DATA, root)
-    print(lines(rows, format))
+    _print(lines(rows, format))
     return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
 
 
@@ -57,19 +64,17 @@ def check(
         workers: threads that decode
         format: table, jsonl or csv
     """
-    from corit import catalog
     from corit.data.audit import audit
     from corit.features.extract import progress_bar
     from corit.report.data import findings
 
     missed: list[str] = []
-    source = catalog.data(*data, root=root, missed=missed.append)
-    if not source.samples:
-        source = catalog.data(*data, root=root)  # which says what it looked for
-    other = catalog.data(*against, root=root) if against else None
+    source = _listed(data, root, missed)
+    other = _listed(against, root, missed) if against else None
     total = len(source.samples) + (len(other.samples) if other else 0)
     with progress_bar("pictures") if contents else nullcontext(lambda done, total: None) as progress:
         done = iter(range(1, total + 1))
+        progress(0, total)
         found = audit(
             source,
             other,
@@ -78,8 +83,16 @@ def check(
             workers=workers,
             seen=lambda: progress(next(done), total),
         )
-    print(findings(found, format))
+    _print(findings(found, format))
     return 0 if all(f.harmless for f in found) else FOUND_NOTHING
+
+
+def _listed(specs: list[str], root: str, missed: list[str]) -> Source:
+    """Data sets without what they lack, which goes to `missed`."""
+    from corit import catalog
+
+    source = catalog.data(*specs, root=root, missed=missed.append)
+    return source if source.samples else catalog.data(*specs, root=root)  # which says what it looked for
 
 
 @app.command
@@ -93,6 +106,8 @@ def prepare(
     side: int = 256,
     scale: float = 1.3,
     again: bool = True,
+    least: float = 0.0,
+    longest: int = 0,
     workers: int = 2,
     format: Format = "table",
 ) -> int:
@@ -109,6 +124,8 @@ def prepare(
         side: of a crop in pixels
         scale: how much more than the face is shown
         again: look for the face once more in the crop, and drop the frame if there is none, as DeepfakeBench does
+        least: drop faces of which dlib is less sure; a photograph is looked at with 0.2
+        longest: shrink frames with a longer side before dlib looks at them, which is faster; 0 for never
         workers: processes
         format: table, jsonl or csv
     """
@@ -119,22 +136,28 @@ def prepare(
     from corit.data.prepare import prepare as run
     from corit.features.extract import progress_bar
     from corit.report.data import lines
+    from corit.report.text import visible
 
+    missed: list[str] = []
     if data:
         named = [f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
         paths = list(dict.fromkeys(s.path for s in catalog.data(*named, root=str(root)).samples))
     else:
-        paths = list(list_films(root))
-    cropping = Cropping(frames or None, choice, side, scale, again)
+        paths = list(list_films(root, missed.append))
+    cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
-    with progress_bar("videos") as progress:
-        for row in run(paths, root, out, cropping, workers=workers):
-            made.append(asdict(row))
-            progress(len(made), len(paths))
-            if format != "table":
-                print(lines(made[-1:], format, head=len(made) == 1), flush=True)
+    with _terminated_as_interrupted(), progress_bar("videos") as progress:
+        progress(0, len(paths))
+        found = run(paths, root, out, cropping, workers=workers, seen=progress, missed=missed.append)
+        with closing(found):  # at an interrupt at once, not when its memory is wanted
+            for row in found:
+                made.append(asdict(row))
+                if format != "table":
+                    _print(lines(made[-1:], format, head=len(made) == 1))
     if format == "table" and made:
-        print(lines(made, format))
+        _print(lines(made, format))
+    for said in missed:
+        print(f"left out: {visible(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
     print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)
     return 0 if saved else FOUND_NOTHING
@@ -170,7 +193,31 @@ def export(
     samples = catalog.data(*data, root=root).samples
     base = below or os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples})
     write(samples, out, base, compression, prefix)
-    print(f"{out}: {len(samples)} frames below {base}")
+    _print(f"{out}: {len(samples)} frames below {base}")
     if strange := unnumbered(samples):
-        print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
+        _print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
     return 0
+
+
+def _print(text: str) -> None:
+    """To standard output; names of files need not be text, and come out as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    print(text, flush=True)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends the work as an interrupt does: what is finished is kept, and the workers end."""
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what signals do
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

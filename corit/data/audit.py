@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from corit.data.check import Check, Overlap, check, overlap
-from corit.data.contents import Duplicate, read_contents
+from corit.data.check import Check, Overlap, check, overlap, real_paths
+from corit.data.contents import Duplicate
 from corit.data.missing import examples
 from corit.data.published import sizes
 from corit.data.sample import Sample, Source
@@ -29,6 +29,7 @@ Kind = Literal[
 ]
 # What is no fault by itself: the same picture twice on one side, names of groups that agree, a part of a data set.
 HARMLESS = frozenset(("count", "duplicate", "shared group", "size"))
+CHANCE = "may be chance"
 
 
 @dataclass(frozen=True)
@@ -67,16 +68,21 @@ def audit(
     """What `corit.data.check.check` finds in a source, and what it shares with another, which it is to be tested on.
 
     missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, seen: see
-    there. Raises DataError for a source without samples.
+    there. Of the other source the samples are counted too, and those that are missing or unreadable are named. Raises
+    DataError for a source without samples.
     """
-    if not source.samples:
+    if not source.samples or (against is not None and not against.samples):
         raise DataError("expected samples to check, but the data set lists none; ask for other splits")
     found = check(source, contents=contents, workers=workers, seen=seen)
-    rows = [*_counts(found), *(Finding("missing", name=name, samples=1) for name in missed), *_check(found)]
+    other = check(against, contents=contents, workers=workers, seen=seen) if against is not None else None
+    both = [found, other] if other else [found]
+    rows = [row for c in both for row in _counts(c)]
+    rows += [Finding("missing", name=name, samples=1) for name in missed]
+    rows += [row for c in both for row in _lost(c)]
+    rows += _sides(found)
     rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in sizes(found.counts)]
-    if against is not None:
-        other = read_contents(against, workers=workers, seen=seen) if found.read else None
-        pair = (found.read, other) if found.read and other else None
+    if against is not None and other is not None:
+        pair = (found.read, other.read) if found.read and other.read else None
         rows += _overlap(overlap(source.samples, against.samples, pair))
     return tuple(rows)
 
@@ -91,15 +97,19 @@ def _label(label: int | None) -> str:
     return "unknown" if label is None else ("real", "fake")[label]
 
 
-def _check(found: Check) -> Iterator[Finding]:
+def _lost(found: Check) -> Iterator[Finding]:
     yield from (_of(s, "missing") for s in found.absent)
     gone = {s.id for s in found.absent}
     for p in found.problems or ():
         if p.id not in gone:
             yield Finding("unreadable", samples=1, name=p.path, detail=f"{p.status}: {p.reason}")
-    yield from (_same(d) for d in found.duplicates or ())
+
+
+def _sides(found: Check) -> Iterator[Finding]:
+    yield from (_same(d, kind) for d in found.duplicates or () for kind in _faults(d))
     for s in found.straddles:
         yield Finding("straddle", split="+".join(s.splits), name=s.name, detail=f"a {s.kind} in several splits")
+    yield from (Finding("shared group", split="+".join(s.splits), name=s.name, detail=CHANCE) for s in found.namesakes)
     yield from (
         Finding("surprise", samples=len(s.ids), name=examples(s.ids, 1), detail=s.what) for s in found.surprises
     )
@@ -109,13 +119,19 @@ def _of(sample: Sample, kind: Kind) -> Finding:
     return Finding(kind, sample.dataset, sample.split, _label(sample.label), sample.manipulation, 1, name=sample.path)
 
 
-def _same(pictures: Duplicate, kind: Kind | None = None) -> Finding:
+def _faults(pictures: Duplicate) -> tuple[Kind, ...]:
+    """What is wrong with pictures that are the same: a picture under both labels may be on both sides as well."""
+    leak: tuple[Kind, ...] = ("leak",) if len(pictures.splits) > 1 else ()
+    contradiction: tuple[Kind, ...] = ("contradiction",) if len(pictures.labels) > 1 else ()
+    return (*leak, *contradiction) or ("duplicate",)
+
+
+def _same(pictures: Duplicate, kind: Kind) -> Finding:
     first, *others = pictures.samples
-    usual: Kind = "contradiction" if len(pictures.labels) > 1 else "leak" if len(pictures.splits) > 1 else "duplicate"
     return Finding(
-        kind or usual,
+        kind,
         first.dataset,
-        "+".join(s for s in pictures.splits if s),
+        "+".join(pictures.splits),
         "+".join(map(_label, pictures.labels)),
         samples=len(pictures.samples),
         name=first.path,
@@ -126,5 +142,7 @@ def _same(pictures: Duplicate, kind: Kind | None = None) -> Finding:
 def _overlap(found: Overlap) -> Iterator[Finding]:
     yield from (Finding("shared file", samples=2, name=path) for path in found.paths)
     files = set(found.paths)
-    yield from (_same(d, "shared picture") for d in found.pixels if not {s.path for s in d.samples} <= files)
-    yield from (Finding("shared group", groups=2, name=name, detail="may be chance") for name in found.groups)
+    for d in found.pixels:
+        if not real_paths(s.path for s in d.samples) <= files:
+            yield _same(d, "shared picture")
+    yield from (Finding("shared group", groups=2, name=name, detail=CHANCE) for name in found.groups)

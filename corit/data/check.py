@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from corit.data.chosen import Joined
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
 from corit.data.frames import beside, top
 from corit.data.missing import examples
@@ -53,7 +54,8 @@ class Surprise:
 class Overlap:
     """What two sources share: file paths, names of groups, and, where contents were read, the same pixels.
 
-    Shared paths and pixels are a leak for certain. Names of groups may agree by chance between unlike data sets.
+    Paths are those behind links to folders. Shared paths and pixels are a leak for certain. Names of groups may agree
+    by chance between unlike data sets.
     """
 
     paths: tuple[str, ...]
@@ -68,7 +70,11 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Check:
-    """All findings about one source; problems, duplicates and read are None when its pictures were not read."""
+    """All findings about one source; problems, duplicates and read are None when its pictures were not read.
+
+    namesakes: names of groups in several splits of sources that are checked as one, none of which straddles by itself:
+    they may agree by chance, as in `Overlap`.
+    """
 
     counts: tuple[Count, ...]
     absent: tuple[Sample, ...]
@@ -77,6 +83,7 @@ class Check:
     problems: tuple[Problem, ...] | None = None
     duplicates: tuple[Duplicate, ...] | None = None
     read: Contents | None = field(default=None, repr=False, compare=False)
+    namesakes: tuple[Straddle, ...] = ()
 
     @property
     def leaks(self) -> tuple[Duplicate, ...]:
@@ -93,11 +100,21 @@ class Check:
 def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Callable[[], None] | None = None) -> Check:
     """Check a source; with `contents` every picture is decoded once (see `read_contents` for workers and seen)."""
     samples = source.samples
-    quick = Check(counts(samples), absent(samples), straddles(samples), surprises(samples))
+    own, between = _straddles(source)
+    quick = Check(counts(samples), absent(samples), own, surprises(samples), namesakes=between)
     if not contents:
         return quick
     read = read_contents(source, workers=workers, seen=seen)
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
+
+
+def _straddles(source: Source) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
+    """What straddles within one of the sources that a source is made of, and the groups that do between them only."""
+    parts = source.sources if isinstance(source, Joined) else (source,)
+    own = tuple(s for part in parts for s in straddles(part.samples))
+    within = {s.name for s in own}
+    between = straddles(source.samples) if len(parts) > 1 else ()
+    return own, tuple(s for s in between if s.kind == "group" and s.name not in within)
 
 
 def counts(samples: Sequence[Sample]) -> tuple[Count, ...]:

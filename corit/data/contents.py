@@ -33,7 +33,8 @@ class Problem:
 class Contents:
     """What was read: samples that could be had with a digest of each one's pixels, and the others' problems.
 
-    A video file that is one row is digested by its bytes, and only opened.
+    A video file that is one row is digested by its bytes; its frames are counted and decoded, and only the first and
+    the last are looked at.
     """
 
     samples: tuple[Sample, ...]
@@ -49,8 +50,8 @@ class Duplicate:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that they stand in: more than one is a leak."""
-        return tuple(sorted({s.split for s in self.samples}))
+        """The splits that they stand in: more than one is a leak. Rows without a split are on no side."""
+        return tuple(sorted({s.split for s in self.samples} - {""}))
 
     @property
     def labels(self) -> tuple[int | None, ...]:
@@ -99,10 +100,24 @@ def _digest(source: Source, sample: Sample) -> bytes | InputError:
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
 
 
+class _TruncatedError(InputError):
+    """A video that ends before its time."""
+
+    status = "truncated"
+
+
 def _film(path: str) -> bytes:
+    """The digest of a video's bytes. Raises InputError's kinds, also where it ends early or begins with damage."""
     from corit.images.video import Film
 
-    Film(path)
+    film = Film(path)
+    indices = [frame.index for frame in film.frames(2, "even")]  # the first and the last; all between are decoded
+    assert film.ending is not None
+    if film.ending.status != "ok":
+        had = f"{film.ending.decoded} of {film.count} frames of {film.name}"
+        raise _TruncatedError(f"{had} can be decoded; the rest is cut off or damaged")
+    if indices[0]:
+        raise UnreadableError(f"the first frame of {film.name} cannot be decoded")
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

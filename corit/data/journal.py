@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from corit.errors import DataError
 
 FORMAT = 1
 SECONDS = 1.0  # after which what was written is forced to the disk
+LOCK = ".lock"
+
+
+@contextmanager
+def alone(folder: str) -> Iterator[None]:
+    """Hold a folder, which is made if it is not there, against other processes; the system lets go when this one dies.
+
+    Raises DataError when another process holds it, or it cannot be written.
+    """
+    lock = FileLock(os.path.join(folder, LOCK), thread_local=False)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as err:
+        raise DataError(f"another process is writing to {folder}; wait for it, or choose another folder") from err
+    except OSError as err:
+        raise DataError(f"expected to write to {folder}, but {err.strerror or err}; choose another folder") from err
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Journal:
@@ -35,7 +60,9 @@ class Journal:
             staged.write_text("".join(f"{line}\n" for line in [json.dumps(header), *kept]), encoding="utf-8")
             os.replace(staged, path)
         except OSError as err:
-            raise DataError(f"expected to write {path}, but {err.strerror}; choose another folder") from err
+            raise DataError(f"expected to write {path}, but {err.strerror or err}; choose another folder") from err
+        except UnicodeDecodeError as err:
+            raise DataError(f"{path} is there, but it is not of this program; choose another folder") from err
 
     def _read(self, lines: list[str], header: dict[str, Any]) -> list[str]:
         found = _parse(lines[0]) if lines else header
@@ -53,8 +80,15 @@ class Journal:
     def write(self, name: str, **values: Any) -> None:
         """Append what holds of a name from now on: a kill does not lose it, a power cut only within a second."""
         entry = {"name": name, **values}
-        with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        line = json.dumps(entry).encode() + b"\n"
+        with open(self.path, "ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) < len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                file.truncate(before)  # half a line would swallow the one that is written next
+                raise
         self.entries[name] = entry
         if time.monotonic() - self._forced >= SECONDS:
             self.close()

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from corit.data.copies import copy_lists
 from corit.data.frames import BESIDE, FILMS
-from corit.data.journal import Journal
-from corit.errors import DataError, InputError, UnreadableError
+from corit.data.journal import Journal, alone
+from corit.data.masks import Masks, mask_film
+from corit.data.pool import as_finished
+from corit.errors import DataError, InputError
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
-from corit.images.faces import FaceFinder, find_faces
-from corit.images.video import Film, Frame
+from corit.images.faces import FaceFinder
+from corit.images.video import Film
 
 JOURNAL = "prepared.jsonl"
 STAGED = ".preparing"
-LISTS = frozenset((".json", ".txt", ".csv"))
 SAVED = ("ok", "truncated")
 OURS = (*SAVED, "moving")
 KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved: a video with frames has all
@@ -33,8 +36,9 @@ class Prepared:
     """What became of one video. name: its path below the root. folder: where its frames are, empty for none.
 
     status: ok; truncated, where the file ends early and the frames before were saved; no_face; unreadable; unsupported;
-    exists, where frames that this program did not make are in the way. frames: saved. faceless: chosen frames without a
-    face. missing: chosen frames that could not be decoded.
+    exists, where frames that this program did not make are in the way; clash, where those of another video would be.
+    frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a film of masks; the
+    reason says why. faceless: chosen frames without a face. missing: chosen frames that could not be decoded.
     """
 
     name: str
@@ -42,14 +46,26 @@ class Prepared:
     status: str
     reason: str = ""
     frames: int = 0
+    masks: int = 0
+    maskless: int = 0
     faceless: int = 0
     missing: int = 0
 
 
-def list_films(root: str | os.PathLike[str]) -> Iterator[str]:
-    """The video files below a folder in a stable order, without hidden ones and films of masks."""
-    for folder, inner, names in os.walk(root):
+def _silent(said: str) -> None:
+    """Tell nobody."""
+
+
+def list_films(root: str | os.PathLike[str], missed: Callable[[str], None] = _silent) -> Iterator[str]:
+    """The video files below a folder in a stable order, without hidden ones and films of masks.
+
+    missed: told of each folder that is not looked into: it cannot be opened, or is a link, which may lead in circles.
+    """
+    for folder, inner, names in os.walk(root, onerror=lambda err: missed(f"{err.filename}: {err.strerror}")):
         inner[:] = sorted(n for n in inner if not n.startswith(".") and n not in BESIDE)
+        for name in inner:
+            if os.path.islink(os.path.join(folder, name)):
+                missed(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
         yield from (
             os.path.join(folder, n) for n in sorted(names) if PurePath(n).suffix.lower() in FILMS and n[0] != "."
         )
@@ -61,53 +77,59 @@ def prepare(
     out: str | os.PathLike[str],
     cropping: Cropping = BENCHMARK,
     *,
-    finder: FaceFinder = find_faces,
+    finder: FaceFinder | None = None,
     workers: int = 0,
-) -> Iterator[Prepared]:
+    seen: Callable[[int, int], None] = lambda done, total: None,
+    missed: Callable[[str], None] = _silent,
+) -> Generator[Prepared]:
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
 
     <folder>/videos/<video>.mp4 or <folder>/<video>.mp4 becomes <folder>/frames/<video>/000.png with landmarks/ beside
     it, numbered by the frame's index, and masks/ where a film of masks lies in masks/videos/ above the compression's
     folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
-    prepared.jsonl in `out` remembers each video: what is there is not done again, what failed is tried again. A video
-    appears whole or not at all. workers: processes, 0 for none; the finder then has to be a function of a module.
+    prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
+    has another size or time since, what failed is tried again. A video appears whole or not at all. finder: by default
+    dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
+    module. seen: told how many of all videos have a row. missed: told of each list that could not be copied.
 
-    Yields a row for each video, in order. Raises DataError when a video lies outside the root, or `out` cannot be
-    written or was begun with other settings.
+    Yields a row for each video, in order. Raises DataError when a video lies outside the root, another process prepares
+    into `out`, or `out` cannot be written or was begun with other settings.
     """
     root, out = os.fspath(root), os.fspath(out)
     if not os.path.isdir(root):
         raise DataError(f"expected a folder of videos at {root}; there is none")
-    jobs = [Job(name, path, out, cropping, finder) for name, path in {_name(p, root): p for p in paths}.items()]
-    _require_apart(jobs)
-    journal = Journal(Path(out) / JOURNAL, asdict(cropping))
-    if not os.path.samefile(root, out):
-        _copy_lists(root, out)
-    shutil.rmtree(os.path.join(out, STAGED), ignore_errors=True)
-    todo = [j for j in jobs if not _done(j, journal) and not _in_the_way(j, journal)]
-    results = _run(todo, workers)
-    names = {j.name for j in todo}
-    for job in jobs:
-        if job.name in names:
-            yield _settle(job, next(results), journal)
-        elif _done(job, journal):
-            yield Prepared(**{**journal.entries[job.name], "folder": job.target("frames")})
-        else:
-            reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
-            yield Prepared(job.name, "", "exists", reason)
-    journal.close()
-    shutil.rmtree(os.path.join(out, STAGED), ignore_errors=True)
+    films = {_name(p, root): p for p in paths}
+    with alone(out), _stage(out) as stage:
+        jobs = [Job(name, path, out, stage, cropping, finder, _stamp(path)) for name, path in films.items()]
+        journal = Journal(Path(out) / JOURNAL, asdict(cropping))
+        with _writing(out):
+            if not os.path.samefile(root, out):
+                copy_lists(root, out, stage, missed)
+        rows = _standing(jobs, journal)
+        todo = [j for j in jobs if j.name not in rows]
+        _require_writable(todo)
+        seen(len(rows), len(jobs))
+        with closing(as_finished(_cut_out, todo, workers, lambda j, r: _settle(j, r, journal, rows))) as work:
+            for job in jobs:
+                while job.name not in rows:
+                    next(work)
+                    seen(len(rows), len(jobs))
+                yield rows[job.name]
+        with _writing(out):
+            journal.close()
 
 
 @dataclass(frozen=True)
 class Job:
-    """One video to prepare. It travels to a worker process."""
+    """One video to prepare. It travels to a worker process. stage: a folder of this run alone. stamp: see `_stamp`."""
 
     name: str
     path: str
     out: str
+    stage: str
     cropping: Cropping
-    finder: FaceFinder
+    finder: FaceFinder | None
+    stamp: tuple[int, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -129,69 +151,113 @@ class Job:
     @property
     def staged(self) -> str:
         """Where they are made."""
-        return os.path.join(self.out, STAGED, self.name)
+        return os.path.join(self.stage, self.name)
 
 
-def _done(job: Job, journal: Journal) -> bool:
-    return journal.entries.get(job.name, {}).get("status") in SAVED and os.path.isdir(job.target("frames"))
+def _stamp(path: str) -> tuple[int, ...]:
+    """Size and time of change of a video and, where there is one, of its film of masks; empty for no file."""
+    try:
+        found = [os.stat(p) for p in (path, mask_film(path)) if p]
+    except OSError:
+        return ()
+    return tuple(n for f in found for n in (f.st_size, f.st_mtime_ns))
 
 
-def _in_the_way(job: Job, journal: Journal) -> bool:
-    """Frames are there that this program did not begin to move."""
-    return os.path.exists(job.target("frames")) and journal.entries.get(job.name, {}).get("status") not in OURS
+@contextmanager
+def _writing(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        raise DataError(f"expected to write below {out}, but {err.strerror or err}; mend that and go on") from err
 
 
-def _run(jobs: Sequence[Job], workers: int) -> Iterator[Prepared]:
-    if not workers:
-        yield from map(_cut_out, jobs)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_cut_out, jobs)
+@contextmanager
+def _stage(out: str) -> Iterator[str]:
+    """A folder of this run alone in which videos are made; what runs that were killed left is removed."""
+    above = os.path.join(out, STAGED)
+    shutil.rmtree(above, ignore_errors=True)
+    with _writing(out):
+        os.makedirs(above, exist_ok=True)
+        stage = tempfile.mkdtemp(dir=above)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(above, ignore_errors=True)
+
+
+def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
+    """The rows of videos for which nothing is to be done."""
+    rows, rivals = {}, _rivals(jobs)
+    for job in jobs:
+        entry = journal.entries.get(job.name, {})
+        if _done(job, entry):
+            held = {f.name: entry[f.name] for f in fields(Prepared) if f.name in entry}
+            rows[job.name] = Prepared(**{**held, "folder": job.target("frames")})
+        elif job.name in rivals:
+            reason = f"its frames and those of {rivals[job.name]} would lie in one folder; rename one of the two"
+            rows[job.name] = Prepared(job.name, "", "clash", reason)
+        elif os.path.exists(job.target("frames")) and entry.get("status") not in OURS:
+            reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
+            rows[job.name] = Prepared(job.name, "", "exists", reason)
+    return rows
+
+
+def _done(job: Job, entry: dict[str, Any]) -> bool:
+    """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
+    same = list(job.stamp) == entry.get("stamp", [])[: len(job.stamp)]
+    return entry.get("status") in SAVED and same and os.path.isdir(job.target("frames"))
+
+
+def _rivals(jobs: Sequence[Job]) -> dict[str, str]:
+    """The videos whose frames would lie in the folder of another one's, or in a folder in it, each with the other."""
+    taken: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for job in jobs:
+        other = taken.setdefault(job.target("frames"), job.name)
+        if other != job.name:
+            found |= {job.name: other, other: job.name}
+    for target, name in taken.items():
+        for above in map(str, PurePath(target).parents):
+            if above in taken:
+                found |= {name: taken[above], taken[above]: name}
+    return found
+
+
+def _require_writable(jobs: Sequence[Job]) -> None:
+    """Before hours of work: no file lies where a folder has to be made, and nothing forbids it."""
+    for folder in sorted({os.path.dirname(j.target(kind)) for j in jobs for kind in KINDS}):
+        there = folder
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if not os.path.isdir(there):
+            raise DataError(f"expected to make the folder {folder}, but {there} is none; remove it and go on")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise DataError(f"expected to write below {folder}, but nobody may write to {there}; change its rights")
 
 
 def _cut_out(job: Job) -> Prepared:
-    counts = {"frames": 0, "faceless": 0}
+    counts = {"frames": 0, "masks": 0, "maskless": 0, "faceless": 0}
+    masks = Masks(mask_film(job.path))
     try:
         film = Film(job.path)
-        frames = film.frames(job.cropping.frames, job.cropping.choice)
-        for frame, mask in _with_masks(frames, job):
-            cut = crop(frame, job.cropping, job.finder, mask)
+        for frame in film.frames(job.cropping.frames, job.cropping.choice):
+            cut = crop(frame, job.cropping, job.finder, masks.of(frame))
             counts["frames" if cut else "faceless"] += 1
             if cut:
-                _write(job.staged, cut)
+                counts["maskless" if cut.mask is None else "masks"] += masks.path is not None
+                with _writing(job.out):
+                    _write(job.staged, cut)
     except InputError as err:
-        return Prepared(job.name, "", err.status, str(err), **counts)
+        return Prepared(job.name, "", err.status, str(err), faceless=counts["faceless"])
     assert film.ending is not None
     end = film.ending
     if not counts["frames"]:
         reason = f"no face was found in {counts['faceless']} frames"
         return Prepared(job.name, "", "no_face", reason, **counts, missing=end.missing)
-    folder = job.target("frames")
-    return Prepared(job.name, folder, end.status, end.reason, **counts, missing=end.missing)
-
-
-def _with_masks(frames: Iterator[Frame], job: Job) -> Iterator[tuple[Frame, np.ndarray | None]]:
-    """Each frame with its grey mask (H, W) uint8, None where there is none; both films are decoded side by side."""
-    path = mask_film(job.path)
-    masks = Film(path).frames(job.cropping.frames, job.cropping.choice) if path else iter(())
-    held = next(masks, None)
-    for frame in frames:
-        while held is not None and held.index < frame.index:
-            held = next(masks, None)
-        own = held.pixels[..., 0] if held is not None and held.index == frame.index else None
-        if own is not None and own.shape != frame.pixels.shape[:2]:
-            raise UnreadableError(f"expected masks of {frame.pixels.shape[:2]} in {path}, got {own.shape}")
-        yield frame, own
-
-
-def mask_film(path: str) -> str | None:
-    """Where FaceForensics++ and its like keep the film of masks of a video: masks/videos/ above the compression."""
-    parts = PurePath(path)
-    for up in parts.parents[1:3]:
-        found = os.path.join(up, "masks", "videos", parts.name)
-        if os.path.isfile(found):
-            return found
-    return None
+    reasons = [end.reason] if end.reason else []
+    if counts["maskless"]:
+        reasons.append(f"{counts['maskless']} of {counts['frames']} frames have no mask: {masks.path}: {masks.problem}")
+    return Prepared(job.name, job.target("frames"), end.status, "; ".join(reasons), **counts, missing=end.missing)
 
 
 def _write(staged: str, cut: Cut) -> None:
@@ -205,16 +271,25 @@ def _write(staged: str, cut: Cut) -> None:
         Image.fromarray(cut.mask.astype(np.uint8) * 255).save(os.path.join(staged, "masks", f"{name}.png"))
 
 
-def _settle(job: Job, result: Prepared, journal: Journal) -> Prepared:
-    """Move what a job made to its place and remember it."""
-    try:
-        if result.folder:
+def _settle(job: Job, result: Prepared, journal: Journal, rows: dict[str, Prepared]) -> None:
+    """Move what a job made to its place, or what an earlier file of its name gave away from there, and remember it."""
+    with _writing(job.out):
+        if not result.folder:
+            shutil.rmtree(job.staged, ignore_errors=True)
+        if result.folder or journal.entries.get(job.name, {}).get("status") in OURS:
+            _require_whole(job, result)
             _move(job, journal)
         shutil.rmtree(job.staged, ignore_errors=True)
-        journal.write(**{**asdict(result), "folder": ""})
-    except OSError as err:
-        raise DataError(f"expected to write below {job.out}, but {err.strerror}; mend that and go on") from err
-    return result
+        journal.write(**asdict(replace(result, folder="")), stamp=job.stamp)
+    rows[job.name] = result
+
+
+def _require_whole(job: Job, result: Prepared) -> None:
+    for kind, expected in (("frames", result.frames), ("landmarks", result.frames), ("masks", result.masks)):
+        made = os.path.join(job.staged, kind)
+        found = len(os.listdir(made)) if os.path.isdir(made) else 0
+        if result.folder and found != expected:
+            raise DataError(f"expected {expected} files in {made}, got {found}; something removes them: run again")
 
 
 def _move(job: Job, journal: Journal) -> None:
@@ -233,25 +308,3 @@ def _name(path: str, root: str) -> str:
     if name.startswith("../") or os.path.isabs(name):
         raise DataError(f"expected videos below {root}, got {path}; give the folder that all of them lie in")
     return name
-
-
-def _require_apart(jobs: Sequence[Job]) -> None:
-    seen: dict[str, str] = {}
-    for job in jobs:
-        other = seen.setdefault(job.target("frames"), job.name)
-        if other != job.name:
-            raise DataError(
-                f"expected videos of different names, but the frames of {other} and {job.name} would be mixed"
-            )
-
-
-def _copy_lists(root: str, out: str) -> None:
-    """Copy split lists and labels, which lie within three folders of the root."""
-    for folder, inner, names in os.walk(root):
-        rel = os.path.relpath(folder, root)
-        inner[:] = [n for n in inner if rel.count(os.sep) < 2 and not n.startswith(".")]
-        for name in names:
-            target = os.path.join(out, rel, name)
-            if PurePath(name).suffix.lower() in LISTS and name != JOURNAL and not os.path.exists(target):
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                shutil.copyfile(os.path.join(folder, name), target)

@@ -42,16 +42,16 @@ FaceFinder = Callable[[np.ndarray], tuple[Face, ...]]
 
 
 def find_faces(
-    pixels: np.ndarray, *, upsample: int = 1, longest: int = DETECTION_SIDE, least: float = 0.2
+    pixels: np.ndarray, *, upsample: int = 1, longest: int | None = DETECTION_SIDE, least: float = 0.2
 ) -> tuple[Face, ...]:
     """Faces of (H, W, 3) uint8, largest first, by dlib's HOG detector and 68-point predictor.
 
-    Pictures longer than `longest` are shrunk for detection; detections that score below `least` are dropped, since
-    enlarging (`upsample`) makes dlib see faces in folds of cloth. Empty when there are none. Raises
+    Pictures longer than `longest` are shrunk for detection, none where it is None; detections that score below `least`
+    are dropped, since enlarging (`upsample`) makes dlib see faces in folds of cloth. Empty when there are none. Raises
     MissingLibraryError without the extra `faces`, whose landmark model is licensed for non-commercial use only.
     """
     detector, predictor, lock = _dlib()
-    scale = min(1.0, longest / max(pixels.shape[:2]))
+    scale = min(1.0, longest / max(pixels.shape[:2])) if longest else 1.0
     small = pixels if scale == 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = np.ascontiguousarray(small)
     with lock:

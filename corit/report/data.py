@@ -12,7 +12,7 @@ from rich.table import Table
 
 from corit.data.audit import Finding
 from corit.data.missing import examples
-from corit.report.text import csv_text, printed
+from corit.report.text import csv_text, printed, visible
 
 Format = Literal["table", "jsonl", "csv"]
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ def table(rows: Sequence[Row]) -> str:
     for name in names:
         out.add_column(name, overflow="fold", justify="right" if isinstance(rows[0][name], int) else "left")
     for row in rows:
-        out.add_row(*(str(row[n]) for n in names))
+        out.add_row(*(visible(str(row[n])) for n in names))
     return printed(out)
 
 
@@ -75,4 +75,4 @@ def _shown(found: Finding) -> Row:
 
 
 def _say(found: Finding) -> str:
-    return ", ".join(t for t in (found.name, found.split, found.label, found.detail) if t)
+    return ", ".join(visible(t) for t in (found.name, found.split, found.label, found.detail) if t)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 TOO_FEW = "too few"  # for an interval
 
 
+# C0, DEL and C1, and what turns the direction of writing
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
 def rows(found: Sequence[Line]) -> str:
     """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
     films = any(r.part != "picture" for r in found)
@@ -33,7 +38,7 @@ def rows(found: Sequence[Line]) -> str:
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
         film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
-        table.add_row(r.path, *film, face, score, spread, r.verdict or "", r.status, r.reason)
+        table.add_row(visible(r.path), *film, face, score, spread, r.verdict or "", r.status, visible(r.reason))
     return printed(table)
 
 
@@ -90,8 +95,8 @@ def percent(share: float) -> str:
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as CSV; what is None is left empty."""
-    held = io.StringIO()
-    csv.writer(held, lineterminator="\n").writerows(rows)
+    held = _Lines()
+    csv.writer(held).writerows(rows)
     return held.getvalue()
 
 
@@ -111,6 +116,18 @@ def _plain(value: Any) -> Any:
 def csv_number(value: float) -> str:
     """A number for CSV; nothing for what is none."""
     return f"{value:.6f}" if math.isfinite(value) else ""
+
+
+class _Lines(io.StringIO):
+    """Lines ended as Unix does; the writer is not told, since it quotes no other ends of line than those it writes."""
+
+    def write(self, line: str) -> int:
+        return super().write(line.removesuffix("\r\n") + "\n")
+
+
+def visible(text: str) -> str:
+    """A text whose control characters are spelt out, as \\x1b is: a name on the screen may not steer the terminal."""
+    return CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def printed(table: Table) -> str:

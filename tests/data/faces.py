@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from pathlib import Path
+
 import numpy as np
 from images import films
 
@@ -21,6 +26,21 @@ def find_discs(pixels):
     points = centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
     points[list(FIVE_POINTS[68])] = np.array([x0, y0]) + template(1, 1.0) * (x1 - x0)
     return (Face((x0, y0, x1, y1), points.astype(np.float32), 1.0),)
+
+
+def hang_at_dim(pixels):
+    """As above, but it never comes back from a disc darker than 190, and leaves its process's number in $PIDS."""
+    if pixels[..., 1].max() < 190:
+        Path(os.environ["PIDS"], str(os.getpid())).touch()
+        time.sleep(600)
+    return find_discs(pixels)
+
+
+def die_at_dim(pixels):
+    """As the first, but a disc darker than 190 kills the process."""
+    if pixels[..., 1].max() < 190:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return find_discs(pixels)
 
 
 def disc(k, radius=24, level=220):

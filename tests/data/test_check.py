@@ -12,6 +12,7 @@ from PIL import Image
 
 from corit.data.adapters import adapter
 from corit.data.check import check, counts, overlap, shared, straddles, surprises
+from corit.data.chosen import Joined
 from corit.data.contents import absent, duplicates, read_contents
 from corit.data.frames import Reading, read_frame
 from corit.data.sample import Sample
@@ -216,6 +217,43 @@ def test_videos_are_opened_and_told_apart_by_their_bytes(tmp_path):
     read = read_contents(Rows(samples))
     assert [(p.id, p.status) for p in read.problems] == [("d", "unsupported")]
     assert [[s.id for s in d.samples] for d in duplicates(read)] == [["a", "b"]]
+
+
+def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
+    whole = films.write(tmp_path / "whole.avi", frames=12)
+    last = films.write(tmp_path / "whole.mp4", frames=12)
+    films.cut(whole, tmp_path / "cut.avi", share=0.8)
+    films.damage(last, tmp_path / "damaged.mp4", share=0.5)
+    films.damage(last, tmp_path / "zeros.mp4", share=0)
+    names = ("whole.avi", "whole.mp4", "cut.avi", "damaged.mp4", "zeros.mp4")
+    samples = tuple(Sample(n, str(tmp_path / n), 0, frame=-1) for n in names)
+    read = read_contents(Rows(samples), workers=2)
+    assert [s.id for s in read.samples] == ["whole.avi", "whole.mp4"]
+    assert [(p.id, p.status) for p in read.problems] == [
+        ("cut.avi", "truncated"),
+        ("damaged.mp4", "truncated"),
+        ("zeros.mp4", "unreadable"),
+    ]
+    assert "of 12 frames of cut.avi can be decoded" in read.problems[0].reason
+
+
+def test_a_duplicate_of_a_row_without_a_split_is_no_leak(rows, tmp_path):
+    free = replace(rows[0], id="free", split="", path=shutil.copy(rows[0].path, tmp_path / "train" / "real" / "1.png"))
+    found = check(Rows((*rows, free)))
+    assert [d.splits for d in found.duplicates] == [("train",)]
+    assert found.leaks == ()
+
+
+def test_groups_of_one_name_in_several_sources_are_namesakes(rows):
+    alike = [replace(s, group="g") if s.id in ("train/0", "test/0") else s for s in rows]
+    sides = (Rows(tuple(s for s in alike if s.split == split)) for split in ("train", "test"))
+    found = check(Joined(tuple(sides)), contents=False)
+    assert found.straddles == ()
+    assert [(s.name, s.splits) for s in found.namesakes] == [("g", ("test", "train"))]
+    assert check(Rows(tuple(alike)), contents=False).namesakes == ()
+    assert [s.name for s in check(Rows(tuple(alike)), contents=False).straddles] == ["g"]
+    more = tuple(replace(s, id=f"more/{s.id}") for s in alike)
+    assert check(Joined((Rows(tuple(alike)), Rows(more))), contents=False).namesakes == ()  # a straddle is said once
 
 
 def test_progress_is_told_and_contents_are_optional(rows):
