@@ -7,7 +7,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -70,9 +70,9 @@ class VideoReport:
     """What was found in a video.
 
     status: ok; truncated, where frames could not be decoded and the score is of the others; no_face or too_small, where
-    no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough,
-    None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen frames that could not
-    be decoded. moments: the faces with the highest scores, if they were asked for.
+    no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough
+    (see `Following`), None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen
+    frames that could not be decoded. moments: the highest-scored faces, if they were asked for, of each track one first.
     """
 
     path: str
@@ -93,12 +93,13 @@ class Following:
 
     overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
     in two scenes, and nobody is followed from one to the other. share: of the scored frames, in which a face must be
-    seen to count, so that a poster in the background does not decide; the face that is seen longest always counts.
+    seen to count, so that a poster in the background does not decide. Where no face is seen for so long, the mean over
+    the frames of their highest faces counts, which many short tracks do not raise as their highest mean would.
     """
 
     overlap: float = 0.1
     gap: int = 2
-    scene: float = 0.4
+    scene: float = 0.5
     share: float = 0.1
 
 
@@ -118,20 +119,21 @@ def score_video(
 ) -> VideoReport:
     """Score at most `frames` frames of a video, chosen by index, or all; what cannot be had is a status, not a score.
 
-    Each frame is held only until its faces are cut out, `batch` frames' faces at a time; no score depends on the batch.
+    Each frame is held only until its faces are cut out; at most `batch` faces are encoded together, and no score
+    depends on how many.
     moments: so many of the highest-scored faces are kept with the evidence of each patch. Raises DataError for a
-    choice that there is not, and for a batch of less than one frame.
+    choice that there is not, and for a batch of less than one face.
     """
     if batch < 1:
-        raise DataError(f"expected a batch of at least one frame, got {batch}")
+        raise DataError(f"expected a batch of at least one face, got {batch}")
     name = os.fspath(path)
     rows: list[FrameRow] = []
     best: list[tuple[float, int, Views]] = []
     try:
         film = Film(name)
         looks = _looks(replace(detector.preparer(), finder=finder), film.frames(frames, choice), following)
-        while taken := list(islice(looks, batch)):
-            for row, view in _score(detector, taken):
+        for taken in _batches(looks, batch):
+            for row, view in _score(detector, taken, batch):
                 if view is not None and row.score is not None:
                     best.append((row.score, len(rows), view))
                 rows.append(row)
@@ -180,9 +182,22 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
 
 
-def _score(detector: Detector, looks: Sequence[_Look]) -> Iterator[tuple[FrameRow, Views | None]]:
-    """The rows of some frames, their faces encoded together."""
-    logits = iter(detector.logits([v for look in looks for v in look.views]))
+def _batches(looks: Iterable[_Look], batch: int) -> Iterator[list[_Look]]:
+    """Frames that have a batch of faces together, or more where the last of them has several."""
+    taken, faces = list[_Look](), 0
+    for look in looks:
+        taken.append(look)
+        faces += len(look.views)
+        if faces >= batch:
+            yield taken
+            taken, faces = [], 0
+    yield taken
+
+
+def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[tuple[FrameRow, Views | None]]:
+    """The rows of some frames, their faces encoded a batch at a time."""
+    views = [v for look in looks for v in look.views]
+    logits = (found for k in range(0, len(views), batch) for found in detector.logits(views[k : k + batch]))
     for look in looks:
         if not look.views:
             yield look.row, None
@@ -196,9 +211,11 @@ def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tup
     if all(r.face is None for r in rows):
         return tuple(replace(r, track=None if r.score is None else 0) for r in rows)
     out: list[FrameRow] = []
+    started = 0
     for _, group in groupby(rows, key=lambda r: r.scene):
-        started = 1 + max((r.track for r in out if r.track is not None), default=-1)
-        out += _followed(list(group), started, following)
+        followed = list(_followed(list(group), started, following))
+        started = max([started, *(r.track + 1 for r in followed if r.track is not None)])
+        out += followed
     return tuple(out)
 
 
@@ -225,9 +242,17 @@ def summary(
         reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
         return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
     seen = len({r.index for r in rows if r.track is not None})
-    least = min(following.share * seen, max(t.frames for t in tracks))
-    score = max(t.score for t in tracks if t.frames >= least)
+    long = [t.score for t in tracks if t.frames >= following.share * seen]
+    score = max(long) if long else _mean_of_highest(rows)
     return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
+
+
+def _mean_of_highest(rows: Sequence[FrameRow]) -> float:
+    highest: dict[int, float] = {}
+    for row in rows:
+        if row.score is not None:
+            highest[row.index] = max(row.score, highest.get(row.index, 0.0))
+    return float(np.mean(list(highest.values())))
 
 
 def _track(number: int, rows: Sequence[FrameRow], verdict: Callable[[float], str]) -> TrackRow:

@@ -154,8 +154,31 @@ def test_a_face_seen_too_briefly_does_not_decide():
     assert summary("v", rows, VERDICT).score == pytest.approx(0.2)
     anyone = summary("v", rows, VERDICT, Following(share=0.0))
     assert (anyone.score, anyone.verdict) == (0.9, "fake")
+
+
+def test_many_short_tracks_do_not_raise_the_score():
+    """Where nobody is seen for long, the mean over the frames of their highest faces."""
     alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, Following(share=1.0))
-    assert alone.score == 0.8  # nobody is seen for long: those seen longest count
+    assert alone.score == pytest.approx(0.6)
+    flashes = [row(k, 0.5 + 0.4 * (k % 5 == 0), x=100 * k) for k in range(40)]
+    flashes += [row(0, 0.3, x=9000), row(7, None, status="no_face")]
+    found = summary("v", with_tracks(sorted(flashes, key=lambda r: r.index)), VERDICT)
+    assert {t.frames for t in found.tracks} == {1}
+    assert found.score == pytest.approx(0.5 + 0.4 / 5)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_a_batch_is_of_faces(made, film, monkeypatch, batch):
+    sizes = []
+
+    def logits(views, real=made.logits):
+        sizes.append(len(views))
+        return real(views)
+
+    monkeypatch.setattr(made, "logits", logits)
+    report = score_video(made, film, frames=None, batch=batch, finder=find_two)
+    assert max(sizes) == batch
+    assert sum(sizes) == sum(r.score is not None for r in report.frames) == 18
 
 
 def test_whole_frames_are_one_track_over_any_gap():

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-LEVELS = 4  # of each of red, green and blue
+LEVELS = 8  # of each of red, green and blue
 SIDE = 32
 
 
 def colours(pixels: np.ndarray) -> np.ndarray:
-    """The shares (64,) of coarse colours in a frame (H, W, 3) uint8, shrunk first so that noise is averaged out."""
+    """The shares (512,) of coarse colours in a frame (H, W, 3) uint8, shrunk first so that noise is averaged out."""
     small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     counted = cv2.calcHist([small], [0, 1, 2], None, [LEVELS] * 3, [0, 256] * 3)
     return np.asarray(counted, dtype=np.float64).ravel() / SIDE**2

@@ -32,8 +32,8 @@ def follow(frames: Sequence[np.ndarray], *, overlap: float = 0.3, gap: int = 2) 
     out, started = [], 0
     for now, given in enumerate(frames):
         boxes = np.asarray(given, dtype=np.float64).reshape(-1, 4)
-        open_tracks = {t: box for t, (seen, box) in last.items() if now - seen <= gap + 1}
-        joined = _join(boxes, open_tracks, overlap)
+        last = {t: (seen, box) for t, (seen, box) in last.items() if now - seen <= gap + 1}  # the others are over
+        joined = _join(boxes, {t: box for t, (_, box) in last.items()}, overlap)
         ids = []
         for i, box in enumerate(boxes):
             if i not in joined:
