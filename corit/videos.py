@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -72,7 +72,7 @@ class VideoReport:
     status: ok; truncated, where frames could not be decoded and the score is of the others; no_face or too_small, where
     no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough
     (see `Following`), None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen
-    frames that could not be decoded. moments: the highest-scored faces, if they were asked for, of each track one first.
+    frames that could not be decoded. moments: high-scored faces in the order of time, if asked for: see `spread`.
     """
 
     path: str
@@ -121,28 +121,46 @@ def score_video(
 
     Each frame is held only until its faces are cut out; at most `batch` faces are encoded together, and no score
     depends on how many.
-    moments: so many of the highest-scored faces are kept with the evidence of each patch. Raises DataError for a
-    choice that there is not, and for a batch of less than one face.
+    moments: so many of the highest-scored faces, see `spread`, are given with the evidence of each patch. Raises
+    DataError for a choice that there is not, and for a batch of less than one face.
     """
     if batch < 1:
         raise DataError(f"expected a batch of at least one face, got {batch}")
     name = os.fspath(path)
     rows: list[FrameRow] = []
-    best: list[tuple[float, int, Views]] = []
+    preparer = replace(detector.preparer(), finder=finder)
     try:
         film = Film(name)
-        looks = _looks(replace(detector.preparer(), finder=finder), film.frames(frames, choice), following)
-        for taken in _batches(looks, batch):
-            for row, view in _score(detector, taken, batch):
-                if view is not None and row.score is not None:
-                    best.append((row.score, len(rows), view))
-                rows.append(row)
-            best = heapq.nlargest(moments, best, key=lambda b: b[0])
+        for taken in _batches(_looks(preparer, film.frames(frames, choice), following), batch):
+            rows += _score(detector, taken, batch)
     except InputError as err:
         return VideoReport(name, None, None, err.status, str(err), frames=tuple(rows))
     report = _ended(name, with_tracks(rows, following), film, detector, following)
-    shown = tuple(Moment(report.frames[at], detector.evidence(view)) for _, at, view in best)
-    return replace(report, moments=shown)
+    with suppress(InputError):  # a file that went away since it was scored
+        report = replace(report, moments=tuple(_moments(detector, preparer, name, spread(report.frames, moments))))
+    return report
+
+
+def spread(rows: Sequence[FrameRow], most: int) -> list[FrameRow]:
+    """At most so many of the faces with the highest scores: the highest of each track first, then the rest."""
+    ranked = sorted((r for r in rows if r.score is not None), key=lambda r: -(r.score or 0.0))
+    best: dict[int | None, FrameRow] = {}
+    for row in ranked:
+        best.setdefault(row.track, row)
+    return [*best.values(), *(r for r in ranked if best[r.track] is not r)][:most]
+
+
+def _moments(detector: Detector, preparer: Preparer, path: str, rows: Sequence[FrameRow]) -> Iterator[Moment]:
+    """The evidence of some faces in the order of time. Only now are their tracks known: the film is played again."""
+    if not rows:
+        return
+    film = Film(path)
+    for index, group in groupby(sorted(rows, key=lambda r: r.index), key=lambda r: r.index):
+        frame = film.frame(index)
+        if frame is None:  # the file has changed since
+            return
+        views = {v.box: v for v in preparer(Picture(frame.pixels))}
+        yield from (Moment(r, detector.evidence(views[r.face])) for r in group if r.face in views)
 
 
 def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, following: Following) -> VideoReport:
@@ -194,16 +212,16 @@ def _batches(looks: Iterable[_Look], batch: int) -> Iterator[list[_Look]]:
     yield taken
 
 
-def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[tuple[FrameRow, Views | None]]:
+def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[FrameRow]:
     """The rows of some frames, their faces encoded a batch at a time."""
     views = [v for look in looks for v in look.views]
     logits = (found for k in range(0, len(views), batch) for found in detector.logits(views[k : k + batch]))
     for look in looks:
         if not look.views:
-            yield look.row, None
+            yield look.row
         for view in look.views:
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield replace(look.row, face=view.box, score=score), view
+            yield replace(look.row, face=view.box, score=score)
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:

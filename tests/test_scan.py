@@ -292,6 +292,20 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
 
 
+def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys, tmp_path):
+    target = tmp_path / "page.html"
+    run(made, capsys, folder / "whole.AVI", html=target, frames=1)
+    text = target.read_text()
+    assert "The face with the highest score:" in text
+    assert "The 1 faces" not in text
+    assert text.count("<th>track</th>") == 1
+    small = films.write(tmp_path / "small.avi", shown=[np.zeros((16, 16, 3), np.uint8)] * 2)
+    run(made, capsys, small, html=target)
+    text = target.read_text()
+    assert 'class="timeline"' in text
+    assert "<th>track</th>" not in text
+
+
 BAD = {
     "frames": ({"frames": -1}, "at least one frame"),
     "choice": ({"choice": "odd"}, "even or first"),

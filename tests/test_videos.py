@@ -14,7 +14,7 @@ from corit.errors import DataError
 from corit.images.choice import choose
 from corit.images.media import Picture
 from corit.images.video import Film, read_video
-from corit.videos import Following, FrameRow, score_video, summary, with_tracks
+from corit.videos import Following, FrameRow, score_video, spread, summary, with_tracks
 
 SIZE = faces.SIZE
 
@@ -217,13 +217,28 @@ def test_tracks_are_numbered_through_all_scenes():
     assert [r.track for r in with_tracks(rows)] == [0, 1, None, 2, 3]
 
 
-def test_the_highest_scored_faces_are_kept_with_their_evidence(made, film):
+def test_the_highest_scored_faces_come_with_their_evidence(made, film):
     report = score_video(made, film, frames=None, batch=2, moments=3, finder=find_two)
-    highest = sorted((r.score for r in report.frames if r.score is not None), reverse=True)[:3]
-    assert [m.row.score for m in report.moments] == highest
-    assert all(m.row in report.frames and m.row.track is not None for m in report.moments)
+    assert [m.row.index for m in report.moments] == sorted(m.row.index for m in report.moments)
+    assert {m.row for m in report.moments} == set(spread(report.frames, 3))
+    assert {m.row.track for m in report.moments} == {0, 1}
+    preparer = replace(made.preparer(), finder=find_two)
+    frames = read_video(film).frames
+    for moment in report.moments:
+        views = preparer(Picture(frames[moment.row.index].pixels))
+        (view,) = (v for v in views if v.box == moment.row.face)
+        np.testing.assert_array_equal(moment.evidence.image, view.image)
     assert report.moments[0].evidence.heat.shape == (8, 8)
     assert score_video(made, film, frames=4, finder=find_two).moments == ()
+
+
+def test_moments_are_spread_over_the_tracks():
+    scores = {0: [0.9, 0.8, 0.7], 1: [0.3, 0.2], 2: [0.6]}
+    rows = [replace(row(k, s), track=t) for t, held in scores.items() for k, s in enumerate(held)]
+    assert [r.score for r in spread(rows, 4)] == [0.9, 0.6, 0.3, 0.8]
+    assert [r.score for r in spread(rows, 2)] == [0.9, 0.6]
+    assert len(spread([*rows, row(9, None, status="no_face")], 99)) == 6
+    assert spread(rows, 0) == []
 
 
 def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):
