@@ -92,7 +92,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
 def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
     """The first frame of a picture, upright."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
         image: Image.Image = Image.open(BytesIO(data))
         if image.width * image.height > megapixels * 1e6:
             raise UnreadableError(

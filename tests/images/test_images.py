@@ -85,6 +85,12 @@ def test_whatever_a_decoder_raises_is_of_its_picture_alone(kind, tmp_path):
     assert header is None or header.kind == kind.lower()
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_decoder_writes_nothing_of_what_it_can_do_without():
+    cut = encoded(RGB, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12")
+    assert decode(cut).pixels.shape == PIXELS.shape
+
+
 BAD = {
     "empty": (b"", "x.jpg", UnreadableError, "is empty"),
     "cut": (encoded(RGB, "JPEG")[:400], "x.jpg", UnreadableError, "cut short"),
