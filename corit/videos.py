@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from corit.errors import DataError, InputError
 from corit.images.choice import Choice
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.media import Picture
-from corit.images.scenes import alike, colours
+from corit.images.scenes import alike, colours, look
 from corit.images.tracks import follow
 from corit.images.video import Film, Frame
 from corit.views.prepare import Box, Preparer, Views
@@ -29,7 +29,7 @@ class FrameRow:
 
     index: of the frame. seconds: its time. face: (x0, y0, x1, y1) in pixels, None where whole frames are scored.
     status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded. scene: counted
-    from 0, one more after each cut.
+    from 0, one more after each cut. look: the colours of the face, by which another one in its place is told.
     """
 
     index: int
@@ -40,6 +40,7 @@ class FrameRow:
     status: str
     reason: str
     scene: int = 0
+    look: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,16 @@ class Following:
     """How faces are followed, and which of them decide about the video.
 
     overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
-    in two scenes, and nobody is followed from one to the other. share: of the scored frames, in which a face must be
-    seen to count, so that a poster in the background does not decide. Where no face is seen for so long, the mean over
-    the frames of their highest faces counts, which many short tracks do not raise as their highest mean would.
+    in two scenes, and nobody is followed from one to the other. look: two faces with less of their colours in common
+    are of two people. share: of the scored frames, in which a face must be seen to count, so that a poster in the
+    background does not decide. Where no face is seen for so long, the mean over the frames of their highest faces
+    counts, which many short tracks do not raise as their highest mean would.
     """
 
     overlap: float = 0.1
     gap: int = 2
     scene: float = 0.5
+    look: float = 0.55
     share: float = 0.1
 
 
@@ -184,6 +187,7 @@ class _Look:
 
     row: FrameRow
     views: tuple[Views, ...]
+    looks: tuple[np.ndarray | None, ...] = ()
 
 
 def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) -> Iterator[_Look]:
@@ -195,7 +199,8 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
         last = seen
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
-            yield _Look(row, preparer(Picture(frame.pixels)))
+            views = preparer(Picture(frame.pixels))
+            yield _Look(row, views, tuple(look(frame.pixels, v.box) if v.box else None for v in views))
         except InputError as err:
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
 
@@ -203,9 +208,9 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
 def _batches(looks: Iterable[_Look], batch: int) -> Iterator[list[_Look]]:
     """Frames that have a batch of faces together, or more where the last of them has several."""
     taken, faces = list[_Look](), 0
-    for look in looks:
-        taken.append(look)
-        faces += len(look.views)
+    for one in looks:
+        taken.append(one)
+        faces += len(one.views)
         if faces >= batch:
             yield taken
             taken, faces = [], 0
@@ -214,14 +219,14 @@ def _batches(looks: Iterable[_Look], batch: int) -> Iterator[list[_Look]]:
 
 def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[FrameRow]:
     """The rows of some frames, their faces encoded a batch at a time."""
-    views = [v for look in looks for v in look.views]
+    views = [v for one in looks for v in one.views]
     logits = (found for k in range(0, len(views), batch) for found in detector.logits(views[k : k + batch]))
-    for look in looks:
-        if not look.views:
-            yield look.row
-        for view in look.views:
+    for one in looks:
+        if not one.views:
+            yield one.row
+        for view, seen in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield replace(look.row, face=view.box, score=score)
+            yield replace(one.row, face=view.box, score=score, look=seen)
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:
@@ -240,8 +245,17 @@ def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tup
 def _followed(rows: list[FrameRow], started: int, following: Following) -> Iterator[FrameRow]:
     """The rows of one scene, with tracks numbered from `started`."""
     frames = [list(group) for _, group in groupby(rows, key=lambda r: r.index)]
-    boxes = [np.array([r.face for r in frame if r.score is not None]).reshape(-1, 4) for frame in frames]
-    for frame, ids in zip(frames, follow(boxes, overlap=following.overlap, gap=following.gap), strict=True):
+    faces = [[r for r in frame if r.score is not None] for frame in frames]
+    boxes = [np.array([r.face for r in frame]).reshape(-1, 4) for frame in faces]
+
+    def same(a: tuple[int, int], b: tuple[int, int]) -> bool:
+        one, other = (faces[frame][number].look for frame, number in (a, b))
+        if one is None or other is None or not one.size or not other.size:
+            return True
+        return alike(one, other) >= following.look * one.sum()
+
+    followed = follow(boxes, overlap=following.overlap, gap=following.gap, alike=same)
+    for frame, ids in zip(frames, followed, strict=True):
         track = iter(ids)
         yield from (r if r.score is None else replace(r, track=started + next(track)) for r in frame)
 

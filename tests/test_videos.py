@@ -208,6 +208,18 @@ def test_nobody_is_followed_over_a_cut(made, tmp_path):
     assert [t.frames for t in anywhere.tracks] == [12]
 
 
+def test_another_person_before_the_same_wall_is_another_track(made, tmp_path):
+    """The wall keeps the colours of the frame, so that there is no cut, but the face in its place has others."""
+    shown = [two(k, right=False) for k in range(8)]
+    shown[4:] = [np.where(s > 150, [200, 190, 60], s).astype(np.uint8) for s in shown[4:]]
+    path = films.write(tmp_path / "wall.avi", shown=shown)
+    report = score_video(made, path, frames=None, finder=find_two)
+    assert {r.scene for r in report.frames} == {0}
+    assert [(t.track, t.frames) for t in report.tracks] == [(0, 4), (1, 4)]
+    anybody = score_video(made, path, frames=None, following=Following(look=0.0), finder=find_two)
+    assert [t.frames for t in anybody.tracks] == [8]
+
+
 def test_a_walking_face_and_its_absence_are_no_cut(made, film):
     assert {r.scene for r in score_video(made, film, frames=None, finder=find_two).frames} == {0}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -179,6 +180,7 @@ class _Reel:
     def __init__(self, path: str, name: str, threads: int = 1) -> None:
         self._path, kind = path, container_of(path, name)
         self._file = _opened(path, name)
+        weakref.finalize(self, self._file.close)  # of a film that is not played to its end
         try:
             # A Python file, since the decoder takes "concat:" and its like at the beginning of a name for a protocol,
             # and has no names that are not text.
@@ -192,7 +194,6 @@ class _Reel:
             )
             self._stream = _film_stream(self._container, name)
         except (av.FFmpegError, OSError) as err:
-            self._file.close()
             raise UnreadableError(f"{name} is called a video, but it is {DAMAGED}") from err
         codec = self._stream.codec_context
         codec.thread_count = threads

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from corit.images.scenes import alike, colours
+from corit.images.scenes import alike, colours, look
 from corit.videos import DEFAULT
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera", "coins", "moon", "page", "brick", "grass", "gravel")
@@ -39,3 +39,13 @@ def test_frames_are_compared_by_the_share_of_their_colours():
     halves[:16] = 255
     assert alike(colours(halves), colours(halves)) == 1.0
     assert alike(colours(halves), colours(np.zeros_like(halves))) == pytest.approx(0.5)
+
+
+def test_a_look_is_of_what_lies_inside_the_box():
+    frame = np.zeros((40, 40, 3), np.uint8)
+    frame[:20, :20] = 200
+    assert np.count_nonzero(look(frame, (0, 0, 20, 20))) == 1
+    assert np.count_nonzero(look(frame, (0, 0, 40, 40))) == 2
+    np.testing.assert_array_equal(look(frame, (-10, -10, 20, 20)), look(frame, (0, 0, 20, 20)))
+    assert look(frame, (0, 0, 20, 20)).sum() == 1024
+    assert look(frame, (50, 0, 60, 20)).size == 0

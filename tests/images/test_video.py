@@ -10,6 +10,7 @@ from io import BytesIO
 
 import av
 import numpy as np
+import psutil
 import pytest
 from images import films
 from PIL import Image
@@ -433,3 +434,19 @@ except UnreadableError as err:
     done = subprocess.run([sys.executable, "-c", code, cut, gone], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("truncated\ngone.mp4 is called a video")
     assert done.stderr == ""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_film_that_is_not_played_to_its_end_is_let_go(mp4, tmp_path):
+    song = films.sound(tmp_path / "song.mp4")
+    before = open_files()
+    for _ in range(3):
+        Film(mp4).frame(3)
+        next(iter(Film(mp4).frames(4)))
+        with pytest.raises(UnsupportedError):
+            Film(song)
+    assert open_files() == before
+
+
+def open_files():
+    return sorted(f.path for f in psutil.Process().open_files())
