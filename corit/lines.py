@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -154,6 +154,39 @@ def resume(part: Path, format: Format) -> Resumed:
             last, start = None, end
     os.truncate(part, start)
     return Resumed(frozenset(done), scored)
+
+
+def settings_of(part: Path) -> Path:
+    """The file beside a .part that holds what its lines are made with."""
+    return part.with_name(part.name + ".json")
+
+
+def begin(part: Path, settings: Mapping[str, Any]) -> None:
+    """Write beside a file what its lines are made with, once it is clear that those it has were made with the same.
+
+    Raises DataError, which says what differs, for a file that was begun otherwise.
+    """
+    beside = settings_of(part)
+    if part.exists() and part.stat().st_size and beside.exists():
+        found = _settings(beside)
+        other = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
+        if other:
+            said = ", ".join(f"{k} {found.get(k)!r} instead of {settings.get(k)!r}" for k in other)
+            raise DataError(f"{part} was begun with {said}; use the same, or remove it to begin anew")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    staged = beside.with_name(f".{beside.name}.{os.getpid()}")
+    staged.write_text(json.dumps(settings) + "\n", encoding="utf-8")
+    os.replace(staged, beside)
+
+
+def _settings(beside: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(beside.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise DataError(f"{beside} is damaged; remove it and the file beside it to begin anew")
+    return found
 
 
 def _read(part: Path, format: Format) -> Iterator[tuple[str | None, bool, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, get_args
+from typing import IO, TYPE_CHECKING, Any, get_args
 
 from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import FILMS
@@ -21,7 +22,20 @@ from corit.features.extract import progress_bar
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES
 from corit.images.video import is_film
-from corit.lines import ENCODING, Format, Line, Per, Resumed, Stream, Table, picture_lines, resume, video_lines
+from corit.lines import (
+    ENCODING,
+    Format,
+    Line,
+    Per,
+    Resumed,
+    Stream,
+    Table,
+    begin,
+    picture_lines,
+    resume,
+    settings_of,
+    video_lines,
+)
 from corit.videos import VideoReport, score_video
 
 if TYPE_CHECKING:
@@ -81,7 +95,10 @@ def run(detector: Detector, job: Job) -> int:
 
     Nothing is held of what was written but, for an interrupted file that is gone on with, the names of what is done.
     """
-    before = resume(_part(job.out), job.format) if job.out is not None else Resumed()
+    before = Resumed()
+    if job.out is not None:
+        begin(_part(job.out), _settings(job, detector))
+        before = resume(_part(job.out), job.format)
     pictures, films = (_todo(job, before, films=films) for films in (False, True))
     head = list(islice(chain(pictures, films), LISTED + 1))
     if not head and not before.done:
@@ -105,9 +122,33 @@ def run(detector: Detector, job: Job) -> int:
         writer.end()
     if job.out is not None:
         os.replace(_part(job.out), job.out)
+        settings_of(_part(job.out)).unlink(missing_ok=True)
     if gallery is not None and job.html is not None:
         gallery.write(job.html)
     return scored
+
+
+def _settings(job: Job, detector: Detector) -> dict[str, Any]:
+    """All that lines depend on, but for the inputs: a job with other values may not go on with its file."""
+    asked = {k: getattr(job, k) for k in ("format", "twins", "aligned", "frames", "choice", "per")}
+    return {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), **asked}
+
+
+def _digest(detector: Detector) -> str:
+    """Of the head, the recipe with its weights, and the calibration."""
+    parts = hashlib.sha256(f"{detector.card.recipe.digest} {detector.card.calibration}".encode())
+    for name, tensor in sorted(detector.head.state().items()):
+        parts.update(name.encode() + tensor.numpy().tobytes())
+    return parts.hexdigest()[:16]
+
+
+def _landmarks_digest(landmarks: Landmarks | None) -> str | None:
+    if landmarks is None:
+        return None
+    parts = hashlib.sha256()
+    for name, points in landmarks.points.items():
+        parts.update(name.encode(errors="surrogateescape") + points.tobytes())
+    return parts.hexdigest()[:16]
 
 
 def _todo(job: Job, before: Resumed, *, films: bool) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from corit.errors import DataError, InputError
 from corit.images.choice import Choice
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.media import Picture
-from corit.images.scenes import alike, colours
+from corit.images.scenes import alike, colours, look
 from corit.images.tracks import follow
 from corit.images.video import Film, Frame
 from corit.views.prepare import Box, Preparer, Views
@@ -29,7 +29,7 @@ class FrameRow:
 
     index: of the frame. seconds: its time. face: (x0, y0, x1, y1) in pixels, None where whole frames are scored.
     status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded. scene: counted
-    from 0, one more after each cut.
+    from 0, one more after each cut. look: the colours of the face, by which another one in its place is told.
     """
 
     index: int
@@ -40,6 +40,7 @@ class FrameRow:
     status: str
     reason: str
     scene: int = 0
+    look: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class VideoReport:
     """What was found in a video.
 
     status: ok; truncated, where frames could not be decoded and the score is of the others; no_face or too_small, where
-    no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough,
-    None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen frames that could not
-    be decoded. moments: the faces with the highest scores, if they were asked for.
+    no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough
+    (see `Following`), None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen
+    frames that could not be decoded. moments: high-scored faces in the order of time, if asked for: see `spread`.
     """
 
     path: str
@@ -92,13 +93,16 @@ class Following:
     """How faces are followed, and which of them decide about the video.
 
     overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
-    in two scenes, and nobody is followed from one to the other. share: of the scored frames, in which a face must be
-    seen to count, so that a poster in the background does not decide; the face that is seen longest always counts.
+    in two scenes, and nobody is followed from one to the other. look: two faces with less of their colours in common
+    are of two people. share: of the scored frames, in which a face must be seen to count, so that a poster in the
+    background does not decide. Where no face is seen for so long, the mean over the frames of their highest faces
+    counts, which many short tracks do not raise as their highest mean would.
     """
 
     overlap: float = 0.1
     gap: int = 2
-    scene: float = 0.4
+    scene: float = 0.5
+    look: float = 0.55
     share: float = 0.1
 
 
@@ -118,29 +122,48 @@ def score_video(
 ) -> VideoReport:
     """Score at most `frames` frames of a video, chosen by index, or all; what cannot be had is a status, not a score.
 
-    Each frame is held only until its faces are cut out, `batch` frames' faces at a time; no score depends on the batch.
-    moments: so many of the highest-scored faces are kept with the evidence of each patch. Raises DataError for a
-    choice that there is not, and for a batch of less than one frame.
+    Each frame is held only until its faces are cut out; at most `batch` faces are encoded together, and no score
+    depends on how many.
+    moments: so many of the highest-scored faces, see `spread`, are given with the evidence of each patch. Raises
+    DataError for a choice that there is not, and for a batch of less than one face.
     """
     if batch < 1:
-        raise DataError(f"expected a batch of at least one frame, got {batch}")
+        raise DataError(f"expected a batch of at least one face, got {batch}")
     name = os.fspath(path)
     rows: list[FrameRow] = []
-    best: list[tuple[float, int, Views]] = []
+    preparer = replace(detector.preparer(), finder=finder)
     try:
         film = Film(name)
-        looks = _looks(replace(detector.preparer(), finder=finder), film.frames(frames, choice), following)
-        while taken := list(islice(looks, batch)):
-            for row, view in _score(detector, taken):
-                if view is not None and row.score is not None:
-                    best.append((row.score, len(rows), view))
-                rows.append(row)
-            best = heapq.nlargest(moments, best, key=lambda b: b[0])
+        for taken in _batches(_looks(preparer, film.frames(frames, choice), following), batch):
+            rows += _score(detector, taken, batch)
     except InputError as err:
         return VideoReport(name, None, None, err.status, str(err), frames=tuple(rows))
     report = _ended(name, with_tracks(rows, following), film, detector, following)
-    shown = tuple(Moment(report.frames[at], detector.evidence(view)) for _, at, view in best)
-    return replace(report, moments=shown)
+    with suppress(InputError):  # a file that went away since it was scored
+        report = replace(report, moments=tuple(_moments(detector, preparer, name, spread(report.frames, moments))))
+    return report
+
+
+def spread(rows: Sequence[FrameRow], most: int) -> list[FrameRow]:
+    """At most so many of the faces with the highest scores: the highest of each track first, then the rest."""
+    ranked = sorted((r for r in rows if r.score is not None), key=lambda r: -(r.score or 0.0))
+    best: dict[int | None, FrameRow] = {}
+    for row in ranked:
+        best.setdefault(row.track, row)
+    return [*best.values(), *(r for r in ranked if best[r.track] is not r)][:most]
+
+
+def _moments(detector: Detector, preparer: Preparer, path: str, rows: Sequence[FrameRow]) -> Iterator[Moment]:
+    """The evidence of some faces in the order of time. Only now are their tracks known: the film is played again."""
+    if not rows:
+        return
+    film = Film(path)
+    for index, group in groupby(sorted(rows, key=lambda r: r.index), key=lambda r: r.index):
+        frame = film.frame(index)
+        if frame is None:  # the file has changed since
+            return
+        views = {v.box: v for v in preparer(Picture(frame.pixels))}
+        yield from (Moment(r, detector.evidence(views[r.face])) for r in group if r.face in views)
 
 
 def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, following: Following) -> VideoReport:
@@ -164,6 +187,7 @@ class _Look:
 
     row: FrameRow
     views: tuple[Views, ...]
+    looks: tuple[np.ndarray | None, ...] = ()
 
 
 def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) -> Iterator[_Look]:
@@ -175,20 +199,34 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
         last = seen
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
-            yield _Look(row, preparer(Picture(frame.pixels)))
+            views = preparer(Picture(frame.pixels))
+            yield _Look(row, views, tuple(look(frame.pixels, v.box) if v.box else None for v in views))
         except InputError as err:
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
 
 
-def _score(detector: Detector, looks: Sequence[_Look]) -> Iterator[tuple[FrameRow, Views | None]]:
-    """The rows of some frames, their faces encoded together."""
-    logits = iter(detector.logits([v for look in looks for v in look.views]))
-    for look in looks:
-        if not look.views:
-            yield look.row, None
-        for view in look.views:
+def _batches(looks: Iterable[_Look], batch: int) -> Iterator[list[_Look]]:
+    """Frames that have a batch of faces together, or more where the last of them has several."""
+    taken, faces = list[_Look](), 0
+    for one in looks:
+        taken.append(one)
+        faces += len(one.views)
+        if faces >= batch:
+            yield taken
+            taken, faces = [], 0
+    yield taken
+
+
+def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[FrameRow]:
+    """The rows of some frames, their faces encoded a batch at a time."""
+    views = [v for one in looks for v in one.views]
+    logits = (found for k in range(0, len(views), batch) for found in detector.logits(views[k : k + batch]))
+    for one in looks:
+        if not one.views:
+            yield one.row
+        for view, seen in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield replace(look.row, face=view.box, score=score), view
+            yield replace(one.row, face=view.box, score=score, look=seen)
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:
@@ -196,17 +234,28 @@ def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tup
     if all(r.face is None for r in rows):
         return tuple(replace(r, track=None if r.score is None else 0) for r in rows)
     out: list[FrameRow] = []
+    started = 0
     for _, group in groupby(rows, key=lambda r: r.scene):
-        started = 1 + max((r.track for r in out if r.track is not None), default=-1)
-        out += _followed(list(group), started, following)
+        followed = list(_followed(list(group), started, following))
+        started = max([started, *(r.track + 1 for r in followed if r.track is not None)])
+        out += followed
     return tuple(out)
 
 
 def _followed(rows: list[FrameRow], started: int, following: Following) -> Iterator[FrameRow]:
     """The rows of one scene, with tracks numbered from `started`."""
     frames = [list(group) for _, group in groupby(rows, key=lambda r: r.index)]
-    boxes = [np.array([r.face for r in frame if r.score is not None]).reshape(-1, 4) for frame in frames]
-    for frame, ids in zip(frames, follow(boxes, overlap=following.overlap, gap=following.gap), strict=True):
+    faces = [[r for r in frame if r.score is not None] for frame in frames]
+    boxes = [np.array([r.face for r in frame]).reshape(-1, 4) for frame in faces]
+
+    def same(a: tuple[int, int], b: tuple[int, int]) -> bool:
+        one, other = (faces[frame][number].look for frame, number in (a, b))
+        if one is None or other is None or not one.size or not other.size:
+            return True
+        return alike(one, other) >= following.look * one.sum()
+
+    followed = follow(boxes, overlap=following.overlap, gap=following.gap, alike=same)
+    for frame, ids in zip(frames, followed, strict=True):
         track = iter(ids)
         yield from (r if r.score is None else replace(r, track=started + next(track)) for r in frame)
 
@@ -225,9 +274,17 @@ def summary(
         reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
         return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
     seen = len({r.index for r in rows if r.track is not None})
-    least = min(following.share * seen, max(t.frames for t in tracks))
-    score = max(t.score for t in tracks if t.frames >= least)
+    long = [t.score for t in tracks if t.frames >= following.share * seen]
+    score = max(long) if long else _mean_of_highest(rows)
     return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
+
+
+def _mean_of_highest(rows: Sequence[FrameRow]) -> float:
+    highest: dict[int, float] = {}
+    for row in rows:
+        if row.score is not None:
+            highest[row.index] = max(row.score, highest.get(row.index, 0.0))
+    return float(np.mean(list(highest.values())))
 
 
 def _track(number: int, rows: Sequence[FrameRow], verdict: Callable[[float], str]) -> TrackRow:

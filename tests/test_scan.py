@@ -16,6 +16,7 @@ from images import films
 from test_detect import detector
 
 from corit import scan
+from corit.data.landmarks import Landmarks
 from corit.errors import DataError
 from corit.lines import FIELDS, Line, Stream, Table, resume
 from corit.report import detect as page
@@ -135,6 +136,57 @@ def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(made, whole,
     assert not part.exists()
 
 
+OTHERS = {
+    "format": "csv",
+    "twins": 2,
+    "frames": 5,
+    "choice": "first",
+    "per": "video",
+    "aligned": True,
+    "landmarks": Landmarks({"b0.png": np.zeros((5, 2), np.float32)}),
+    "detector": None,
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_path, monkeypatch, what):
+    job = scan.Job((str(folder),), "jsonl", out=tmp_path / "rows", frames=4)
+    part = tmp_path / "rows.part"
+    written = []
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped(self, line, real=Stream.write):
+        real(self, line)
+        written.append(line)
+        if len(written) == 3:
+            raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", stopped)
+        with pytest.raises(StoppedError):
+            scan.run(made, job)
+    held = part.read_bytes()
+    assert held.count(b"\n") == 3
+    calibration = replace(made.card.calibration, fake=0.9)
+    other = scenes() if what == "detector" else made
+    other.card = replace(other.card, calibration=calibration) if what == "detector" else other.card
+    asked = replace(job, **{what: OTHERS[what]}) if what != "detector" else job
+    with pytest.raises(DataError, match=rf"rows.part was begun with {what} .* instead of .* remove it"):
+        scan.run(other, asked)
+    assert part.read_bytes() == held
+    scan.run(made, job)
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
+def test_settings_that_cannot_be_read_are_said(made, folder, tmp_path):
+    (tmp_path / "rows.part").write_text("{}\n")
+    (tmp_path / "rows.part.json").write_text("[")
+    with pytest.raises(DataError, match="is damaged; remove it"):
+        scan.run(made, scan.Job((str(folder),), "jsonl", out=tmp_path / "rows"))
+
+
 def stripped(text, format):
     """Lines without scores, which may differ in the last digits with the batch."""
     read = map(json.loads, text.splitlines()) if format == "jsonl" else csv.DictReader(io.StringIO(text))
@@ -238,6 +290,20 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert all(x["path"] in text for x in best)
     assert str(folder / "video.png") in text
     assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
+
+
+def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys, tmp_path):
+    target = tmp_path / "page.html"
+    run(made, capsys, folder / "whole.AVI", html=target, frames=1)
+    text = target.read_text()
+    assert "The face with the highest score:" in text
+    assert "The 1 faces" not in text
+    assert text.count("<th>track</th>") == 1
+    small = films.write(tmp_path / "small.avi", shown=[np.zeros((16, 16, 3), np.uint8)] * 2)
+    run(made, capsys, small, html=target)
+    text = target.read_text()
+    assert 'class="timeline"' in text
+    assert "<th>track</th>" not in text
 
 
 BAD = {

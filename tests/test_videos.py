@@ -14,7 +14,7 @@ from corit.errors import DataError
 from corit.images.choice import choose
 from corit.images.media import Picture
 from corit.images.video import Film, read_video
-from corit.videos import Following, FrameRow, score_video, summary, with_tracks
+from corit.videos import Following, FrameRow, score_video, spread, summary, with_tracks
 
 SIZE = faces.SIZE
 
@@ -154,8 +154,31 @@ def test_a_face_seen_too_briefly_does_not_decide():
     assert summary("v", rows, VERDICT).score == pytest.approx(0.2)
     anyone = summary("v", rows, VERDICT, Following(share=0.0))
     assert (anyone.score, anyone.verdict) == (0.9, "fake")
+
+
+def test_many_short_tracks_do_not_raise_the_score():
+    """Where nobody is seen for long, the mean over the frames of their highest faces."""
     alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, Following(share=1.0))
-    assert alone.score == 0.8  # nobody is seen for long: those seen longest count
+    assert alone.score == pytest.approx(0.6)
+    flashes = [row(k, 0.5 + 0.4 * (k % 5 == 0), x=100 * k) for k in range(40)]
+    flashes += [row(0, 0.3, x=9000), row(7, None, status="no_face")]
+    found = summary("v", with_tracks(sorted(flashes, key=lambda r: r.index)), VERDICT)
+    assert {t.frames for t in found.tracks} == {1}
+    assert found.score == pytest.approx(0.5 + 0.4 / 5)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_a_batch_is_of_faces(made, film, monkeypatch, batch):
+    sizes = []
+
+    def logits(views, real=made.logits):
+        sizes.append(len(views))
+        return real(views)
+
+    monkeypatch.setattr(made, "logits", logits)
+    report = score_video(made, film, frames=None, batch=batch, finder=find_two)
+    assert max(sizes) == batch
+    assert sum(sizes) == sum(r.score is not None for r in report.frames) == 18
 
 
 def test_whole_frames_are_one_track_over_any_gap():
@@ -185,6 +208,18 @@ def test_nobody_is_followed_over_a_cut(made, tmp_path):
     assert [t.frames for t in anywhere.tracks] == [12]
 
 
+def test_another_person_before_the_same_wall_is_another_track(made, tmp_path):
+    """The wall keeps the colours of the frame, so that there is no cut, but the face in its place has others."""
+    shown = [two(k, right=False) for k in range(8)]
+    shown[4:] = [np.where(s > 150, [200, 190, 60], s).astype(np.uint8) for s in shown[4:]]
+    path = films.write(tmp_path / "wall.avi", shown=shown)
+    report = score_video(made, path, frames=None, finder=find_two)
+    assert {r.scene for r in report.frames} == {0}
+    assert [(t.track, t.frames) for t in report.tracks] == [(0, 4), (1, 4)]
+    anybody = score_video(made, path, frames=None, following=Following(look=0.0), finder=find_two)
+    assert [t.frames for t in anybody.tracks] == [8]
+
+
 def test_a_walking_face_and_its_absence_are_no_cut(made, film):
     assert {r.scene for r in score_video(made, film, frames=None, finder=find_two).frames} == {0}
 
@@ -194,13 +229,28 @@ def test_tracks_are_numbered_through_all_scenes():
     assert [r.track for r in with_tracks(rows)] == [0, 1, None, 2, 3]
 
 
-def test_the_highest_scored_faces_are_kept_with_their_evidence(made, film):
+def test_the_highest_scored_faces_come_with_their_evidence(made, film):
     report = score_video(made, film, frames=None, batch=2, moments=3, finder=find_two)
-    highest = sorted((r.score for r in report.frames if r.score is not None), reverse=True)[:3]
-    assert [m.row.score for m in report.moments] == highest
-    assert all(m.row in report.frames and m.row.track is not None for m in report.moments)
+    assert [m.row.index for m in report.moments] == sorted(m.row.index for m in report.moments)
+    assert {m.row for m in report.moments} == set(spread(report.frames, 3))
+    assert {m.row.track for m in report.moments} == {0, 1}
+    preparer = replace(made.preparer(), finder=find_two)
+    frames = read_video(film).frames
+    for moment in report.moments:
+        views = preparer(Picture(frames[moment.row.index].pixels))
+        (view,) = (v for v in views if v.box == moment.row.face)
+        np.testing.assert_array_equal(moment.evidence.image, view.image)
     assert report.moments[0].evidence.heat.shape == (8, 8)
     assert score_video(made, film, frames=4, finder=find_two).moments == ()
+
+
+def test_moments_are_spread_over_the_tracks():
+    scores = {0: [0.9, 0.8, 0.7], 1: [0.3, 0.2], 2: [0.6]}
+    rows = [replace(row(k, s), track=t) for t, held in scores.items() for k, s in enumerate(held)]
+    assert [r.score for r in spread(rows, 4)] == [0.9, 0.6, 0.3, 0.8]
+    assert [r.score for r in spread(rows, 2)] == [0.9, 0.6]
+    assert len(spread([*rows, row(9, None, status="no_face")], 99)) == 6
+    assert spread(rows, 0) == []
 
 
 def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):

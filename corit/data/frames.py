@@ -17,7 +17,10 @@ from corit.errors import DataError, InputError, UnreadableError, UnsupportedErro
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
 
-FILMS = frozenset((".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"))
+FILMS = frozenset(
+    (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
+    + (".flv", ".3gp", ".ts", ".mts", ".m2ts", ".ogv")
+)
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

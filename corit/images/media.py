@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from corit.errors import TooSmallError, UnreadableError, UnsupportedError
+from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -53,6 +53,8 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
     path = Path(path)
     try:
         mode = os.stat(path)
+        if stat.S_ISDIR(mode.st_mode):
+            os.scandir(path).close()  # a folder that is listed as an input is mostly one that cannot be opened
         if not stat.S_ISREG(mode.st_mode):
             raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
         if mode.st_size > MEGABYTES * 1e6:
@@ -74,21 +76,31 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
         raise UnreadableError(f"{name or 'the file'} is empty")
     _heif(data)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(BytesIO(data))
-            if image.width * image.height > megapixels * 1e6:
-                raise UnreadableError(
-                    f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
-                    "shrink it first"
-                )
-            image.load()
-            image = ImageOps.exif_transpose(image)
+        pixels = _rgb(_loaded(data, name, megapixels))
+    except InputError:
+        raise
     except UnidentifiedImageError as err:
         raise _unidentified(data, name) from err
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as err:
+    # Nearly always OSError, ValueError, SyntaxError or DecompressionBombError, but decoders raise what they like of
+    # damaged bytes: RuntimeError (AVIF), struct.error (EXIF), NotImplementedError (DDS), KeyError and more. One picture
+    # of a folder must not end the others, and nothing is put in its place.
+    except Exception as err:
         raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
-    return Picture(_rgb(image), digest=hashlib.sha256(data).hexdigest())
+    return Picture(pixels, digest=hashlib.sha256(data).hexdigest())
+
+
+def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
+    """The first frame of a picture, upright."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
+        image: Image.Image = Image.open(BytesIO(data))
+        if image.width * image.height > megapixels * 1e6:
+            raise UnreadableError(
+                f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
+                "shrink it first"
+            )
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
-import cv2
+import av
 import numpy as np
+from av.container import InputContainer
+from av.sidedata.sidedata import Type
+from av.stream import Disposition
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
+from corit.images.container import asf_seconds, breaks_off, container_of, is_film
 from corit.images.media import MEGAPIXELS
 
-# What containers start with, as (offset, bytes). Nothing else reaches the decoder: it would also follow playlists,
-# which name other files and hosts, and would take a picture for a video of one frame.
-CONTAINERS = (
-    *((4, kind) for kind in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
-    (8, b"AVI "),
-    (0, b"\x1aE\xdf\xa3"),  # Matroska, WebM
-    (0, b"\x00\x00\x01\xba"),  # MPEG program stream
-    (0, b"\x00\x00\x01\xb3"),  # MPEG video
-    (0, b"\x30\x26\xb2\x75"),  # ASF, WMV
-    (0, b"FLV"),
-    (0, b"OggS"),
-    (0, b"GIF8"),
-    (0, b"G"),  # MPEG transport stream: its sync byte, checked once more a packet later
-)
-TS_PACKET = 188
+__all__ = ["Ending", "Film", "Frame", "Video", "frames_of", "is_film", "read_video"]
+
 SLACK = 0.1  # seconds by which the announced length may exceed the frames: containers round it, and count sound in
-# The decoder would write of each damaged file to standard error; what it has to say is said in the status.
-QUIET = ("OPENCV_FFMPEG_LOGLEVEL", "-8")
+BUFFER = 1 << 16  # bytes that are read at a time
+DAMAGED = "damaged, cut short, or of a kind that is not known"
 
 
 @dataclass(frozen=True)
@@ -67,34 +62,20 @@ class Film:
     UnsupportedError for one that is no video, whatever its name says.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path = os.fspath(path)
         self.name = os.path.basename(self.path)
         self.ending: Ending | None = None
-        _require_container(self.path, self.name)
         self._seconds = 0.0  # of the frame that was decoded last
         self._at = 0  # the index of the next frame
-        self._capture = self._open()
-        self.fps = _positive(self._capture.get(cv2.CAP_PROP_FPS))
-        self.count = int(_positive(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        self.size = tuple(int(self._capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        if math.prod(self.size) > MEGAPIXELS * 1e6:
-            raise UnreadableError(
-                f"{self.name} has frames of {self.size[0]} x {self.size[1]} pixels, more than {MEGAPIXELS:g} million; "
-                "shrink it first"
-            )
-
-    def _open(self, *options: int) -> cv2.VideoCapture:
-        os.environ.setdefault(*QUIET)
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-        # An absolute path, since the decoder takes "concat:" and its like at the beginning of a name for a protocol.
-        capture = cv2.VideoCapture(os.path.abspath(self.path), cv2.CAP_FFMPEG, list(options))
-        cv2.utils.logging.setLogLevel(level)
-        if not capture.isOpened():
-            raise UnreadableError(
-                f"{self.name} is called a video, but it is damaged, cut short, or of an unknown codec"
-            )
-        return capture
+        self._reel = _Reel(self.path, self.name, threads)
+        self.fps, self.count = self._reel.fps, self._reel.announced
+        frames = self._reel.frames()
+        first = next(frames, None)
+        self.size = self._reel.size if first is None else _upright_size(first)
+        self._zero = self._reel.zero(first)
+        self._frames: Iterator[av.VideoFrame] = frames if first is None else chain((first,), frames)
+        self._current: av.VideoFrame | None = None
 
     def frames(self, wanted: int | None = None, choice: Choice = "even") -> Iterator[Frame]:
         """Decode the chosen frames in order; afterwards `ending` says whether all of them could be had.
@@ -115,7 +96,8 @@ class Film:
             if frame is not None:
                 had += 1
                 yield frame
-        self._capture.release()
+        self._frames = iter(())
+        self._reel.close()
         if had == 0:
             raise UnreadableError(f"{self.name} has no frame that can be decoded")
         if targets is not None and decoded < len(targets) and choice == "first":
@@ -138,11 +120,11 @@ class Film:
 
     def survey(self) -> int:
         """Read all packets, one a frame, without decoding them: how many frames the whole video has, now `count`."""
-        packets = self._open(cv2.CAP_PROP_FORMAT, -1)
+        reel = _Reel(self.path, self.name)
         held, last = 0, 0.0
-        while packets.grab():
-            held, last = held + 1, max(last, packets.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-        packets.release()
+        for packet in reel.packets():
+            held, last = held + 1, max(last, reel.seconds(packet.pts) or 0.0)
+        reel.close()
         self.count = frames_of(self.count, self.fps, held, last)
         return self.count
 
@@ -156,30 +138,119 @@ class Film:
 
     def _grab(self) -> bool:
         """Go to the next frame, if there is one."""
-        if not self._capture.grab():
+        self._current = next(self._frames, None)
+        if self._current is None:
             return False
-        self._seconds = self._time(self._at)
+        self._seconds = self._time(self._at, self._current.pts)
         self._at += 1
         return True
 
-    def _time(self, index: int) -> float:
-        seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        if math.isfinite(seconds) and seconds >= 0 and (seconds or not index):
-            return seconds
+    def _time(self, index: int, pts: int | None) -> float:
+        seconds = self._reel.seconds(pts)
+        if seconds is not None and seconds >= self._zero and (seconds > self._zero or not index):
+            return seconds - self._zero
         return index / self.fps if self.fps else 0.0
 
     def _retrieve(self, index: int) -> Frame | None:
-        ok, pixels = self._capture.retrieve()
-        return Frame(index, self._seconds, np.ascontiguousarray(pixels[..., ::-1])) if ok else None
+        assert self._current is not None
+        try:
+            return Frame(index, self._seconds, _upright(self._current))
+        except (av.FFmpegError, ValueError):  # a format of pixels that cannot be converted
+            return None
 
     def _ending(self, decoded: int, had: int, targets: Sequence[int] | None) -> Ending:
         asked = self.count if targets is None else len(targets)
         reached = self.count if targets is None else targets[-1] + 1
         if decoded >= reached - 1 and had >= asked - 1:
-            return Ending("ok", "", max(0, asked - had), decoded, self._seconds)
+            if reached < self.count or not self._reel.breaks_off():
+                return Ending("ok", "", max(0, asked - had), decoded, self._seconds)
+            reason = f"{decoded} frames can be decoded, then the file breaks off: how many it had is not known"
+            return Ending("truncated", reason, max(0, asked - had), decoded, self._seconds)
         cause = "the rest is cut off, damaged, or hidden by an edit of the file"
         reason = f"{decoded} of {self.count} frames can be decoded ({cause}): {had} of {asked} chosen frames were had"
         return Ending("truncated", reason, asked - had, decoded, self._seconds)
+
+
+class _Reel:
+    """The film's stream of a file that is opened to be read once.
+
+    fps and announced: as the file says, 0 for nothing said. size: of the frames as they are stored.
+    """
+
+    def __init__(self, path: str, name: str, threads: int = 1) -> None:
+        self._path, kind = path, container_of(path, name)
+        self._file = _opened(path, name)
+        weakref.finalize(self, self._file.close)  # of a film that is not played to its end
+        try:
+            # A Python file, since the decoder takes "concat:" and its like at the beginning of a name for a protocol,
+            # and has no names that are not text.
+            self._container = av.open(
+                self._file,
+                "r",
+                kind,
+                container_options={"protocol_whitelist": "none"},  # nothing that a film might name
+                metadata_errors="replace",
+                buffer_size=BUFFER,
+            )
+            self._stream = _film_stream(self._container, name)
+        except (av.FFmpegError, OSError) as err:
+            raise UnreadableError(f"{name} is called a video, but it is {DAMAGED}") from err
+        codec = self._stream.codec_context
+        codec.thread_count = threads
+        codec.options = {"max_pixels": str(int(MEGAPIXELS * 1e6))}
+        self.size = (codec.width, codec.height)
+        if math.prod(self.size) > MEGAPIXELS * 1e6:
+            raise UnreadableError(
+                f"{name} has frames of {self.size[0]} x {self.size[1]} pixels, more than {MEGAPIXELS:g} million; "
+                "shrink it first"
+            )
+        self.fps = float(self._stream.guessed_rate or 0)
+        self._tick = float(self._stream.time_base or 0)
+        self._start = (self._stream.start_time or 0) * self._tick
+        self._indexed = self._stream.frames > 0
+        self.announced = self._stream.frames or math.floor(self._length() * self.fps + 0.5)
+
+    def _length(self) -> float:
+        """Seconds that the film lasts as its file announces it."""
+        if self._stream.duration is not None:
+            return self._stream.duration * self._tick
+        if self._container.format.name == "asf":
+            return asf_seconds(self._path)
+        length = (self._container.duration or 0) / av.time_base
+        return length - self._start if self._container.format.name.startswith("matroska") else length  # its end
+
+    def breaks_off(self) -> bool:
+        """Whether more followed than is there: asked of the bytes where no index says how many frames there are."""
+        return not self._indexed and breaks_off(self._path)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._container.close()
+        self._file.close()
+
+    def seconds(self, pts: int | None) -> float | None:
+        """The time of a frame or packet behind the stream's start."""
+        return None if pts is None else pts * self._tick - self._start
+
+    def zero(self, first: av.VideoFrame | None) -> float:
+        """When the first frame is shown: containers without times of their own count the decoder's delay in."""
+        seconds = None if first is None else self.seconds(first.pts)
+        return seconds if seconds is not None and 0 < seconds < SLACK else 0.0
+
+    def packets(self) -> Iterator[av.Packet]:
+        """The stream's packets, mostly one a frame, as far as the file can be read."""
+        try:
+            yield from (p for p in self._container.demux(self._stream) if p.size)
+        except (av.FFmpegError, OSError):
+            return
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Every frame that can be decoded."""
+        for packet in chain(self.packets(), (None,)):  # at the end what the decoder holds back
+            try:
+                yield from self._stream.codec_context.decode(packet)
+            except av.FFmpegError:
+                continue
 
 
 def frames_of(announced: int, fps: float, held: int, last: float) -> int:
@@ -223,39 +294,62 @@ def read_video(path: str | Path, wanted: int | None = None, choice: Choice = "ev
     return Video(film.path, frames, film.count, film.fps, film.size, film.ending.status, film.ending.reason)
 
 
-def _positive(value: float) -> float:
-    return value if math.isfinite(value) and value > 0 else 0.0
-
-
-def is_film(path: str) -> bool:
-    """Whether a file begins as videos do; False for one that cannot be read."""
+def _opened(path: str, name: str) -> BinaryIO:
     try:
-        return os.path.isfile(path) and _is_container(_head(path))
-    except OSError:
-        return False
-
-
-def _require_container(path: str, name: str) -> None:
-    try:
-        if not os.path.isfile(path):
-            raise UnreadableError(f"expected a video file at {path}; there is none")
-        head = _head(path)
+        return open(path, "rb")
     except OSError as err:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
-    if not head:
-        raise UnreadableError(f"{name} is empty")
-    if not _is_container(head):
-        raise UnsupportedError(f"expected a video, but {name} is none, whatever its name says")
 
 
-def _head(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(TS_PACKET + 5)
+def _film_stream(container: InputContainer, name: str) -> av.VideoStream:
+    """The stream of moving pictures.
+
+    Raises UnsupportedError where there is none, or none that can be decoded, UnreadableError where there is nothing.
+    """
+    if not any(s.type in ("audio", "video") for s in container.streams):
+        raise UnreadableError(f"{name} is called a video, but it is {DAMAGED}")
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise UnsupportedError(f"expected a video, but {name} holds no moving pictures")
+    best = container.streams.best("video")
+    stream = best if best in streams else streams[0]
+    if stream.codec_context is None:
+        raise UnsupportedError(
+            f"{name} is of the codec {_codec(container, stream.index)}, which cannot be decoded here"
+        )
+    return stream
 
 
-def _is_container(head: bytes) -> bool:
-    return any(head[at : at + len(magic)] == magic and (magic != b"G" or _transport(head)) for at, magic in CONTAINERS)
+def _codec(container: InputContainer, index: int) -> str:
+    """The name of a stream's codec that has no decoder, which is told in the container's description alone."""
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        described: str = container.dumps_format()  # type: ignore[attr-defined]
+    finally:
+        av.logging.set_level(level)
+    found = re.search(rf"Stream #0:{index}\b.*?Video: (?:none \((\S+)|(\w+))", described)
+    return next(filter(None, found.groups()), "unknown") if found else "unknown"
 
 
-def _transport(head: bytes) -> bool:
-    return head[TS_PACKET : TS_PACKET + 1] == b"G"
+def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """Whether a frame is to be transposed, then flipped from left to right and upside down, by its display matrix."""
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
+    if matrix is None:
+        return False, False, False
+    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).astype(np.int64)
+    swapped = abs(b) + abs(c) > abs(a) + abs(d)
+    return (True, bool(c < 0), bool(b < 0)) if swapped else (False, bool(a < 0), bool(d < 0))
+
+
+def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
+    return (frame.height, frame.width) if _turn(frame)[0] else (frame.width, frame.height)
+
+
+def _upright(frame: av.VideoFrame) -> np.ndarray:
+    """The pixels (H, W, 3) of a frame as the camera was held."""
+    pixels = frame.to_ndarray(format="rgb24")
+    transposed, mirrored, tumbled = _turn(frame)
+    pixels = pixels.swapaxes(0, 1) if transposed else pixels
+    pixels = pixels[:, ::-1] if mirrored else pixels
+    return np.ascontiguousarray(pixels[::-1] if tumbled else pixels)

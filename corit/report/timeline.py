@@ -22,7 +22,7 @@ def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
     """Where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
     last = max((r.seconds for r in report.frames), default=0.0)
     lost = [r for r in report.frames if r.status == "unreadable"]
-    length = max(last, _announced(report)) or 1.0
+    length = max(last, _announced(report) if lost else 0.0) or 1.0  # what was looked at, and what is missing of it
 
     def across(seconds: float) -> float:
         return round(LEFT + WIDTH * seconds / length, 1)

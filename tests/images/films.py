@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
+from av.stream import Disposition
 
 from corit.seeding import generator
 
@@ -33,6 +36,44 @@ def write(path, frames=20, fps=10.0, shown=None):
     for pixels in shown:
         writer.write(np.ascontiguousarray(pixels[..., ::-1]))
     writer.release()
+    return path
+
+
+def encode(path, codec, pixels="yuv420p", frames=20, shown=None, start=0, muxer=None, options=None, held=None, rate=10):
+    """Write RGB pictures, or `frames` grey ones, with any codec and format of pixels, the first at `start` frames.
+
+    options: of the codec; held: of the container, whose kind `muxer` names where the suffix does not.
+    """
+    shown = list(pictures(frames) if shown is None else shown)
+    with av.open(str(path), "w", format=muxer, container_options=held or {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = shown[0].shape[:2]
+        stream.pix_fmt = pixels
+        for k, picture in enumerate(shown):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format=pixels)
+            frame.pts = start + k
+            frame.time_base = stream.codec_context.time_base or Fraction(1, rate)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def sound(path, seconds=1, cover=False):
+    """A file of sound alone, with a picture of its cover if asked."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        picture = container.add_stream("mjpeg", rate=1) if cover else None
+        if picture is not None:
+            picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
+            frame = av.VideoFrame.from_ndarray(next(pictures(1)), format="rgb24").reformat(format="yuvj420p")
+            container.mux(picture.encode(frame))
+            container.mux(picture.encode(None))
+        for k in range(seconds * 16000 // 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 16000, 1024 * k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
     return path
 
 
@@ -68,11 +109,12 @@ def front(path, target):
     return target
 
 
-def turned(path, target):
-    """The same MP4, held turned by a quarter to the right: the matrix of its track header says so."""
+def turned(path, target, matrix=(0, 1, -1, 0)):
+    """The same MP4, held turned by a quarter to the right, or otherwise: the matrix of its track header says so."""
     data = bytearray(path.read_bytes())
     at = data.find(b"tkhd") + 44
-    data[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 48 << 16, 0, 1 << 30)
+    a, b, c, d = (v << 16 for v in matrix)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     target.write_bytes(data)
     return target
 

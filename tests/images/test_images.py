@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import struct
 from io import BytesIO
 
 import numpy as np
@@ -8,6 +10,7 @@ from PIL import Image
 
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import faces
+from corit.images.header import read_header
 from corit.images.media import decode, read_picture
 from corit.seeding import generator
 
@@ -59,6 +62,35 @@ def test_orientation_is_respected():
     assert decode(encoded(RGB, "PNG", exif=exif)).pixels.shape == (36, 24, 3)
 
 
+def damaged(kind):
+    """Pictures of which Pillow's decoders raise what is neither an OSError nor a ValueError."""
+    if kind == "AVIF":  # RuntimeError
+        data = encoded(RGB, kind)
+        at = data.find(b"mdat") + 4
+        return data[:at] + bytes(16) + data[at + 16 :]
+    if kind == "DDS":  # NotImplementedError
+        data = bytearray(encoded(RGB, kind))
+        data[80:88] = b"\4\0\0\0ZZZZ"
+        return bytes(data)
+    entries = struct.pack(">HHI4sHHI4s", 0x103, 4, 1, b"\xff" * 4, 0x112, 3, 1, b"\0\6\0\0")  # struct.error
+    return encoded(RGB, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\2" + entries + bytes(4))
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "DDS", "JPEG"])
+def test_whatever_a_decoder_raises_is_of_its_picture_alone(kind, tmp_path):
+    with pytest.raises(UnreadableError, match="x is damaged or cut short"):
+        decode(damaged(kind), "x")
+    (tmp_path / "x").write_bytes(damaged(kind))
+    header = read_header(str(tmp_path / "x"))
+    assert header is None or header.kind == kind.lower()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_decoder_writes_nothing_of_what_it_can_do_without():
+    cut = encoded(RGB, "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\1\1\x12")
+    assert decode(cut).pixels.shape == PIXELS.shape
+
+
 BAD = {
     "empty": (b"", "x.jpg", UnreadableError, "is empty"),
     "cut": (encoded(RGB, "JPEG")[:400], "x.jpg", UnreadableError, "cut short"),
@@ -76,10 +108,16 @@ def test_what_is_no_picture_is_refused_in_words(name):
         decode(data, label)
 
 
-def test_files_that_cannot_be_read_are_refused_in_words(tmp_path):
+def test_files_that_cannot_be_read_are_refused_in_words(tmp_path, monkeypatch):
+    def closed(path):
+        raise PermissionError(13, "Permission denied")
+
     with pytest.raises(UnreadableError, match="No such file"):
         read_picture(tmp_path / "absent.png")
     with pytest.raises(UnreadableError, match="not a regular file"):
+        read_picture(tmp_path)
+    monkeypatch.setattr(os, "scandir", closed)  # of the mode of a folder nothing is kept from those who run as root
+    with pytest.raises(UnreadableError, match="Permission denied"):
         read_picture(tmp_path)
     with pytest.raises(UnreadableError, match="would unpack"):
         decode(EXACT["png"], "bomb.png", megapixels=0.0001)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import permutations
+from time import process_time
 
 import numpy as np
 import pytest
@@ -88,3 +89,16 @@ def test_a_forbidden_pair_does_not_drive_a_good_one_apart():
     """Joining both boxes would sum to more overlap, but one of the pairs is below the least."""
     a, b = at(0, 4), at(4)
     assert follow([a, b], overlap=0.5) == ((0, 1), (1,))
+
+
+def test_tracks_that_are_over_cost_nothing():
+    """Twice as many frames of faces that all are new take about twice the time."""
+
+    def seconds(frames):
+        shown = [at(100.0 * k, 100.0 * k + 50) for k in range(frames)]
+        start = process_time()
+        follow(shown)
+        return process_time() - start
+
+    seconds(100)
+    assert min(seconds(8000) for _ in range(2)) < 10 * min(seconds(2000) for _ in range(2))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from io import BytesIO
 
+import av
 import numpy as np
+import psutil
 import pytest
 from images import films
 from PIL import Image
@@ -132,6 +136,142 @@ def test_frames_come_upright(mp4, tmp_path):
     assert (pixels.shape, video.size) == ((64, 48, 3), (48, 64))
     assert pixels[:30, 26:].mean() > 180  # what was top left is top right
     assert pixels[:30, :22].mean() < 30
+
+
+TURNS = {  # display matrix -> where what was top left is
+    "as it is": ((1, 0, 0, 1), "top left"),
+    "upside down": ((-1, 0, 0, -1), "bottom right"),
+    "to the left": ((0, -1, 1, 0), "bottom left"),
+    "to the right": ((0, 1, -1, 0), "top right"),
+    "mirrored": ((-1, 0, 0, 1), "top right"),
+    "mirrored and turned": ((0, 1, 1, 0), "top left"),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_any_turn_of_the_camera(tmp_path, name):
+    matrix, expected = TURNS[name]
+    corner = np.zeros((48, 64, 3), np.uint8)
+    corner[:24, :32] = 220
+    path = films.turned(films.write(tmp_path / "upright.mp4", shown=[corner] * 2), tmp_path / "turned.mp4", matrix)
+    pixels = read_video(path).frames[0].pixels
+    middle, centre = (n // 2 for n in pixels.shape[:2])
+    quarters = {
+        f"{y} {x}": pixels[rows, columns].mean()
+        for y, rows in (("top", slice(middle)), ("bottom", slice(middle, None)))
+        for x, columns in (("left", slice(centre)), ("right", slice(centre, None)))
+    }
+    assert max(quarters, key=quarters.get) == expected
+    assert sorted(quarters.values())[-2] < 30 < 180 < quarters[expected]
+
+
+INTERLACED = {"flags": "+ildct+ilme"}
+KINDS = {  # how a film is encoded: suffix, codec, pixels, its options
+    "interlaced MPEG-2": (".mpg", "mpeg2video", "yuv420p", INTERLACED | {"b": "4M"}),
+    "interlaced MPEG-2 with more colour": (".mpg", "mpeg2video", "yuv422p", INTERLACED | {"b": "4M"}),
+    "interlaced MPEG-4": (".avi", "mpeg4", "yuv420p", INTERLACED | {"b": "4M"}),
+    "ten bits": (".mkv", "ffv1", "yuv444p10le", {}),
+    "grey": (".mkv", "ffv1", "gray", {}),
+    "sixteen bits of grey": (".mkv", "ffv1", "gray16le", {}),
+    "alpha": (".mov", "qtrle", "argb", {}),
+    "alpha beside planes": (".mkv", "ffv1", "yuva420p", {}),
+    "no chroma lost": (".mkv", "ffv1", "yuv444p", {}),
+    "VP9": (".webm", "libvpx-vp9", "yuv420p", {}),
+    "AV1": (".mp4", "libsvtav1", "yuv420p", {}),
+    "HEVC of ten bits": (".mp4", "libx265", "yuv420p10le", {"x265-params": "log-level=none"}),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_kind_of_pixels_comes_as_it_was(tmp_path, name):
+    """Two bands of unlike greys in each field, so that rows of one field beside those of the other are seen."""
+    suffix, codec, kind, options = KINDS[name]
+    if codec not in av.codecs_available:
+        pytest.skip(f"no encoder {codec}")
+    shown = list(films.pictures(8, (128, 96)))
+    for k, picture in enumerate(shown):
+        picture[:, 64:] = 250 - picture[:, 64:]
+        if options.get("flags"):
+            picture[1::2, :64] = films.grey(k) + 40
+    path = films.encode(tmp_path / f"film{suffix}", codec, kind, shown=shown, options=options, rate=25)
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).interlaced_frame == bool(options.get("flags"))
+    video = read_video(path)
+    assert (len(video.frames), video.status) == (8, "ok")
+    for frame, picture in zip(video.frames, shown, strict=True):
+        difference = np.abs(frame.pixels.astype(int) - picture)
+        assert difference.mean() < 6
+        assert np.abs(frame.pixels[::2].mean((0, 2)) - picture[::2].mean((0, 2))).max() < 12
+        assert np.abs(frame.pixels[1::2].mean((0, 2)) - picture[1::2].mean((0, 2))).max() < 12
+
+
+def test_a_codec_that_cannot_be_decoded_is_named(tmp_path):
+    data = films.write(tmp_path / "film.avi").read_bytes()
+    path = tmp_path / "odd.avi"
+    path.write_bytes(data.replace(b"MJPG", b"XYZ1"))
+    with pytest.raises(UnsupportedError, match=r"odd.avi is of the codec XYZ1, which cannot be decoded"):
+        read_video(path)
+
+
+@pytest.mark.parametrize("cover", [False, True])
+def test_sound_is_no_film_and_its_cover_neither(tmp_path, cover):
+    with pytest.raises(UnsupportedError, match="holds no moving pictures"):
+        read_video(films.sound(tmp_path / "song.mp4", cover=cover))
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_names_need_not_be_text(mp4, tmp_path, folder):
+    """In a process of its own, since a decoder that cannot take the name might end it."""
+    odd = os.fsencode(tmp_path) + b"/n\xff"
+    path = odd + b"/film.mp4" if folder else odd + b".mp4"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        shutil.copy(mp4, path)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    code = "import sys; from corit.images.video import read_video; print(len(read_video(sys.argv[1], 4).frames))"
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "4"), done.stderr
+
+
+LENGTHS = {  # films of every container: suffix, codec, and what else is asked for
+    "WMV": (".wmv", "wmv2", {}),
+    "MPEG": (".mpg", "mpeg2video", {"rate": 25, "frames": 60}),
+    "transport stream": (".ts", "mpeg2video", {"rate": 25, "frames": 60}),
+    "packets of 192 bytes": (".m2ts", "mpeg2video", {"rate": 25, "frames": 60, "held": {"mpegts_m2ts_mode": "1"}}),
+    "Matroska that starts later": (".mkv", "mpeg4", {"start": 100}),
+    "MP4 that starts later": (".mp4", "mpeg4", {"start": 100, "held": {"movflags": "faststart"}}),
+    "FLV": (".flv", "flv", {}),
+    "fragments": (".mp4", "mpeg4", {"held": {"movflags": "frag_keyframe+empty_moov"}, "options": {"g": "5"}}),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_a_whole_film_is_whole_and_a_cut_one_is_cut(tmp_path, name):
+    suffix, codec, asked = LENGTHS[name]
+    frames, rate = asked.get("frames", 20), asked.get("rate", 10)
+    noise = np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3)).astype(np.uint8)  # as many bytes each
+    path = films.encode(tmp_path / f"film{suffix}", codec, **asked | {"shown": noise})
+    assert is_film(str(path))
+    video = read_video(path)
+    assert (len(video.frames), video.count, video.status) == (frames, frames, "ok")
+    assert [f.seconds for f in video.frames] == pytest.approx([k / rate for k in range(frames)], abs=1e-3)
+    for share in (0.7, 0.83):
+        cut = read_video(films.cut(path, tmp_path / f"cut{suffix}", share))
+        assert 0 < len(cut.frames) < frames
+        assert cut.status == "truncated"
+
+
+def test_the_delay_of_a_decoder_is_no_time_of_the_film(tmp_path):
+    path = films.encode(tmp_path / "film.avi", "mpeg4", options={"bf": "2"}, rate=25)
+    assert [f.seconds for f in read_video(path).frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
+
+
+def test_a_still_in_the_container_of_films_is_no_film(tmp_path):
+    path = tmp_path / "still.mp4"
+    Image.new("RGB", (64, 48), "red").save(path, "AVIF")
+    with pytest.raises(UnsupportedError, match="expected a video"):
+        read_video(path)
 
 
 def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
@@ -294,3 +434,19 @@ except UnreadableError as err:
     done = subprocess.run([sys.executable, "-c", code, cut, gone], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("truncated\ngone.mp4 is called a video")
     assert done.stderr == ""
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_film_that_is_not_played_to_its_end_is_let_go(mp4, tmp_path):
+    song = films.sound(tmp_path / "song.mp4")
+    before = open_files()
+    for _ in range(3):
+        Film(mp4).frame(3)
+        next(iter(Film(mp4).frames(4)))
+        with pytest.raises(UnsupportedError):
+            Film(song)
+    assert open_files() == before
+
+
+def open_files():
+    return sorted(f.path for f in psutil.Process().open_files())

@@ -53,6 +53,12 @@ def test_cuts_blanks_and_what_was_not_decoded():
     assert made["ticks"][-1] == (LEFT + WIDTH, "0:06")
 
 
+def test_the_axis_ends_where_looking_ended():
+    """The first frames of a long film fill the drawing."""
+    (track,) = drawn([row(k, 0.5) for k in range(8)], count=60_000)["tracks"]
+    assert (track["points"][0][0], track["points"][-1][0]) == (LEFT, LEFT + WIDTH)
+
+
 @pytest.mark.parametrize("rows", [[], [row(0, 0.5)], [row(0, None, status="no_face")]])
 def test_a_single_moment_can_be_drawn(rows):
     made = drawn(rows)

@@ -1,0 +1,124 @@
+"""Which files are films, by their first bytes, and whether one ends before its container says."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+from corit.errors import UnreadableError, UnsupportedError
+
+# What containers start with, as (offset, bytes, the decoder's name for them). Nothing else reaches the decoder, and it
+# may not take them for anything else: it would also follow playlists, which name other files and hosts, would take a
+# picture for a video of one frame, and would look for films in the middle of damaged files.
+CONTAINERS = (
+    *((4, kind, "mov") for kind in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
+    (8, b"AVI ", "avi"),
+    (0, b"\x1aE\xdf\xa3", "matroska"),  # and WebM
+    (0, b"\x00\x00\x01\xba", "mpeg"),  # program stream
+    (0, b"\x00\x00\x01\xb3", "mpegvideo"),
+    (0, b"\x30\x26\xb2\x75", "asf"),  # WMV
+    (0, b"FLV", "flv"),
+    (0, b"OggS", "ogg"),
+    (0, b"GIF8", "gif"),
+)
+STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1"))  # pictures in the container of MP4
+TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
+SYNC = b"G"  # the byte that each of their packets has at the offset above
+HEAD = 200
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+PACK = b"\x00\x00\x01\xba"
+
+
+def is_film(path: str) -> bool:
+    """Whether a file begins as videos do; False for one that cannot be read."""
+    try:
+        return os.path.isfile(path) and _container(_head(path)) is not None
+    except OSError:
+        return False
+
+
+def container_of(path: str, name: str) -> str:
+    """The decoder's name of a film's container.
+
+    Raises UnreadableError for a file that is absent, empty or closed, UnsupportedError for one that is no film.
+    """
+    try:
+        if not os.path.isfile(path):
+            raise UnreadableError(f"expected a video file at {path}; there is none")
+        head = _head(path)
+    except OSError as err:
+        raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
+    if not head:
+        raise UnreadableError(f"{name} is empty")
+    found = _container(head)
+    if found is None:
+        raise UnsupportedError(f"expected a video, but {name} is none, whatever its name says")
+    return found
+
+
+def _head(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(HEAD)
+
+
+def _container(head: bytes) -> str | None:
+    if head[4:8] == b"ftyp" and head[8:12] in STILLS:
+        return None
+    if _packet(head) is not None:
+        return "mpegts"
+    return next((kind for at, magic, kind in CONTAINERS if head.startswith(magic, at)), None)
+
+
+def _packet(head: bytes) -> int | None:
+    """The size of a transport stream's packets, told by the first two; None for other files."""
+    sizes = (size for at, size in TS_PACKETS if head[at : at + 1] == head[at + size : at + size + 1] == SYNC)
+    return next(sizes, None)
+
+
+def asf_seconds(path: str) -> float:
+    """How long an ASF (WMV) file is to last by its header, which the decoder does not believe once it is cut; or 0."""
+    with open(path, "rb") as file:
+        head = file.read(1 << 16)
+    at = head.find(ASF_PROPERTIES)
+    if at < 0 or at + 88 > len(head):
+        return 0.0
+    played, preroll = (int.from_bytes(head[at + k : at + k + 8], "little") for k in (64, 80))
+    return max(0.0, played / 1e7 - preroll / 1e3)  # of 100 ns, and of 1 ms
+
+
+def breaks_off(path: str) -> bool:
+    """Whether a file of packets or boxes ends in the middle of one: MPEG streams, transport streams, MP4."""
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+        size = file.seek(0, os.SEEK_END)
+        if packet := _packet(head):
+            return size % packet != 0
+        if head.startswith(PACK):
+            return _breaks_pack(file, size)
+        return head[4:8] == b"ftyp" and _breaks_box(file, size)
+
+
+def _breaks_box(file: BinaryIO, size: int) -> bool:
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4])
+        length = int.from_bytes(head[8:]) if length == 1 else length or size - at
+        if length < 8:
+            return False  # no box: something was appended
+        at += length
+    return at > size
+
+
+def _breaks_pack(file: BinaryIO, size: int) -> bool:
+    """Whether the packets behind the last pack header reach over the end of the file."""
+    file.seek(max(0, size - (1 << 16)))
+    tail = file.read()
+    at = tail.rfind(PACK)
+    if at < 0 or at + 14 > len(tail):
+        return at >= 0
+    at += 14 + (tail[at + 13] & 7) if tail[at + 4] >> 6 == 1 else 12  # MPEG-2, with stuffing, or MPEG-1
+    while tail[at : at + 3] == b"\x00\x00\x01" and tail[at + 3 : at + 4] != b"\xb9":  # the end code has no length
+        at += 6 + int.from_bytes(tail[at + 4 : at + 6])
+    return at > len(tail)
