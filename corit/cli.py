@@ -290,7 +290,7 @@ def detect(
         weights: where the backbone's weights are now, if they moved
         aligned: the pictures are face crops already
         landmarks: JSON or .npz file of landmarks by picture
-        batch: pictures or frames a forward pass
+        batch: pictures, or faces of a film, a forward pass
         workers: processes that decode and prepare pictures
         device: cpu or cuda
     """
