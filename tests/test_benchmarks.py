@@ -121,8 +121,9 @@ def test_a_generated_index_is_listed_checked_and_sampled(benchmarks):
 
 def test_the_rehearsal_goes_from_folders_of_data_sets_to_tables(benchmarks):
     found = benchmarks("rehearsal").rehearsal("miniature", ["table2"])
-    # four recipes; of FaceForensics++ three splits, of three more data sets the test split, two labels each
-    assert found["rehearsal_pictures"] == 4 * (3 + 3) * 2
+    # four recipes; one row of each split, label and manipulation: of FaceForensics++ three splits of reals and four
+    # manipulations, of Celeb-DF and DFDC the test split of two labels, of DFDCP that of reals and two methods
+    assert found["rehearsal_pictures"] == 4 * (3 * (1 + 4) + 2 + 2 + (1 + 2))
     assert found["rehearsal_seconds"] > 0
     assert 0.05 < found["rehearsal_peak_gb"] < 4
 

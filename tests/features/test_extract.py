@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
+from features.stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
 from timm.models.vision_transformer import VisionTransformer
 
 from corit import backbone as bb

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset
 import pytest
 import torch
-from stand_ins import LEVELS, WIDTH, recipe
+from features.stand_ins import LEVELS, WIDTH, recipe
 
 from corit.data.sample import Sample
 from corit.errors import StoreError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from paper_runs import REAL, WORLD, command
+from paper.paper_runs import REAL, WORLD, command
 
 from corit.paper import diagnosis, table10
 from corit.world.miniature import Miniature, MiniatureSpec

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from paper_runs import WORLD, command
+from paper.paper_runs import WORLD, command
 from PIL import Image
 
 from corit.paper.artefact import ARTEFACTS

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from paper_runs import REAL, WORLD, command
+from paper.paper_runs import REAL, WORLD, command
 
 from corit.data.protocols import Selection
 from corit.errors import DataError, WeightsError

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from paper_runs import REAL, WORLD, command
+from paper.paper_runs import REAL, WORLD, command
 
 from corit.paper.artefact import ARTEFACTS
 from corit.paper.outlook import outlooks

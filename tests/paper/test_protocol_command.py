@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from paper_runs import REAL, SMALL
+from paper.paper_runs import REAL, SMALL
 
 from corit import cli
 from corit.data.protocols import PROTOCOLS

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from heads_at import linear
 from hypothesis import given
 from hypothesis import strategies as st
+from theory.heads_at import linear
 
 from corit.errors import FitError
 from corit.theory.cor import (

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, rows, twins, units
+from theory.heads_at import draw, linear, rows, twins, units
 
 from corit.errors import ConvergenceError, FitError
 from corit.theory.curvature import lambda_max, stable_rank

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, matrix, network, rows, trajectory, twins, units
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from theory.heads_at import draw, linear, matrix, network, rows, trajectory, twins, units
 
 from corit.errors import ConvergenceError, FitError
 from corit.heads.sam import sam_gradient

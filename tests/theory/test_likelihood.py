@@ -3,11 +3,11 @@ from __future__ import annotations
 import math
 import warnings
 
-import heads_at
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, matrix, network, rows, twins, units
+from theory import heads_at
+from theory.heads_at import draw, linear, matrix, network, rows, twins, units
 from torch.func import functional_call
 
 from corit.errors import FitError

@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from heads_at import linear, network, twins, units
+from theory.heads_at import linear, network, twins, units
 
 from corit.errors import FitError
 from corit.seeding import torch_generator

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from heads_at import draw, linear, network, rows, trajectory, twins, units
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import theory as slow
+from theory.heads_at import draw, linear, network, rows, trajectory, twins, units
 
 from corit.errors import FitError
 from corit.heads.fit import initial
