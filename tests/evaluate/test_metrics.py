@@ -82,7 +82,7 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says():
         s = rng.normal(size=80) + y
         e = metrics.bootstrap(metrics.auc, y, s, draws=200, seed=trial)
         hits += e.low <= 0.7602 <= e.high
-    assert 51 <= hits <= 60  # 95 % of 60 is 57; 51 is five standard errors below chance of the nominal level
+    assert 51 <= hits <= 60  # 95 % of 60 is 57, of which 51 is three and a half standard errors below
 
 
 def test_bootstrap_by_group_is_wider_when_groups_repeat_their_rows():
