@@ -37,6 +37,9 @@ def main(argv: list[str] | None = None) -> None:
     except CoritError as err:
         _say(f"corit: {err}")
         sys.exit(WRONG_USAGE)
+    except PermissionError as err:
+        _say(f"corit: expected to be allowed to use {err.filename}, but {err.strerror}; change its rights")
+        sys.exit(WRONG_USAGE)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone, as with | head; there is nobody to tell
         os._exit(0)

@@ -140,8 +140,8 @@ def prepare(
 
     missed: list[str] = []
     if data:
-        named = [f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
-        paths = list(dict.fromkeys(s.path for s in catalog.data(*named, root=str(root)).samples))
+        told = [d if "media=" in d else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
+        paths = list(dict.fromkeys(s.path for s in catalog.data(*told, root=str(root)).samples))
     else:
         paths = list(list_films(root, missed.append))
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
@@ -179,19 +179,19 @@ def export(
         data: data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value
         out: the file, called as the benchmark calls the data set, such as Celeb-DF-v2.json
         root: the place of data sets that name none
-        below: folder that the file's paths start from; by default the one in which all frames lie
+        below: folder that the file's paths start from; by default the one in which all frames lie, above frames/
         compression: c23, c40 or raw, where the benchmark's readers expect one; by default by the file's name
         prefix: what the file's paths start with: the way to that folder from the one in which the benchmark runs
     """
     import os
 
     from corit import catalog
+    from corit.data.export import above_frames, unnumbered
     from corit.data.export import export as write
-    from corit.data.export import unnumbered
     from corit.data.missing import examples
 
     samples = catalog.data(*data, root=root).samples
-    base = below or os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples})
+    base = below or above_frames(os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples}))
     write(samples, out, base, compression, prefix)
     _print(f"{out}: {len(samples)} frames below {base}")
     if strange := unnumbered(samples):

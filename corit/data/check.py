@@ -100,17 +100,18 @@ class Check:
 def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Callable[[], None] | None = None) -> Check:
     """Check a source; with `contents` every picture is decoded once (see `read_contents` for workers and seen)."""
     samples = source.samples
-    own, between = _straddles(source)
-    quick = Check(counts(samples), absent(samples), own, surprises(samples), namesakes=between)
+    parts = source.sources if isinstance(source, Joined) else (source,)
+    own, between = _straddles(source, parts)
+    strange = tuple(s for part in parts for s in surprises(part.samples))  # a class may be empty in one of them alone
+    quick = Check(counts(samples), absent(samples), own, strange, namesakes=between)
     if not contents:
         return quick
     read = read_contents(source, workers=workers, seen=seen)
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
 
 
-def _straddles(source: Source) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
+def _straddles(source: Source, parts: Sequence[Source]) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
     """What straddles within one of the sources that a source is made of, and the groups that do between them only."""
-    parts = source.sources if isinstance(source, Joined) else (source,)
     own = tuple(s for part in parts for s in straddles(part.samples))
     within = {s.name for s in own}
     between = straddles(source.samples) if len(parts) > 1 else ()
@@ -145,8 +146,14 @@ def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
 
 def surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
     """Labels that the path, the manipulation, the video or the rest of the split speak against."""
-    finds = (_unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
+    finds = (_repeated, _unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
     return tuple(s for find in finds for s in find(samples))
+
+
+def _repeated(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    ids = tuple(i for i, n in Counter(s.id for s in samples).items() if n > 1)
+    if ids:
+        yield Surprise(f"{len(ids)} ids are of several samples: {examples(ids)}", ids)
 
 
 def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import PurePath
 
 from corit.data.frames import FILMS
+from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
 from corit.images.media import SUFFIXES
@@ -82,6 +83,7 @@ def read_contents(
 
 def _digests(source: Source, samples: Iterable[Sample], workers: int) -> Iterator[tuple[Sample, bytes | InputError]]:
     rest = iter(samples)
+    require_workers(workers)
     if not workers:
         yield from ((s, _digest(source, s)) for s in rest)
         return
@@ -146,7 +148,16 @@ def absent(samples: Sequence[Sample]) -> tuple[Sample, ...]:
         if os.path.splitext(name)[1].lower() not in SUFFIXES | FILMS:
             continue
         if folder not in folders:
-            folders[folder] = frozenset(os.listdir(folder or ".")) if os.path.isdir(folder or ".") else frozenset()
+            folders[folder] = _names(folder or ".")
         if name not in folders[folder]:
             out.append(sample)
     return tuple(out)
+
+
+def _names(folder: str) -> frozenset[str]:
+    """What lies in a folder; links that lead nowhere do not, nor does anything in a folder that cannot be opened."""
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(e.name for e in entries if not e.is_symlink() or os.path.exists(e.path))
+    except OSError:
+        return frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -91,8 +92,8 @@ class DeepfakeBench:
     def _listing(self) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
         videos = read_json(self.json, self.compression, self.reading.splits)
         groups = _groups(videos, self.name.removesuffix("_c40"))
-        folders = {f.rpartition("/")[0] for v in videos for f in v.frames}
-        disks = [Disk(root, folders) for root in self._roots]
+        holds = _holders(videos)
+        disks = [Disk(root, holds) for root in self._roots]
         find = lambda name: next((p for d in disks if (p := d.find(name))), None)
         samples: list[Sample] = []
         absent: list[str] = []
@@ -102,7 +103,7 @@ class DeepfakeBench:
                 absent.append(f"{video.label}/{video.split}/{video.name} (no frames)")
             elif len(there) < len(video.frames):
                 absent += [f for f in video.frames if not find(f)]
-            samples += self._rows(video, there, groups[video])
+            samples += self._rows(video, there, groups[video], holds)
         for name in absent if self.reading.missed else ():
             self.reading.missed(name)  # type: ignore[misc]
         if not samples or (absent and not (self.reading.partial or self.reading.missed)):
@@ -114,20 +115,24 @@ class DeepfakeBench:
         given = (self.root,) if isinstance(self.root, str) else self.root
         return tuple(filter(None, given)) or (os.path.dirname(os.path.abspath(self.json)),)
 
-    def _rows(self, video: Video, frames: list[tuple[str, str]], group: str) -> Iterator[Sample]:
+    def _rows(
+        self, video: Video, frames: list[tuple[str, str]], group: str, holds: Mapping[str, set[str]]
+    ) -> Iterator[Sample]:
         label, kind = label_of(video.label, self.labels)
         if video.said != video.label and label_of(video.said, self.labels)[0] != label:
             raise DataError(
                 f"expected one label of {video.name} in {self.json}, but it lies under {video.label} and says "
                 f"{video.said}; correct the file"
             )
+        files = Counter(name.rpartition("/")[2] for name, _ in frames)
         for i in choose(len(frames), self.reading.frames, self.reading.choice):
             name, path = frames[i]
             folder, _, file = name.rpartition("/")
             whole = os.path.splitext(file)[1].lower() in FILMS
             number = WHOLE if whole else frame_number(file, i)
-            ident = f"{self.name}/{video.label}/{video.split}/{video.name}/{file}"
-            where = f"{folder}/{video.name}" if whole else folder
+            inside = f"{folder}/{file}" if files[file] > 1 else file
+            ident = f"{self.name}/{video.label}/{video.split}/{video.name}/{inside}"
+            where = f"{folder}/{video.name}" if whole or len(holds[folder]) > 1 else folder
             yield Sample(ident, path, label, video.split, kind, self.name, group, where, number)
 
     def _missing(self, count: int, total: int, absent: list[str]) -> DataError:
@@ -142,6 +147,15 @@ class DeepfakeBench:
     def load(self, sample: Sample) -> Picture:
         """Decode one frame with the landmarks beside it. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
+
+
+def _holders(videos: Iterable[Video]) -> dict[str, set[str]]:
+    """Folder -> the names of the videos whose frames lie in it: one, or pictures that are videos of one frame."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        for frame in video.frames:
+            found[frame.rpartition("/")[0]].add(video.name)
+    return found
 
 
 class Disk:
@@ -167,7 +181,10 @@ class Disk:
 
     def _look(self, folder: str) -> tuple[str, frozenset[str]]:
         where = os.path.join(self.root, *folder.split("/")[self._dropped :])
-        return (where, frozenset(os.listdir(where))) if os.path.isdir(where) else ("", frozenset())
+        try:
+            return where, frozenset(os.listdir(where))
+        except OSError:  # no folder, or one that nobody may open: its frames cannot be had
+            return "", frozenset()
 
 
 def _dropped(root: str, folders: list[list[str]]) -> int:
@@ -236,7 +253,7 @@ def _video(label: str, split: Split, name: str, entry: object, path: str) -> Vid
     frames, said = known.get("frames"), known.get("label", label)
     if not isinstance(frames, list) or not all(isinstance(f, str) for f in frames):
         raise DataError(f'expected {{"label": ..., "frames": [...]}} at {label}/{split}/{name} of {path}')
-    return Video(label, str(said), split, name, tuple(sorted((plain(f) for f in frames), key=natural)))
+    return Video(label, str(said), split, name, tuple(sorted({plain(f) for f in frames}, key=natural)))
 
 
 def plain(path: str) -> str:

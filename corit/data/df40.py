@@ -10,7 +10,7 @@ from functools import cached_property
 
 from corit.data.celebdf import CelebDF, film
 from corit.data.faceforensics import FaceForensics, pair_group, read_pairs
-from corit.data.frames import ALL, Clip, Reading, complete, hidden, read_frame, rows
+from corit.data.frames import ALL, Clip, Reading, complete, names_in, read_frame, rows
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -91,7 +91,7 @@ class DF40:
     def _folder(self, method: str) -> str:
         """A method's folder, empty where it is reported as missed; releases differ in capitals."""
         names = {method.lower(), ALIASES.get(method, method).lower()}
-        found = [n for n in _inside(self.root) if n.lower() in names]
+        found = [n for n in names_in(self.root) if n.lower() in names]
         if not found and self.reading.missed:
             self.reading.missed(f"{method}/")
             return ""
@@ -154,11 +154,6 @@ class DF40:
         return read_frame(sample, self.reading)
 
 
-def _inside(folder: str) -> list[str]:
-    """The names of what lies in a folder, without hidden things; none where there is no folder."""
-    return sorted(n for n in os.listdir(folder) if not hidden(n)) if os.path.isdir(folder) else []
-
-
 def _part(folder: str, part: str) -> str:
     """Where the real, fake, ff or cdf of a method lies, as its packages differ.
 
@@ -167,12 +162,12 @@ def _part(folder: str, part: str) -> str:
     """
     where = os.path.join(folder, part)
     if not os.path.isdir(where):
-        deeper = [p for n in _inside(folder) if os.path.isdir(p := os.path.join(folder, n, part))]
+        deeper = [p for n in names_in(folder) if os.path.isdir(p := os.path.join(folder, n, part))]
         if len(deeper) == 1:
             where = deeper[0]
         elif part == "ff" and os.path.isdir(os.path.join(folder, "frames")):
             return folder
-    return os.path.join(where, part) if _inside(where) == [part] else where
+    return os.path.join(where, part) if names_in(where) == [part] else where
 
 
 def expand(name: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from corit.data.deeperforensics import VERSIONS
 from corit.data.deepfakebench import label_of
-from corit.data.faceforensics import require_compression
+from corit.data.faceforensics import COMPRESSIONS, require_compression
 from corit.data.frames import FILMS, beside
 from corit.data.sample import Sample
 from corit.errors import DataError
@@ -66,11 +66,20 @@ def table(
     """The JSON object of a data set called `name` whose files lie below `root`, with / between folders after `prefix`.
 
     {name: {label: {split: {video: {"label", "frames", "masks"}}}}}, and one level more, the compression (c40 for a name
-    that ends in it, else c23), where the benchmark's readers expect it. A picture of no video is a video of one frame.
+    that ends in it, else that of the frames' folders), where the benchmark's readers expect it. A picture of no video
+    is a video of one frame.
     Raises DataError for samples without label or split, outside the root, or that are video files.
     """
+    samples = tuple(samples)
     bare = name.removesuffix("_c40")
-    compression = require_compression(compression or ("c40" if bare != name else "c23"))
+    own = _compressions(samples) if bare in NESTED else set[str]()
+    usual = "c40" if bare != name else "c23" if len(own) != 1 else min(own)
+    compression = require_compression(compression or usual)
+    if own - {compression}:
+        raise DataError(
+            f"expected frames of compression {compression}, as {name} or what was asked for says, got some in folders "
+            f"{', '.join(sorted(own))}; name the compression of the data set and of the file alike"
+        )
     if prefix and not prefix.endswith("/"):
         raise DataError(f"expected a prefix of paths that ends in /, such as ./datasets/rgb/, or none, got {prefix!r}")
     rows = [(s, label_name(s), _split(s)) for s in samples]
@@ -115,6 +124,13 @@ def export(
         raise DataError(f"expected to write {target}, but {err.strerror}; choose another place") from err
 
 
+def above_frames(folder: str) -> str:
+    """A folder, or the one that holds the innermost frames/ on the way to it, beside which landmarks are looked for."""
+    parts = PurePath(folder).parts
+    at = max((i for i, p in enumerate(parts) if p == "frames"), default=len(parts))
+    return str(PurePath(*parts[:at]))
+
+
 def unnumbered(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Paths whose file name is no number: the benchmark's readers, which sort by it, stop there."""
     return tuple(s.path for s in samples if not PurePath(s.path).name.partition(".")[0].isdecimal())
@@ -126,6 +142,12 @@ def _keys(rows: list[tuple[Sample, str, str]]) -> list[str]:
     short = [(label, split, video.rpartition("/")[2]) for label, split, video in whole]
     taken = Counter(dict(zip(whole, short, strict=True)).values())
     return [w[2] if taken[n] > 1 else n[2] for w, n in zip(whole, short, strict=True)]
+
+
+def _compressions(samples: Iterable[Sample]) -> set[str]:
+    """The compressions that folders of the samples' paths are called by."""
+    folders = {os.path.dirname(s.path) for s in samples}
+    return {part for f in folders for part in PurePath(f).parts if part in COMPRESSIONS}
 
 
 def _split(sample: Sample) -> str:

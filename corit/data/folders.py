@@ -12,7 +12,7 @@ from typing import get_args
 
 import numpy as np
 
-from corit.data.frames import FILMS, WHOLE, hidden, require_picture
+from corit.data.frames import ALL, BESIDE, FILMS, HOLDERS, WHOLE, hidden, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
 from corit.data.sample import Sample, Split
@@ -28,7 +28,8 @@ REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[str]:
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
-    Hidden files and files without one of the suffixes are left out. A sub-folder that cannot be opened is listed, so
+    Hidden files and files without one of the suffixes are left out, and masks/ and landmarks/ beside frames/, images/
+    or videos/, which belong to those. A sub-folder that cannot be opened is listed, so
     that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway.
     """
     if not os.path.isdir(path):
@@ -39,7 +40,9 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[s
     for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename)), followlinks=True):
         yield from closed
         closed.clear()
-        inner[:] = [n for n in sorted(inner) if not hidden(n) and links.enter(os.path.join(folder, n))]
+        beside = BESIDE if set(HOLDERS) & set(inner) else frozenset()
+        kept = (n for n in sorted(inner) if not hidden(n) and n not in beside)
+        inner[:] = [n for n in kept if links.enter(os.path.join(folder, n))]
         for name in sorted(names):
             if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
                 yield os.path.join(folder, name)
@@ -134,7 +137,9 @@ class FolderSource:
             yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one picture. Raises InputError's kinds."""
+        """Decode one picture, with the landmarks beside it where frames were prepared. Raises InputError's kinds."""
+        if self.landmarks is None and not self.aligned:
+            return read_frame(sample, ALL)
         require_picture(sample)
         return read(sample.path, self.aligned, self.landmarks)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from corit.data.folders import list_pictures
-from corit.data.frames import hidden
+from corit.data.frames import names_in
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -176,8 +176,8 @@ def _classed(folder: str) -> bool:
 
 
 def _folders(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        return sorted(e.path for e in entries if e.is_dir() and not hidden(e.name) and e.name not in CLASSES)
+    paths = (os.path.join(folder, n) for n in names_in(folder) if n not in CLASSES)
+    return [p for p in paths if os.path.isdir(p)]
 
 
 def _pictures(folder: str) -> list[str]:

@@ -26,6 +26,7 @@ Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 WHOLE = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
 BESIDE = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
+HOLDERS = ("frames", "images", "videos")  # hold videos as folders of frames or as files, and are no part of their names
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,23 @@ def hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
+def names_in(folder: str) -> list[str]:
+    """The names of what lies in a folder, without hidden things; none where there is no folder.
+
+    Raises DataError for one that cannot be opened.
+    """
+    return sorted(e.name for e in _entries(folder)) if os.path.isdir(folder) else []
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What is not hidden in a folder. Raises DataError for one that cannot be opened."""
+    try:
+        with os.scandir(folder) as entries:
+            return [e for e in entries if not hidden(e.name)]
+    except OSError as err:
+        raise DataError(f"expected to open {folder}, but {err.strerror}; change its rights or leave it out") from err
+
+
 @dataclass(frozen=True)
 class Clip:
     """One video on disk: a folder of frames (names in order, none if the folder is empty) or a video file."""
@@ -92,11 +110,12 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
     """The videos below a folder, by their path inside it without a suffix; empty when there is no such folder.
 
     Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of them that
-    holds any counts. A folder may be called as a film is (000.mp4/000.png). A picture that lies there
-    directly, in no video's folder, is a video of its own.
+    holds any counts. Further down these folders add nothing to a name: actor/frames/000 is the video actor/000. A
+    folder may be called as a film is (000.mp4/000.png). A picture that lies there directly, in no video's folder, is a
+    video of its own. Raises DataError for a folder that cannot be opened.
     """
     folder = os.fspath(folder)
-    inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": ("frames", "images", "videos")}[media]
+    inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": HOLDERS}[media]
     bases = [p for p in (os.path.join(folder, n) for n in inner) if os.path.isdir(p)]
     if not bases and not os.path.isdir(folder):
         return {}
@@ -119,20 +138,17 @@ def _clips(base: str, media: Media) -> dict[str, Clip]:
 def _walk(folder: str, key: str, above: tuple[str, ...]) -> Iterator[tuple[str, Clip]]:
     """The videos of a folder; above: where the first folder and the links on the way here really lead."""
     pictures, inner, films = [], [], []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            stem, suffix = os.path.splitext(entry.name)
-            if hidden(entry.name):
-                continue
-            if suffix.lower() in SUFFIXES:
-                pictures.append(entry.name)
-            elif suffix.lower() in FILMS:
-                if entry.is_dir():
-                    inner.append((entry, stem))
-                else:
-                    films.append((stem, entry.path))
-            elif entry.name not in BESIDE and entry.is_dir():
-                inner.append((entry, entry.name))
+    for entry in _entries(folder):
+        stem, suffix = os.path.splitext(entry.name)
+        if suffix.lower() in SUFFIXES:
+            pictures.append(entry.name)
+        elif suffix.lower() in FILMS:
+            if entry.is_dir():
+                inner.append((entry, stem))
+            else:
+                films.append((stem, entry.path))
+        elif entry.name not in BESIDE and entry.is_dir():
+            inner.append((entry, entry.name))
     yield from ((_join(key, stem), Clip(stem, path, film=True)) for stem, path in films)
     if key and (pictures or not (inner or films)):
         yield key, Clip(key.rpartition("/")[2], folder, tuple(sorted(pictures, key=natural)))
@@ -141,7 +157,7 @@ def _walk(folder: str, key: str, above: tuple[str, ...]) -> Iterator[tuple[str, 
     for entry, name in inner:
         way = (*above, os.path.realpath(entry.path)) if entry.is_symlink() else above
         if way is above or not _circular(folder, way):
-            yield from _walk(entry.path, _join(key, name), way)
+            yield from _walk(entry.path, key if key and name in HOLDERS else _join(key, name), way)
 
 
 def _circular(folder: str, way: tuple[str, ...]) -> bool:
@@ -225,8 +241,9 @@ def video_key(sample: Sample, grouping: Grouping = "path") -> str:
     """
     if grouping not in get_args(Grouping):
         raise DataError(f"expected frames grouped by {' or '.join(get_args(Grouping))}, got {grouping!r}")
-    video = sample.video or sample.id
-    return video.rpartition("/")[2] if grouping == "dfb" else video
+    if not sample.video:
+        return sample.id
+    return sample.video.rpartition("/")[2] if grouping == "dfb" else sample.video
 
 
 def beside(path: str, kind: str, suffix: str) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from corit.data.folders import list_pictures
+from corit.data.frames import names_in
 from corit.data.missing import ARCHIVE, missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
@@ -54,20 +55,20 @@ class GenImage:
     def _generators(self) -> dict[str, str]:
         """Generator -> the folder with train/ and val/, which is it or lies in it."""
         found = {}
-        for name in sorted(os.listdir(self.root)) if os.path.isdir(self.root) else ():
+        for name in names_in(self.root):
             folder = os.path.join(self.root, name)
-            inner = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-            bases = [folder, *(os.path.join(folder, n) for n in inner)]
-            base = next((b for b in bases if any(os.path.isdir(os.path.join(b, side)) for side in SIDES)), None)
-            if base:
-                found[name] = base
+            bases = [b for b in (folder, *(os.path.join(folder, n) for n in names_in(folder))) if _divided(b)]
+            if len(bases) > 1:
+                problem = f"expected one folder with train/ and val/ in {name}/, got several; move them into one"
+                raise missing("genimage", self.root, problem, [os.path.relpath(b, self.root) for b in bases])
+            if bases:
+                found[name] = bases[0]
         return found
 
     def _packed(self, found: Mapping[str, str]) -> list[str]:
         """Folders of generators in which nothing but archives lies."""
-        rest = [n for n in sorted(os.listdir(self.root)) if n not in found] if os.path.isdir(self.root) else []
-        inside = {n: os.path.join(self.root, n) for n in rest}
-        return [n for n, f in inside.items() if os.path.isdir(f) and any(map(ARCHIVE.search, os.listdir(f)))]
+        rest = {n: os.path.join(self.root, n) for n in names_in(self.root) if n not in found}
+        return [n for n, f in rest.items() if any(map(ARCHIVE.search, names_in(f)))]
 
     def _report(self, packed: list[str]) -> None:
         for name in packed if self.missed else ():
@@ -98,3 +99,7 @@ class GenImage:
     def load(self, sample: Sample) -> Picture:
         """Decode one picture. Raises InputError's kinds."""
         return read_picture(sample.path)
+
+
+def _divided(folder: str) -> bool:
+    return any(os.path.isdir(os.path.join(folder, side)) for side in SIDES)

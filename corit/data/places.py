@@ -61,17 +61,25 @@ def listing(table: Mapping[str, Named], root: str | os.PathLike[str] | None = No
     found = places(root, table)
     rows = []
     for name, named in table.items():
-        specs = [p.spec for p in found if p.name == name]
+        more = "".join(f",{r}=..." for r in named.required if r != named.place)  # what has to be said besides
+        specs = [p.spec + more for p in found if p.name == name]
         rows += [{"name": name, "found": spec, "needs": named.needs} for spec in specs or [""]]
     return rows
 
 
 def _folders(root: str, depth: int) -> Iterator[str]:
     yield root
-    with os.scandir(root) as entries:
-        inner = sorted(e.path for e in entries if not e.name.startswith(".") and e.is_dir())
-    for folder in inner if depth else ():
+    for folder in sorted(e.path for e in _entries(root) if not e.name.startswith(".") and e.is_dir()) if depth else ():
         yield from _folders(folder, depth - 1)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """What lies in a folder; nothing where it cannot be opened, as a disk's lost+found."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
 
 
 def _there(folder: str, mark: str) -> bool:
@@ -82,12 +90,13 @@ def _there(folder: str, mark: str) -> bool:
 
 def _files(folder: str) -> Iterator[Place]:
     """JSON files of DeepfakeBench, which hold their own name, and CSV files with a column path."""
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if e.name.endswith((".json", ".csv")) and e.is_file())
-    for name in names:
+    for name in sorted(e.name for e in _entries(folder) if e.name.endswith((".json", ".csv")) and e.is_file()):
         path = os.path.join(folder, name)
-        with open(path, "rb") as file:
-            head = file.read(4096)
+        try:
+            with open(path, "rb") as file:
+                head = file.read(4096)
+        except OSError:
+            continue
         bare = os.path.splitext(name)[0].removesuffix("_c40").encode()
         if name.endswith(".json") and head.lstrip().startswith(b"{") and b'"' + bare + b'"' in head[:300]:
             yield Place("deepfakebench", path)

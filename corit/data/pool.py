@@ -24,8 +24,9 @@ def as_finished(
     """Do each task in one of so many processes, 0 for none, and settle it here; yields after each, as they end.
 
     Left early, by an error or an interrupt, it ends the processes at once, whatever they are at, and settles what they
-    had finished. Raises what the work raises, and DataError when a process was killed.
+    had finished. Raises what the work raises, and DataError when a process was killed or for less than no workers.
     """
+    require_workers(workers)
     if not workers:
         for task in tasks:
             settle(task, work(task))
@@ -54,6 +55,12 @@ def as_finished(
         for future, task in open_.items():
             if future.done() and not future.cancelled() and future.exception() is None:
                 settle(task, future.result())
+
+
+def require_workers(workers: int) -> None:
+    """Raise DataError for less than no workers."""
+    if workers < 0:
+        raise DataError(f"expected a number of workers, or 0 for none, got {workers}")
 
 
 def _end_with(alive: Connection) -> None:

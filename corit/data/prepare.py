@@ -204,7 +204,7 @@ def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
 
 def _done(job: Job, entry: dict[str, Any]) -> bool:
     """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
-    same = list(job.stamp) == entry.get("stamp", [])[: len(job.stamp)]
+    same = list(job.stamp) == (entry.get("stamp") or [])[: len(job.stamp)]
     return entry.get("status") in SAVED and same and os.path.isdir(job.target("frames"))
 
 

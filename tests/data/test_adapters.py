@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from corit.data.adapters import ADAPTERS, adapter
 from corit.data.missing import ORIGINS, examples, missing
@@ -17,6 +16,7 @@ from corit.world.miniature import Miniature, MiniatureSpec
 from corit.world.trees import celebdf, deeperforensics, df40, dfdc, faceforensics, forensynths, genimage, uadfv
 from corit.world.trees.deepfakebench import flat_json, windows
 from corit.world.trees.paint import Subject, miniature, squares
+from corit.world.trees.plain import plain
 from corit.world.trees.write import Hand
 
 SMALL = {"pairs": {"train": 1, "val": 1, "test": 1}}
@@ -36,18 +36,6 @@ TREES = {
     "folder": lambda r, h: plain(r, h),
 }
 PLAIN = ("folder", "csv", "deepfakebench")  # nobody distributes them, or a file is given and not a folder
-
-
-def plain(root, hand):
-    """real/ and fake/ in train/ and test/, and a CSV file that lists them."""
-    lines = ["path,label,split"]
-    for split in ("train", "test"):
-        for kind in ("real", "fake"):
-            path = root / split / kind / "a.png"
-            path.parent.mkdir(parents=True)
-            Image.fromarray(hand.paint(Subject(split, "a", kind)).pixels).save(path)
-            lines.append(f"{path.relative_to(root)},{kind},{split}")
-    (root / "rows.csv").write_text("\n".join(lines))
 
 
 def plant(name, root, hand):

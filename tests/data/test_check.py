@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from corit.data.chosen import Joined
 from corit.data.contents import absent, duplicates, read_contents
 from corit.data.frames import Reading, read_frame
 from corit.data.sample import Sample
+from corit.errors import DataError
 from corit.seeding import generator
 from corit.world.trees.celebdf import celebdf
 from corit.world.trees.dfdc import dfdc
@@ -254,6 +256,29 @@ def test_groups_of_one_name_in_several_sources_are_namesakes(rows):
     assert [s.name for s in check(Rows(tuple(alike)), contents=False).straddles] == ["g"]
     more = tuple(replace(s, id=f"more/{s.id}") for s in alike)
     assert check(Joined((Rows(tuple(alike)), Rows(more))), contents=False).namesakes == ()  # a straddle is said once
+
+
+def test_surprises_are_of_one_source_each(rows):
+    train = tuple(s for s in rows if s.split == "train")
+    real = Rows(tuple(replace(s, id=f"more/{s.id}") for s in train if s.label == 0))
+    found = check(Joined((Rows(train), real)), contents=False)
+    assert [s.what for s in found.surprises] == ["train holds real samples only"]
+
+
+def test_an_id_of_several_samples_is_a_surprise(rows):
+    (found,) = surprises([*rows, rows[0]])
+    assert (found.what, found.ids) == (f"1 ids are of several samples: {rows[0].id}", (rows[0].id,))
+
+
+def test_a_link_that_leads_nowhere_is_absent(rows):
+    os.remove(rows[0].path)
+    os.symlink("nowhere", rows[0].path)
+    assert absent(rows) == (rows[0],)
+
+
+def test_less_than_no_workers_are_refused_in_words(rows):
+    with pytest.raises(DataError, match="expected a number of workers, or 0 for none, got -1"):
+        check(Rows(tuple(rows)), workers=-1)
 
 
 def test_progress_is_told_and_contents_are_optional(rows):

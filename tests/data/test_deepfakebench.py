@@ -158,6 +158,18 @@ def test_missing_frames_are_an_error_and_named_when_partial(shared, tmp_path):
     assert len(partial.samples) == 8
 
 
+def test_frames_that_are_named_twice_are_one_and_namesakes_of_two_folders_stay_apart(shared, tmp_path):
+    path = celeb_json(shared, tmp_path)
+
+    def more(top):
+        entry = top["CelebDFv2_real"]["test"]["id0_0001"]
+        entry["frames"] += [*entry["frames"], "Celeb-DF-v2/Celeb-real/frames/id0_0000/000.png"]
+
+    edit(path, more)
+    samples = [s for s in DeepfakeBench(path, str(shared)).samples if (s.split, s.label) == ("test", 0)]
+    assert len(samples) == len({s.id for s in samples}) == len({s.path for s in samples}) == 3
+
+
 def test_a_video_of_no_frames_is_named(shared, tmp_path):
     path = celeb_json(shared, tmp_path)
     edit(path, lambda top: top["CelebDFv2_real"]["val"]["id0_0001"].update(frames=[]))

@@ -9,14 +9,16 @@ import pytest
 
 from corit.data.adapters import adapter
 from corit.data.deepfakebench import DeepfakeBench
-from corit.data.export import export, label_name, table, unnumbered
+from corit.data.export import above_frames, export, label_name, table, unnumbered
 from corit.data.frames import Reading
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.world.trees.celebdf import celebdf
 from corit.world.trees.deeperforensics import deeperforensics
+from corit.world.trees.df40 import df40
 from corit.world.trees.dfdc import dfdc, dfdcp
 from corit.world.trees.faceforensics import deepfakedetection, faceforensics
+from corit.world.trees.forensynths import forensynths
 from corit.world.trees.genimage import genimage
 from corit.world.trees.uadfv import uadfv
 from corit.world.trees.write import Hand
@@ -51,6 +53,28 @@ def test_what_is_written_is_read_back(tmp_path, name, masks):
     assert (again.mask is None) == (found.mask is None)
 
 
+@pytest.mark.parametrize(
+    ("name", "make", "options"),
+    [
+        ("df40", lambda r: df40(r, Hand(frames=1)), {"names": ("MidJourney",)}),
+        ("genimage", lambda r: genimage(r, Hand(frames=1)), {}),
+        ("unifd", lambda r: forensynths(r, Hand(frames=1)), {"subsets": ("progan",)}),
+    ],
+)
+def test_pictures_of_no_video_stay_apart_when_they_are_read_back(tmp_path, name, make, options):
+    make(tmp_path / "data")
+    source = adapter(name, str(tmp_path / "data"), **options)
+    export(source.samples, tmp_path / "mine.json", tmp_path / "data")
+    back = DeepfakeBench(str(tmp_path / "mine.json"), str(tmp_path / "data"))
+    assert len({s.path for s in back.samples}) == len(source.samples)
+    assert len({s.video for s in back.samples}) == len(source.samples)
+
+
+def test_a_base_is_above_the_folder_by_whose_name_landmarks_are_found():
+    assert above_frames("/a/frames/b/frames/c") == "/a/frames/b"
+    assert above_frames("/a/b") == "/a/b"
+
+
 def test_labels_are_the_benchmarks_own(tmp_path):
     deeperforensics(tmp_path, Hand(frames=1))
     names = {label_name(s) for s in adapter("deeperforensics", str(tmp_path)).samples}
@@ -78,7 +102,14 @@ def test_the_two_nestings_and_masks_of_fakes_only(tmp_path):
     assert [len(video[k]) for k in ("frames", "masks")] == [2, 2]
     assert video["masks"][0].split("/")[-3] == "masks"
     assert "masks" not in next(iter(found["FF-real"]["test"]["c23"].values()))
-    assert set(table(samples, "FaceForensics++_c40", tmp_path)["FaceForensics++"]["FF-real"]["test"]) == {"c40"}
+    with pytest.raises(DataError, match="expected frames of compression c40, .* got some in folders c23"):
+        table(samples, "FaceForensics++_c40", tmp_path)
+    faceforensics(tmp_path / "small", Hand(frames=1), compression="c40")
+    strong = adapter("faceforensics", str(tmp_path / "small"), compression="c40").samples
+    for name in ("FaceForensics++_c40", "FaceForensics++"):  # without being asked, it is that of the folders
+        assert set(table(strong, name, tmp_path)["FaceForensics++"]["FF-real"]["test"]) == {"c40"}
+    with pytest.raises(DataError, match="expected frames of compression c23"):
+        table(strong, "FaceForensics++", tmp_path, "c23")
     flat = table(samples, "mine", tmp_path)["mine"]
     assert "c23" not in flat["FF-real"]["test"]
 

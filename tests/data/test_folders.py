@@ -15,6 +15,8 @@ from corit.data.landmarks import read_landmarks, read_points
 from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
 from corit.errors import DataError, UnreadableError
+from corit.world.trees.paint import Subject
+from corit.world.trees.write import Hand
 
 
 def paint(path, value=100):
@@ -190,3 +192,20 @@ def test_one_picture_without_a_counterpart_stops_nothing():
     found = split_by_group([*alone, *pair])
     assert found[-1].split == found[-2].split
     assert {(s.split, s.label) for s in found} == {(s, y) for s in ("train", "val", "test") for y in (0, 1)}
+
+
+def test_masks_and_landmarks_beside_frames_are_no_pictures_but_go_with_them(tmp_path):
+    for kind in ("real", "fake"):
+        Hand(frames=2).video(tmp_path / kind, "v", Subject("", "v", kind), mask=kind == "fake")
+    source = classes(str(tmp_path))
+    assert len(source.samples) == 4
+    assert all("/frames/" in s.path for s in source.samples)
+    picture = source.load(source.samples[0])
+    assert picture.aligned
+    assert picture.landmarks.shape == (81, 2)
+    assert picture.mask is None  # it would tell the label
+
+
+def test_a_folder_of_masks_of_ones_own_is_listed(tmp_path):
+    Hand(frames=1).one(tmp_path / "masks" / "a.png", Subject("", "a"))
+    assert list(list_pictures(tmp_path)) == [str(tmp_path / "masks" / "a.png")]

@@ -9,9 +9,10 @@ import pytest
 
 from corit.data.check import surprises
 from corit.data.faceforensics import FaceForensics
-from corit.data.frames import Reading, clips, natural
+from corit.data.frames import Reading, clips, names_in, natural, video_key
+from corit.data.sample import Sample
 from corit.data.uadfv import UADFV
-from corit.errors import UnreadableError
+from corit.errors import DataError, UnreadableError
 from corit.world.trees.faceforensics import faceforensics
 from corit.world.trees.uadfv import uadfv
 from corit.world.trees.write import Hand
@@ -96,3 +97,28 @@ def test_landmarks_of_one_class_only_are_a_surprise(tmp_path, folder, kind):
     assert f"{len(one.ids)} {kind} have no landmarks beside them" in one.what
     shutil.rmtree(tmp_path / ("real" if folder == "fake" else "fake") / "landmarks")
     assert surprises(UADFV(str(tmp_path)).samples) == ()
+
+
+def test_folders_that_hold_videos_are_no_part_of_their_names(tmp_path):
+    for file in ("a/frames/x/0.png", "a/frames/x/1.png", "a/x.mp4", "b/videos/y.mp4", "c/images/z/0.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    found = clips(tmp_path)
+    assert {name: len(clip.frames) for name, clip in found.items()} == {"a/x": 2, "b/y": 0, "c/z": 1}
+    assert set(clips(tmp_path, "videos")) == {"a/x", "b/y"}
+    assert clips(tmp_path, "videos")["a/x"].film
+
+
+def test_a_folder_that_cannot_be_opened_is_an_error_in_words(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for of in (clips, names_in):
+        with pytest.raises(DataError, match=f"expected to open {tmp_path}, but Permission denied; change its rights"):
+            of(str(tmp_path))
+
+
+def test_samples_of_no_video_are_merged_with_no_other():
+    samples = [Sample(f"progan/cat/{kind}/0.png", "x", 0) for kind in ("0_real", "1_fake")]
+    assert [video_key(s, "dfb") for s in samples] == [s.id for s in samples]

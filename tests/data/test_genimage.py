@@ -54,6 +54,14 @@ def test_the_inner_folder_may_be_absent(root):
     assert len(GenImage(str(root), ("ADM",)).samples) == 12
 
 
+def test_two_inner_folders_are_refused_and_what_archivers_leave_is_none(root):
+    (root / "__MACOSX" / "imagenet" / "val" / "ai").mkdir(parents=True)
+    assert len(GenImage(str(root)).samples) == 48
+    shutil.copytree(root / "ADM" / "imagenet_ai_0508_adm", root / "ADM" / "part2")
+    with pytest.raises(DataError, match=r"expected one folder with train/ and val/ in ADM/, .* ADM/part2"):
+        _ = GenImage(str(root)).samples
+
+
 def test_errors(root, tmp_path):
     shutil.rmtree(root / "ADM" / "imagenet_ai_0508_adm" / "val" / "ai")
     with pytest.raises(DataError, match=r"ADM/imagenet_ai_0508_adm/val/ai/, found none.*GenImage-Dataset"):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from data.test_adapters import TREES, plain, plant
 
 from corit import catalog
-from corit.data.places import Place, places
+from corit.data.places import Place, listing, places
 from corit.errors import DataError
 from corit.world.trees import genimage, uadfv
+from corit.world.trees.df40 import df40
 from corit.world.trees.write import Hand
 
 SAME = {"celeb-df-v1": {"celeb-df-v2"}, "celeb-df-v2": {"celeb-df-v1"}, "faceshifter": {"faceforensics"}}
@@ -61,5 +64,31 @@ def test_what_was_found_can_be_named(tmp_path):
     (place,) = places(tmp_path, catalog.DATA)
     assert place == Place("uadfv", str(tmp_path))
     assert catalog.data(place.spec).samples
+    (row,) = (r for r in listing(catalog.DATA, tmp_path) if r["found"])
+    assert row["found"] == f"uadfv:{tmp_path}"
+
+
+def test_what_has_to_be_said_besides_is_said(tmp_path):
+    df40(tmp_path, Hand(frames=1))
+    (row,) = (r for r in listing(catalog.DATA, tmp_path) if r["name"] == "df40")
+    assert row["found"] == f"df40:{tmp_path},names=..."
+    assert catalog.data(row["found"].replace("...", "heygen")).samples
+
+
+def test_folders_that_cannot_be_opened_are_passed_over(tmp_path, monkeypatch):
+    uadfv.uadfv(tmp_path / "set", Hand(frames=1))
+    (tmp_path / "lost+found").mkdir()
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [p.spec for p in places(tmp_path, catalog.DATA)] == [f"uadfv:{tmp_path / 'set'}"]
+
+
+def test_a_root_has_to_be_a_folder(tmp_path):
     with pytest.raises(DataError, match="expected a folder at"):
         places(tmp_path / "none", catalog.DATA)

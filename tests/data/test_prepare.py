@@ -20,6 +20,7 @@ from images import films
 from PIL import Image
 from skimage.data import astronaut
 
+from corit.data.adapters import adapter
 from corit.data.faceforensics import FaceForensics
 from corit.data.frames import Reading, choose
 from corit.data.journal import Journal, alone
@@ -28,7 +29,14 @@ from corit.data.prepare import JOURNAL, STAGED, Cropping, list_films, prepare
 from corit.errors import DataError
 from corit.images.crop import crop
 from corit.images.faces import align, find_faces, five_points, template
+from corit.images.media import Picture
 from corit.images.video import Frame
+from corit.world.trees.celebdf import celebdf
+from corit.world.trees.deeperforensics import deeperforensics
+from corit.world.trees.dfdc import dfdc, dfdcp
+from corit.world.trees.faceforensics import deepfakedetection
+from corit.world.trees.uadfv import uadfv
+from corit.world.trees.write import Hand
 
 FOUR = Cropping(frames=4)
 
@@ -132,6 +140,37 @@ def test_what_was_prepared_is_read_by_the_data_sets_adapter(tmp_path, same):
         assert (picture.mask is not None) == (sample.label == 1)
         if picture.mask is not None:  # half the disc's radius, warped with it; video codecs blur the rim
             assert np.sqrt(picture.mask.sum() / np.pi) == pytest.approx(128 / 1.3 / 2, rel=0.25)
+
+
+def disc(subject):
+    """A face of which every video has its own, as `faces.disc` draws it."""
+    return Picture(faces.disc(subject.frame, level=200 + sum(map(ord, str(subject))) % 50))
+
+
+TREES = {
+    "celeb-df-v2": celebdf,
+    "dfdc": dfdc,
+    "dfdcp": dfdcp,
+    "uadfv": uadfv,
+    "deeperforensics": deeperforensics,
+    "deepfakedetection": deepfakedetection,
+}
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["elsewhere", "in place"])
+@pytest.mark.parametrize("name", TREES)
+def test_films_and_what_was_prepared_from_them_are_the_same_rows_to_every_adapter(tmp_path, name, same):
+    root, out = tmp_path / "set", tmp_path / "set" if same else tmp_path / "out"
+    TREES[name](root, Hand(disc, frames=2, media="videos"))
+    listed = adapter(name, str(root)).samples
+    assert {s.frame for s in listed} == {-1}
+    rows = run(root, out, Cropping(frames=2), paths=[s.path for s in listed])
+    assert {r.status for r in rows} == {"ok"}
+    of = lambda samples: {(s.video, s.label, s.split, s.group) for s in samples}
+    crops = adapter(name, str(out)).samples
+    assert of(crops) == of(listed)
+    assert len(crops) == 2 * len(listed)
+    assert {s.frame for s in crops} == {0, 1}
 
 
 FAKE = "manipulated_sequences/Deepfakes/{}/videos/000_001.mp4"
