@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from corit.errors import BackboneError, WeightsError
+from corit.errors import BackboneError, DeviceError, WeightsError
+
+
+def device_of(name: str) -> torch.device:
+    """The processor of a name, such as cpu, cuda or cuda:1. Raises DeviceError where it is not to be had."""
+    try:
+        found = torch.device(name)
+        torch.zeros(1, device=found).item()  # what torch says it has, a driver may still lack
+    except (RuntimeError, AssertionError, NotImplementedError) as err:
+        told = str(err).partition("\n")[0]
+        raise DeviceError(f"expected a device that is here, as cpu or cuda, got {name!r} ({told}); use cpu") from err
+    return found
 
 
 class Backbone(nn.Module):

@@ -74,17 +74,28 @@ def backbone(name: str, weights: str = "") -> Backbone:
         found = _timm(name, name.removeprefix("timm:"), "")(weights)
         contract(found)
         return found
-    if name not in BACKBONES:
-        raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:<name>")
+    require_backbone(name)
     return BACKBONES[name](weights)
+
+
+def require_backbone(name: str) -> None:
+    """Raise BackboneError for a name that is neither in the table nor one of timm's."""
+    if name not in BACKBONES and not name.startswith("timm:"):
+        raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:<name>")
 
 
 def lacking(name: str, weights: str = "") -> str:
     """What has to be fetched before a backbone can be built here, in words; empty for nothing.
 
-    weights: as for `backbone`. Raises WeightsError for a file that is not there.
+    weights: as for `backbone`. Raises BackboneError for a name that there is not, WeightsError for a file that is not
+    there and for a seed that is no number.
     """
+    require_backbone(name)
     weights = weights or default_weights(name)
+    if weights.startswith("random:"):
+        from corit.backbone import random_seed
+
+        random_seed(weights)
     if weights != "hub":
         if weights != "packaged" and not weights.startswith("random:") and not os.path.isfile(weights):
             raise WeightsError(f"expected a weights file of {name} at {weights}, but there is none; check the path")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from corit import __version__
+from corit.commands.device import Device
 from corit.errors import CoritError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def train(
     landmarks: Path | None = None,
     batch: int = 8,
     workers: int = 2,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Train a detector on folders of pictures and films; without --fake, self-blends of the real ones are the fakes.
 
@@ -208,7 +209,7 @@ def extract(
     landmarks: Path | None = None,
     batch: int = 8,
     workers: int = 2,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Measure folders of pictures and films once, into a feature store from which many heads can be trained.
 
@@ -276,7 +277,7 @@ def detect(
     landmarks: Path | None = None,
     batch: int = 8,
     workers: int = 0,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Score pictures, videos and folders of both: a row for each face or picture, rows for each video and its faces.
 
@@ -377,7 +378,7 @@ def pretrain(
     batch: int = 128,
     faces: int = 30_000,
     photos: Path | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Train the miniature's tiny ViT on the world's real faces, and on photographs if given.
 

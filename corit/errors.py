@@ -35,6 +35,10 @@ class FitError(CoritError):
     """Features, labels or settings with which no head can be trained."""
 
 
+class DeviceError(CoritError):
+    """A processor that this machine or this installation does not have."""
+
+
 class ConvergenceError(CoritError):
     """An iteration that was not as exact as asked within the steps it was given."""
 

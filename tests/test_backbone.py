@@ -10,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 
 from corit import backbone as bb
 from corit import catalog
-from corit.errors import BackboneError, WeightsError
+from corit.errors import BackboneError, DeviceError, WeightsError
 
 STAT = (0.5, 0.5, 0.5)
 
@@ -314,3 +314,18 @@ def test_full_size_clip_equals_transformers(name, size, tmp_path):
     path.unlink()
     compare_with_transformers(theirs, ours, 224, 1e-4, torch.float32)
     compare_with_transformers(theirs, ours, 224, 1e-9, torch.float64)
+
+
+def test_a_device_that_is_not_here_is_refused_in_words():
+    assert bb.device_of("cpu") == torch.device("cpu")
+    for name in ("nowhere", "meta", "cuda:99"):
+        with pytest.raises(DeviceError, match=f"expected a device that is here, .* got '{name}'"):
+            bb.device_of(name)
+
+
+def test_names_and_seeds_are_looked_at_before_anything_is_promised():
+    assert catalog.lacking("miniature") == catalog.lacking("clip-vit-l14", "random:3") == ""
+    with pytest.raises(BackboneError, match="no backbone 'nope'"):
+        catalog.lacking("nope", "random:0")
+    with pytest.raises(WeightsError, match="with an integer, got 'random:x'"):
+        catalog.lacking("clip-vit-l14", "random:x")

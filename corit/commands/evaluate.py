@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from corit.commands.device import Device
+
 NOTHING_SCORED = 3
 
 
@@ -25,7 +27,7 @@ def evaluate(
     seed: int = 0,
     batch: int = 8,
     workers: int = 0,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Measure detectors on labelled pictures: every metric with intervals, by source, manipulation, compression, size.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from rich.table import Table
 
+from corit.commands.device import Device
 from corit.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def paper(
     unifd_head: Path | None = None,
     batch: int = 0,
     workers: int = 1,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Make the paper's tables and figures, in the miniature world or from the real data sets.
 
@@ -149,11 +150,16 @@ def _chosen(what: Sequence[str]) -> list[Artefact]:
 
 
 def _named(texts: Sequence[str] | None) -> dict[str, str]:
-    """NAME=PLACE of several backbones' weights. Raises DataError for a text of another form."""
+    """NAME=PLACE of several backbones' weights. Raises DataError for another form, BackboneError for another name."""
+    from corit.catalog import require_backbone
+
     wrong = [t for t in texts or () if not all(t.partition("="))]
     if wrong:
         raise DataError(f"expected NAME=FILE or NAME=random:SEED of a backbone's weights, got {', '.join(wrong)}")
-    return {name: place for name, _, place in (t.partition("=") for t in texts or ())}
+    found = {name: place for name, _, place in (t.partition("=") for t in texts or ())}
+    for name in found:
+        require_backbone(name)
+    return found
 
 
 def _listed(stage: Stage, weights: Mapping[str, str]) -> str:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from corit.commands.device import Device
+
 app = App(name="protocol", help="List the protocols, and measure detectors under one.")
 
 
@@ -56,7 +58,7 @@ def run(
     unifd_head: Path | None = None,
     batch: int = 0,
     workers: int = 1,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Train detectors on a protocol's rows, choose on its validation rows, and measure its test sets.
 

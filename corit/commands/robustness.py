@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from corit.commands.device import Device
+
 NOTHING_SCORED = 3
 
 
@@ -27,7 +29,7 @@ def robustness(
     seed: int = 0,
     batch: int = 8,
     workers: int = 0,
-    device: str = "cpu",
+    device: Device = "cpu",
 ) -> int:
     """Measure detectors on perturbed pictures: the relative variation of the AUC, by perturbation and level.
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corit.backbone import Backbone
+from corit.backbone import Backbone, device_of
 from corit.errors import RecipeError
 from corit.images.faces import FaceFinder, find_faces
 from corit.model import corit, unifd
@@ -23,7 +23,7 @@ class Encoder:
     """The frozen part of a detector: a recipe's features of prepared views, on a device.
 
     float32 is the reference; bfloat16 and float16 run under autocast, with the masks still decided in float32. Raises
-    RecipeError when recipe and backbone do not belong together.
+    RecipeError when recipe and backbone do not belong together, DeviceError as `device_of`.
     """
 
     def __init__(self, backbone: Backbone, recipe: Recipe, device: str = "cpu") -> None:
@@ -31,7 +31,8 @@ class Encoder:
         if named.name != backbone.name:
             raise RecipeError(f"the recipe is for {named.name}, the backbone is {backbone.name}; give the right one")
         corit.middle_layer(backbone.depth, recipe.model)
-        self.backbone, self.recipe, self.device = backbone.to(device), recipe, torch.device(device)
+        self.recipe, self.device = recipe, device_of(device)
+        self.backbone = backbone.to(self.device)
 
     @property
     def regions(self) -> int:

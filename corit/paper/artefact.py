@@ -91,7 +91,7 @@ ARTEFACTS = (
     Artefact("table", 3, "Frame AUC on DF40's manipulations", ("df40",), 5, 2),
     Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 5, 2),
     Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 5, 2),
-    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 4, 1),
+    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 5, 1),
     Artefact("table", 7, "COR by layer on NeuralTextures", ("faceforensics",), 2, 3),
     Artefact("table", 8, "Components", ("components",), 5, 3),
     Artefact("table", 9, "Regions and pooling", (FACES,), 9, 4),

@@ -11,6 +11,7 @@ import numpy as np
 from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
 from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
+from corit.features.store import FeatureStore
 from corit.paper.lab import Lab, Need
 from corit.paper.stage import FORGERIES
 from corit.paper.variant import CORIT, UNIFD
@@ -30,14 +31,15 @@ AGAINST_RADIUS = (
     f"{RECOMMENDED:g}, SAM's own default. Dotted: AUC {CHANCE:g}, below which a head has collapsed."
 )
 BY_LAYER = (
-    "COR by layer: medians over head seeds, bars an interval for them over head seeds, not over videos; dotted lines "
+    "COR by layer: medians over head seeds, bars from the smallest to the largest; dotted lines "
     "the half-way radius, where the AUC has fallen half of the way from its best to 0.5. Open triangles: upwards no "
     "collapse up to the largest radius, downwards collapse at the first. "
     f"Crosses: never learned, no radius reaches an AUC of {LEARNED:g}. Dashed: rho = {RECOMMENDED:g}."
 )
 COURSES = (
     "GSNR on training rows: medians over head seeds, bands their range. Dots: the bottleneck step, where the bound "
-    "(11) on the radius is lowest within the first phase, median over head seeds."
+    "(11) on the radius is lowest within the first phase, median over head seeds; hollow where most seeds have no "
+    "later phase, so that it is lowest over the whole course."
 )
 CAPTION = {"protocol": PROTOCOL, "metric": "by the theory's instruments"}
 
@@ -68,8 +70,16 @@ def _run(lab: Lab) -> Diagnosis:
 
 def notes(lab: Lab, kinds: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
     """What the heads see, in sentences, stand-ins first; how they are trained stands in the caption."""
-    said = (lab.stage.standing(kinds), "Each forgery against the reals; nothing is chosen on the test rows.")
+    against = "Each forgery against the reals; nothing is chosen on the test rows."
+    said = (lab.stage.standing(kinds), against, _counted(lab))
     return (*filter(None, said), *(f"Left out. {n}." for n in diagnosis(lab).notes))
+
+
+def _counted(lab: Lab) -> str:
+    """How many pictures were measured, in one sentence."""
+    counts = FeatureStore.open(lab.folder(needs(lab)[-1])).counts()
+    lost = sum(counts.values()) - counts.get("ok", 0)
+    return f"{counts.get('ok', 0)} pictures of all splits{f'; {lost} could not be measured' if lost else ''}."
 
 
 def caption(lab: Lab, heads: Sequence[str], rho: float | None = None) -> dict[str, Any]:
@@ -89,13 +99,13 @@ def areas(found: Diagnosis) -> Iterator[tuple[str, ...]]:
 
 
 def gsnr(found: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]]:
-    """GSNR along training as a figure's numbers, its head first; the bottleneck step is marked."""
+    """GSNR along training as a figure's numbers, its head first; the bottleneck step is marked, and what it is of."""
     head = ("detector", "head", "layer", "forgery", "seed", "step", "gsnr", "bottleneck")
     lines: list[tuple[str, ...]] = [head]
     for c in cells:
         for s, seed in enumerate(found.plan.seeds):
             for t, step in enumerate(c.course.steps.tolist()):
-                mark = "yes" if step == c.step[s] else ""
+                mark = "" if step != c.step[s] else "yes" if np.isfinite(c.end[s]) else "yes, no later phase found"
                 value = number(c.course.gsnr[t, 0, s, 0])
                 lines.append((c.store, TITLES[c.head], c.at, c.group, str(seed), str(step), value, mark))
     return lines

@@ -15,6 +15,7 @@ from corit.features.extract import opened
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.paper.artefact import Made
+from corit.paper.entry import counted
 from corit.paper.lab import Lab, Need, fitting
 from corit.paper.lab import needs as needed
 from corit.paper.variant import CORIT, UNIFD, Variant
@@ -32,7 +33,9 @@ def needs(lab: Lab) -> list[Need]:
 def make(lab: Lab) -> Made:
     """Mean AUC over the test sets after each epoch, median and range over head seeds."""
     of = lab.stage.protocol(PROTOCOL)
-    courses = {name: course(lab, of, v) for name, v in VARIANTS.items()}
+    courses: dict[str, np.ndarray] = {}
+    for name, variant in VARIANTS.items():
+        courses[name], counts = course(lab, of, variant)  # the same rows for both
     epochs = len(next(iter(courses.values())))
     numbers = [("epoch", *(f"{n} {w}" for n in courses for w in ("median", "low", "high")))]
     for e in range(epochs):
@@ -40,6 +43,7 @@ def make(lab: Lab) -> Made:
         numbers.append((str(e + 1), *(f"{v:.4f}" for v in values)))
     notes = (
         lab.stage.standing(tuple(s.title for s in of.test)),
+        counted(counts, of),
         f"No epoch is chosen: each point is the head as it is then, {LONGER} times longer than the run's training.",
         "Lines: medians over head seeds; bands: their range, not an interval over videos.",
     )
@@ -49,8 +53,8 @@ def make(lab: Lab) -> Made:
     return Made(figures=figures, notes=tuple(filter(None, notes)), numbers=tuple(numbers), caption=caption)
 
 
-def course(lab: Lab, of: Protocol, variant: Variant) -> np.ndarray:
-    """Mean test AUC (E, S) at the end of each epoch.
+def course(lab: Lab, of: Protocol, variant: Variant) -> tuple[np.ndarray, dict[str, tuple[int, int, int]]]:
+    """Mean test AUC (E, S) at the end of each epoch; and reals, fakes and rows without a score of each test set.
 
     Raises DataError where test rows are among those trained on or validated by.
     """
@@ -63,8 +67,13 @@ def course(lab: Lab, of: Protocol, variant: Variant) -> np.ndarray:
         require_disjoint(of, va, test, "select by")
     head = fitting(replace(lab.head, epochs=LONGER * lab.head.epochs), len(tr))
     heads = trained(lab, tr, va, head, variant.name)
-    areas = [[auc(s.labels, p) for p in s.scores] for s in (score(of, t, [h.logits for h in heads]) for t in tests)]
-    return np.mean(areas, axis=0).reshape(head.epochs, len(lab.seeds))
+    scored = [score(of, t, [h.logits for h in heads]) for t in tests]
+    areas = [[auc(s.labels, p) for p in s.scores] for s in scored]
+    counts = {
+        of.test[k].title: (int((s.labels == 0).sum()), int((s.labels == 1).sum()), sum(tests[k].unscored.values()))
+        for k, s in enumerate(scored)
+    }
+    return np.mean(areas, axis=0).reshape(head.epochs, len(lab.seeds)), counts
 
 
 def trained(lab: Lab, tr: Part, va: Part, recipe: HeadRecipe, name: str) -> list[Head]:

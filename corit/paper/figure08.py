@@ -31,21 +31,27 @@ def needs(lab: Lab) -> list[Need]:
 def make(lab: Lab) -> Made:
     """Both detectors under every damage, each against itself on the same undamaged pictures."""
     of = lab.stage.protocol(PROTOCOL)
-    found = {name: measure(lab, of, v) for name, v in VARIANTS.items()}
+    found, counts = {}, ""
+    for name, variant in VARIANTS.items():
+        found[name], counts = measure(lab, of, variant)
     head = ("detector", "damage", "level", "auc", "low", "high", "variation", "variation low", "variation high")
     rows = [(n, *_row(r)) for n, rs in found.items() for r in rs]
     shown = lab.stage.standing(tuple(s.title for s in of.test))
     notes = (
         shown,
         "The first frame of each test video; DeeperForensics-1.0's levels, JPEG of qualities 90 to 10. "
-        "Bars: 95 % intervals of the variation, drawn by video, the same draws for damaged and undamaged pictures.",
+        "Bars: 95 % intervals of the variation, drawn by video, the same draws for damaged and undamaged pictures. "
+        "Scores are the mean probability of the heads of all seeds.",
+        counts,
     )
     caption = {"protocol": PROTOCOL, "metric": "relative variation of AUC (26)"}
     return Made(figures=(draw(found),), notes=tuple(filter(None, notes)), numbers=(head, *rows), caption=caption)
 
 
-def measure(lab: Lab, of: Protocol, variant: Variant) -> tuple[Robustness, ...]:
+def measure(lab: Lab, of: Protocol, variant: Variant) -> tuple[tuple[Robustness, ...], str]:
     """The variations of one detector, by the mean probability of its heads, which the protocol trains as ever.
+
+    Also how many pictures that is, in a sentence.
 
     Only the first frame of each test video is looked at; a damage is compared on the pictures that could be measured
     with it and without it.
@@ -58,7 +64,16 @@ def measure(lab: Lab, of: Protocol, variant: Variant) -> tuple[Robustness, ...]:
     first = of.replace(test=(Selection(data, "test", kinds, name=CLEAN), *tests), frames=1, choice="first")
     scored = lab.score(of, variant, first, stores)
     clean = {k: i for i, k in enumerate(scored[CLEAN].keys)}
-    return tuple(r for d in damages for r in _compared(d, scored[CLEAN], clean, scored[named(*d)], lab.draws))
+    each = tuple(r for d in damages for r in _compared(d, scored[CLEAN], clean, scored[named(*d)], lab.draws))
+    return each, _counted(scored)
+
+
+def _counted(scored: Mapping[str, Scored]) -> str:
+    labels = scored[CLEAN].labels
+    clean = set(scored[CLEAN].keys)
+    less = sum(len(clean - set(map(original, s.keys))) for name, s in scored.items() if name != CLEAN)
+    lost = f"; {less} damaged ones could not be measured" if less else ""
+    return f"Each point: {(labels == 0).sum()} real and {(labels == 1).sum()} fake pictures{lost}."
 
 
 def _compared(

@@ -134,6 +134,16 @@ class Grid:
                     numbers, censored = [_number(r) for r in radii], [str(r) if r.censoring else "" for r in radii]
                 yield [label, whose, column, *numbers, on, *(censored if self._radii else [])]
 
+    @property
+    def reading(self) -> str:
+        """How our values and intervals are to be read, in one sentence; empty for radii, whose notes say it."""
+        if self._radii:
+            return ""
+        return (
+            "Ours: medians over head seeds, with 95 % intervals by bootstrap over videos. The paper's averages are "
+            "recomputed from its own values."
+        )
+
     def slips(self) -> list[str]:
         """What is to be said of the paper's numbers: what lies in the CSV alone, what stands in the text, its slips."""
         told = {s.average_of for s in self.printed.slips}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from corit import catalog
-from corit.backbone import Backbone
+from corit.backbone import Backbone, device_of
 from corit.data.protocols import Protocol
 from corit.data.sample import Source
-from corit.data.stamp import stamp
-from corit.errors import CoritError, DataError, InputError
+from corit.data.stamp import stamps
+from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.parts import Part, part, require_disjoint
@@ -62,7 +62,7 @@ class Lab:
 
     draws: of the bootstrap. bars: opens progress bars, None for silence. unifd_head: the file of UniFD's published
     head, None to fetch it. others: where the weights of further backbones are, by name. Raises DataError for less than
-    one seed, two draws or a batch of one.
+    one seed, two draws or a batch of one, DeviceError for a device that is not here.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Lab:
                 "expected at least one head seed, two draws, a batch of one and no less than zero workers, got "
                 f"{len(seeds)}, {draws}, {batch} and {workers}"
             )
+        device_of(device)  # a wrong one ends the run before anything is recorded
         self.stage, self.out, self.seeds, self.head, self.draws = stage, Path(out), tuple(seeds), head, draws
         self.named = (backbone, weights or catalog.default_weights(backbone))
         self.others = dict(others or {})
@@ -103,13 +104,18 @@ class Lab:
     @cached_property
     def caption(self) -> dict[str, Any]:
         """World, backbone, head and seeds: what is said under every artefact."""
+        return {**self.asked, "backbone": self.described(None)}
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The same as far as it is known without the backbone's weights."""
         h = self.head
         kept = "the last" if h.select == "last" else f"the best by validation {h.select}"
         head = (
             f"{h.kind}, SAM rho {h.rho:g}, {h.optimiser}, learning rate {h.learning_rate:g}, batches of at most "
             f"{h.batch}, {h.scaling} scaling, {kept} of {h.epochs} epochs"
         )
-        backbone = self.described(None)
+        backbone = f"{self.named[0]}, {self.named[1]} weights"
         return {"world": self.stage.caption, "backbone": backbone, "head": head, "seeds": list(self.seeds)}
 
     def described(self, variant: Variant | None) -> str:
@@ -121,7 +127,12 @@ class Lab:
         """The run's backbone, or the one that a variant names. Raises BackboneError, WeightsError."""
         named = self._named(variant)
         if named not in self._backbones:
-            self._backbones[named] = catalog.backbone(*named)
+            try:
+                self._backbones[named] = catalog.backbone(*named)
+            except WeightsError as err:
+                if named[0] == self.named[0]:
+                    raise
+                raise WeightsError(f"{err}; for this one: --other-weights {named[0]}=FILE") from err
         return self._backbones[named]
 
     def _named(self, variant: Variant | None) -> tuple[str, str]:
@@ -139,7 +150,7 @@ class Lab:
         return self._sources[data]
 
     def listing(self, data: str) -> str:
-        """A digest of what a data set lists and of its files' sizes and times, and of one picture's pixels.
+        """A digest of what a data set lists, of its files' and landmarks' sizes and times, and of one picture's pixels.
 
         Features of other rows, splits or files have another folder; the one picture tells a drawn world whose code
         has changed. Raises DataError as `source`.
@@ -295,7 +306,7 @@ def digest(source: Source) -> str:
     """What tells one list of rows, and the files behind it, from another."""
     h = hashlib.sha256()
     for s in source.samples:
-        h.update(repr((s, stamp(s.path))).encode())
+        h.update(repr((s, stamps(s))).encode())
     if source.samples:
         try:
             h.update(source.load(source.samples[0]).pixels.tobytes())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from corit.catalog import lacking
+from corit.data.missing import missing
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
 from corit.paper.stage import DAMAGED, PLACES, Stage
@@ -44,8 +45,11 @@ class Outlook:
 def outlooks(stage: Stage, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
     """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it.
 
-    weights: where a run would take them from, by backbone, the run's own first. Raises WeightsError as `lacking`.
+    weights: where a run would take them from, by backbone, the run's own first. Raises BackboneError and
+    WeightsError as `lacking`.
     """
+    for name, place in weights.items():
+        lacking(name, place)
     if stage.kind == "miniature":
         return [Outlook(a, (), {}, a.minutes) for a in ARTEFACTS], ()
     counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, stage)))
@@ -63,7 +67,7 @@ def _outlook(
     measured = [*of.data(stage), *((DAMAGED,) if of.name == "figure08" else ())]
     pictures = sum(counts.get(d, 0) for d in measured)
     minutes = None if lacks else (of.recipes * pictures or FEW) * SECONDS / 60
-    used = of.backbones or (list(weights)[:1] if data else ())
+    used = of.backbones or list(weights)[:1]
     fetch = tuple(filter(None, (lacking(name, weights.get(name, "")) for name in used)))
     return Outlook(of, tuple(dict.fromkeys(PLACES[d][0] for d in data)), lacks, minutes, fetch)
 
@@ -84,15 +88,20 @@ def _lacks(stage: Stage, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 def _counts(stage: Stage, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
     """Pictures of the data sets that can be listed, and what is wrong with the others."""
-    counts, problems = {}, {}
+    counts: dict[str, int] = {}
+    problems: dict[str, str] = {}
     for name in names:
         try:
             counts[name] = len(stage.sources[name]().samples)
         except DataError as err:
             problems[name] = str(err)
-    return counts, {
-        d: p for d, p in problems.items() if not any(_same(p, problems.get(o, "")) for o in BEHIND.get(d, ()))
-    }
+    for name in [d for d in problems if any(_same(problems[d], problems.get(o, "")) for o in BEHIND.get(d, ()))]:
+        own = os.path.join(stage.root, PLACES[name][0])
+        if os.path.isdir(own):
+            del problems[name]  # nothing is wrong with it but what it borrows
+        else:
+            problems[name] = str(missing(name, own, "there is no such folder"))
+    return counts, problems
 
 
 def _same(problem: str, other: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
+from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.paper.artefact import Artefact, Made, artefact
 from corit.paper.lab import Lab, Need
@@ -47,7 +48,7 @@ def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
         caption = {**lab.caption, **made.caption}
     except CoritError as err:
         reason = f"{type(err).__name__}: {err}"
-        return Record(what.name, what.title, "failed", reason, caption={"seconds": _since(started)})
+        return Record(what.name, what.title, "failed", reason, caption={**lab.asked, "seconds": _since(started)})
     caption = {**caption, "seconds": _since(started), "version": __version__}
     grid = made.grid
     head, body = ([], []) if grid is None else grid.cells()
@@ -60,7 +61,7 @@ def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
 def settings_of(lab: Lab, what: Artefact) -> str:
     """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
     said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
-    said += [sorted(lab.others.items()), lab.unifd_head]
+    said += [sorted((name, stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
     return json.dumps([*map(str, said), *(_listed(lab, d) for d in what.data(lab.stage))])
 
 
@@ -115,7 +116,7 @@ def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
     """The files of an artefact."""
     files: list[str] = []
     if made.grid is not None:
-        under = "\n".join([*record.notes, record.said])
+        under = "\n".join(_under(made, record))
         texts = {"csv": made.grid.csv(), "md": _markdown(made, record), "txt": f"{record.text}\n\n{under}\n"}
         for suffix, text in texts.items():
             write_whole(out / f"{record.name}.{suffix}", text)
@@ -129,7 +130,13 @@ def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
     return tuple(files)
 
 
+def _under(made: Made, record: Record) -> list[str]:
+    """What is said under a table that stands alone; the page says how to read all of them once."""
+    assert made.grid is not None
+    return list(filter(None, (made.grid.reading, *record.notes, record.said)))
+
+
 def _markdown(made: Made, record: Record) -> str:
     assert made.grid is not None
-    under = "\n".join(f"- {n}" for n in (*record.notes, record.said))
+    under = "\n".join(f"- {n}" for n in _under(made, record))
     return f"## {artefact(record.name).label}: {record.title}, {made.grid.metric}\n\n{made.grid.markdown()}\n{under}\n"

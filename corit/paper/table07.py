@@ -19,9 +19,9 @@ FORGERY = "NT"
 
 
 def make(lab: Lab) -> Made:
-    """COR at five layers: the perceptron beside the paper's row, the linear head below it; what is censored says so.
+    """COR at five layers and the half-way radius: the perceptron's beside the paper's row, then the linear head's.
 
-    Raises DataError when a detector was not diagnosed on NeuralTextures.
+    What is censored says so. Raises DataError when a detector was not diagnosed on NeuralTextures.
     """
     found, known = diagnosis(lab), printed(7)
     lines, here = [], {}
@@ -33,13 +33,17 @@ def make(lab: Lab) -> Made:
             here = dict(zip(known.columns, layers, strict=True))
             name = "perceptron" if kind == MAIN else "linear head"
             lines.append(Line(f"{store}, {name}", store if kind == MAIN else "", values))
+            half = {c: x.collapse.half for c, x in zip(known.columns, cells, strict=True)}
+            lines.append(Line(f"{store}, {name}, half-way", "", half))
     shown = dict.fromkeys(known.columns, lab.stage.shown[FORGERY]) if FORGERY in lab.stage.shown else {}
     title = f"COR by layer on {NAMES[FORGERY]} ({FORGERY})"
     grid = Grid(title, "empirical COR", known.columns, tuple(lines), known, 1.0, 2, shown)
     said = ", ".join(f"{c} is layer {l}" for c, l in here.items())
     own = (
         f"{NAMES[FORGERY]} ({FORGERY}) against the reals: the radius at which test AUC falls below {CHANCE:g}.",
-        f"Ours: medians over {len(found.plan.seeds)} head seeds; in brackets an interval over head seeds, not videos.",
+        "Half-way: the radius at which it is half of the way from its best to 0.5.",
+        f"Ours: medians over {len(found.plan.seeds)} head seeds, in brackets the smallest and the largest: "
+        "over head seeds, not videos.",
         f"Of {lab.backbone().depth} layers: {said}.",
         "Radii are of standardised features divided by the root of their width; the paper's scale is not known.",
     )

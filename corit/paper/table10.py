@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from corit.paper.artefact import Made, artefact
 from corit.paper.draws import mean
-from corit.paper.entry import METRICS
+from corit.paper.entry import METRICS, counted
 from corit.paper.grid import Grid, Line
 from corit.paper.lab import Lab, Need
 from corit.paper.lab import needs as needed
@@ -51,6 +51,7 @@ def make(lab: Lab) -> Made:
         "The paper's Table X is not legible; its text claims +6.2 with CLIP ViT-B and +10.6 with ImageNet ViT-L.",
         "Random weights are the control: what a backbone gives that nobody trained.",
         lab.stage.standing(tuple(s.title for s in of.test)),
+        counted(lab.measure(of, _variants(lab, "corit")[titles[0]]).counts, of),
     )
     used = "; ".join(map(lab.described, _variants(lab, "corit").values()))  # in the order of the columns
     caption = {"backbone": used, "protocol": PROTOCOL, "metric": grid.metric}

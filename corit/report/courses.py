@@ -66,7 +66,10 @@ def _row(count: int, width: float = 4.4) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _course(axis: Axes, cell: Cell, hue: str | tuple[float, ...], label: str, band: bool = True) -> None:
-    """The median GSNR over seeds with their range, and the median bottleneck step as a dot on it."""
+    """The median GSNR over seeds with their range, and the median bottleneck step as a dot on it.
+
+    The dot is hollow where most seeds have no later phase, so that the step is of the whole course.
+    """
     steps, gsnr = cell.course.steps, cell.course.gsnr[:, 0, :, 0]
     seen = np.isfinite(gsnr).any(1)
     steps, gsnr = steps[seen], gsnr[seen]
@@ -74,10 +77,12 @@ def _course(axis: Axes, cell: Cell, hue: str | tuple[float, ...], label: str, ba
     axis.plot(steps, middle, color=hue, lw=1.5, label=label)
     if band:
         axis.fill_between(steps, np.nanmin(gsnr, 1), np.nanmax(gsnr, 1), color=hue, alpha=0.15, lw=0)
-    found = cell.step[cell.step >= 0]
-    if len(found):
-        at = np.abs(steps - np.median(found)).argmin()
-        axis.plot(steps[at], middle[at], "o", color=hue, ms=6, mec="white", zorder=3)
+    found = cell.step >= 0
+    if found.any():
+        at = np.abs(steps - np.median(cell.step[found])).argmin()
+        whole = np.isinf(cell.end[found]).mean() > 0.5
+        face, edge = ("white", hue) if whole else (hue, "white")
+        axis.plot(steps[at], middle[at], "o", mfc=face, mec=edge, mew=1.4 if whole else 1, ms=6, zorder=3)
 
 
 def _finish(axis: Axes, title: str, found: Diagnosis) -> None:

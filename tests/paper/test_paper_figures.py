@@ -126,8 +126,8 @@ def lab(monkeypatch):
 
 def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
     run, held = lab
-    found = figure05.course(run, OF, CORIT)
-    assert found.shape == (2, 2)
+    found, counts = figure05.course(run, OF, CORIT)
+    assert (found.shape, counts) == ((2, 2), {"d": (5, 5, 0)})
     recipe = HeadRecipe(epochs=2, batch=4)
     heads = figure05.trained(run, held["train"], held["val"], recipe, "corit")
     test = held["test"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
+from corit.data.frames import beside
 from corit.data.protocols import Selection
 from corit.errors import DataError, WeightsError
 from corit.evaluate.benchmark import Scored
@@ -20,7 +22,7 @@ from corit.paper.figure08 import CLEAN
 from corit.paper.lab import Lab, Need
 from corit.paper.run import settings_of
 from corit.paper.stage import Size, miniature
-from corit.paper.variant import CORIT, UNIFD
+from corit.paper.variant import CORIT, UNIFD, Variant
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,14 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     assert lab.digest(source()) == first
     picture = source().samples[3].path
     shutil.copy(source().samples[4].path, picture)
-    assert lab.digest(source()) != first
+    second = lab.digest(source())
+    assert second != first
+    landmarks = Path(beside(picture, "landmarks", ".npy"))
+    np.save(landmarks, np.load(landmarks) + 1)
+    third = lab.digest(source())
+    assert third != second
+    landmarks.unlink()  # a row that then cannot be measured is measured again when they are back
+    assert lab.digest(source()) not in (second, third)
 
 
 def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_path):
@@ -93,6 +102,24 @@ def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_
         other = Lab(here.stage, here.out, **{"seeds": range(2), "draws": 5, **changes})
         assert settings_of(other, four) != known
     assert settings_of(Lab(here.stage, here.out, seeds=range(2), draws=5), four) == known
+    file = tmp_path / "b16.safetensors"
+    file.write_bytes(b"one")
+    with_file = lambda: settings_of(Lab(here.stage, here.out, others={"clip-vit-b16": str(file)}), four)
+    before = with_file()
+    file.write_bytes(b"another")
+    assert with_file() != before
+
+
+def test_weights_of_a_further_backbone_have_an_option_of_their_own(here, tmp_path, monkeypatch):
+    def lacking(name, weights):
+        raise WeightsError(f"expected to fetch {name}")
+
+    monkeypatch.setattr(lab.catalog, "backbone", lacking)
+    made = Lab(here.stage, tmp_path)
+    with pytest.raises(WeightsError, match="fetch clip-vit-b16; for this one: --other-weights clip-vit-b16=FILE"):
+        made.backbone(Variant("corit", {}, "clip-vit-b16"))
+    with pytest.raises(WeightsError, match="fetch miniature$"):
+        made.backbone()
 
 
 def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):

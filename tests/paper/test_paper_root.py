@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
-from corit.paper.artefact import ARTEFACTS
+from corit.paper import table10
+from corit.paper.artefact import ARTEFACTS, artefact
 from corit.paper.outlook import outlooks
 from corit.paper.printed import printed
 from corit.paper.stage import PLACES, root
@@ -44,6 +46,9 @@ def test_a_missing_data_set_fails_the_tables_that_need_it_and_says_what_was_look
     assert found["table03"]["status"] == "failed"
     assert found["table03"]["reason"].startswith("DataError: ")
     assert str(root) in found["table03"]["reason"]
+    assert found["table03"]["world"] == f"the data sets in {root}"
+    assert found["table03"]["backbone"] == "miniature, packaged weights"
+    assert found["table03"]["seeds"] == [0, 1]
     assert found["figure04"]["status"] == "ok"
     page = (tmp_path / "out" / "index.html").read_text()
     assert "1 could not be made" in page
@@ -75,6 +80,33 @@ def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, ca
     (third,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("table3 "))
     assert "no: missing Celeb-DF-v2" in third  # whose real films DF40's fakes are measured against
     assert "incomplete" not in third
+    shutil.rmtree(root / "DF40")
+    assert command("list", "--root", root) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no: missing FaceForensics++" not in out
+    assert "missing DF40, Celeb-DF-v2" in out
+    assert f"DF40 in {root / 'DF40'}: there is no such folder" in out
+
+
+def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
+    monkeypatch.setattr("corit.backbone.fetched", lambda name: False)
+    found, _ = outlooks(root(str(tree)), {"clip-vit-l14": ""})
+    assert {o.artefact.command: o.here for o in found}["figure4"] == "yes, once clip-vit-l14's weights can be fetched"
+
+
+def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
+    titles = ("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L")
+    monkeypatch.setattr(table10, "ROOT", dict(zip(titles, artefact("table10").backbones, strict=True)))
+    projection = SimpleNamespace(out_features=768)
+    clip = SimpleNamespace(
+        stage=root(str(tree)),
+        named=("clip-vit-l14", "random:0"),
+        backbone=lambda variant=None: SimpleNamespace(projection=projection, depth=24),
+        unifd_head=None,
+    )
+    for made in ARTEFACTS:
+        needs = made.needs(clip)
+        assert len({(n.variant.name, n.variant.backbone) for n in needs}) == made.recipes
 
 
 def test_the_list_says_which_weights_have_to_be_fetched_first(tree, capsys, monkeypatch):
@@ -120,6 +152,9 @@ def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
         (["table1", "--max", "4"], "expected --max with --root alone"),
         (["all", "table99"], "the paper has no 'table99'"),
         (["table10", "--other-weights", "clip-vit-b16"], "expected NAME=FILE"),
+        (["table10", "--other-weights", "clip-b16=random:1"], "no backbone 'clip-b16'"),
+        (["list", "--backbone", "nope"], "no backbone 'nope'"),
+        (["figure4", "--device", "nowhere"], "expected a device that is here"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_measured(words, said, tmp_path, capsys):

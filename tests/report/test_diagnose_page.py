@@ -147,6 +147,12 @@ def test_figure_3_is_the_median_course_with_its_bottleneck():
         assert (curve(figure, line=1).get_xdata()[0], curve(figure, line=1).get_ydata()[0]) == (20, 6.0)
 
 
+@pytest.mark.parametrize(("ends", "hollow"), [([30, 40, np.inf], False), ([30, np.inf, np.inf], True)])
+def test_a_bottleneck_of_the_whole_course_is_hollow(ends, hollow):
+    found = diagnosis(replace(cell("A", [STABLE] * 3, RHOS), end=np.array(ends)), rhos=RHOS)
+    assert (curve(courses.by_group(found, "linear"), line=1).get_markerfacecolor() == "white") == hollow
+
+
 def test_figure_6_has_a_panel_for_each_group_that_all_stores_have():
     cells = [cell(g, store=s) for s, groups in (("S", "AB"), ("T", "BC")) for g in groups]
     drawn = courses.beside(diagnosis(*cells), "linear")
