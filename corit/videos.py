@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,8 +29,9 @@ class FrameRow:
     """One face of one frame, or a frame or part of the video without a score: then track, face and score are None.
 
     index: of the frame. seconds: its time. face: (x0, y0, x1, y1) in pixels, None where whole frames are scored.
-    status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded. scene: counted
-    from 0, one more after each cut. look: the colours of the face, by which another one in its place is told.
+    status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded, up to the one
+    that is shown at the second `until`, or None. scene: counted from 0, one more after each cut. look: the colours of
+    the face, by which another one in its place is told.
     """
 
     index: int
@@ -40,6 +42,7 @@ class FrameRow:
     status: str
     reason: str
     scene: int = 0
+    until: float | None = None
     look: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
@@ -174,11 +177,14 @@ def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, 
     report = replace(report, count=film.count, missing=end.missing)
     if end.status == "ok":
         return report
-    scene = rows[-1].scene if rows else 0
-    lost = FrameRow(end.decoded, end.seconds, None, None, None, "unreadable", end.reason, scene)
+    lost = (FrameRow(g.index, g.seconds, None, None, None, "unreadable", end.reason, until=g.until) for g in end.gaps)
+    scene, frames = 0, list[FrameRow]()
+    for row in heapq.merge(report.frames, lost, key=lambda r: r.index):
+        scene = row.scene if row.status != "unreadable" else scene
+        frames.append(replace(row, scene=scene))
     status = end.status if report.score is not None else report.status
     reason = "; ".join(filter(None, (report.reason, end.reason)))
-    return replace(report, status=status, reason=reason, frames=(*report.frames, lost))
+    return replace(report, status=status, reason=reason, frames=tuple(frames))
 
 
 @dataclass(frozen=True)
