@@ -97,9 +97,9 @@ class Following:
 
     overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
     in two scenes, and nobody is followed from one to the other. look: two faces with less of their colours in common
-    are of two people. share: of the scored frames, in which a face must be seen to count, so that a poster in the
-    background does not decide. Where no face is seen for so long, the mean over the frames of their highest faces
-    counts, which many short tracks do not raise as their highest mean would.
+    are of two people. share: of the scored frames, in which a face must be seen to count, and in two if there are two,
+    so that a poster in the background does not decide; 0 lets every face count. Where no face is seen for so long, the
+    mean over the frames of their highest faces counts: many short tracks do not raise it as their highest mean would.
     """
 
     overlap: float = 0.1
@@ -280,7 +280,8 @@ def summary(
         reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
         return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
     seen = len({r.index for r in rows if r.track is not None})
-    long = [t.score for t in tracks if t.frames >= following.share * seen]
+    few = min(seen, max(2, following.share * seen)) if following.share else 0
+    long = [t.score for t in tracks if t.frames >= few]
     score = max(long) if long else _mean_of_highest(rows)
     return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
 

@@ -179,6 +179,17 @@ def test_a_face_seen_too_briefly_does_not_decide():
     assert (anyone.score, anyone.verdict) == (0.9, "fake")
 
 
+@pytest.mark.parametrize("frames", [2, 8, 10])
+def test_one_frame_of_few_does_not_decide(frames):
+    """A tenth of them is one, or less."""
+    rows = [row(k, 0.2) for k in range(frames)]
+    rows.insert(2, row(1, 0.9, x=200))
+    assert summary("v", with_tracks(rows), VERDICT).score == pytest.approx(0.2)
+    cuts = [replace(row(k, 0.9 if k == 1 else 0.3), scene=k) for k in range(frames)]
+    assert summary("v", with_tracks(cuts), VERDICT).score == pytest.approx(0.3 + 0.6 / frames)
+    assert summary("v", with_tracks([row(0, 0.9)]), VERDICT).score == 0.9
+
+
 def test_many_short_tracks_do_not_raise_the_score():
     """Where nobody is seen for long, the mean over the frames of their highest faces."""
     alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, Following(share=1.0))
