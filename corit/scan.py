@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 
 from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import FILMS
+from corit.data.journal import held
 from corit.data.landmarks import Landmarks
 from corit.detect import Detector, Report
 from corit.errors import DataError
@@ -37,6 +38,7 @@ from corit.lines import (
     video_lines,
 )
 from corit.videos import VideoReport, score_video
+from corit.whole import require_writable
 
 if TYPE_CHECKING:
     from corit.report.detect import Gallery
@@ -94,7 +96,16 @@ def run(detector: Detector, job: Job) -> int:
     """Score all pictures, then all videos, print or write their lines, and return how many inputs' lines have a score.
 
     Nothing is held of what was written but, for an interrupted file that is gone on with, the names of what is done.
+    Raises DataError, before any work, where a file cannot be written, or another process writes it.
     """
+    for target in (job.out, job.html):
+        if target is not None:
+            require_writable(target)
+    with _alone(job):
+        return _run(detector, job)
+
+
+def _run(detector: Detector, job: Job) -> int:
     before = Resumed()
     if job.out is not None:
         begin(_part(job.out), _settings(job, detector))
@@ -192,6 +203,20 @@ def _part(out: Path) -> Path:
 
 
 @contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Hold the file of the rows, if there is one, against other processes."""
+    if job.out is None:
+        yield
+        return
+    lock = job.out.with_name(job.out.name + ".part.lock")
+    with held(str(lock), str(job.out)):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
 def _sink(job: Job) -> Iterator[IO[str]]:
     """Standard output, or the .part of the file."""
     if job.out is None:
@@ -199,6 +224,5 @@ def _sink(job: Job) -> Iterator[IO[str]]:
             sys.stdout.reconfigure(errors=ENCODING["errors"])
         yield sys.stdout
         return
-    job.out.parent.mkdir(parents=True, exist_ok=True)
     with _part(job.out).open("a", newline="", **ENCODING) as stream:
         yield stream
