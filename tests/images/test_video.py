@@ -287,7 +287,7 @@ def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
 
 HOLES = {  # films of containers that lose packets without a trace: suffix, codec, pixels, options, rate
     "Matroska of JPEG": (".mkv", "mjpeg", "yuvj420p", {}, 10),
-    "Matroska of H.264": (".mkv", "libx264", "yuv420p", {"g": "8"}, 10),
+    "Matroska of H.264": (".mkv", "libx264", "yuv420p", {"g": "4", "bf": "0", "threads": "1"}, 10),
     "MPEG": (".mpg", "mpeg2video", "yuv420p", {"g": "4", "b": "1M"}, 25),
     "transport stream": (".ts", "mpeg2video", "yuv420p", {"g": "4", "b": "1M"}, 25),
     "FLV": (".flv", "flv", "yuv420p", {"g": "4"}, 10),
@@ -539,6 +539,11 @@ BAD = {
     "playlist": (b"ffconcat version 1.0\nfile film.mp4\n", UnsupportedError, "expected a video"),
     "stream": (b"#EXTM3U\n#EXTINF:2,\nfilm.mp4\n", UnsupportedError, "expected a video"),
     "G": (b"Good day" * 40, UnsupportedError, "expected a video"),
+    "a container that is not read": (
+        b"DKIF" + bytes(40),
+        UnsupportedError,
+        r"\(MP4, .*Ogg or GIF\), but .* none of these",
+    ),
     "header": (b"\0\0\0\x18ftypisom" + b"\0" * 40, UnreadableError, "damaged, cut short"),
 }
 
