@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, get_args
@@ -18,11 +18,12 @@ from corit.data.frames import FILMS
 from corit.data.journal import held
 from corit.data.landmarks import Landmarks
 from corit.detect import Detector, Report
-from corit.errors import DataError
+from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
 from corit.images.choice import Choice, choose
+from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
-from corit.images.video import is_film
+from corit.images.video import Film, is_film
 from corit.lines import (
     ENCODING,
     Format,
@@ -82,14 +83,28 @@ class Job:
 def inputs(paths: Iterable[str], *, films: bool) -> Iterator[str]:
     """The videos, or the pictures, among files and in folders, folder by folder as they are looked into.
 
-    In a folder the suffix says which is which; a file that is named is a video if it begins as one, unless its suffix
-    is a picture's.
+    In a folder the suffix says which is which, but for GIF files, which are videos if they move; a file that is named
+    is a video if it begins as one, unless its suffix is a picture's.
     """
     for root in paths:
         for path in list_pictures(root, SUFFIXES | FILMS):
-            suffix = PurePath(path).suffix.lower()
-            if films == (suffix in FILMS or (suffix not in SUFFIXES and is_film(path))):
+            if films == _plays(path):
                 yield path
+
+
+def _plays(path: str) -> bool:
+    suffix = PurePath(path).suffix.lower()
+    if suffix == ".gif":
+        return frames_in(path) > 1 and _moves(path)
+    return suffix in FILMS or (suffix not in SUFFIXES and is_film(path))
+
+
+def _moves(path: str) -> bool:
+    """Whether a GIF file can be played: of one that gives its frames no time the decoder sees the first only."""
+    try:
+        return Film(path).survey() > 1
+    except InputError:
+        return False
 
 
 def run(detector: Detector, job: Job) -> int:
@@ -171,9 +186,19 @@ def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report |
     source = Unlabelled(job.aligned, job.landmarks)
     samples = map(source.sample, _todo(job, before, films=False))
     shown = job.html is not None
-    yield from detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
+    scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
+    yield from map(_noted, scanned)
     for path in _todo(job, before, films=True):
         yield _video(detector, job, path)
+
+
+def _noted(report: Report) -> Report:
+    """The report of a picture, with a word where only the beginning of it was looked at."""
+    frames = frames_in(report.path) if report.score is not None else 1
+    if frames == 1:
+        return report
+    reason = f"animated: only the first of {frames} frames was looked at"
+    return replace(report, rows=tuple(replace(r, reason=reason) for r in report.rows))
 
 
 def _video(detector: Detector, job: Job, path: str) -> VideoReport:

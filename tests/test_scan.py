@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from data import faces
 from images import films
+from PIL import Image
 from test_detect import detector
 
 from corit import scan
@@ -108,6 +109,22 @@ def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
     (tmp_path / "blob").write_bytes((folder / "b0.png").read_bytes())
     _, lines = run(made, capsys, tmp_path / "upload", tmp_path / "blob", per="video")
     assert [(x["part"], x["status"]) for x in lines] == [("picture", "ok"), ("video", "ok")]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(made, capsys, tmp_path, kind):
+    moving = [Image.fromarray(s) for s in films.pictures(5, (96, 96))]
+    moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:], duration=100)
+    moving[0].save(tmp_path / f"untimed.{kind}", save_all=True, append_images=moving[1:])
+    moving[0].save(tmp_path / f"still.{kind}")
+    _, lines = run(made, capsys, tmp_path, per="video")
+    found = {os.path.basename(x["path"]): (x["part"], x["status"], x["reason"], x["frames"]) for x in lines}
+    animated = "animated: only the first of 5 frames was looked at"
+    assert found == {
+        f"a.{kind}": ("video", "ok", "", 5) if kind == "gif" else ("picture", "ok", animated, None),
+        f"untimed.{kind}": ("picture", "ok", animated, None),
+        f"still.{kind}": ("picture", "ok", "", None),
+    }
 
 
 def test_landmarks_are_of_pictures_only(made, folder, capsys):
