@@ -42,8 +42,8 @@ class Timetable:
         """When the frame of an index is or would be shown; None where nobody knows."""
         if not len(self.times):
             return None
-        beyond = max(0, index - self.count + 1)
-        return float(np.interp(index, self.indices, self.times)) + beyond * self.pace
+        near = max(0, int(np.searchsorted(self.indices, index, "right")) - 1)  # the last one that is there
+        return float(self.times[near]) + max(0, index - int(self.indices[near])) * self.pace
 
     @cached_property
     def pace(self) -> float:
