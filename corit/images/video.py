@@ -216,7 +216,7 @@ class Film:
         among = f"{self.count}" if reached == self.count else f"the first {reached}"
         where = _told(found) + (BROKEN if cut else "")
         reason = f"{decoded} of {among} frames can be decoded ({where}): {had} of {asked} chosen frames were had"
-        return Ending("truncated", reason, asked - had, decoded, found)
+        return Ending("truncated", reason, max(0, asked - had), decoded, found)
 
 
 class _Gaps:
