@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.stderr.close()  # the reader of our output has gone, as with | head; there is nobody to tell
         os._exit(0)
     except KeyboardInterrupt:
-        _say("corit: interrupted; run the same command again to go on")
+        _say("corit: interrupted; with --out the same command goes on where it was")
         sys.exit(INTERRUPTED)
     except Exception as err:
         if not type(err).__module__.startswith("cyclopts"):

@@ -26,7 +26,8 @@ class Line:
     """One result. part: what it is of: picture (or a face in one), video, track or frame.
 
     score in [0, 1], spread and verdict: None unless something was scored. face: (x0, y0, x1, y1) in pixels. frame: its
-    index. start and end: seconds of a track's first and last frame; a frame has a start alone. track: its number.
+    index. start and end: seconds of a track's first and last frame; a frame has a start alone, those that could not be
+    decoded an end where others follow. track: its number.
     frames: with a score, of a track or video.
     """
 
@@ -64,9 +65,9 @@ def video_lines(report: VideoReport, per: Per, verdict: Callable[[float], str]) 
         yield from (_track(report.path, t) for t in report.tracks)
     for r in report.frames if per == "frame" else ():
         called = None if r.score is None else verdict(r.score)
-        start = round(r.seconds, 3)
+        start, end = round(r.seconds, 3), None if r.until is None else round(r.until, 3)
         yield Line(
-            report.path, r.face, r.score, None, called, r.status, r.reason, "frame", r.index, start, track=r.track
+            report.path, r.face, r.score, None, called, r.status, r.reason, "frame", r.index, start, end, r.track
         )
 
 

@@ -8,20 +8,22 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, get_args
 
 from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import FILMS
+from corit.data.journal import held
 from corit.data.landmarks import Landmarks
 from corit.detect import Detector, Report
-from corit.errors import DataError
+from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
 from corit.images.choice import Choice, choose
+from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
-from corit.images.video import is_film
+from corit.images.video import Film, is_film
 from corit.lines import (
     ENCODING,
     Format,
@@ -37,6 +39,7 @@ from corit.lines import (
     video_lines,
 )
 from corit.videos import VideoReport, score_video
+from corit.whole import require_writable
 
 if TYPE_CHECKING:
     from corit.report.detect import Gallery
@@ -80,21 +83,44 @@ class Job:
 def inputs(paths: Iterable[str], *, films: bool) -> Iterator[str]:
     """The videos, or the pictures, among files and in folders, folder by folder as they are looked into.
 
-    In a folder the suffix says which is which; a file that is named is a video if it begins as one, unless its suffix
-    is a picture's.
+    In a folder the suffix says which is which, but for GIF files, which are videos if they move; a file that is named
+    is a video if it begins as one, unless its suffix is a picture's.
     """
     for root in paths:
         for path in list_pictures(root, SUFFIXES | FILMS):
-            suffix = PurePath(path).suffix.lower()
-            if films == (suffix in FILMS or (suffix not in SUFFIXES and is_film(path))):
+            if films == _plays(path):
                 yield path
+
+
+def _plays(path: str) -> bool:
+    suffix = PurePath(path).suffix.lower()
+    if suffix == ".gif":
+        return frames_in(path) > 1 and _moves(path)
+    return suffix in FILMS or (suffix not in SUFFIXES and is_film(path))
+
+
+def _moves(path: str) -> bool:
+    """Whether a GIF file can be played: of one that gives its frames no time the decoder sees the first only."""
+    try:
+        return Film(path).survey() > 1
+    except InputError:
+        return False
 
 
 def run(detector: Detector, job: Job) -> int:
     """Score all pictures, then all videos, print or write their lines, and return how many inputs' lines have a score.
 
     Nothing is held of what was written but, for an interrupted file that is gone on with, the names of what is done.
+    Raises DataError, before any work, where a file cannot be written, or another process writes it.
     """
+    for target in (job.out, job.html):
+        if target is not None:
+            require_writable(target)
+    with _alone(job):
+        return _run(detector, job)
+
+
+def _run(detector: Detector, job: Job) -> int:
     before = Resumed()
     if job.out is not None:
         begin(_part(job.out), _settings(job, detector))
@@ -160,9 +186,19 @@ def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report |
     source = Unlabelled(job.aligned, job.landmarks)
     samples = map(source.sample, _todo(job, before, films=False))
     shown = job.html is not None
-    yield from detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
+    scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
+    yield from map(_noted, scanned)
     for path in _todo(job, before, films=True):
         yield _video(detector, job, path)
+
+
+def _noted(report: Report) -> Report:
+    """The report of a picture, with a word where only the beginning of it was looked at."""
+    frames = frames_in(report.path) if report.score is not None else 1
+    if frames == 1:
+        return report
+    reason = f"animated: only the first of {frames} frames was looked at"
+    return replace(report, rows=tuple(replace(r, reason=reason) for r in report.rows))
 
 
 def _video(detector: Detector, job: Job, path: str) -> VideoReport:
@@ -192,6 +228,20 @@ def _part(out: Path) -> Path:
 
 
 @contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Hold the file of the rows, if there is one, against other processes."""
+    if job.out is None:
+        yield
+        return
+    lock = job.out.with_name(job.out.name + ".part.lock")
+    with held(str(lock), str(job.out)):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+@contextmanager
 def _sink(job: Job) -> Iterator[IO[str]]:
     """Standard output, or the .part of the file."""
     if job.out is None:
@@ -199,6 +249,5 @@ def _sink(job: Job) -> Iterator[IO[str]]:
             sys.stdout.reconfigure(errors=ENCODING["errors"])
         yield sys.stdout
         return
-    job.out.parent.mkdir(parents=True, exist_ok=True)
     with _part(job.out).open("a", newline="", **ENCODING) as stream:
         yield stream

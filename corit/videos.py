@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,8 +29,9 @@ class FrameRow:
     """One face of one frame, or a frame or part of the video without a score: then track, face and score are None.
 
     index: of the frame. seconds: its time. face: (x0, y0, x1, y1) in pixels, None where whole frames are scored.
-    status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded. scene: counted
-    from 0, one more after each cut. look: the colours of the face, by which another one in its place is told.
+    status: ok, no_face, too_small; unreadable, where the frames from this one on could not be decoded, up to the one
+    that is shown at the second `until`, or None. scene: counted from 0, one more after each cut. look: the colours of
+    the face, by which another one in its place is told.
     """
 
     index: int
@@ -40,6 +42,7 @@ class FrameRow:
     status: str
     reason: str
     scene: int = 0
+    until: float | None = None
     look: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
@@ -94,9 +97,9 @@ class Following:
 
     overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
     in two scenes, and nobody is followed from one to the other. look: two faces with less of their colours in common
-    are of two people. share: of the scored frames, in which a face must be seen to count, so that a poster in the
-    background does not decide. Where no face is seen for so long, the mean over the frames of their highest faces
-    counts, which many short tracks do not raise as their highest mean would.
+    are of two people. share: of the scored frames, in which a face must be seen to count, and in two if there are two,
+    so that a poster in the background does not decide; 0 lets every face count. Where no face is seen for so long, the
+    mean over the frames of their highest faces counts: many short tracks do not raise it as their highest mean would.
     """
 
     overlap: float = 0.1
@@ -174,11 +177,14 @@ def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, 
     report = replace(report, count=film.count, missing=end.missing)
     if end.status == "ok":
         return report
-    scene = rows[-1].scene if rows else 0
-    lost = FrameRow(end.decoded, end.seconds, None, None, None, "unreadable", end.reason, scene)
+    lost = (FrameRow(g.index, g.seconds, None, None, None, "unreadable", end.reason, until=g.until) for g in end.gaps)
+    scene, frames = 0, list[FrameRow]()
+    for row in heapq.merge(report.frames, lost, key=lambda r: r.index):
+        scene = row.scene if row.status != "unreadable" else scene
+        frames.append(replace(row, scene=scene))
     status = end.status if report.score is not None else report.status
     reason = "; ".join(filter(None, (report.reason, end.reason)))
-    return replace(report, status=status, reason=reason, frames=(*report.frames, lost))
+    return replace(report, status=status, reason=reason, frames=tuple(frames))
 
 
 @dataclass(frozen=True)
@@ -274,7 +280,8 @@ def summary(
         reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
         return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
     seen = len({r.index for r in rows if r.track is not None})
-    long = [t.score for t in tracks if t.frames >= following.share * seen]
+    few = min(seen, max(2, following.share * seen)) if following.share else 0
+    long = [t.score for t in tracks if t.frames >= few]
     score = max(long) if long else _mean_of_highest(rows)
     return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
 

@@ -174,3 +174,14 @@ def test_help_explains_the_options(command, explained, capsys):
     assert stop.value.code == 0
     lines = (line.strip(" \u2502\n") for line in capsys.readouterr().out.splitlines())
     assert explained in " ".join(lines)
+
+
+def test_an_interrupt_says_what_goes_on(capsys, monkeypatch):
+    def interrupted(*args, **asked):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == cli.INTERRUPTED
+    assert "with --out the same command goes on where it was" in capsys.readouterr().err

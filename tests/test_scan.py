@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from data import faces
 from images import films
+from PIL import Image
 from test_detect import detector
 
 from corit import scan
@@ -108,6 +109,22 @@ def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
     (tmp_path / "blob").write_bytes((folder / "b0.png").read_bytes())
     _, lines = run(made, capsys, tmp_path / "upload", tmp_path / "blob", per="video")
     assert [(x["part"], x["status"]) for x in lines] == [("picture", "ok"), ("video", "ok")]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(made, capsys, tmp_path, kind):
+    moving = [Image.fromarray(s) for s in films.pictures(5, (96, 96))]
+    moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:], duration=100)
+    moving[0].save(tmp_path / f"untimed.{kind}", save_all=True, append_images=moving[1:])
+    moving[0].save(tmp_path / f"still.{kind}")
+    _, lines = run(made, capsys, tmp_path, per="video")
+    found = {os.path.basename(x["path"]): (x["part"], x["status"], x["reason"], x["frames"]) for x in lines}
+    animated = "animated: only the first of 5 frames was looked at"
+    assert found == {
+        f"a.{kind}": ("video", "ok", "", 5) if kind == "gif" else ("picture", "ok", animated, None),
+        f"untimed.{kind}": ("picture", "ok", animated, None),
+        f"still.{kind}": ("picture", "ok", "", None),
+    }
 
 
 def test_landmarks_are_of_pictures_only(made, folder, capsys):
@@ -280,6 +297,8 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert text.count('class="lost"') == 1
     assert text.count("<figure>") == sum(min(scan.MOMENTS, n) for n in (4, 4, 2))
     assert "Shown are" not in text
+    assert "video of 12 frames" in text
+    assert "video of 0 frames" not in text
     monkeypatch.setattr(page.Gallery.__init__, "__kwdefaults__", {"scored": 2, "unscored": 1, "before": 0})
     _, lines = run(made, capsys, folder, html=target, frames=4, per="video")
     text = target.read_text()
@@ -304,6 +323,49 @@ def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys
     text = target.read_text()
     assert 'class="timeline"' in text
     assert "<th>track</th>" not in text
+
+
+def test_a_page_of_names_that_are_no_text_is_written(made, folder, capsys, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/b\xff.png"
+    try:
+        with open(odd, "wb") as file:
+            file.write((folder / "b0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    target = tmp_path / "page.html"
+    run(made, capsys, os.fsdecode(odd), html=target)
+    assert "b\\udcff.png" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["out", "html"])
+def test_what_cannot_be_written_is_said_before_the_first_input(made, folder, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(scan, "_reports", lambda *a: pytest.fail("an input was scored"))
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "rows", tmp_path):
+        with pytest.raises(DataError, match="expected to write"):
+            scan.run(made, scan.Job((str(folder),), "jsonl", **{kind: place}))
+
+
+def test_folders_of_what_is_written_are_made(made, folder, tmp_path):
+    out, html = tmp_path / "a" / "rows", tmp_path / "b" / "page.html"
+    scan.run(made, scan.Job((str(folder / "b0.png"),), "jsonl", out=out, html=html))
+    assert out.is_file()
+    assert html.is_file()
+
+
+def test_two_runs_do_not_write_one_file(made, folder, tmp_path, monkeypatch):
+    job = scan.Job((str(folder / "b0.png"), str(folder / "b1.png")), "jsonl", out=tmp_path / "rows")
+
+    def written(self, line, real=Stream.write):
+        real(self, line)
+        with pytest.raises(DataError, match="another process is writing to .*rows"):
+            scan.run(made, job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", written)
+        scan.run(made, job)
+    assert len(job.out.read_text().splitlines()) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
 
 
 BAD = {

@@ -14,6 +14,7 @@ from corit.errors import DataError
 from corit.images.choice import choose
 from corit.images.media import Picture
 from corit.images.video import Film, read_video
+from corit.lines import video_lines
 from corit.videos import Following, FrameRow, score_video, spread, summary, with_tracks
 
 SIZE = faces.SIZE
@@ -139,6 +140,28 @@ def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
     assert scored[-1].index < lost.index <= choose(12, 6, "even")[len(scored)]
 
 
+def test_frames_that_are_lost_inside_have_a_row_in_their_place(made, tmp_path):
+    path = films.encode(tmp_path / "whole.mkv", "mjpeg", "yuvj420p", shown=[faces.disc(k) for k in range(16)])
+    hole = films.hole(path, tmp_path / "hole.mkv", share=0.1)
+    report = score_video(made, hole, frames=None, finder=faces.find_discs)
+    (lost,) = (r for r in report.frames if r.status == "unreadable")
+    there = [r for r in report.frames if r.status == "ok"]
+    assert (report.status, report.count, report.missing) == ("truncated", 16, 16 - len(there))
+    assert [r.index for r in report.frames] == sorted(r.index for r in report.frames)
+    assert [r.index for r in there] == [*range(lost.index), *range(lost.index + report.missing, 16)]
+    assert (lost.seconds, lost.until) == pytest.approx((lost.index / 10, (lost.index + report.missing) / 10))
+    assert lost.reason == report.reason
+    (line,) = (x for x in video_lines(report, "frame", VERDICT) if x.status == "unreadable")
+    assert (line.frame, line.start, line.end) == (lost.index, round(lost.seconds, 3), round(lost.until, 3))
+
+
+def test_the_part_that_is_cut_off_begins_behind_the_last_frame(made, tmp_path):
+    path = films.cut(faces.film(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
+    *_, last, lost = score_video(made, path, frames=None, finder=faces.find_discs).frames
+    assert (lost.index, lost.until) == (last.index + 1, None)
+    assert lost.seconds == pytest.approx(last.seconds + 0.1)
+
+
 def row(index, score, x=0, track=None, status="ok"):
     face = None if score is None else (x, 0, x + 40, 40)
     return FrameRow(index, index / 10, track, face, score, status, "" if score is not None else "why")
@@ -154,6 +177,17 @@ def test_a_face_seen_too_briefly_does_not_decide():
     assert summary("v", rows, VERDICT).score == pytest.approx(0.2)
     anyone = summary("v", rows, VERDICT, Following(share=0.0))
     assert (anyone.score, anyone.verdict) == (0.9, "fake")
+
+
+@pytest.mark.parametrize("frames", [2, 8, 10])
+def test_one_frame_of_few_does_not_decide(frames):
+    """A tenth of them is one, or less."""
+    rows = [row(k, 0.2) for k in range(frames)]
+    rows.insert(2, row(1, 0.9, x=200))
+    assert summary("v", with_tracks(rows), VERDICT).score == pytest.approx(0.2)
+    cuts = [replace(row(k, 0.9 if k == 1 else 0.3), scene=k) for k in range(frames)]
+    assert summary("v", with_tracks(cuts), VERDICT).score == pytest.approx(0.3 + 0.6 / frames)
+    assert summary("v", with_tracks([row(0, 0.9)]), VERDICT).score == 0.9
 
 
 def test_many_short_tracks_do_not_raise_the_score():
@@ -262,16 +296,15 @@ def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):
         def __del__(self):
             alive.discard(id(self))
 
-    def decoded(self, targets):
-        for frame in real(self, targets):
-            pixels = frame.pixels.view(Watched)
-            alive.add(id(pixels))
-            most.append(len(alive))
-            yield replace(frame, pixels=pixels)
-            del pixels, frame
+    def retrieved(self):
+        frame = real(self)
+        pixels = frame.pixels.view(Watched)
+        alive.add(id(pixels))
+        most.append(len(alive))
+        return replace(frame, pixels=pixels)
 
-    real = Film._decode
-    monkeypatch.setattr(Film, "_decode", decoded)
+    real = Film._retrieve
+    monkeypatch.setattr(Film, "_retrieve", retrieved)
     assert len(score_video(made, path, frames=None, finder=faces.find_discs).frames) == 60
     assert len(most) == 60
     assert max(most) <= 2

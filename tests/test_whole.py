@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from corit.whole import whole, write_whole
+from corit.errors import DataError
+from corit.whole import require_writable, whole, write_whole
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -26,3 +27,14 @@ def test_an_error_leaves_what_was_there(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cut_short(place)
     assert place.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(("place", "words"), [("file/a.txt", "Not a directory|File exists"), ("folder", "directory")])
+def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, place, words):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match=f"expected to write .*{place}, but .*({words})"):
+        require_writable(tmp_path / place)
+    require_writable(tmp_path / "new" / "deep" / "a.txt")
+    assert list((tmp_path / "new" / "deep").iterdir()) == []

@@ -51,8 +51,8 @@ class Filmed:
 
     frames: at most so many of each film, None for all; choice: which, by index; see `corit.images.choice`. A frame's id
     is the film's and `#` with its index, its video the film. Listing reads each film once without decoding it. A film
-    that cannot be opened keeps its one row, so that whoever reads it learns why. Raises DataError for a choice that
-    there is not.
+    that cannot be opened keeps its one row, so that whoever reads it learns why; of one that is cut off, all frames are
+    those that are there and one row more for the rest. Raises DataError for a choice that there is not.
     """
 
     source: Source
@@ -69,12 +69,13 @@ class Filmed:
         return tuple(row for s in self.source.samples for row in self._rows(s))
 
     def _rows(self, sample: Sample) -> Iterator[Sample]:
-        count = _count(sample.path) if is_film(sample) else 0
+        count, held = _counts(sample.path) if is_film(sample) else (0, 0)
         if not count:
             yield sample
             return
         video = sample.video or sample.id
-        for i in choose(count, self.frames, self.choice):
+        indices = range(min(count, held + 1)) if self.frames is None else choose(count, self.frames, self.choice)
+        for i in indices:
             yield replace(sample, id=f"{sample.id}#{i:06d}", video=video, frame=i)
 
     def load(self, sample: Sample) -> Picture:
@@ -89,9 +90,10 @@ def is_film(sample: Sample) -> bool:
     return sample.frame == WHOLE and PurePath(sample.path).suffix.lower() in FILMS
 
 
-def _count(path: str) -> int:
-    """The frames of a film, 0 where it cannot be opened or has none."""
+def _counts(path: str) -> tuple[int, int]:
+    """The frames that a film should have, and those up to the last that is there; 0 where it cannot be opened."""
     try:
-        return Film(path).survey()
+        film = Film(path)
+        return film.survey(), film.held
     except InputError:
-        return 0
+        return 0, 0

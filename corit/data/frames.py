@@ -19,7 +19,7 @@ from corit.images.media import SUFFIXES, Picture, read_picture
 
 FILMS = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
-    + (".flv", ".3gp", ".ts", ".mts", ".m2ts", ".ogv")
+    + (".flv", ".f4v", ".3gp", ".3g2", ".ts", ".mts", ".m2ts", ".vob", ".asf", ".ogv")
 )
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]

@@ -26,14 +26,24 @@ def alone(folder: str) -> Iterator[None]:
 
     Raises DataError when another process holds it, or it cannot be written.
     """
-    lock = FileLock(os.path.join(folder, LOCK), thread_local=False)
     try:
         os.makedirs(folder, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as err:
-        raise DataError(f"another process is writing to {folder}; wait for it, or choose another folder") from err
     except OSError as err:
         raise DataError(f"expected to write to {folder}, but {err.strerror or err}; choose another folder") from err
+    with held(os.path.join(folder, LOCK), folder):
+        yield
+
+
+@contextmanager
+def held(path: str, what: str) -> Iterator[None]:
+    """Hold a file that stands for something else against other processes. Raises DataError as `alone` does."""
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as err:
+        raise DataError(f"another process is writing to {what}; wait for it, or choose another") from err
+    except OSError as err:
+        raise DataError(f"expected to write to {what}, but {err.strerror or err}; choose another") from err
     try:
         yield
     finally:

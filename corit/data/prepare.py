@@ -35,8 +35,8 @@ KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved
 class Prepared:
     """What became of one video. name: its path below the root. folder: where its frames are, empty for none.
 
-    status: ok; truncated, where the file ends early and the frames before were saved; no_face; unreadable; unsupported;
-    exists, where frames that this program did not make are in the way; clash, where those of another video would be.
+    status: ok; truncated, where frames are lost and the others were saved; no_face; unreadable; unsupported; exists,
+    where frames that this program did not make are in the way; clash, where those of another video would be.
     frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a film of masks; the
     reason says why. faceless: chosen frames without a face. missing: chosen frames that could not be decoded.
     """

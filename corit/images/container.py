@@ -21,6 +21,7 @@ CONTAINERS = (
     (0, b"OggS", "ogg"),
     (0, b"GIF8", "gif"),
 )
+READ = "MP4, MOV, AVI, Matroska, WebM, MPEG, WMV, FLV, Ogg or GIF"
 STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1"))  # pictures in the container of MP4
 TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
 SYNC = b"G"  # the byte that each of their packets has at the offset above
@@ -52,7 +53,7 @@ def container_of(path: str, name: str) -> str:
         raise UnreadableError(f"{name} is empty")
     found = _container(head)
     if found is None:
-        raise UnsupportedError(f"expected a video, but {name} is none, whatever its name says")
+        raise UnsupportedError(f"expected a video ({READ}), but {name} is none of these, whatever its name says")
     return found
 
 

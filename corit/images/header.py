@@ -12,6 +12,7 @@ from PIL import Image
 from corit.errors import InputError
 from corit.images.video import Film, is_film
 
+MOVING = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # kinds whose pictures follow one another, and are no pages
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
 LUMA = np.array(
     [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29]
@@ -56,6 +57,15 @@ def _picture(path: str) -> Header | None:
             return Header(image.width, image.height, (image.format or "").lower(), quality)
     except Exception:  # what a decoder raises of damaged bytes is its own choice: see corit.images.media
         return None
+
+
+def frames_in(path: str) -> int:
+    """How many frames a picture shows one after the other; 1 for one that stands still, and for other files."""
+    try:
+        with Image.open(path) as image:
+            return int(getattr(image, "n_frames", 1)) if image.format in MOVING else 1
+    except Exception:  # as above
+        return 1
 
 
 def jpeg_quality(table: list[int]) -> int:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import weakref
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,11 +23,17 @@ from corit.errors import UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
 from corit.images.container import asf_seconds, breaks_off, container_of, is_film
 from corit.images.media import MEGAPIXELS
+from corit.images.timetable import Timetable, timetable
 
-__all__ = ["Ending", "Film", "Frame", "Video", "frames_of", "is_film", "read_video"]
+__all__ = ["Ending", "Film", "Frame", "Gap", "Video", "frames_of", "is_film", "read_video"]
 
 SLACK = 0.1  # seconds by which the announced length may exceed the frames: containers round it, and count sound in
 BUFFER = 1 << 16  # bytes that are read at a time
+AHEAD = 64  # packets that may come before one whose frame is shown earlier
+TOLD = 3  # gaps that a reason names
+BROKEN = ", and the file breaks off: how many it had is not known"
+# Containers in which more time between two frames is no sign of a loss: they tell it, or have no times of their own.
+SPACED = ("mov", "avi", "gif", "mpegvideo")
 DAMAGED = "damaged, cut short, or of a kind that is not known"
 
 
@@ -40,33 +47,47 @@ class Frame:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Frames in a row that could not be decoded: the first one's index and how many, 0 where nobody knows.
+
+    seconds: when the first would be shown. until: when the next one is, None where none follows.
+    """
+
+    index: int
+    frames: int
+    seconds: float
+    until: float | None = None
+
+
+@dataclass(frozen=True)
 class Ending:
     """How a pass through a video ended: ok, or truncated with a reason.
 
-    missing: chosen frames that were not had. decoded: frames. seconds: the time of the last of them.
+    missing: chosen frames that were not had. decoded: frames. gaps: in order, as far as was looked.
     """
 
     status: str
     reason: str
     missing: int
     decoded: int = 0
-    seconds: float = 0.0
+    gaps: tuple[Gap, ...] = ()
 
 
 class Film:
     """A video file opened for one pass.
 
     count: the frames that the file announces, 0 for none said; once frames are taken, the number they were chosen
-    among. fps: announced frames a second, 0 where unknown. size: (width, height) in pixels of the frames, which come
-    upright, as the file says the camera was held. Raises UnreadableError for a file that is absent, empty or damaged,
-    UnsupportedError for one that is no video, whatever its name says.
+    among. held: those up to the last whose packet is there, once they are counted. fps: announced frames a second, 0
+    where unknown. size: (width, height) in pixels of the frames, which come upright, as the file says the camera was
+    held. Raises UnreadableError for a file that is absent, empty or damaged, UnsupportedError for one that is no video,
+    whatever its name says.
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
         self.path = os.fspath(path)
         self.name = os.path.basename(self.path)
         self.ending: Ending | None = None
-        self._seconds = 0.0  # of the frame that was decoded last
+        self.held = 0
         self._at = 0  # the index of the next frame
         self._reel = _Reel(self.path, self.name, threads)
         self.fps, self.count = self._reel.fps, self._reel.announced
@@ -75,24 +96,32 @@ class Film:
         self.size = self._reel.size if first is None else _upright_size(first)
         self._zero = self._reel.zero(first)
         self._frames: Iterator[av.VideoFrame] = frames if first is None else chain((first,), frames)
-        self._current: av.VideoFrame | None = None
+        self._table: Timetable | None = None
+        self._surveyed = False  # to the end
+        self._current: tuple[int, av.VideoFrame] | None = None  # a frame that is decoded but not yet taken
 
     def frames(self, wanted: int | None = None, choice: Choice = "even") -> Iterator[Frame]:
         """Decode the chosen frames in order; afterwards `ending` says whether all of them could be had.
 
         "even" chooses among the frames that the file has, which are counted without decoding them, since many files
-        announce another number; a cut file gives the frames of the whole one as far as it goes. Raises UnreadableError
-        when not one frame can be decoded, DataError for a choice that there is not.
+        announce another number; a cut file gives the frames of the whole one as far as it goes, a damaged one those
+        around the damage. Raises UnreadableError when not one frame can be decoded, DataError for a choice that there
+        is not.
         """
         choose(1, wanted, choice)
+        targets: Sequence[int] | None = None
         if wanted is None or choice == "even":
             self.survey()
-            targets: Sequence[int] | None = None if wanted is None else choose(self.count, wanted, choice)
+            targets = None if wanted is None else choose(self.count, wanted, choice)
         else:
-            targets = range(wanted)
-        decoded = had = 0
-        for frame in self._decode(targets):
-            decoded += 1
+            targets = range(min(wanted, self.count) if self._survey(wanted + AHEAD) else wanted)
+        chosen, had, gaps = set(targets) if isinstance(targets, list) else targets, 0, _Gaps(self)
+        for index in self._indices(targets[-1] if targets else math.inf):
+            wished = chosen is None or index in chosen
+            frame = self._retrieve() if wished else None
+            if wished and frame is None:
+                continue
+            gaps.decoded(index)
             if frame is not None:
                 had += 1
                 yield frame
@@ -100,10 +129,7 @@ class Film:
         self._reel.close()
         if had == 0:
             raise UnreadableError(f"{self.name} has no frame that can be decoded")
-        if targets is not None and decoded < len(targets) and choice == "first":
-            self.count = frames_of(self.count, self.fps, decoded, self._seconds)
-            targets = targets[: self.count]
-        self.ending = self._ending(decoded, had, targets)
+        self.ending = self._ending(had, gaps, targets)
 
     def frame(self, index: int) -> Frame | None:
         """The frame of an index, from the last one that was had onward; None where it cannot be decoded.
@@ -113,62 +139,115 @@ class Film:
         """
         if index < self._at:
             raise ValueError(f"frame {index} lies behind the next one, {self._at}; open the film again")
-        while self._at <= index:
-            if not self._grab():
-                return None
-        return self._retrieve(index)
+        self.survey()
+        found = None
+        for at in self._indices(index):
+            found = self._retrieve() if at == index else None
+        self._at = index + 1
+        return found
 
     def survey(self) -> int:
-        """Read all packets, one a frame, without decoding them: how many frames the whole video has, now `count`."""
-        reel = _Reel(self.path, self.name)
-        held, last = 0, 0.0
-        for packet in reel.packets():
-            held, last = held + 1, max(last, reel.seconds(packet.pts) or 0.0)
-        reel.close()
-        self.count = frames_of(self.count, self.fps, held, last)
+        """Read all packets without decoding them: how many frames the whole video has, now `count`."""
+        self._survey(math.inf)
         return self.count
 
-    def _decode(self, targets: Sequence[int] | None) -> Iterator[Frame | None]:
-        """Each frame up to the last chosen one or the end; None where it is not chosen or is damaged."""
-        chosen = set(targets) if isinstance(targets, list) else targets
-        end = targets[-1] if targets else math.inf
-        while self._at <= end and self._grab():
-            index = self._at - 1
-            yield self._retrieve(index) if chosen is None or index in chosen else None
-
-    def _grab(self) -> bool:
-        """Go to the next frame, if there is one."""
-        self._current = next(self._frames, None)
-        if self._current is None:
-            return False
-        self._seconds = self._time(self._at, self._current.pts)
-        self._at += 1
-        return True
-
-    def _time(self, index: int, pts: int | None) -> float:
-        seconds = self._reel.seconds(pts)
+    def when(self, index: int) -> float:
+        """The time in seconds at which the frame of an index is shown, or would be."""
+        time = self._table.time(index) if self._table is not None else None
+        seconds = None if time is None else self._reel.seconds(time)
         if seconds is not None and seconds >= self._zero and (seconds > self._zero or not index):
             return seconds - self._zero
         return index / self.fps if self.fps else 0.0
 
-    def _retrieve(self, index: int) -> Frame | None:
+    def _survey(self, most: float) -> bool:
+        """Read all packets, or no more than so many; whether these are all."""
+        if self._surveyed:
+            return True
+        reel = _Reel(self.path, self.name)
+        self._table, self._surveyed = reel.timetable(most)
+        reel.close()
+        self.held = self._table.count
+        if self._surveyed:
+            last = self._table.time(self.held - 1) if self.held else None
+            self.count = frames_of(self.count, self.fps, self.held, max(0.0, self._reel.seconds(last) or 0.0))
+        return self._surveyed
+
+    def _indices(self, last: float) -> Iterator[int]:
+        """Go on frame by frame up to the one of an index, or the end: the index of each that is whole."""
+        assert self._table is not None
+        while self._at <= last and (self._current is not None or self._grab()):
+            assert self._current is not None
+            index, frame = self._current
+            if index > last:
+                return
+            self._at = index + 1
+            if not self._reel.damaged(frame):
+                yield index
+            self._current = None
+
+    def _grab(self) -> bool:
+        """Go to the next frame, if there is one."""
+        frame = next(self._frames, None)
+        if frame is None:
+            return False
+        assert self._table is not None
+        self._current = max(self._at, self._table.index(frame.pts)), frame
+        return True
+
+    def _retrieve(self) -> Frame | None:
         assert self._current is not None
+        index, frame = self._current
         try:
-            return Frame(index, self._seconds, _upright(self._current))
+            return Frame(index, self.when(index), _upright(frame))
         except (av.FFmpegError, ValueError):  # a format of pixels that cannot be converted
             return None
 
-    def _ending(self, decoded: int, had: int, targets: Sequence[int] | None) -> Ending:
+    def _ending(self, had: int, gaps: _Gaps, targets: Sequence[int] | None) -> Ending:
         asked = self.count if targets is None else len(targets)
         reached = self.count if targets is None else targets[-1] + 1
-        if decoded >= reached - 1 and had >= asked - 1:
-            if reached < self.count or not self._reel.breaks_off():
-                return Ending("ok", "", max(0, asked - had), decoded, self._seconds)
+        found = gaps.up_to(reached)
+        decoded = reached - sum(g.frames for g in found)
+        cut = reached == self.count and self._reel.breaks_off()
+        if not found and not cut:
+            return Ending("ok", "", 0, decoded)
+        if not found:
             reason = f"{decoded} frames can be decoded, then the file breaks off: how many it had is not known"
-            return Ending("truncated", reason, max(0, asked - had), decoded, self._seconds)
-        cause = "the rest is cut off, damaged, or hidden by an edit of the file"
-        reason = f"{decoded} of {self.count} frames can be decoded ({cause}): {had} of {asked} chosen frames were had"
-        return Ending("truncated", reason, asked - had, decoded, self._seconds)
+            return Ending("truncated", reason, 0, decoded, (Gap(reached, 0, self.when(reached)),))
+        among = f"{self.count}" if reached == self.count else f"the first {reached}"
+        where = _told(found) + (BROKEN if cut else "")
+        reason = f"{decoded} of {among} frames can be decoded ({where}): {had} of {asked} chosen frames were had"
+        return Ending("truncated", reason, max(0, asked - had), decoded, found)
+
+
+class _Gaps:
+    """Takes the indices of the frames that were decoded, in order, and says where some are left out."""
+
+    def __init__(self, film: Film) -> None:
+        self._film, self._next, self._found = film, 0, list[Gap]()
+
+    def decoded(self, index: int) -> None:
+        """Take the index of one frame."""
+        if index > self._next:
+            until = self._film.when(index)
+            self._found.append(Gap(self._next, index - self._next, self._film.when(self._next), until))
+        self._next = index + 1
+
+    def up_to(self, end: int) -> tuple[Gap, ...]:
+        """All gaps up to the frame before an index."""
+        rest = (Gap(self._next, end - self._next, self._film.when(self._next)),) if self._next < end else ()
+        return (*self._found, *rest)
+
+
+def _told(gaps: Sequence[Gap]) -> str:
+    """What is missing where, in words."""
+    inside = [g for g in gaps if g.until is not None]
+    said = [f"{g.frames} from {g.seconds:.1f} s on" for g in inside[:TOLD]]
+    if len(inside) > TOLD:
+        said.append(f"{sum(g.frames for g in inside[TOLD:])} in {len(inside) - TOLD} more places")
+    parts = [f"damaged, missing, or hidden by an edit of the file: {', '.join(said)}"] if said else []
+    if len(gaps) > len(inside):
+        parts.append("the rest is cut off, damaged, or hidden by an edit of the file")
+    return "; ".join(parts)
 
 
 class _Reel:
@@ -208,6 +287,7 @@ class _Reel:
         self._tick = float(self._stream.time_base or 0)
         self._start = (self._stream.start_time or 0) * self._tick
         self._indexed = self._stream.frames > 0
+        self._damaged: set[int | None] = set()  # the times of packets that the container knows to be damaged
         self.announced = self._stream.frames or math.floor(self._length() * self.fps + 0.5)
 
     def _length(self) -> float:
@@ -217,7 +297,10 @@ class _Reel:
         if self._container.format.name == "asf":
             return asf_seconds(self._path)
         length = (self._container.duration or 0) / av.time_base
-        return length - self._start if self._container.format.name.startswith("matroska") else length  # its end
+        if not self._container.format.name.startswith("matroska"):
+            return length
+        own = _clock(self._stream.metadata.get("DURATION", ""))  # the file's is that of its sound where this is longer
+        return (min(own, length) if own and length else own or length) - self._start  # both are of the end
 
     def breaks_off(self) -> bool:
         """Whether more followed than is there: asked of the bytes where no index says how many frames there are."""
@@ -228,7 +311,7 @@ class _Reel:
         self._container.close()
         self._file.close()
 
-    def seconds(self, pts: int | None) -> float | None:
+    def seconds(self, pts: float | None) -> float | None:
         """The time of a frame or packet behind the stream's start."""
         return None if pts is None else pts * self._tick - self._start
 
@@ -244,9 +327,38 @@ class _Reel:
         except (av.FFmpegError, OSError):
             return
 
+    def timetable(self, most: float) -> tuple[Timetable, bool]:
+        """When the frames are shown, by all packets or no more than so many; and whether these are all."""
+        codec, kind = self._stream.codec_context, self._container.format.name
+        times, untimed, whole = array("q"), 0, True
+        last, back, rising, damaged = -math.inf, False, True, False
+        for packet in (p for p in self.packets() if _shows(p, codec.name)):
+            if len(times) + untimed >= most:
+                whole = False
+                break
+            damaged = damaged or packet.is_corrupt
+            if packet.dts is not None:
+                back, last = back or packet.dts < last, packet.dts
+            if packet.pts is None:
+                untimed += 1
+            else:
+                rising = rising and (not times or packet.pts > times[-1])
+                times.append(packet.pts)
+        # The clock of files that were put together goes back; and AVI has no times but those of decoding, which are not
+        # those of the frames where some are shown out of order.
+        ordered = back or (kind == "avi" and rising and codec.has_b_frames)
+        lossy = not kind.startswith(SPACED)
+        return timetable(times, untimed, ordered=ordered, lossy=lossy, damaged=damaged), whole
+
+    def damaged(self, frame: av.VideoFrame) -> bool:
+        """Whether a part of a frame is made up, as far as the container or the decoder says so."""
+        return bool(frame.is_corrupt) or frame.pts in self._damaged
+
     def frames(self) -> Iterator[av.VideoFrame]:
         """Every frame that can be decoded."""
         for packet in chain(self.packets(), (None,)):  # at the end what the decoder holds back
+            if packet is not None and packet.is_corrupt and packet.pts is not None:
+                self._damaged.add(packet.pts)
             try:
                 yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:
@@ -299,6 +411,17 @@ def _opened(path: str, name: str) -> BinaryIO:
         return open(path, "rb")
     except OSError as err:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
+
+
+def _clock(text: str) -> float:
+    """Seconds of a time as 00:01:02.5; 0 for other texts."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d*)?)", text.strip())
+    return sum(float(n) * s for n, s in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
+
+
+def _shows(packet: av.Packet, codec: str) -> bool:
+    """Whether a packet has a frame that is shown: VP8 has others, on which those are built, and says so in a bit."""
+    return codec != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
 def _film_stream(container: InputContainer, name: str) -> av.VideoStream:

@@ -22,18 +22,20 @@ def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
     """Where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
     last = max((r.seconds for r in report.frames), default=0.0)
     lost = [r for r in report.frames if r.status == "unreadable"]
-    length = max(last, _announced(report) if lost else 0.0) or 1.0  # what was looked at, and what is missing of it
+    cut = any(r.until is None for r in lost)
+    length = max(last, _announced(report) if cut else 0.0) or 1.0  # what was looked at, and what is missing of it
 
     def across(seconds: float) -> float:
         return round(LEFT + WIDTH * seconds / length, 1)
 
+    fields = ((across(r.seconds), across(length if r.until is None else r.until)) for r in lost)
     return {
         "tracks": [_curve(number, rows, across) for number, rows in sorted(_by_track(report.frames).items())],
         "fake": _down(min(calibration.fake, 1.0)),
         "real": _down(min(calibration.real, 1.0)),
         "cuts": sorted({across(s) for s in _cuts(report.frames)}),
         "blank": sorted({across(r.seconds) for r in report.frames if r.score is None and r.status != "unreadable"}),
-        "lost": [(across(r.seconds), round(LEFT + WIDTH - across(r.seconds), 1)) for r in lost],
+        "lost": [(x, round(end - x, 1)) for x, end in fields if end > x],
         "ticks": [(across(s), _clock(s)) for s in _ticks(length)],
     }
 

@@ -227,7 +227,8 @@ def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
     films.cut(whole, tmp_path / "cut.avi", share=0.8)
     films.damage(last, tmp_path / "damaged.mp4", share=0.5)
     films.damage(last, tmp_path / "zeros.mp4", share=0)
-    names = ("whole.avi", "whole.mp4", "cut.avi", "damaged.mp4", "zeros.mp4")
+    films.hole(films.encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p"), tmp_path / "hole.mkv", share=0.1)
+    names = ("whole.avi", "whole.mp4", "cut.avi", "damaged.mp4", "zeros.mp4", "hole.mkv")
     samples = tuple(Sample(n, str(tmp_path / n), 0, frame=-1) for n in names)
     read = read_contents(Rows(samples), workers=2)
     assert [s.id for s in read.samples] == ["whole.avi", "whole.mp4"]
@@ -235,6 +236,7 @@ def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
         ("cut.avi", "truncated"),
         ("damaged.mp4", "truncated"),
         ("zeros.mp4", "unreadable"),
+        ("hole.mkv", "truncated"),
     ]
     assert "of 12 frames of cut.avi can be decoded" in read.problems[0].reason
 

@@ -39,10 +39,23 @@ def write(path, frames=20, fps=10.0, shown=None):
     return path
 
 
-def encode(path, codec, pixels="yuv420p", frames=20, shown=None, start=0, muxer=None, options=None, held=None, rate=10):
+def encode(
+    path,
+    codec,
+    pixels="yuv420p",
+    frames=20,
+    shown=None,
+    start=0,
+    muxer=None,
+    options=None,
+    held=None,
+    rate=10,
+    times=(),
+):
     """Write RGB pictures, or `frames` grey ones, with any codec and format of pixels, the first at `start` frames.
 
-    options: of the codec; held: of the container, whose kind `muxer` names where the suffix does not.
+    options: of the codec; held: of the container, whose kind `muxer` names where the suffix does not. times: when each
+    is shown, in frames, if it is not one after the other.
     """
     shown = list(pictures(frames) if shown is None else shown)
     with av.open(str(path), "w", format=muxer, container_options=held or {}) as container:
@@ -51,7 +64,7 @@ def encode(path, codec, pixels="yuv420p", frames=20, shown=None, start=0, muxer=
         stream.pix_fmt = pixels
         for k, picture in enumerate(shown):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24").reformat(format=pixels)
-            frame.pts = start + k
+            frame.pts = start + (times[k] if times else k)
             frame.time_base = stream.codec_context.time_base or Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -82,6 +95,34 @@ def cut(path, target, share=0.6):
     data = path.read_bytes()
     target.write_bytes(data[: int(len(data) * share)])
     return target
+
+
+def hole(path, target, start=0.5, share=0.05):
+    """A file with a part of its bytes overwritten by zeros."""
+    data = bytearray(path.read_bytes())
+    first, last = (int(len(data) * s) for s in (start, start + share))
+    data[first:last] = bytes(last - first)
+    target.write_bytes(bytes(data))
+    return target
+
+
+def unseen(path, target, every=4):
+    """A VP8 film with a packet more for each so many, of a frame that is not shown: its header says so in a bit."""
+    with av.open(str(path)) as source, av.open(str(target), "w") as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        for k, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            data = bytes(packet)
+            if k and k % every == 0:
+                made.mux(_packet(bytes([data[0] & ~0x10]) + data[1:], packet, stream, earlier=1))
+            made.mux(_packet(data, packet, stream))
+    return target
+
+
+def _packet(data, like, stream, earlier=0):
+    made = av.Packet(data)
+    made.pts, made.dts, made.time_base, made.stream = like.pts - earlier, like.dts - earlier, like.time_base, stream
+    made.is_keyframe = like.is_keyframe and not earlier
+    return made
 
 
 def damage(path, target, share=0.5):

@@ -7,7 +7,7 @@ import pytest
 from images import films
 from PIL import Image
 
-from corit.images.header import Header, jpeg_quality, read_header
+from corit.images.header import Header, frames_in, jpeg_quality, read_header
 
 PIXELS = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
 
@@ -28,6 +28,17 @@ def test_tables_of_other_programs_get_the_nearest_quality():
 def test_other_kinds_have_no_quality(kind, tmp_path):
     Image.fromarray(PIXELS).save(tmp_path / f"a.{kind}")
     assert read_header(str(tmp_path / f"a.{kind}")) == Header(50, 40, kind)
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_pictures_that_move_have_frames(kind, tmp_path):
+    moving = [Image.fromarray(np.roll(PIXELS, k, 0)) for k in range(3)]
+    moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:])
+    moving[0].save(tmp_path / f"b.{kind}")
+    moving[0].save(tmp_path / "pages.tif", save_all=True, append_images=moving[1:])
+    (tmp_path / "text.gif").write_text("no picture")
+    names = (f"a.{kind}", f"b.{kind}", "pages.tif", "text.gif")
+    assert [frames_in(str(tmp_path / name)) for name in names] == [3, 1, 1, 1]
 
 
 def test_what_is_no_picture_has_no_header(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from io import BytesIO
@@ -16,8 +17,9 @@ from images import films
 from PIL import Image
 
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
+from corit.images import video as module
 from corit.images.choice import choose
-from corit.images.video import Film, frames_of, is_film, read_video
+from corit.images.video import Film, Gap, frames_of, is_film, read_video
 
 
 @pytest.fixture(scope="module", params=[".mp4", ".avi", ".mkv"])
@@ -283,6 +285,169 @@ def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
     assert [f.index for f in read_video(path, 4).frames] == EVEN[4]
 
 
+HOLES = {  # films of containers that lose packets without a trace: suffix, codec, pixels, options, rate
+    "Matroska of JPEG": (".mkv", "mjpeg", "yuvj420p", {}, 10),
+    "Matroska of H.264": (".mkv", "libx264", "yuv420p", {"g": "4", "bf": "0", "threads": "1"}, 10),
+    "MPEG": (".mpg", "mpeg2video", "yuv420p", {"g": "4", "b": "1M"}, 25),
+    "transport stream": (".ts", "mpeg2video", "yuv420p", {"g": "4", "b": "1M"}, 25),
+    "FLV": (".flv", "flv", "yuv420p", {"g": "4"}, 10),
+}
+
+
+@pytest.mark.parametrize("wanted", [None, 20])
+@pytest.mark.parametrize("name", HOLES)
+def test_frames_that_are_lost_inside_are_told_and_the_others_keep_their_index_and_time(tmp_path, name, wanted):
+    suffix, codec, pixels, options, rate = HOLES[name]
+    if codec not in av.codecs_available:
+        pytest.skip(f"no encoder {codec}")
+    grain = np.random.default_rng(0).integers(-15, 16, (20, 48, 64, 3))
+    pictures = [np.clip(films.grey(k) + grain[k], 0, 255).astype(np.uint8) for k in range(20)]
+    path = films.encode(tmp_path / f"whole{suffix}", codec, pixels, shown=pictures, options=options, rate=rate)
+    assert read_video(path, wanted).status == "ok"
+    opened = Film(films.hole(path, tmp_path / f"hole{suffix}", share=0.1))
+    frames = list(opened.frames(wanted))
+    indices = [f.index for f in frames]
+    assert opened.ending.status == "truncated"
+    assert (opened.count, opened.ending.missing, opened.ending.decoded) == (20, 20 - len(frames), len(frames))
+    assert indices[0] == 0
+    assert indices[-1] == 19
+    assert [f.seconds for f in frames] == pytest.approx([k / rate for k in indices], abs=2e-3)
+    lost = [k for k in range(20) if k not in indices]
+    assert lost
+    assert [k for g in opened.ending.gaps for k in range(g.index, g.index + g.frames)] == lost
+    assert [(g.seconds, g.until) for g in opened.ending.gaps] == [
+        (pytest.approx(g.index / rate, abs=2e-3), pytest.approx((g.index + g.frames) / rate, abs=2e-3))
+        for g in opened.ending.gaps
+    ]
+    first = opened.ending.gaps[0]
+    assert f"missing, or hidden by an edit of the file: {first.frames} from {first.seconds:.1f} s on" in (
+        opened.ending.reason
+    )
+    before = [f for f in frames if f.index < lost[0]]
+    assert shown(before) == [f.index for f in before]
+    assert shown(frames[-1:]) == [19]
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4", ".avi"])
+@pytest.mark.parametrize("name", ["slower", "varying", "one pause"])
+def test_a_rate_that_varies_is_no_loss(tmp_path, suffix, name):
+    """A single pause is one in containers that tell the time of a frame; in others nobody can tell it from a loss."""
+    times = {
+        "slower": [*range(12), *range(12, 60, 6)],
+        "varying": [k + k // 3 for k in range(20)],
+        "one pause": [*range(10), *range(16, 26)],
+    }[name]
+    path = films.encode(tmp_path / f"film{suffix}", "mpeg2video" if suffix == ".ts" else "mpeg4", times=times, rate=25)
+    video = read_video(path)
+    unsure = name == "one pause" and suffix in (".mkv", ".ts")
+    assert (video.status, video.count) == (("truncated", 26) if unsure else ("ok", 20))
+    assert [f.index for f in video.frames] == (times if unsure else list(range(20)))
+    assert [f.seconds for f in video.frames] == pytest.approx([t / 25 for t in times], abs=2e-3)
+
+
+def test_a_single_frame_that_is_lost_is_told(mp4, tmp_path):
+    data = bytearray(mp4.read_bytes())
+    with av.open(str(mp4)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][19]
+        data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    path = tmp_path / "one.mp4"
+    path.write_bytes(data)
+    video = read_video(path)
+    assert (video.status, video.count, len(video.frames)) == ("truncated", 20, 19)
+
+
+def test_packets_that_show_nothing_are_no_frames(tmp_path):
+    path = films.unseen(films.encode(tmp_path / "film.webm", "libvpx"), tmp_path / "unseen.webm")
+    with av.open(str(path)) as container:
+        assert sum(p.size > 0 for p in container.demux(video=0)) == 24
+    video = read_video(path, 8)
+    assert (video.status, video.count) == ("ok", 20)
+    with av.open(str(path)) as container:
+        own = [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+    assert [f.index for f in video.frames] == EVEN[8]
+    assert all(np.array_equal(f.pixels, own[f.index]) for f in video.frames)
+
+
+def test_a_stream_that_begins_before_its_first_whole_picture(tmp_path):
+    """Its first frames are the ones that are lost, and the others keep their indices and times."""
+    options = {"g": "10", "bf": "0", "sc_threshold": "0"}
+    path = films.encode(tmp_path / "film.ts", "libx264", options=options, rate=25)
+    data = path.read_bytes()
+    with av.open(str(path)) as container:
+        start = [p.pos for p in container.demux(video=0) if p.size][5]
+    late = tmp_path / "late.ts"
+    late.write_bytes(data[: 3 * 188] + data[start:])
+    opened = Film(late)
+    frames = list(opened.frames())
+    assert (opened.count, [f.index for f in frames]) == (15, list(range(5, 15)))
+    assert shown(frames) == list(range(10, 20))
+    assert [f.seconds for f in frames] == pytest.approx([k / 25 for k in range(5, 15)], abs=2e-3)
+    assert opened.ending.gaps == (Gap(0, 5, 0.0, pytest.approx(0.2, abs=2e-3)),)
+    again = Film(late)
+    assert [again.frame(k) is not None for k in (0, 4, 5, 14)] == [False, False, True, True]
+
+
+def test_half_a_picture_is_no_frame(tmp_path):
+    """The packet in which a file ends is marked by the container, whatever the decoder makes of it."""
+    path = films.write(tmp_path / "film.avi")
+    with av.open(str(path)) as container:
+        last = [p for p in container.demux(video=0) if p.size][12]
+    for share in (0.3, 0.6, 0.9):
+        cut = tmp_path / "cut.avi"
+        cut.write_bytes(path.read_bytes()[: last.pos + int(share * last.size)])
+        video = read_video(cut)
+        assert [f.index for f in video.frames] == list(range(12))
+        assert (video.status, video.count) == ("truncated", 20)
+
+
+def test_a_picture_that_the_decoder_marks_is_no_frame(tmp_path):
+    path = films.encode(tmp_path / "film.mp4", "mpeg4", options={"g": "1"}, held={"movflags": "faststart"})
+    data = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packet = [p for p in container.demux(video=0) if p.size][7]
+    middle = packet.pos + packet.size // 2
+    data[middle : packet.pos + packet.size] = bytes(packet.pos + packet.size - middle)
+    path.write_bytes(data)
+    with av.open(str(path)) as container:
+        assert [f.is_corrupt for f in container.decode(video=0)] == [k == 7 for k in range(20)]
+    opened = Film(path)
+    assert [f.index for f in opened.frames()] == [k for k in range(20) if k != 7]
+    assert opened.ending.gaps == (Gap(7, 1, pytest.approx(0.7), pytest.approx(0.8)),)
+    assert opened.ending.decoded == 19
+
+
+def test_h264_in_avi_has_its_frames_in_order(tmp_path):
+    """The container tells the times of decoding only."""
+    options = {"x264-params": "bframes=2:b-adapt=0:scenecut=0"}
+    video = read_video(films.encode(tmp_path / "film.avi", "libx264", options=options, rate=25))
+    assert shown(video.frames) == [f.index for f in video.frames] == list(range(20))
+    assert [f.seconds for f in video.frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
+
+
+def test_films_put_together_are_one(tmp_path):
+    """The clock begins again in the middle."""
+    one = films.encode(tmp_path / "one.mpg", "mpeg2video", rate=25).read_bytes()
+    path = tmp_path / "two.mpg"
+    path.write_bytes(one + one)
+    video = read_video(path)
+    assert (video.status, video.count) == ("ok", 40)
+    assert shown(video.frames) == [*range(20), *range(20)]
+
+
+def test_a_matroska_film_is_as_long_as_its_own_stream(tmp_path):
+    path = films.write(tmp_path / "film.mkv")
+    data = path.read_bytes()
+    at = data.find(b"\x44\x89\x88") + 3  # the length of the whole file, which sound may make longer
+    path.write_bytes(data[:at] + struct.pack(">d", 9500.0) + data[at + 8 :])
+    video = read_video(path, 8)
+    assert (video.status, video.count) == ("ok", 20)
+    cut = read_video(films.cut(path, tmp_path / "cut.mkv", 0.7))
+    assert (cut.status, cut.count) == ("truncated", 20)
+    path.write_bytes(path.read_bytes().replace(b"DURATION", b"NOTHING."))
+    untold = read_video(path, 8)
+    assert (untold.status, untold.count) == ("truncated", 95)
+
+
 def test_frames_that_an_edit_hides_are_no_silent_loss(mp4, tmp_path):
     video = read_video(films.hidden(mp4, tmp_path / "hidden.mp4", 6))
     assert shown(video.frames) == list(range(6, 20))
@@ -328,6 +493,17 @@ def test_a_wrong_rate_and_count_do_not_change_the_choice(mp4):
     assert len(list(Film(mp4).frames(10**12, "first"))) == 20
 
 
+def test_the_first_frames_are_had_without_reading_the_whole_file(tmp_path, monkeypatch):
+    path = films.write(tmp_path / "long.mkv", frames=120)
+    read = []
+    real = module._shows
+    monkeypatch.setattr(module, "_shows", lambda packet, codec: read.append(packet.pts) or real(packet, codec))
+    opened = Film(path)
+    assert [f.index for f in opened.frames(3, "first")] == [0, 1, 2]
+    assert (opened.ending.status, opened.count, len(read)) == ("ok", 120, 3 + module.AHEAD + 1)
+    assert (opened.survey(), opened.held) == (120, 120)
+
+
 def test_a_cut_behind_the_chosen_frames_does_no_harm(tmp_path):
     video = read_video(CUTS["bytes missing"](tmp_path), 3, "first")
     assert ([f.index for f in video.frames], video.status) == ([0, 1, 2], "ok")
@@ -366,6 +542,11 @@ BAD = {
     "playlist": (b"ffconcat version 1.0\nfile film.mp4\n", UnsupportedError, "expected a video"),
     "stream": (b"#EXTM3U\n#EXTINF:2,\nfilm.mp4\n", UnsupportedError, "expected a video"),
     "G": (b"Good day" * 40, UnsupportedError, "expected a video"),
+    "a container that is not read": (
+        b"DKIF" + bytes(40),
+        UnsupportedError,
+        r"\(MP4, .*Ogg or GIF\), but .* none of these",
+    ),
     "header": (b"\0\0\0\x18ftypisom" + b"\0" * 40, UnreadableError, "damaged, cut short"),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from corit.evaluate.calibration import Calibration
@@ -51,6 +53,18 @@ def test_cuts_blanks_and_what_was_not_decoded():
     assert made["lost"] == [(LEFT + WIDTH / 2, WIDTH / 2)]
     assert made["ticks"][0] == (LEFT, "0:00")
     assert made["ticks"][-1] == (LEFT + WIDTH, "0:06")
+
+
+def test_a_part_inside_that_was_not_decoded_ends_where_frames_follow():
+    lost = replace(row(10, None, status="unreadable"), until=2.0)
+    made = drawn([row(0, 0.5), lost, row(20, 0.5), row(40, 0.5)], count=41)
+    assert made["lost"] == [(pytest.approx(LEFT + WIDTH / 4, abs=0.06), pytest.approx(WIDTH / 4, abs=0.11))]
+    assert made["ticks"][-1] == (LEFT + WIDTH, "0:04")
+
+
+def test_where_nobody_knows_how_much_is_missing_there_is_no_field():
+    """Its label would stand beside the drawing."""
+    assert drawn([row(0, 0.5), row(10, 0.5), row(11, None, status="unreadable")], count=11)["lost"] == []
 
 
 def test_the_axis_ends_where_looking_ended():
