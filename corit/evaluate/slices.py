@@ -130,10 +130,10 @@ def evaluate(
 
 
 def _mixed(rows: Sequence[ScoredRow]) -> str:
-    """Why the rows' videos have no label, or ""."""
+    """Why the rows' videos have no label, or "": the same for every detector, whatever it could score."""
     labels: dict[str, set[int]] = {}
     for r in rows:
-        if r.video and r.score is not None:
+        if r.video and r.label in (0, 1):
             labels.setdefault(r.video, set()).add(r.label)
     both = [v for v, found in labels.items() if len(found) > 1]
     if not both:

@@ -225,6 +225,28 @@ def test_videos_of_both_labels_have_no_level_and_keep_their_pictures():
     assert evaluate(rows(), 0.5, draws=5).mixed == ""
 
 
+def test_a_video_is_of_two_labels_whichever_of_its_frames_a_detector_scored():
+    """A detector that found no face in the real frame does not make the fake one a real video, or a video at all."""
+    both = [row("p", 0, 0.1, video="v"), row("q", 1, 0.9, video="v"), row("s", 1, 0.9, video="w")]
+    half = [row("p", 0, None, video="v"), *both[1:]]
+    found = [evaluate([*rows(), *some], 0.5, draws=5) for some in (both, half)]
+    assert [f.levels for f in found] == [("picture",)] * 2
+    assert found[0].mixed == found[1].mixed != ""
+
+
+def test_a_video_has_the_label_and_the_file_of_a_frame_that_was_scored():
+    known = {"width": 300, "height": 300, "kind": "png"}
+    lost = [row("a0", -1, None, video="a"), row("a1", 1, None, video="a"), row("b0", -1, None, video="b")]
+    made = [*lost, row("a2", 1, 0.9, video="a", **known), row("b1", 0, None, video="b"), row("c0", -1, None, video="c")]
+    found = {r.id: (r.label, r.score, r.status, r.size) for r in by_video(made)}
+    assert found == {
+        "a": (1, 0.9, "ok", "256 to 511 px"),
+        "b": (0, None, "no_face", "unknown"),
+        "c": (-1, None, "no_face", "unknown"),
+    }
+    assert [r.id for r in by_video(made)] == ["a", "b", "c"]
+
+
 def test_a_share_of_none_or_all_has_an_interval_all_the_same():
     none = share(np.zeros(10, bool), np.arange(10))
     assert (none.value, none.low) == (0, 0)
