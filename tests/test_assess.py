@@ -12,12 +12,14 @@ from images.films import cut, write
 from PIL import Image
 
 from corit import assess, catalog, cli
+from corit.data.perturbed import Perturbed
 from corit.detect import Card, Detector
 from corit.errors import DataError, DetectorError
 from corit.evaluate import slices
 from corit.evaluate.calibration import Calibration
 from corit.evaluate.metrics import auc
 from corit.evaluate.robustness import relative_variation
+from corit.evaluate.rows import ScoredRow
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
@@ -240,7 +242,6 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
 
 
 def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, folder, tmp_path, monkeypatch):
-    from corit.data.perturbed import Perturbed
     from corit.errors import TooSmallError
 
     load = Perturbed.load
@@ -263,6 +264,26 @@ def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, fo
     assert (last["level"], last["variation"], last["lost"]) == ("3", "", str(2 * COUNT))
     assert "what is left is of one class" in (tmp_path / "robustness.html").read_text()
     assert "one class" in report.table([found, gone])
+
+
+def test_the_intervals_of_a_damage_draw_sources():
+    """Each row eight times, as frames of its video: the same loss, as uncertain as it was."""
+    rng = generator("damaged frames")
+
+    def row(k, score, video=""):
+        return ScoredRow(f"{video}{k}", "/p", k % 2, "", "", "", "", video, 0, "ok", "", float(score))
+
+    scores = {n: 1 / (1 + np.exp(-rng.normal(size=30) - np.arange(30) % 2)) for n in ("plain", "damaged")}
+    once, often = (
+        {n: [row(k, s, f"v{k}" * (many > 1)) for k, s in enumerate(values) for _ in range(many)] for n, values in made}
+        for many, made in ((1, scores.items()), (8, scores.items()))
+    )
+    damage = Perturbed(None, "blur", 1)
+    widths = []
+    for some in (once, often):
+        (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, None)
+        widths.append(found.found.variation.high - found.found.variation.low)
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
 
 
 def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
@@ -423,7 +444,6 @@ def test_scores_under_other_levels_of_a_damage_are_not_taken(backbone, folder, t
 
 
 def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, folder, tmp_path, monkeypatch):
-    from corit.data.perturbed import Perturbed
     from corit.errors import TooSmallError
 
     load = Perturbed.load

@@ -174,6 +174,24 @@ def test_two_detectors_are_compared_on_what_both_scored():
     assert "at least two groups" in small.reason
 
 
+def test_frames_of_a_video_are_no_independent_samples_of_a_comparison():
+    """Each row eight times: the same AUCs, and no more certainty that they differ."""
+    good = rows(40)
+    bad = [replace(r, score=s.score) for r, s in zip(good, rows(40, 1), strict=True)]
+    alone = [evaluate(r, 0.5, detector=n, draws=2) for n, r in (("good", good), ("bad", bad))]
+    often = [evaluate(repeated(e.rows), 0.5, detector=e.detector, draws=2) for e in alone]
+    (once,), (found, _) = compare(alone), compare(often)
+    assert (found.level, found.n) == ("picture", 320)
+    assert (found.auc_first, found.auc_second) == pytest.approx((once.auc_first, once.auc_second))
+    assert found.p == pytest.approx(once.p, rel=0.05)
+    assert once.p > 1e-3
+
+
+def repeated(some):
+    """Rows as eight frames each of a video."""
+    return [replace(r, id=f"{r.id}-{k}", video=r.id) for r in some for k in range(8)]
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_is_refused_in_words(label):
     some = [r for r in rows() if r.label != label] + [row("x", label, None)]
