@@ -14,6 +14,7 @@ from corit.data.filmed import FRAMES, Filmed
 from corit.data.folders import SIDES
 from corit.data.named import read
 from corit.data.sample import Sample, Source
+from corit.data.stamp import stamp
 from corit.errors import DataError
 from corit.images.choice import Choice
 from corit.images.media import Picture
@@ -160,12 +161,14 @@ def _spec(text: str) -> str:
 
 
 def _key(spec: str, root: str) -> str:
-    """A text with every place in full and its options in order."""
+    """A text with every place in full and its options in order, and with what tells its file of landmarks."""
     name, said = read(spec, catalog.DATA)
     if root:
         said.setdefault(catalog.DATA[name].place, root)
     places = {k for k, kind in catalog.DATA[name].takes.items() if kind in ("text", "texts")}
     full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
+    if "landmarks" in said:  # other ones give other crops of the same pictures
+        full["landmarks"] = stamp(said["landmarks"])
     return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
 
 

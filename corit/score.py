@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from corit.data.frames import beside
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
@@ -36,13 +37,14 @@ def score(
     """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
 
     data, note: what the pictures are and what was done to them, which the journal remembers with the detector. A file
-    that was changed since is scored again. Rows that could not be scored, or have no label, carry a status and a
-    reason. Raises DataError when the journal is of another detector, data or note, or when an id comes twice.
+    that was changed since, or whose landmarks were, is scored again. Rows that could not be scored, or have no label,
+    carry a status and a reason. Raises DataError when the journal is of another detector, data or note, or when an id
+    comes twice.
     """
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
     kept = Journal(Path(journal), settings)
-    stamps = {s.id: stamp(s.path) for s in samples}
+    stamps = {s.id: _stamp(s) for s in samples}
     missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
@@ -54,6 +56,12 @@ def score(
             if progress is not None:
                 progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
+
+
+def _stamp(s: Sample) -> str:
+    """What tells whether a row's picture is the one that was scored: its file, what lies beside it, and the frame."""
+    near = (beside(s.path, "landmarks", ".npy"), beside(s.path, "masks", ".png"))
+    return " ".join([*(stamp(path) for path in (s.path, *near) if path), f"frame {s.frame}"])
 
 
 def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:

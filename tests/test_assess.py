@@ -23,7 +23,7 @@ from corit.evaluate.rows import ScoredRow
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
-from corit.judge import Trained
+from corit.judge import Outside, Trained
 from corit.labelled import labelled
 from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report
@@ -175,6 +175,30 @@ def test_a_picture_that_was_changed_is_scored_again(backbone, folder, tmp_path):
     assert after[1] == before[1]  # the fake, untouched
     assert after[0].score == pytest.approx(made.detector(folder / "real" / "2.png").score, abs=1e-5)
     assert after[0].score != before[0].score
+
+
+def test_a_row_is_scored_again_when_its_landmarks_or_its_frame_are_others(tmp_path):
+    world, asked = catalog.data("miniature:people=2,pictures=1,kinds=DF"), []
+    for k, s in enumerate(world.samples[:2]):
+        picture = world.load(s)
+        for kind in ("frames", "landmarks"):
+            (tmp_path / kind / f"v{k}").mkdir(parents=True)
+        Image.fromarray(picture.pixels).save(tmp_path / "frames" / f"v{k}" / "000.png")
+        np.save(tmp_path / "landmarks" / f"v{k}" / "000.npy", picture.landmarks)
+    made = Outside(lambda crops: [asked.append(c) or 0.5 for c in crops], domain="face", side=48)
+
+    def scored(frame=0):
+        lines = ["id,path,label,frame", f"a,frames/v0/000.png,0,{frame}", "b,frames/v1/000.png,1,0"]
+        (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+        asked.clear()
+        rows = score(made, labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+        assert [r.status for r in rows] == ["ok", "ok"]
+        return len(asked)
+
+    assert [scored(), scored()] == [2, 0]
+    np.save(tmp_path / "landmarks" / "v1" / "000.npy", np.load(tmp_path / "landmarks" / "v1" / "000.npy") + 1)
+    assert [scored(), scored()] == [1, 0]
+    assert [scored(frame=7), scored(frame=7)] == [1, 0]
 
 
 def test_rows_without_a_label_are_counted_and_not_scored(backbone, folder, tmp_path):

@@ -130,3 +130,14 @@ def test_the_key_of_data_is_the_same_however_its_place_is_written(tmp_path, monk
     assert labelled(["rows.csv"]).key == labelled(["csv:./rows.csv"]).key
     assert labelled(["folder"], root="mine").key == labelled(["mine"]).key
     assert labelled(["folder:mine,by_folder=true"]).key != labelled(["mine"]).key
+
+
+def test_other_landmarks_in_the_same_file_are_other_data(tmp_path):
+    root = pictures(tmp_path / "mine", "real/x.png", "fake/y.png")
+    points = tmp_path / "points.json"
+    points.write_text('{"x.png": [[1, 2]]}')
+    text = f"folder:{root},landmarks={points}"
+    before = labelled([text]).key
+    assert labelled([text]).key == before
+    points.write_text('{"x.png": [[1, 20]]}')
+    assert labelled([text]).key != before
