@@ -289,7 +289,8 @@ def test_what_files_give_away_is_a_warning(tmp_path):
         (tmp_path / name).write_text(text)
     at = lambda name, label, **known: replace(row(name, label, 0.5, **known), path=str(tmp_path / name))
     known = {"width": 100, "height": 100}
-    made = [at(n, 0, kind="png", **known) for n in "ab"] + [at(n, 1, kind="jpeg", quality=90, **known) for n in "cd"]
+    reals = [at(n, 0, kind="png", group=f"{k}", **known) for k in range(4) for n in "ab"]
+    made = reals + [at(n, 1, kind="jpeg", quality=90, group=f"{k}", **known) for k in range(4) for n in "cd"]
     found = files(made)
     assert found.aucs == {"kind and compression": 1.0, "size": 0.5}
     assert found.twins == (str(tmp_path / "c"),)
@@ -299,3 +300,19 @@ def test_what_files_give_away_is_a_warning(tmp_path):
     ]
     assert files([replace(r, kind="png", quality=0) for r in made[1:]][:2]).warnings == []
     assert files([at("a", 0)]).warnings == []
+
+
+def warned(trial, frames=1, kinds=4, told=0.0):
+    """Whether 20 reals and 20 fakes (or so many frames of each) are warned of whose files say their label sometimes."""
+    rng = generator("files of chance", trial)
+    made = []
+    for k in range(40):
+        kind = f"{'png' if rng.random() < told else ''}{k % 2 if rng.random() < told else rng.integers(kinds)}"
+        made += [row(f"{k}-{f}", k % 2, 0.5, video=f"{k}", kind=kind) for f in range(frames)]
+    return bool(files(made).warnings)
+
+
+@pytest.mark.parametrize("frames", [1, 8])
+def test_files_of_chance_are_seldom_a_warning_and_files_that_tell_are_one(frames):
+    assert sum(warned(t, frames) for t in range(60)) <= 8  # 3 are expected
+    assert all(warned(t, frames, told=0.9) for t in range(10))
