@@ -20,7 +20,7 @@ from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import FIELDS
 from corit.evaluate.slices import MEASURED, Comparison, Evaluation, Level, Slice
 from corit.report import page
-from corit.report.text import csv_number, csv_text, interval, json_text, printed
+from corit.report.text import csv_number, csv_text, interval, json_text, printed, visible
 from corit.whole import write_whole
 
 COLUMNS = (
@@ -92,7 +92,7 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
-    return "\n".join([*lines, *map(_compared, comparisons), *remarks])
+    return "\n".join([*lines, *map(_compared, comparisons), *map(visible, remarks)])
 
 
 def remarks(evaluations: Sequence[Evaluation]) -> list[str]:

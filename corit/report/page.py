@@ -26,7 +26,7 @@ def write(template: str, target: Path, **values: Any) -> None:
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     text = environment.get_template(template).render(**values)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, text)
+    write_whole(target, text.encode(errors="backslashreplace").decode())  # file names need not be text
 
 
 def save(made: Figure, target: Path, **options: Any) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +129,13 @@ class _Lines(io.StringIO):
 def visible(text: str) -> str:
     """A text whose control characters are spelt out, as \\x1b is: a name on the screen may not steer the terminal."""
     return CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
+
+
+def put(text: str) -> None:
+    """To standard output; names of files need not be text, and come out as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    print(text, flush=True)
 
 
 def printed(table: Table) -> str:
