@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -15,7 +16,7 @@ from corit.data.missing import examples
 from corit.data.protocols import METRICS
 from corit.errors import DataError, NothingScoredError
 from corit.evaluate.curve import Ranking
-from corit.evaluate.delong import delong
+from corit.evaluate.delong import DeLong, delong
 from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import ScoredRow, by_video
@@ -222,9 +223,15 @@ def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
     columns = [np.array([d[k].score for k in common], dtype=np.float64) for d in (first, second)]
     rows = [first[k] for k in common]
     labels, units = np.array([r.label for r in rows]), np.array([r.unit for r in rows])
+    test = partial(delong, labels, columns[0], columns[1], units)
+    return comparison(level, a.detector, b.detector, len(common), test)
+
+
+def comparison(level: Level, first: str, second: str, n: int, test: Callable[[], DeLong]) -> Comparison:
+    """DeLong's test of two detectors on n rows, or why there is none."""
     try:
-        test = delong(labels, columns[0], columns[1], units)
+        found = test()
     except DataError as err:
-        return Comparison(level, a.detector, b.detector, len(common), reason=str(err))
-    why = "no variance: too few rows to tell" if test.p is None else ""
-    return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p, why)
+        return Comparison(level, first, second, n, reason=str(err))
+    why = "no variance: too few rows to tell" if found.p is None else ""
+    return Comparison(level, first, second, n, found.first, found.second, found.p, why)

@@ -17,6 +17,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from corit.demo import Comparison
     from corit.evaluate.metrics import Estimate
+    from corit.evaluate.slices import Comparison as Tested
     from corit.lines import Line
     from corit.train import Outcome
 
@@ -86,6 +87,15 @@ def comparison(found: Comparison) -> str:
 def interval(e: Estimate) -> str:
     """A value with its interval, or why it has none."""
     return f"{e.value:.3f} [{TOO_FEW}]" if math.isnan(e.low) else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
+
+
+def compared(c: Tested) -> str:
+    """DeLong's test of two detectors, or why there is none."""
+    if c.auc_first is None:
+        return f"DeLong by {c.level}: {c.first} and {c.second} are not compared: {c.reason}"
+    first, second = f"{c.auc_first:.3f} of {c.first}", f"{c.auc_second:.3f} of {c.second}"
+    p = c.reason if c.p is None else f"p = {c.p:.3g}"
+    return f"DeLong by {c.level}: AUC {first}, {second}, {p}, n = {c.n}"
 
 
 def percent(share: float) -> str:

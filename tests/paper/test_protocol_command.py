@@ -12,10 +12,11 @@ from paper.paper_runs import REAL, SMALL
 from corit import cli
 from corit.data.frames import Reading
 from corit.data.protocols import PROTOCOLS
+from corit.evaluate.benchmark import Benchmark, Scored
 from corit.evaluate.delong import delong
 from corit.evaluate.metrics import auc
 from corit.images.choice import choose
-from corit.paper import stage
+from corit.paper import scoreboard, stage
 from corit.paper.stage import DAMAGED, USUAL, Size
 from corit.world.miniature import Miniature, MiniatureSpec
 from corit.world.trees.faceforensics import faceforensics
@@ -141,6 +142,21 @@ def test_the_miniature_has_every_protocol_of_its_own_and_of_whole_pictures(name)
     assert of.name == name
     assert of.metrics == PROTOCOLS[name].metrics
     assert len(of.test) == len(PROTOCOLS[name].test)
+
+
+def test_two_detectors_that_nothing_varies_between_are_said_with_their_aucs():
+    of = PROTOCOLS["miniature"]
+    title, labels, groups = of.test[0].title, np.array([0, 0, 1, 1]), np.arange(4)
+    scores = {"unifd": [0.5] * 4, "corit": [0.1, 0.2, 0.3, 0.4]}
+    found = {
+        d: Benchmark((), {title: Scored(tuple("abcd"), labels, np.array([s]), groups, groups)})
+        for d, s in scores.items()
+    }
+    tests = {title: tuple(scoreboard._tests(title, of, found))}
+    (line,) = scoreboard.table(scoreboard.Scoreboard(of, found, tests, {}, 5)).splitlines()
+    assert line == (
+        "DF: DeLong by picture: AUC 0.500 of unifd, 1.000 of corit, no variance: too few rows to tell, n = 4"
+    )
 
 
 @pytest.mark.parametrize(
