@@ -132,12 +132,14 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
     splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
-    frames=... or choice=... itself. Raises DataError when there is no such data, and for a name that is both a data
-    set's and a folder's; nothing is listed yet.
+    frames=... or choice=... itself. Raises DataError when there is no such data, for data that is named twice, and for
+    a name that is both a data set's and a folder's; nothing is listed yet.
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
     specs = [_spec(text) for text in data]
+    if len({_key(s, root) for s in specs}) < len(specs):
+        raise DataError(f"expected each data once, got {', '.join(data)}, of which some are the same; name it once")
     titles = [_title(s, root) for s in specs]
     parts = []
     for spec, title in zip(specs, titles, strict=True):
@@ -173,9 +175,9 @@ def _key(spec: str, root: str) -> str:
 
 
 def _full(value: str | tuple[str, ...]) -> str:
-    """Absolute paths of what is there; other texts, such as a compression, as they are."""
+    """Real paths of what is there; other texts, such as a compression, as they are."""
     texts = (value,) if isinstance(value, str) else value
-    return " ".join(os.path.abspath(t) if os.path.exists(t) else t for t in texts)
+    return " ".join(os.path.realpath(t) if os.path.exists(t) else t for t in texts)
 
 
 def _title(spec: str, root: str) -> str:

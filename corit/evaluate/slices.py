@@ -56,7 +56,8 @@ class Slice:
 class Evaluation:
     """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
 
-    mixed: why there is no level of videos though rows name them, or "".
+    mixed: why there is no level of videos though rows name them, or "". many: of which kinds there are more slices than
+    `MOST`, and how many.
     """
 
     detector: str
@@ -65,6 +66,7 @@ class Evaluation:
     slices: tuple[Slice, ...]
     unscored: Mapping[str, int]
     mixed: str = ""
+    many: Mapping[By, int] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -127,7 +129,9 @@ def evaluate(
         found.append(_measure(level, by, name, some, threshold, draws, seed))
         if seen is not None:
             seen(len(found), len(parts))
-    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed)
+    named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
+    many = {by: n for by, n in named.items() if n > MOST}
+    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many)
 
 
 def _mixed(rows: Sequence[ScoredRow]) -> str:
@@ -159,16 +163,25 @@ def require_both(rows: Sequence[ScoredRow]) -> None:
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
     """All rows, then the slices of every kind that has more than one, the largest `MOST` of each."""
     yield "all", "all", list(rows)
+    reals = [r for r in rows if r.label == 0]
+    for by, (named, names) in _kinds(rows).items():
+        for name, some in _parts(named, names):
+            beside = {r.dataset for r in some}
+            against = ([r for r in reals if r.dataset in beside] or reals) if by == "manipulation" else []
+            yield by, name, some + against
+
+
+def _kinds(rows: Sequence[ScoredRow]) -> dict[By, tuple[Sequence[ScoredRow], list[str]]]:
+    """Of each kind of slice the rows that it parts, and the name of each row's slice."""
     opened = [r for r in rows if r.kind or r.score is not None]  # of a file that is damaged or absent nothing is known
     known = {r.manipulation for r in opened}
-    reals = [r for r in rows if r.label == 0]
     fakes = [r for r in rows if r.label == 1 and r.manipulation in known]
-    for name, some in _parts(fakes, [r.manipulation for r in fakes]):
-        beside = {r.dataset for r in some}
-        yield "manipulation", name, some + ([r for r in reals if r.dataset in beside] or reals)
-    yield from (("source", name, some) for name, some in _parts(rows, [r.dataset for r in rows]))
-    yield from (("compression", name, some) for name, some in _parts(opened, [r.compression for r in opened]))
-    yield from (("size", name, some) for name, some in _parts(opened, [r.size for r in opened]))
+    return {
+        "manipulation": (fakes, [r.manipulation for r in fakes]),
+        "source": (rows, [r.dataset for r in rows]),
+        "compression": (opened, [r.compression for r in opened]),
+        "size": (opened, [r.size for r in opened]),
+    }
 
 
 def _parts(rows: Sequence[ScoredRow], names: Sequence[str]) -> list[tuple[str, list[ScoredRow]]]:

@@ -18,7 +18,7 @@ from corit.evaluate.files import files
 from corit.evaluate.measures import TITLES, Raised
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import FIELDS
-from corit.evaluate.slices import MEASURED, Comparison, Evaluation, Level, Slice
+from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
 from corit.report import page
 from corit.report.text import compared, csv_number, csv_text, interval, json_text, printed, visible
 from corit.whole import write_whole
@@ -104,6 +104,8 @@ def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
                 found.setdefault((level, text), []).append(e.detector)
     said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
     said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
+    many = {by: n for e in evaluations for by, n in e.many.items()}
+    said += [f"of {n} slices by {by} only the {MOST} with the most rows are measured" for by, n in many.items()]
     return [*said, *files(evaluations[0].rows).warnings]
 
 

@@ -14,6 +14,7 @@ from corit.errors import DataError
 from corit.evaluate.files import files
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
+from corit.report.evaluate import remarks
 from corit.seeding import generator
 
 
@@ -100,7 +101,9 @@ def test_compression_of_a_frame_is_also_its_videos():
 
 def test_of_very_many_slices_the_largest_are_measured():
     made = [replace(r, dataset=f"d{i % MOST if i < 100 else i}") for i, r in enumerate(rows(103))]
-    found = [s for s in evaluate(made, 0.5, draws=2).slices if s.by == "source"]
+    whole = evaluate(made, 0.5, draws=2)
+    assert "of 53 slices by source only the 50 with the most rows are measured" in remarks([whole])
+    found = [s for s in whole.slices if s.by == "source"]
     assert len(found) == MOST
     assert {s.reals + s.fakes for s in found} == {2}
 
