@@ -48,7 +48,7 @@ DETECTORS: dict[str, DetectorEntry] = {
 def entry(name: str) -> DetectorEntry:
     """A detector of the table. Raises DetectorError for a name that it has not."""
     if name not in DETECTORS:
-        raise DetectorError(f"no detector {name!r}; there are {', '.join(DETECTORS)}, and folders of trained ones")
+        raise DetectorError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
     return DETECTORS[name]
 
 

@@ -165,11 +165,13 @@ class Outside:
         if not pictures:
             return []
         with _spoken_for("a detector's function to score pictures"):
-            scores = _numbers(self.score(pictures))
-        if scores.shape != (len(pictures),) or not ((scores >= 0) & (scores <= 1)).all():
+            answer = self.score(pictures)
+            answer = list(answer) if isinstance(answer, Iterator) else answer
+            scores = _numbers(answer)
+        if scores is None or scores.shape != (len(pictures),) or not ((scores >= 0) & (scores <= 1)).all():
             raise DetectorError(
                 f"expected a probability in [0, 1] for each of {len(pictures)} pictures from the detector's function, "
-                f"got {scores.tolist()!r:.80}"
+                f"got {answer if scores is None else scores.tolist()!r:.80}"
             )
         return [float(s) for s in scores]
 
@@ -178,12 +180,15 @@ class Outside:
         return Row(sample.path, box, score, None, verdict, "ok", "")
 
 
-def _numbers(answer: Any) -> np.ndarray:
-    """An answer as float64; torch's tensors, of any device and with gradients, are taken like numbers."""
-    if hasattr(answer, "detach"):
-        return np.asarray(answer.detach().cpu().double(), dtype=np.float64)
-    plain = [v.detach().cpu().double() if hasattr(v, "detach") else v for v in answer]
-    return np.array([np.asarray(v, dtype=np.float64) for v in plain])
+def _numbers(answer: Any) -> np.ndarray | None:
+    """An answer as float64, None if it is no numbers; torch's tensors, of any device and with gradients, are some."""
+    try:
+        if hasattr(answer, "detach"):
+            return np.asarray(answer.detach().cpu().double(), dtype=np.float64)
+        plain = [v.detach().cpu().double() if hasattr(v, "detach") else v for v in answer]
+        return np.array([np.asarray(v, dtype=np.float64) for v in plain])
+    except (TypeError, ValueError):
+        return None
 
 
 @contextmanager
@@ -194,8 +199,9 @@ def _spoken_for(expected: str) -> Generator[None]:
     except CoritError:
         raise
     except SyntaxError as err:
-        raise DetectorError(f"expected {expected}, but {err.filename}, line {err.lineno}: {err.msg}; mend it") from err
-    except Exception as err:
+        where = f"{err.filename}, line {err.lineno}: " if err.filename else ""  # of a file with NUL none is known
+        raise DetectorError(f"expected {expected}, but {where}{err.msg}; mend it") from err
+    except (Exception, SystemExit) as err:
         ours = os.path.dirname(__file__)
         frames = traceback.extract_tb(err.__traceback__)
         at = next((f for f in frames if os.path.dirname(f.filename) != ours), frames[-1])

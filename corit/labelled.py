@@ -14,6 +14,7 @@ from corit.data.filmed import FRAMES, Filmed
 from corit.data.folders import SIDES
 from corit.data.named import read
 from corit.data.sample import Sample, Source
+from corit.data.stamp import stamp
 from corit.errors import DataError
 from corit.images.choice import Choice
 from corit.images.media import Picture
@@ -131,12 +132,14 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
     splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
-    frames=... or choice=... itself. Raises DataError when there is no such data, and for a name that is both a data
-    set's and a folder's; nothing is listed yet.
+    frames=... or choice=... itself. Raises DataError when there is no such data, for data that is named twice, and for
+    a name that is both a data set's and a folder's; nothing is listed yet.
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
     specs = [_spec(text) for text in data]
+    if len({_key(s, root) for s in specs}) < len(specs):
+        raise DataError(f"expected each data once, got {', '.join(data)}, of which some are the same; name it once")
     titles = [_title(s, root) for s in specs]
     parts = []
     for spec, title in zip(specs, titles, strict=True):
@@ -160,19 +163,21 @@ def _spec(text: str) -> str:
 
 
 def _key(spec: str, root: str) -> str:
-    """A text with every place in full and its options in order."""
+    """A text with every place in full and its options in order, and with what tells its file of landmarks."""
     name, said = read(spec, catalog.DATA)
     if root:
         said.setdefault(catalog.DATA[name].place, root)
     places = {k for k, kind in catalog.DATA[name].takes.items() if kind in ("text", "texts")}
     full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
+    if "landmarks" in said:  # other ones give other crops of the same pictures
+        full["landmarks"] = stamp(said["landmarks"])
     return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
 
 
 def _full(value: str | tuple[str, ...]) -> str:
-    """Absolute paths of what is there; other texts, such as a compression, as they are."""
+    """Real paths of what is there; other texts, such as a compression, as they are."""
     texts = (value,) if isinstance(value, str) else value
-    return " ".join(os.path.abspath(t) if os.path.exists(t) else t for t in texts)
+    return " ".join(os.path.realpath(t) if os.path.exists(t) else t for t in texts)
 
 
 def _title(spec: str, root: str) -> str:

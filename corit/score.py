@@ -11,7 +11,7 @@ from typing import Any
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.data.stamp import stamp
+from corit.data.stamp import stamps
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
@@ -36,20 +36,21 @@ def score(
     """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
 
     data, note: what the pictures are and what was done to them, which the journal remembers with the detector. A file
-    that was changed since is scored again. Rows that could not be scored, or have no label, carry a status and a
-    reason. Raises DataError when the journal is of another detector, data or note, or when an id comes twice.
+    that was changed since, or whose landmarks were, is scored again. Rows that could not be scored, or have no label,
+    carry a status and a reason. Raises DataError when the journal is of another detector, data or note, or when an id
+    comes twice.
     """
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
     kept = Journal(Path(journal), settings)
-    stamps = {s.id: stamp(s.path) for s in samples}
-    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
+    files = {s.id: stamps(s) for s in samples}
+    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != files[s.id]]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
     with closing(kept):
         for sample, values in _scored(detector, source, missing, batch, workers):
-            kept.write(sample.id, file=stamps[sample.id], **values)
+            kept.write(sample.id, file=files[sample.id], **values)
             done += 1
             if progress is not None:
                 progress(done, len(samples))

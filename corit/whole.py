@@ -37,6 +37,6 @@ def require_writable(target: Path) -> None:
 
 
 def write_whole(target: Path, text: str) -> None:
-    """Write a text as UTF-8."""
+    """Write a text as UTF-8; names of files in it need not be text, and come out as the bytes that they are."""
     with whole(target) as staged:
-        staged.write_text(text, encoding="utf-8")
+        staged.write_text(text, encoding="utf-8", errors="surrogateescape")

@@ -12,16 +12,18 @@ from images.films import cut, write
 from PIL import Image
 
 from corit import assess, catalog, cli
+from corit.data.perturbed import Perturbed
 from corit.detect import Card, Detector
 from corit.errors import DataError, DetectorError
 from corit.evaluate import slices
 from corit.evaluate.calibration import Calibration
 from corit.evaluate.metrics import auc
 from corit.evaluate.robustness import relative_variation
+from corit.evaluate.rows import ScoredRow
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
-from corit.judge import Trained
+from corit.judge import Outside, Trained
 from corit.labelled import labelled
 from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report
@@ -175,6 +177,30 @@ def test_a_picture_that_was_changed_is_scored_again(backbone, folder, tmp_path):
     assert after[0].score != before[0].score
 
 
+def test_a_row_is_scored_again_when_its_landmarks_or_its_frame_are_others(tmp_path):
+    world, asked = catalog.data("miniature:people=2,pictures=1,kinds=DF"), []
+    for k, s in enumerate(world.samples[:2]):
+        picture = world.load(s)
+        for kind in ("frames", "landmarks"):
+            (tmp_path / kind / f"v{k}").mkdir(parents=True)
+        Image.fromarray(picture.pixels).save(tmp_path / "frames" / f"v{k}" / "000.png")
+        np.save(tmp_path / "landmarks" / f"v{k}" / "000.npy", picture.landmarks)
+    made = Outside(lambda crops: [asked.append(c) or 0.5 for c in crops], domain="face", side=48)
+
+    def scored(frame=0):
+        lines = ["id,path,label,frame", f"a,frames/v0/000.png,0,{frame}", "b,frames/v1/000.png,1,0"]
+        (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+        asked.clear()
+        rows = score(made, labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+        assert [r.status for r in rows] == ["ok", "ok"]
+        return len(asked)
+
+    assert [scored(), scored()] == [2, 0]
+    np.save(tmp_path / "landmarks" / "v1" / "000.npy", np.load(tmp_path / "landmarks" / "v1" / "000.npy") + 1)
+    assert [scored(), scored()] == [1, 0]
+    assert [scored(frame=7), scored(frame=7)] == [1, 0]
+
+
 def test_rows_without_a_label_are_counted_and_not_scored(backbone, folder, tmp_path):
     lines = ["path,label", *(f"{folder}/{kind}/{k}.png,{kind}" for kind in ("real", "fake") for k in range(2))]
     (tmp_path / "rows.csv").write_text("\n".join([*lines, f"{folder}/real/3.png,"]) + "\n")
@@ -240,7 +266,6 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
 
 
 def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, folder, tmp_path, monkeypatch):
-    from corit.data.perturbed import Perturbed
     from corit.errors import TooSmallError
 
     load = Perturbed.load
@@ -263,6 +288,26 @@ def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, fo
     assert (last["level"], last["variation"], last["lost"]) == ("3", "", str(2 * COUNT))
     assert "what is left is of one class" in (tmp_path / "robustness.html").read_text()
     assert "one class" in report.table([found, gone])
+
+
+def test_the_intervals_of_a_damage_draw_sources():
+    """Each row eight times, as frames of its video: the same loss, as uncertain as it was."""
+    rng = generator("damaged frames")
+
+    def row(k, score, video=""):
+        return ScoredRow(f"{video}{k}", "/p", k % 2, "", "", "", "", video, 0, "ok", "", float(score))
+
+    scores = {n: 1 / (1 + np.exp(-rng.normal(size=30) - np.arange(30) % 2)) for n in ("plain", "damaged")}
+    once, often = (
+        {n: [row(k, s, f"v{k}" * (many > 1)) for k, s in enumerate(values) for _ in range(many)] for n, values in made}
+        for many, made in ((1, scores.items()), (8, scores.items()))
+    )
+    damage = Perturbed(None, "blur", 1)
+    widths = []
+    for some in (once, often):
+        (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, None)
+        widths.append(found.found.variation.high - found.found.variation.low)
+    assert widths[1] == pytest.approx(widths[0], rel=0.1)
 
 
 def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
@@ -423,7 +468,6 @@ def test_scores_under_other_levels_of_a_damage_are_not_taken(backbone, folder, t
 
 
 def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, folder, tmp_path, monkeypatch):
-    from corit.data.perturbed import Perturbed
     from corit.errors import TooSmallError
 
     load = Perturbed.load

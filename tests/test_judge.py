@@ -62,12 +62,15 @@ ANSWERS = {
     "a table": lambda pictures: [[0.5, 0.5] for _ in pictures],
     "a logit": lambda pictures: [3.0 for _ in pictures],
     "no number": lambda pictures: [float("nan") for _ in pictures],
+    "nothing": lambda pictures: None,
+    "texts": lambda pictures: ["fake" for _ in pictures],
+    "uneven": lambda pictures: [[0.5] * k for k, _ in enumerate(pictures)],
 }
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_what_is_no_probability_is_refused(name):
-    with pytest.raises(DetectorError, match=r"probability in \[0, 1\] for each of 2 pictures"):
+    with pytest.raises(DetectorError, match=r"probability in \[0, 1\] for each of 2 pictures.*, got (\[|None)"):
         list(Outside(ANSWERS[name]).scan(Source(), Source.samples[:2]))
 
 
@@ -143,6 +146,8 @@ FAULTS = {
     "syntax": ("x = 1\ndef score(:\n", "own.py, line 2: invalid syntax"),
     "import": ("x = 1\nimport no_such_library\n", "own.py, line 2: ModuleNotFoundError: No module named"),
     "text": ("x = 1\n\nraise RuntimeError('of mine')\n", "own.py, line 3: RuntimeError: of mine"),
+    "exit": ("import sys\nsys.exit()\n", "own.py, line 2: SystemExit"),
+    "NUL": ("x = 1\0\n", "source code .*null bytes; mend it"),
 }
 
 
@@ -150,7 +155,7 @@ FAULTS = {
 def test_a_fault_in_a_file_is_an_error_that_names_its_line(name, tmp_path):
     text, said = FAULTS[name]
     (tmp_path / "own.py").write_text(text)
-    with pytest.raises(DetectorError, match=f"to define DETECTOR, but .*{said}") as found:
+    with pytest.raises(DetectorError, match=f"to define DETECTOR, but (?!None).*{said}") as found:
         load(str(tmp_path / "own.py"))
     assert found.value.__cause__ is not None
 
@@ -161,8 +166,10 @@ def test_a_fault_in_the_function_is_an_error_that_names_its_line(tmp_path):
     with pytest.raises(DetectorError, match=r"score pictures, but .*own\.py, line 4: ZeroDivisionError") as found:
         list(load(str(tmp_path / "own.py")).scan(Source(), Source.samples))
     assert isinstance(found.value.__cause__, ZeroDivisionError)
-    with pytest.raises(DetectorError, match="score pictures, but .*TypeError"):
-        list(Outside(lambda pictures: None).scan(Source(), Source.samples))
+    with pytest.raises(DetectorError, match="score pictures, but .*test_judge.*TypeError"):
+        list(Outside(lambda pictures: (p + None for p in pictures)).scan(Source(), Source.samples))
+    with pytest.raises(DetectorError, match="score pictures, but .*test_judge.*SystemExit: 0"):
+        list(Outside(lambda pictures: sys.exit(0)).scan(Source(), Source.samples))
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])

@@ -130,3 +130,24 @@ def test_the_key_of_data_is_the_same_however_its_place_is_written(tmp_path, monk
     assert labelled(["rows.csv"]).key == labelled(["csv:./rows.csv"]).key
     assert labelled(["folder"], root="mine").key == labelled(["mine"]).key
     assert labelled(["folder:mine,by_folder=true"]).key != labelled(["mine"]).key
+
+
+@pytest.mark.parametrize("other", ["mine", "./mine/", "folder:root=mine", "link"])
+def test_data_that_is_named_twice_is_refused_however_it_is_written(other, tmp_path, monkeypatch):
+    pictures(tmp_path / "mine", "real/x.png", "fake/y.png")
+    (tmp_path / "link").symlink_to(tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="expected each data once, got mine, .*; name it once"):
+        labelled(["mine", other])
+    labelled([f"folder:mine,manipulations={kind}" for kind in ("a", "b")])  # two parts of one place
+
+
+def test_other_landmarks_in_the_same_file_are_other_data(tmp_path):
+    root = pictures(tmp_path / "mine", "real/x.png", "fake/y.png")
+    points = tmp_path / "points.json"
+    points.write_text('{"x.png": [[1, 2]]}')
+    text = f"folder:{root},landmarks={points}"
+    before = labelled([text]).key
+    assert labelled([text]).key == before
+    points.write_text('{"x.png": [[1, 20]]}')
+    assert labelled([text]).key != before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import sys
 import threading
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+
+from corit.report.text import put
 
 if TYPE_CHECKING:
     from corit.data.sample import Source
@@ -38,7 +39,7 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
     from corit.report.data import lines
 
     rows = listing(catalog.DATA, root)
-    _print(lines(rows, format))
+    put(lines(rows, format))
     return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
 
 
@@ -83,7 +84,7 @@ def check(
             workers=workers,
             seen=lambda: progress(next(done), total),
         )
-    _print(findings(found, format))
+    put(findings(found, format))
     return 0 if all(f.harmless for f in found) else FOUND_NOTHING
 
 
@@ -153,9 +154,9 @@ def prepare(
             for row in found:
                 made.append(asdict(row))
                 if format != "table":
-                    _print(lines(made[-1:], format, head=len(made) == 1))
+                    put(lines(made[-1:], format, head=len(made) == 1))
     if format == "table" and made:
-        _print(lines(made, format))
+        put(lines(made, format))
     for said in missed:
         print(f"left out: {visible(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
@@ -193,17 +194,10 @@ def export(
     samples = catalog.data(*data, root=root).samples
     base = below or above_frames(os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples}))
     write(samples, out, base, compression, prefix)
-    _print(f"{out}: {len(samples)} frames below {base}")
+    put(f"{out}: {len(samples)} frames below {base}")
     if strange := unnumbered(samples):
-        _print(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
+        put(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
     return 0
-
-
-def _print(text: str) -> None:
-    """To standard output; names of files need not be text, and come out as the bytes that they are."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="surrogateescape")
-    print(text, flush=True)
 
 
 @contextmanager

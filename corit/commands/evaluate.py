@@ -54,6 +54,7 @@ def evaluate(
     from corit.features.extract import progress_bar
     from corit.labelled import labelled
     from corit.report.evaluate import remarks, table, write
+    from corit.report.text import put
 
     effort = assess.Effort(batch, workers, progress_bar)
     rows = labelled(data, root, frames=frames or None, choice=choice)
@@ -65,6 +66,6 @@ def evaluate(
         return NOTHING_SCORED
     compared, said = compare(found), remarks(found)
     write(out, found, compared, assess.about(named, rows), draws, said)
-    print(table(found, compared, said))
-    print(out / "report.html")
+    put(table(found, compared, said))
+    put(str(out / "report.html"))
     return 0

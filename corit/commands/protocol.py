@@ -71,7 +71,7 @@ def run(
         metrics: some of auc ap acc acc-val eer eer-interpolated tpr@1 tpr@5 ece; by default the protocol's
         level: frame or video, in place of the protocol's
         grouping: path, or dfb, which merges videos of one name as DeepfakeBench does
-        frames: at most so many of each video, in place of the protocol's; 0 for all that were measured
+        frames: at most so many of each video, in place of the protocol's; 0 for all
         choice: even spreads the frames over the video, first takes the first ones
         best_on_test: add what is best on the test rows themselves, labelled so; never a result
         head: linear or mlp

@@ -28,7 +28,7 @@ SPLITS = {"": "", "train": "train", "val": "val", "valid": "val", "validation": 
 
 @dataclass(frozen=True)
 class Index:
-    """The pictures that a CSV file lists, one a row, under a header of names of `COLUMNS`; only path is needed.
+    """The pictures that a CSV file lists, one a row, under a header of `COLUMNS` in any case; only path is needed.
 
     label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
     the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
@@ -141,7 +141,7 @@ def _read(path: str) -> pa.Table:
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            header = [_column(name.strip()) for name in next(csv.reader(file), [])]
         _require_columns(path, header)
         options = tables.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), include_columns=[c for c in COLUMNS if c in header]
@@ -155,6 +155,11 @@ def _read(path: str) -> pa.Table:
         return pa.table({name: pc.utf8_trim_whitespace(table[name]) for name in table.column_names})
     except (OSError, ValueError, csv.Error) as err:  # pyarrow's errors of damaged files are ValueErrors
         raise DataError(f"expected a CSV file with a column path at {path}: {err}") from err
+
+
+def _column(name: str) -> str:
+    """A column's name as `COLUMNS` has it, however it is written; others as they are."""
+    return name.lower() if name.lower() in COLUMNS else name
 
 
 def _require_columns(path: str, header: list[str]) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from corit.data.missing import examples
-from corit.evaluate.metrics import auc
 from corit.evaluate.rows import ScoredRow
+from corit.seeding import generator
 
-MUCH = 0.6  # an AUC of a file's kind or size that is worth a warning
+MUCH = 0.6  # an AUC of a file's kind or size that is worth a warning, where it is more than chance
+SHUFFLES = 200  # of the labels, in which it is seen what chance alone gives
 FACTS: dict[str, Callable[[ScoredRow], str]] = {
     "kind and compression": lambda r: r.compression,
     "size": lambda r: r.size,
@@ -24,20 +25,21 @@ FACTS: dict[str, Callable[[ScoredRow], str]] = {
 class Files:
     """aucs: of each fact of the files, how well it alone tells these rows' labels, of facts that are known.
 
-    twins: paths of fakes whose bytes are those of a real.
+    telling: the facts of which that is much and more than chance gives. twins: paths of fakes whose bytes are those of
+    a real.
     """
 
     aucs: dict[str, float]
+    telling: tuple[str, ...]
     twins: tuple[str, ...]
 
     @property
     def warnings(self) -> list[str]:
         """A sentence for each thing that a detector may read instead of the forgery."""
         said = [
-            f"the {fact} of the files alone tells reals from fakes with an AUC of {value:.3f}: a detector may read the "
-            "file and not the forgery"
-            for fact, value in self.aucs.items()
-            if value >= MUCH
+            f"the {fact} of the files alone tells reals from fakes with an AUC of {self.aucs[fact]:.3f}: a detector "
+            "may read the file and not the forgery"
+            for fact in self.telling
         ]
         if self.twins:
             said.append(f"{len(self.twins)} fakes are byte for byte files that are also reals: {examples(self.twins)}")
@@ -48,17 +50,35 @@ def files(rows: Sequence[ScoredRow]) -> Files:
     """What the files of labelled rows give away."""
     known = [r for r in rows if r.kind and r.label in (0, 1)]
     labels = np.array([r.label for r in known])
-    found = {}
+    values, aucs = {}, {}
     if 0 < labels.sum() < len(labels):
-        found = {fact: _told(labels, [value(r) for r in known]) for fact, value in FACTS.items()}
-    return Files(found, _twins(known))
+        values = {fact: np.unique([of(r) for r in known], return_inverse=True)[1] for fact, of in FACTS.items()}
+        aucs = {fact: _told(labels, which) for fact, which in values.items()}
+    much = [fact for fact, told in aucs.items() if told >= MUCH]
+    sides = np.unique([f"{r.label} {r.unit}" for r in known], return_inverse=True)[1]
+    telling = tuple(fact for fact in much if aucs[fact] > _by_chance(labels, values[fact], sides))
+    return Files(aucs, telling, _twins(known))
 
 
-def _told(labels: np.ndarray, values: Sequence[str]) -> float:
-    """The AUC of the share of fakes among the rows of equal value."""
-    which = np.unique(np.array(values), return_inverse=True)[1]
-    share = np.bincount(which, labels) / np.bincount(which)
-    return auc(labels, share[which])
+def _told(labels: np.ndarray, which: np.ndarray) -> float:
+    """The AUC of the share of fakes among the rows of equal value, from how often each value (n) occurs."""
+    fakes, every = np.bincount(which, labels), np.bincount(which)
+    rank = np.unique(fakes / every, return_inverse=True)[1]  # values of one share tie
+    fakes, every = np.bincount(rank, fakes), np.bincount(rank, every)
+    reals = every - fakes
+    below = np.cumsum(reals) - reals / 2
+    return float(fakes @ below / (fakes.sum() * reals.sum()))
+
+
+def _by_chance(labels: np.ndarray, which: np.ndarray, sides: np.ndarray) -> float:
+    """The 95 % point of `_told` where labels are shuffled.
+
+    The reals of a source are of one kind for one reason, and so are its fakes: `sides` (n) keep one label each.
+    """
+    of = np.zeros(sides.max() + 1, labels.dtype)
+    of[sides] = labels
+    rng = generator("files alone")
+    return float(np.quantile([_told(rng.permutation(of)[sides], which) for _ in range(SHUFFLES)], 0.95))
 
 
 def _twins(rows: Sequence[ScoredRow]) -> tuple[str, ...]:

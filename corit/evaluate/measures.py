@@ -91,14 +91,15 @@ def estimates(
         raise DataError(f"no metric {', '.join(unknown)}; there are {', '.join(MEASURES)}")
     heads = [(Ranking(columns.labels, s), float(t)) for s, t in zip(columns.scores, columns.thresholds, strict=True)]
     whole = _medians(heads, names, None)
-    rows, n = resample(columns.labels, columns.groups, draws, seed), len(columns.labels)
-    times = [np.bincount(r, minlength=n) for r in rows] if enough(columns.labels, columns.groups) else []
-    table = np.array([_medians(heads, names, t.astype(float)) for t in times]).reshape(-1, len(names))
+    rows, gaps = [], []
+    drawn = resample(columns.labels, columns.groups, draws, seed) if enough(columns.labels, columns.groups) else ()
+    for times in drawn:  # one at a time: a thousand draws of a million rows are 8 GB
+        rows.append(_medians(heads, names, times.astype(float)))
+        if "ece" in names:
+            gaps.append([r.calibration_gaps(times.astype(float)) for r, _ in heads])
+    table = np.array(rows).reshape(-1, len(names))
     found = {m: percentile(whole[i], table[:, i], level) for i, m in enumerate(names)}
-    if "ece" in names:
-        gaps = np.array([[r.calibration_gaps(t.astype(float)) for r, _ in heads] for t in times])
-        found["ece"] = calibration(found["ece"].value, gaps, level)
-    return found
+    return {**found, "ece": calibration(found["ece"].value, np.array(gaps), level)} if "ece" in names else found
 
 
 def calibration(value: float, gaps: np.ndarray, level: float = 0.95) -> Estimate:

@@ -93,7 +93,8 @@ def bootstrap(
     check(labels, scores)
     if not enough(labels, groups):
         return percentile(metric(labels, scores), [], level)
-    values = [metric(labels[rows], scores[rows]) for rows in resample(labels, groups, draws, seed)]
+    drawn = (np.repeat(np.arange(len(labels)), times) for times in resample(labels, groups, draws, seed))
+    values = [metric(labels[rows], scores[rows]) for rows in drawn]
     return percentile(metric(labels, scores), values, level)
 
 
@@ -104,20 +105,20 @@ def enough(labels: np.ndarray, groups: np.ndarray | None) -> bool:
 
 
 def resample(labels: np.ndarray, groups: np.ndarray | None, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Row numbers of bootstrap draws of whole groups, or of rows without groups, that hold both classes.
+    """(n) how often each row is in a bootstrap draw of whole groups, or of rows without groups, with both classes.
 
     Raises DataError for less than one draw.
     """
     if draws < 1:
         raise DataError(f"expected at least one bootstrap draw, got {draws}")
     keys = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    members = np.split(np.argsort(keys, kind="stable"), np.cumsum(np.bincount(keys))[:-1])
+    count = int(keys.max()) + 1
     rng, made = generator("bootstrap", seed), 0
     while made < draws:
-        rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
-        if 0 < labels[rows].sum() < len(rows):
+        times = np.bincount(rng.integers(count, size=count), minlength=count)[keys]
+        if 0 < times @ labels < times.sum():
             made += 1
-            yield rows
+            yield times
 
 
 def percentile(value: float, values: Sequence[float] | np.ndarray, level: float) -> Estimate:

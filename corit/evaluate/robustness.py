@@ -76,9 +76,8 @@ def _draws(
 ) -> np.ndarray:
     """(draws, 1 + P) the AUCs of the original and the perturbed scores in each draw; no draws of too few rows."""
     rankings, table = [Ranking(labels, s) for s in stack], []
-    for rows in resample(labels, groups, draws, seed) if enough(labels, groups) else ():
-        times = np.bincount(rows, minlength=len(labels)).astype(float)
-        table.append([r.curve(times).auc() for r in rankings])
+    for times in resample(labels, groups, draws, seed) if enough(labels, groups) else ():
+        table.append([r.curve(times.astype(float)).auc() for r in rankings])
         if seen is not None:
             seen(len(table), draws)
     return np.array(table).reshape(-1, len(stack))

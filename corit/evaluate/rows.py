@@ -77,14 +77,16 @@ def _range(value: int, bounds: Sequence[int]) -> str:
 
 
 def by_video(rows: Sequence[ScoredRow]) -> tuple[ScoredRow, ...]:
-    """A row for each video: the mean score of its frames that have one, and its first frame for the rest.
+    """A row for each video: the mean score of its frames that have one, and the first of these for the rest.
 
-    Pictures of no video stand for themselves. A video without a scored frame has its first frame's status. Raises
-    DataError when a video has real and fake frames.
+    Pictures of no video stand for themselves. A video without a scored frame is as its first labelled frame, or else
+    its first. Raises DataError when a video has real and fake frames with a score.
     """
     first: dict[str, ScoredRow] = {}
     for r in rows:
-        first.setdefault(r.video or r.id, r)
+        key = r.video or r.id
+        if key not in first or _known(r) > _known(first[key]):
+            first[key] = r
     ok = [r for r in rows if r.score is not None]
     made = {}
     if ok:
@@ -92,6 +94,11 @@ def by_video(rows: Sequence[ScoredRow]) -> tuple[ScoredRow, ...]:
         found = average([r.video or r.id for r in ok], np.array([r.label for r in ok]), scores)
         made = dict(zip(found.keys, zip(found.scores.tolist(), found.frames.tolist(), strict=True), strict=True))
     return tuple(_video(r, key, *made.get(key, (None, 0))) for key, r in first.items())
+
+
+def _known(row: ScoredRow) -> tuple[bool, bool]:
+    """How much a frame says of its video: it has a score, or at least a label."""
+    return row.score is not None, row.label in (0, 1)
 
 
 def _video(row: ScoredRow, key: str, score: float | None, frames: int) -> ScoredRow:

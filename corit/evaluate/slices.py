@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Literal
 
@@ -15,7 +16,7 @@ from corit.data.missing import examples
 from corit.data.protocols import METRICS
 from corit.errors import DataError, NothingScoredError
 from corit.evaluate.curve import Ranking
-from corit.evaluate.delong import delong
+from corit.evaluate.delong import DeLong, delong
 from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import ScoredRow, by_video
@@ -55,7 +56,8 @@ class Slice:
 class Evaluation:
     """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
 
-    mixed: why there is no level of videos though rows name them, or "".
+    mixed: why there is no level of videos though rows name them, or "". many: of which kinds there are more slices than
+    `MOST`, and how many.
     """
 
     detector: str
@@ -64,6 +66,7 @@ class Evaluation:
     slices: tuple[Slice, ...]
     unscored: Mapping[str, int]
     mixed: str = ""
+    many: Mapping[By, int] = field(default_factory=dict)
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -126,14 +129,16 @@ def evaluate(
         found.append(_measure(level, by, name, some, threshold, draws, seed))
         if seen is not None:
             seen(len(found), len(parts))
-    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed)
+    named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
+    many = {by: n for by, n in named.items() if n > MOST}
+    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many)
 
 
 def _mixed(rows: Sequence[ScoredRow]) -> str:
-    """Why the rows' videos have no label, or ""."""
+    """Why the rows' videos have no label, or "": the same for every detector, whatever it could score."""
     labels: dict[str, set[int]] = {}
     for r in rows:
-        if r.video and r.score is not None:
+        if r.video and r.label in (0, 1):
             labels.setdefault(r.video, set()).add(r.label)
     both = [v for v, found in labels.items() if len(found) > 1]
     if not both:
@@ -158,16 +163,25 @@ def require_both(rows: Sequence[ScoredRow]) -> None:
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
     """All rows, then the slices of every kind that has more than one, the largest `MOST` of each."""
     yield "all", "all", list(rows)
+    reals = [r for r in rows if r.label == 0]
+    for by, (named, names) in _kinds(rows).items():
+        for name, some in _parts(named, names):
+            beside = {r.dataset for r in some}
+            against = ([r for r in reals if r.dataset in beside] or reals) if by == "manipulation" else []
+            yield by, name, some + against
+
+
+def _kinds(rows: Sequence[ScoredRow]) -> dict[By, tuple[Sequence[ScoredRow], list[str]]]:
+    """Of each kind of slice the rows that it parts, and the name of each row's slice."""
     opened = [r for r in rows if r.kind or r.score is not None]  # of a file that is damaged or absent nothing is known
     known = {r.manipulation for r in opened}
-    reals = [r for r in rows if r.label == 0]
     fakes = [r for r in rows if r.label == 1 and r.manipulation in known]
-    for name, some in _parts(fakes, [r.manipulation for r in fakes]):
-        beside = {r.dataset for r in some}
-        yield "manipulation", name, some + ([r for r in reals if r.dataset in beside] or reals)
-    yield from (("source", name, some) for name, some in _parts(rows, [r.dataset for r in rows]))
-    yield from (("compression", name, some) for name, some in _parts(opened, [r.compression for r in opened]))
-    yield from (("size", name, some) for name, some in _parts(opened, [r.size for r in opened]))
+    return {
+        "manipulation": (fakes, [r.manipulation for r in fakes]),
+        "source": (rows, [r.dataset for r in rows]),
+        "compression": (opened, [r.compression for r in opened]),
+        "size": (opened, [r.size for r in opened]),
+    }
 
 
 def _parts(rows: Sequence[ScoredRow], names: Sequence[str]) -> list[tuple[str, list[ScoredRow]]]:
@@ -222,9 +236,15 @@ def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
     columns = [np.array([d[k].score for k in common], dtype=np.float64) for d in (first, second)]
     rows = [first[k] for k in common]
     labels, units = np.array([r.label for r in rows]), np.array([r.unit for r in rows])
+    test = partial(delong, labels, columns[0], columns[1], units)
+    return comparison(level, a.detector, b.detector, len(common), test)
+
+
+def comparison(level: Level, first: str, second: str, n: int, test: Callable[[], DeLong]) -> Comparison:
+    """DeLong's test of two detectors on n rows, or why there is none."""
     try:
-        test = delong(labels, columns[0], columns[1], units)
+        found = test()
     except DataError as err:
-        return Comparison(level, a.detector, b.detector, len(common), reason=str(err))
-    why = "no variance: too few rows to tell" if test.p is None else ""
-    return Comparison(level, a.detector, b.detector, len(common), test.first, test.second, test.p, why)
+        return Comparison(level, first, second, n, reason=str(err))
+    why = "no variance: too few rows to tell" if found.p is None else ""
+    return Comparison(level, first, second, n, found.first, found.second, found.p, why)

@@ -11,6 +11,7 @@ from typing import Any
 
 from corit import catalog
 from corit.backbone import Backbone, device_of
+from corit.data.frames import Reading
 from corit.data.protocols import Protocol
 from corit.data.sample import Source
 from corit.data.stamp import stamps
@@ -24,7 +25,7 @@ from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
 from corit.model.encode import Encoder
 from corit.paper.draws import mean
-from corit.paper.stage import Stage
+from corit.paper.stage import USUAL, Stage
 from corit.paper.variant import Variant
 
 HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # the demo's, chosen on validation identities
@@ -95,8 +96,8 @@ class Lab:
         self.unifd_head = unifd_head
         self._backbones: dict[tuple[str, str], Backbone] = {}
         self._lost: set[tuple[str, str]] = set()
-        self._sources: dict[str, Source] = {}
-        self._listings: dict[str, str] = {}
+        self._sources: dict[tuple[str, Reading], Source] = {}
+        self._listings: dict[tuple[str, Reading], str] = {}
         self._scorers: dict[Any, Sequence[Scorer]] = {}
         self._measured: dict[Any, Benchmark] = {}
         self._once: dict[str, Any] = {}
@@ -143,21 +144,23 @@ class Lab:
         said = weights if variant.backbone == name else self.others.get(variant.backbone, "")
         return variant.backbone, variant.weights or said or catalog.default_weights(variant.backbone)
 
-    def source(self, data: str) -> Source:
-        """A data set of the stage. Raises DataError where it is missing or incomplete."""
-        if data not in self._sources:
-            self._sources[data] = self.stage.sources[data]()
-        return self._sources[data]
+    def source(self, data: str, reading: Reading = USUAL) -> Source:
+        """A data set of the stage under a reading. Raises DataError where it is missing or incomplete."""
+        key = data, reading
+        if key not in self._sources:
+            self._sources[key] = self.stage.sources[data](reading)
+        return self._sources[key]
 
-    def listing(self, data: str) -> str:
+    def listing(self, data: str, reading: Reading = USUAL) -> str:
         """A digest of what a data set lists, of its files' and landmarks' sizes and times, and of one picture's pixels.
 
         Features of other rows, splits or files have another folder; the one picture tells a drawn world whose code
         has changed. Raises DataError as `source`.
         """
-        if data not in self._listings:
-            self._listings[data] = digest(self.source(data))
-        return self._listings[data]
+        key = data, reading
+        if key not in self._listings:
+            self._listings[key] = digest(self.source(data, reading))
+        return self._listings[key]
 
     def encoder(self, variant: Variant, protocol: Protocol) -> Encoder:
         """A variant's encoder under a protocol."""
@@ -176,13 +179,14 @@ class Lab:
 
     def prepare(self, wanted: Iterable[Need]) -> None:
         """Extract what is missing, all variants of the same pictures in one pass. Raises as `extract`."""
-        groups: dict[str, dict[Path, Target]] = {}
+        groups: dict[tuple[str, Reading], dict[Path, Target]] = {}
         for need in wanted:
             encoder = self.encoder(need.variant, need.protocol)
             folder = self._folder(need, encoder)
-            groups.setdefault(need.data, {})[folder] = Target(encoder, folder, folder.name.endswith(LEVELS))
-        for data, targets in groups.items():
-            self._extract(data, [t for f, t in targets.items() if f.with_name(f.name + LEVELS) not in targets])
+            target = Target(encoder, folder, folder.name.endswith(LEVELS))
+            groups.setdefault((need.data, need.protocol.reading), {})[folder] = target
+        for (data, reading), targets in groups.items():
+            self._extract(data, reading, [t for f, t in targets.items() if f.with_name(f.name + LEVELS) not in targets])
 
     def folder(self, need: Need) -> Path:
         """Where a need's features lie; a store with levels serves those who ask for none."""
@@ -285,13 +289,13 @@ class Lab:
         return remembered
 
     def _folder(self, need: Need, encoder: Encoder) -> Path:
-        data = f"{need.data}-{self.listing(need.data)[:8]}"
+        data = f"{need.data}-{self.listing(need.data, need.protocol.reading)[:8]}"
         folder = self.out / "features" / self.stage.key / data / f"{need.variant.name}-{encoder.recipe.digest[:10]}"
         levels = folder.with_name(folder.name + LEVELS)
         return levels if need.levels or levels.exists() else folder
 
-    def _extract(self, data: str, targets: Sequence[Target]) -> None:
-        source = self.source(data)
+    def _extract(self, data: str, reading: Reading, targets: Sequence[Target]) -> None:
+        source = self.source(data, reading)
         lacking = [t for t in targets if not complete(source, t)]
         if not lacking:
             return

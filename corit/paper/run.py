@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
+from corit.data.frames import Reading
 from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.paper.artefact import Artefact, Made, artefact
@@ -62,12 +63,13 @@ def settings_of(lab: Lab, what: Artefact) -> str:
     """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
     said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
     said += [sorted((name, stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
-    return json.dumps([*map(str, said), *(_listed(lab, d) for d in what.data(lab.stage))])
+    read = dict.fromkeys((d, p.reading) for p in map(lab.stage.protocol, what.protocols) for d in p.data)
+    return json.dumps([*map(str, said), *(_listed(lab, d, reading) for d, reading in read)])
 
 
-def _listed(lab: Lab, data: str) -> str:
+def _listed(lab: Lab, data: str, reading: Reading) -> str:
     try:
-        return f"{data} {lab.listing(data)}"
+        return f"{data} {lab.listing(data, reading)}"
     except CoritError as err:
         return f"{data} {err}"
 

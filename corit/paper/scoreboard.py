@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,16 @@ from rich.table import Table
 from corit import __version__
 from corit.data.protocols import Protocol, Selection
 from corit.detectors import entry
-from corit.errors import DataError, DetectorError
+from corit.errors import DetectorError
 from corit.evaluate.benchmark import BEST_ON_TEST, Benchmark, Result, Scored, compare
 from corit.evaluate.measures import TITLES
 from corit.evaluate.metrics import Estimate
-from corit.evaluate.slices import Comparison, Level
+from corit.evaluate.slices import Comparison, Level, comparison
 from corit.paper.draws import METRICS, mean
 from corit.paper.entry import Entry, published
 from corit.paper.lab import Lab, needs
 from corit.paper.variant import of
-from corit.report.text import csv_text, interval, printed
+from corit.report.text import compared, csv_text, interval, printed
 from corit.whole import write_whole
 
 COLUMNS = tuple(f.name for f in fields(Result))
@@ -80,12 +81,7 @@ def _tests(title: str, protocol: Protocol, found: Mapping[str, Benchmark]) -> It
     level: Level = "video" if protocol.level == "video" else "picture"
     for a, b in combinations(found, 2):
         first, second = (found[d].scored[title] for d in (a, b))
-        try:
-            test = compare(first, second)
-        except DataError as err:
-            yield Comparison(level, a, b, len(first.keys), reason=str(err))
-            continue
-        yield Comparison(level, a, b, len(first.keys), test.first, test.second, test.p)
+        yield comparison(level, a, b, len(first.keys), partial(compare, first, second))
 
 
 def described(protocol: Protocol) -> dict[str, str]:
@@ -120,7 +116,7 @@ def table(board: Scoreboard) -> str:
     """Each metric with a column for each detector and a row for each test set, then their mean, then the tests."""
     labels = dict.fromkeys(r.label for r in board.results)
     parts = [_table(board, m, label) for label in labels for m in board.protocol.metrics]
-    said = [f"{t}: {_said(c)}" for t, tests in board.compared.items() for c in tests]
+    said = [f"{t}: {compared(c)}" for t, tests in board.compared.items() for c in tests]
     return "\n".join([*(p for p in parts if p), *said])
 
 
@@ -149,12 +145,6 @@ def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:
     if label or metric not in METRICS:
         return f"{bench.average(metric, label):.3f}"
     return interval(mean(bench.scored, metric, board.draws).estimate)
-
-
-def _said(test: Comparison) -> str:
-    if test.p is None:
-        return f"no test of {test.first} and {test.second}: {test.reason}"
-    return f"DeLong, AUC {test.auc_first:.3f} of {test.first}, {test.auc_second:.3f} of {test.second}, p = {test.p:.3g}"
 
 
 def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:

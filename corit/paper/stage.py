@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from corit.data import protocols
+from corit.data.frames import Reading
 from corit.data.protocols import Protocol, Selection
 from corit.data.sample import Source
 from corit.errors import DataError
@@ -30,7 +31,7 @@ PLACES = {
     ),
     "unifd": ("UniversalFakeDetect", "splits=train+val+test"),
 }
-VIDEO_FRAMES = 32
+USUAL = Reading(32)  # of films: what the paper's protocols take
 DAMAGED = "damaged"  # test pictures of the protocol `faceforensics`, under every damage of Figure 8
 
 
@@ -39,14 +40,15 @@ class Stage:
     """A world in which artefacts are made.
 
     kind: "miniature" or "root". caption: the world in words, said under every figure and table. key: names the folder
-    of its features, another for other pictures. sources: data sets by the name that protocols use. protocols: by name.
-    shown: what stands for a column's data set, by title; empty on real data. root: the folder of the data sets.
+    of its features, another for other pictures. sources: data sets by the name that protocols use, each for a reading,
+    by default `USUAL`; drawn ones list all of their pictures. protocols: by name. shown: what stands for a column's
+    data set, by title; empty on real data. root: the folder of the data sets.
     """
 
     kind: Literal["miniature", "root"]
     caption: str
     key: str
-    sources: Mapping[str, Callable[[], Source]] = field(repr=False)
+    sources: Mapping[str, Callable[..., Source]] = field(repr=False)
     protocols: Mapping[str, Protocol] = field(repr=False)
     shown: Mapping[str, str] = field(default_factory=dict)
     root: str = ""
@@ -101,19 +103,20 @@ def root(folder: str, *, most: int = 0) -> Stage:
     if most < 0:
         raise DataError(f"expected a largest number of rows, or 0 for all, got {most}")
     sources = {name: _listed(name, folder, most) for name in PLACES}
-    sources[DAMAGED] = lambda: Damaged(sources["faceforensics"]())
+    sources[DAMAGED] = lambda reading=USUAL: Damaged(sources["faceforensics"](reading))
     few = f", at most {most} rows of each split, label and manipulation" if most else ""
     caption = f"the data sets in {folder}{few}"
     return Stage("root", caption, f"root-{seed(os.path.abspath(folder), most):016x}", sources, _real(), root=folder)
 
 
-def _listed(name: str, folder: str, most: int) -> Callable[[], Source]:
-    def build() -> Source:
+def _listed(name: str, folder: str, most: int) -> Callable[..., Source]:
+    def build(reading: Reading = USUAL) -> Source:
         from corit import catalog
 
         place, options = PLACES[name]
-        frames = "" if name == "unifd" else f"frames={VIDEO_FRAMES}"
-        parts = [options.format(root=folder), frames, f"max={most}" if most else ""]
+        parts = [options.format(root=folder), f"max={most}" if most else ""]
+        if name != "unifd":  # whose pictures are no frames
+            parts += [f"choice={reading.choice}", f"frames={reading.frames}" if reading.frames else ""]
         return catalog.data(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
 
     return build
@@ -171,7 +174,7 @@ def miniature(size: Size | None = None, seed: int = 0) -> Stage:
     elsewhere, disjoint = replace(home, seed=seed + 1), replace(home, seed=seed + 2, traces="disjoint")
     few = max(2, size.test // 2)  # each has five pictures for every real one of a column
     third, fourth = replace(elsewhere, seed=seed + 3, test=few), replace(disjoint, seed=seed + 4, test=few)
-    sources: dict[str, Callable[[], Source]] = {
+    drawn: dict[str, Callable[[], Source]] = {
         WORLD: lambda: Miniature(home),
         ELSEWHERE: lambda: Perturbed(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
         ELSEWHERE_ALL: lambda: Perturbed(Miniature(third, ["test"]), "jpeg", CAMERA),
@@ -180,13 +183,19 @@ def miniature(size: Size | None = None, seed: int = 0) -> Stage:
         DAMAGED: lambda: Damaged(Miniature(home, ["test"])),
         MAKERS: lambda: Upsampled(seed, size.train * size.pictures, size.val * size.pictures, size.each),
     }
+    sources = {name: _whole(build) for name, build in drawn.items()}
     caption = f"miniature, seed {seed}, {size.text}, {home.side} px"
     key = f"miniature-{seed}-{size.train}-{size.val}-{size.test}-{size.pictures}-{size.each}"
     return Stage("miniature", caption, key, sources, _standing(), _shown())
 
 
+def _whole(build: Callable[[], Source]) -> Callable[..., Source]:
+    """A source of drawn pictures: all of them, whatever the reading; a protocol then takes its own."""
+    return lambda reading=USUAL: build()
+
+
 def _standing() -> dict[str, Protocol]:
-    """The paper's protocols over the worlds: trained and selected in the first."""
+    """The paper's protocols over the worlds, trained and selected in the first, and the world's own."""
     parts = {s: (Selection(WORLD, s, FORGERIES, name="FF++"),) for s in ("train", "val")}
     named = {t: Selection(data, "test", kinds, name=t) for t, (data, kinds) in STAND_INS.items()}
     found = {}
@@ -198,12 +207,13 @@ def _standing() -> dict[str, Protocol]:
     together = inside.replace(name=protocols.COMBINED, test=(Selection(WORLD, "test", FORGERIES, name="FF++"),))
     found |= {p.name: p for p in (inside, together, *protocols.leave_one_out(inside, FORGERIES))}
     titles = printed(4).columns
-    found["universal"] = protocols.protocol("universal").replace(
-        train=(Selection(MAKERS, "train"),),
-        select=(Selection(MAKERS, "val"),),
-        test=tuple(Selection(MAKERS, "test", datasets=(t,), name=t) for t in titles),
-    )
-    return found
+    for name in ("universal", "universal-max1000"):
+        found[name] = protocols.protocol(name).replace(
+            train=(Selection(MAKERS, "train"),),
+            select=(Selection(MAKERS, "val"),),
+            test=tuple(Selection(MAKERS, "test", datasets=(t,), name=t) for t in titles),
+        )
+    return found | {n: p for n, p in protocols.PROTOCOLS.items() if p.data == (WORLD,)}
 
 
 def _shown() -> dict[str, str]:

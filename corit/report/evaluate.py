@@ -18,9 +18,9 @@ from corit.evaluate.files import files
 from corit.evaluate.measures import TITLES, Raised
 from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import FIELDS
-from corit.evaluate.slices import MEASURED, Comparison, Evaluation, Level, Slice
+from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
 from corit.report import page
-from corit.report.text import csv_number, csv_text, interval, json_text, printed
+from corit.report.text import compared, csv_number, csv_text, interval, json_text, printed, visible
 from corit.whole import write_whole
 
 COLUMNS = (
@@ -92,7 +92,7 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
-    return "\n".join([*lines, *map(_compared, comparisons), *remarks])
+    return "\n".join([*lines, *map(compared, comparisons), *map(visible, remarks)])
 
 
 def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
@@ -104,6 +104,8 @@ def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
                 found.setdefault((level, text), []).append(e.detector)
     said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
     said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
+    many = {by: n for e in evaluations for by, n in e.many.items()}
+    said += [f"of {n} slices by {by} only the {MOST} with the most rows are measured" for by, n in many.items()]
     return [*said, *files(evaluations[0].rows).warnings]
 
 
@@ -122,14 +124,6 @@ def _of(e: Evaluation, level: Level) -> Iterator[str]:
             "reals and fakes have equal scores where the error rates cross, so that no threshold is near it: the EER "
             f"of the nearest point, {nearest:.3f}, means little, the interpolated one, {between:.3f}, does"
         )
-
-
-def _compared(c: Comparison) -> str:
-    if c.p is None and c.auc_first is None:
-        return f"DeLong by {c.level}: {c.first} and {c.second} are not compared: {c.reason}"
-    first, second = f"{c.auc_first:.3f} of {c.first}", f"{c.auc_second:.3f} of {c.second}"
-    p = c.reason if c.p is None else f"p = {c.p:.3g}"
-    return f"DeLong by {c.level}: AUC {first}, {second}, {p}, n = {c.n}"
 
 
 def _lines(e: Evaluation) -> Iterator[tuple[object, ...]]:

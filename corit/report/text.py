@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from corit.demo import Comparison
     from corit.evaluate.metrics import Estimate
+    from corit.evaluate.slices import Comparison as Tested
     from corit.lines import Line
     from corit.train import Outcome
 
@@ -87,6 +89,15 @@ def interval(e: Estimate) -> str:
     return f"{e.value:.3f} [{TOO_FEW}]" if math.isnan(e.low) else f"{e.value:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
+def compared(c: Tested) -> str:
+    """DeLong's test of two detectors, or why there is none."""
+    if c.auc_first is None:
+        return f"DeLong by {c.level}: {c.first} and {c.second} are not compared: {c.reason}"
+    first, second = f"{c.auc_first:.3f} of {c.first}", f"{c.auc_second:.3f} of {c.second}"
+    p = c.reason if c.p is None else f"p = {c.p:.3g}"
+    return f"DeLong by {c.level}: AUC {first}, {second}, {p}, n = {c.n}"
+
+
 def percent(share: float) -> str:
     """A change in percent with its sign, which nothing has not."""
     text = f"{100 * share:+.1f}"
@@ -128,6 +139,13 @@ class _Lines(io.StringIO):
 def visible(text: str) -> str:
     """A text whose control characters are spelt out, as \\x1b is: a name on the screen may not steer the terminal."""
     return CONTROL.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
+
+
+def put(text: str) -> None:
+    """To standard output; names of files need not be text, and come out as the bytes that they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")
+    print(text, flush=True)
 
 
 def printed(table: Table) -> str:

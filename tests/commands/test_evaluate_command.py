@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -115,6 +116,24 @@ def test_what_the_rows_cannot_tell_is_said_beside_the_numbers(capsys, mine):
     said = " ".join(run(capsys, "evaluate", *words)[1].split())
     assert "the kind and compression of the files alone tells reals from fakes with an AUC of" in said
     assert "1 fakes are byte for byte files that are also reals" in said
+
+
+def test_names_that_are_no_text_are_measured_written_and_said(capfdbinary, mine):
+    names = [os.path.join(os.fsencode(mine / "mine" / kind), b"caf\xe9\x1b[31m.png") for kind in ("real", "fake")]
+    for name in names:
+        with open(name, "wb") as file:
+            file.write((mine / "mine" / "real" / "0.png").read_bytes())
+    words = ["evaluate", "--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out"]
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*map(str, words), "--draws", "5"])
+    assert stop.value.code == 0
+    said = b" ".join(capfdbinary.readouterr().out.split())
+    assert b"files that are also reals: " in said
+    assert b"caf\xe9\\x1b[31m.png" in said  # its own bytes, but for what would steer the terminal
+    assert b"real/caf\xe9\x1b[31m.png" in (mine / "out" / "rows.csv").read_bytes()
+    assert "caf\\udce9" in (mine / "out" / "report.html").read_text()
+    assert "caf\\udce9" in (mine / "out" / "metrics.json").read_text()
+    assert not list((mine / "out").glob("*.part"))
 
 
 def test_two_pictures_are_measured_without_intervals(capsys, mine):

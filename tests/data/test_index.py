@@ -30,6 +30,11 @@ def test_empty_cells_are_filled_as_a_column_that_is_not_there(tmp_path):
     assert list(map(keep, written(tmp_path, text))) == [("a", "mine", ""), ("g", "d", "m"), ("c", "mine", "fake")]
 
 
+def test_a_header_may_be_written_in_capitals(tmp_path):
+    (one,) = written(tmp_path, "Path,LABEL,Split,Note\na.png,fake,test,x\n")
+    assert (one.id, one.label, one.split) == ("a.png", 1, "test")
+
+
 def test_spaces_around_cells_do_not_matter(tmp_path):
     (one,) = written(tmp_path, "path,label,split,frame\n a.png , fake , test , 3 \n")
     assert (one.id, one.path, one.label, one.split, one.frame) == ("a.png", str(tmp_path / "a.png"), 1, "test", 3)
@@ -45,6 +50,7 @@ def test_spaces_around_cells_do_not_matter(tmp_path):
         ("path\nx/a.png\nx//a.png\n", "each path once"),
         ('"label","group"\n0,1\n', "a header with the column path"),
         ('"path","path"\n0,1\n', "a header with the column path"),
+        ("path,label,Label\na.png,0,1\n", "a header with the column path"),
         ("", "a header with the column path"),
     ],
 )

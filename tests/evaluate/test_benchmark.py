@@ -13,6 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from corit.data.protocols import METRICS, MINIATURE, Selection, leave_one_out
 from corit.errors import DataError, FitError
 from corit.evaluate.benchmark import BEST_ON_TEST, benchmark, compare, learner
+from corit.evaluate.delong import delong
+from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.parts import part
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
@@ -86,6 +88,26 @@ def test_the_threshold_comes_from_the_rows_to_select_by(stores):
     accuracies = [np.mean((test >= t) == rows.y) for t in (low, high, low - 1e-9)]
     assert found.value("DF", "acc-val").value == pytest.approx(accuracies[0], abs=0.05)
     assert found.value("DF", "acc-val").value > 0.6
+
+
+def test_the_threshold_is_not_the_test_rows(tmp_path):
+    """Validation logits lie five lower: their cut, -4, calls the test rows' reals at 1 fake, their own would not."""
+    logits = {
+        ("val", 0): (-6, -5, -5, -5),
+        ("val", 1): (-3, -3, -3, -2),
+        ("test", 0): (-5, -5, 1, 1),
+        ("test", 1): (-5, 2, 2, 2),
+    }
+    rows = [
+        (sample(f"{split} {label} {k}", label, split), 0, np.full(WIDTH, value))
+        for (split, label), values in logits.items()
+        for k, value in enumerate(values)
+    ]
+    held = {"a": store(tmp_path / "s", rows)}
+    of = ONE.replace(test=ONE.test[:1], metrics=("acc-val", "acc"))
+    found = benchmark(of, held, fixed(1.0), oracle=True, draws=5)
+    assert found.value("DF", "acc-val").value == 5 / 8
+    assert found.value("DF", "acc", BEST_ON_TEST).value == 7 / 8
 
 
 def test_trained_heads_are_the_median_over_seeds(stores):
@@ -184,6 +206,9 @@ def test_test_rows_that_steer_are_an_error_before_any_training(tmp_path):
 
     with pytest.raises(DataError, match="the rows to select by share 1 paths"):
         benchmark(crossed, held, never)
+    trained = crossed.replace(train=(Selection("c", "val"),), select=(Selection("c", "train"),))
+    with pytest.raises(DataError, match="the rows to train on share 1 paths"):
+        benchmark(trained, held, never)
     with pytest.raises(FitError, match="mini-batch of 1000"):
         benchmark(crossed.replace(select=(Selection("c", "train"),), test=ONE.test[:1]), held, HeadRecipe(batch=1000))
 
@@ -195,3 +220,21 @@ def test_two_detectors_are_compared_on_the_same_rows_only(stores):
     assert found.p < 0.05
     with pytest.raises(DataError, match="same rows"):
         compare(good.scored["NT"], bad.scored["DF"])
+
+
+def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
+    """Eight frames of a video that are as good as one: as rows of their own they would say too much."""
+    held = {n: store(tmp_path / n, people(data=n, count=10, frames=8, gap=0.6)) for n in ("a", "b")}
+    first, second = (benchmark(ONE, held, fixed(*w), draws=100) for w in ((1.0, 0.5), (0.0, 0.5)))
+    of, other = first.scored["NT"], second.scored["NT"]
+    assert len(set(of.groups)) == len(of.keys) / 8
+    row = first.value("NT", "auc")
+    by_video, by_frame = (
+        estimates(Columns(of.labels, of.scores, np.zeros(1), groups), ["auc"], draws=100)["auc"]
+        for groups in (of.groups, None)
+    )
+    assert (row.low, row.high) == (by_video.low, by_video.high)
+    assert row.high - row.low > 1.5 * (by_frame.high - by_frame.low)
+    scores = of.scores.mean(0), other.scores.mean(0)
+    assert compare(of, other) == delong(of.labels, *scores, of.groups)
+    assert compare(of, other).error > 2 * delong(of.labels, *scores).error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,6 +134,16 @@ def test_intervals_are_the_plain_bootstraps():
     plain = metrics.bootstrap(metrics.auc, of.labels, of.scores[0], groups=of.groups, draws=60, seed=3)
     found = estimates(of, ["auc"], draws=60, seed=3)["auc"]
     assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high), abs=1e-12)
+
+
+def test_draws_are_not_all_held_at_once():
+    y = np.arange(20_000) % 2
+    of = Columns(y, (y + generator("memory").random(len(y)))[None] / 2, np.array([0.5]))
+    tracemalloc.start()
+    estimates(of, ["auc", "ece"], draws=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 20_000 * 50  # a hundred draws are twice that
 
 
 def test_several_heads_give_the_median():

@@ -96,6 +96,21 @@ def test_bootstrap_by_group_is_wider_when_groups_repeat_their_rows():
     assert metrics.bootstrap(metrics.auc, y, s, seed=4) == metrics.bootstrap(metrics.auc, y, s, seed=4)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_draws_of_a_seed_are_those_of_whole_groups_drawn_one_by_one(grouped):
+    rng = generator("draws", grouped)
+    y = rng.integers(0, 2, 40)
+    groups = rng.integers(0, 12, 40) if grouped else np.arange(40)
+    members = [np.flatnonzero(groups == g) for g in np.unique(groups)]
+    drawing, expected = generator("bootstrap", 7), []
+    while len(expected) < 30:
+        rows = np.concatenate([members[i] for i in drawing.integers(len(members), size=len(members))])
+        if set(y[rows].tolist()) == {0, 1}:
+            expected.append(np.bincount(rows, minlength=40).tolist())
+    found = [t.tolist() for t in metrics.resample(y, groups if grouped else None, 30, 7)]
+    assert found == expected
+
+
 BAD = {
     "one class": (np.zeros(4, int), np.zeros(4), "reals .0. and fakes .1."),
     "lengths": (np.array([0, 1]), np.zeros(3), "3 scores and 2 labels"),

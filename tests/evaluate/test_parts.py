@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluate.stores import RECIPE, people, sample, store
 
-from corit.data.forensynths import cut
+from corit.data.forensynths import ForenSynths
 from corit.data.protocols import MINIATURE, Selection
 from corit.errors import DataError, StoreError
 from corit.evaluate.parts import Side, Stacked, part, require_disjoint, require_recipe
@@ -71,24 +73,28 @@ def test_frames_of_a_video_are_chosen_by_index(frames, choice, kept, tmp_path):
     assert sum(i.startswith("lone") for i in ids) == 5  # pictures of no video are not frames of one
 
 
+def empty(folder, count):
+    """Files that have nothing but names, which is all that a listing reads."""
+    folder.mkdir(parents=True)
+    for k in range(count):
+        (folder / f"{k}.png").touch()  # 10.png is listed before 2.png
+
+
 def test_the_published_cut_is_the_adapters(tmp_path):
-    rows = [
-        (
-            sample(f"san/{'fake' if y else 'real'}/{k:03d}", y, kind="san" if y else "", dataset="UniFD/san"),
-            0,
-            np.ones(4),
-        )
-        for y, n in ((0, 130), (1, 120))
-        for k in range(n)
-    ]
-    rows += [(sample(f"own{k}", k % 2, dataset="own"), 0, np.ones(4)) for k in range(3)]
-    held = {"a": store(tmp_path / "s", rows)}
-    full = part(PROTOCOL, [Selection("a")], held)
-    less = part(PROTOCOL.replace(sampling="unifd-max1000"), [Selection("a")], held)
-    assert (len(full), len(less)) == (253, 203)
-    names = [sorted(s.id for s, _, _ in rows if s.label == y and s.dataset == "UniFD/san") for y in (0, 1)]
-    expected = {*cut(names[0], names[1], "0 san")[0], *cut(names[0], names[1], "0 san")[1]}
-    assert {i for i in less.column("id") if i.startswith("san")} == expected
+    """Of SAN, of CycleGAN, whose pictures lie in a folder for each class of things, and of no training row."""
+    for things in ("train/progan/cat", "test/san", "test/cyclegan/horse", "test/cyclegan/horse2zebra"):
+        for side, count in (("0_real", 130), ("1_fake", 120)):
+            empty(tmp_path / "unifd" / things / side, count)
+    options = {"subsets": ("san", "cyclegan"), "splits": ("train", "test")}
+    listed = ForenSynths(str(tmp_path / "unifd"), **options)
+    own = [sample(f"own{k}", k % 2, dataset="own") for k in range(3)]
+    held = {"a": store(tmp_path / "s", [(s, 0, np.ones(4)) for s in (*listed.samples, *own)])}
+    cutting = PROTOCOL.replace(sampling="unifd-max1000")
+    full, less = (part(p, [Selection("a")], held) for p in (PROTOCOL, cutting))
+    assert (len(full), len(less)) == (250 + 500 + 3, 200 + 200 + 3)
+    expected = {s.id for s in replace(listed, sampling="unifd-max1000").samples if s.split == "test"}
+    assert {i for i in less.column("id") if not i.startswith("own")} == expected
+    assert len(part(cutting, [Selection("a", "train")], held)) == 250
 
 
 def test_rows_that_could_not_be_measured_are_counted(tmp_path):
@@ -127,8 +133,6 @@ LEAKS = {
 
 @pytest.mark.parametrize("what", LEAKS)
 def test_a_test_row_that_helped_to_choose_is_found(what, tmp_path):
-    from dataclasses import replace
-
     first, second = LEAKS[what]
     mine = [sample(f"train{k}", k % 2) for k in range(4)]
     theirs = [sample(f"test{k}", k % 2) for k in range(4)]

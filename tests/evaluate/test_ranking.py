@@ -161,18 +161,18 @@ def test_videos_made_by_hand():
 
 
 def test_the_benchmarks_grouping_flatters_on_faceforensics():
-    """140 real and 4 x 140 fake videos, one manipulation hard: merging hides it behind the others."""
+    """140 real and 4 x 140 fake videos, one manipulation not found at all: merging hides it behind the others."""
     rng = generator("merged")
     samples, scores = [], []
     for pair in range(140):
-        for kind, shift in (("", 0.0), ("DF", 3.0), ("F2F", 3.0), ("FS", 3.0), ("NT", 0.3)):
+        for kind, shift in (("", 0.0), ("DF", 5.5), ("F2F", 5.5), ("FS", 5.5), ("NT", -0.3)):
             own = rng.normal() + shift
             samples += ff(kind, f"{pair:03d}" if not kind else f"{pair:03d}_999", 7)
             scores += [own + rng.normal() * 0.5 for _ in range(7)]
     by_path, merged = (videos(samples, np.array(scores), g) for g in ("path", "dfb"))
     assert (len(by_path.keys), len(merged.keys)) == (700, 280)
-    gain = metrics.auc(merged.labels, merged.scores) - metrics.auc(by_path.labels, by_path.scores)
-    assert gain > 0.04
+    assert metrics.auc(by_path.labels, by_path.scores) == pytest.approx(0.858, abs=0.015)
+    assert metrics.auc(merged.labels, merged.scores) > 0.999
 
 
 def test_a_mixed_folder_is_real_to_the_benchmark_and_an_error_to_us():

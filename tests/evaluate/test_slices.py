@@ -14,6 +14,7 @@ from corit.errors import DataError
 from corit.evaluate.files import files
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
+from corit.report.evaluate import remarks
 from corit.seeding import generator
 
 
@@ -100,7 +101,9 @@ def test_compression_of_a_frame_is_also_its_videos():
 
 def test_of_very_many_slices_the_largest_are_measured():
     made = [replace(r, dataset=f"d{i % MOST if i < 100 else i}") for i, r in enumerate(rows(103))]
-    found = [s for s in evaluate(made, 0.5, draws=2).slices if s.by == "source"]
+    whole = evaluate(made, 0.5, draws=2)
+    assert "of 53 slices by source only the 50 with the most rows are measured" in remarks([whole])
+    found = [s for s in whole.slices if s.by == "source"]
     assert len(found) == MOST
     assert {s.reals + s.fakes for s in found} == {2}
 
@@ -174,6 +177,24 @@ def test_two_detectors_are_compared_on_what_both_scored():
     assert "at least two groups" in small.reason
 
 
+def test_frames_of_a_video_are_no_independent_samples_of_a_comparison():
+    """Each row eight times: the same AUCs, and no more certainty that they differ."""
+    good = rows(40)
+    bad = [replace(r, score=s.score) for r, s in zip(good, rows(40, 1), strict=True)]
+    alone = [evaluate(r, 0.5, detector=n, draws=2) for n, r in (("good", good), ("bad", bad))]
+    often = [evaluate(repeated(e.rows), 0.5, detector=e.detector, draws=2) for e in alone]
+    (once,), (found, _) = compare(alone), compare(often)
+    assert (found.level, found.n) == ("picture", 320)
+    assert (found.auc_first, found.auc_second) == pytest.approx((once.auc_first, once.auc_second))
+    assert found.p == pytest.approx(once.p, rel=0.05)
+    assert once.p > 1e-3
+
+
+def repeated(some):
+    """Rows as eight frames each of a video."""
+    return [replace(r, id=f"{r.id}-{k}", video=r.id) for r in some for k in range(8)]
+
+
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_is_refused_in_words(label):
     some = [r for r in rows() if r.label != label] + [row("x", label, None)]
@@ -225,6 +246,28 @@ def test_videos_of_both_labels_have_no_level_and_keep_their_pictures():
     assert evaluate(rows(), 0.5, draws=5).mixed == ""
 
 
+def test_a_video_is_of_two_labels_whichever_of_its_frames_a_detector_scored():
+    """A detector that found no face in the real frame does not make the fake one a real video, or a video at all."""
+    both = [row("p", 0, 0.1, video="v"), row("q", 1, 0.9, video="v"), row("s", 1, 0.9, video="w")]
+    half = [row("p", 0, None, video="v"), *both[1:]]
+    found = [evaluate([*rows(), *some], 0.5, draws=5) for some in (both, half)]
+    assert [f.levels for f in found] == [("picture",)] * 2
+    assert found[0].mixed == found[1].mixed != ""
+
+
+def test_a_video_has_the_label_and_the_file_of_a_frame_that_was_scored():
+    known = {"width": 300, "height": 300, "kind": "png"}
+    lost = [row("a0", -1, None, video="a"), row("a1", 1, None, video="a"), row("b0", -1, None, video="b")]
+    made = [*lost, row("a2", 1, 0.9, video="a", **known), row("b1", 0, None, video="b"), row("c0", -1, None, video="c")]
+    found = {r.id: (r.label, r.score, r.status, r.size) for r in by_video(made)}
+    assert found == {
+        "a": (1, 0.9, "ok", "256 to 511 px"),
+        "b": (0, None, "no_face", "unknown"),
+        "c": (-1, None, "no_face", "unknown"),
+    }
+    assert [r.id for r in by_video(made)] == ["a", "b", "c"]
+
+
 def test_a_share_of_none_or_all_has_an_interval_all_the_same():
     none = share(np.zeros(10, bool), np.arange(10))
     assert (none.value, none.low) == (0, 0)
@@ -249,7 +292,8 @@ def test_what_files_give_away_is_a_warning(tmp_path):
         (tmp_path / name).write_text(text)
     at = lambda name, label, **known: replace(row(name, label, 0.5, **known), path=str(tmp_path / name))
     known = {"width": 100, "height": 100}
-    made = [at(n, 0, kind="png", **known) for n in "ab"] + [at(n, 1, kind="jpeg", quality=90, **known) for n in "cd"]
+    reals = [at(n, 0, kind="png", group=f"{k}", **known) for k in range(4) for n in "ab"]
+    made = reals + [at(n, 1, kind="jpeg", quality=90, group=f"{k}", **known) for k in range(4) for n in "cd"]
     found = files(made)
     assert found.aucs == {"kind and compression": 1.0, "size": 0.5}
     assert found.twins == (str(tmp_path / "c"),)
@@ -259,3 +303,19 @@ def test_what_files_give_away_is_a_warning(tmp_path):
     ]
     assert files([replace(r, kind="png", quality=0) for r in made[1:]][:2]).warnings == []
     assert files([at("a", 0)]).warnings == []
+
+
+def warned(trial, frames=1, kinds=4, told=0.0):
+    """Whether 20 reals and 20 fakes (or so many frames of each) are warned of whose files say their label sometimes."""
+    rng = generator("files of chance", trial)
+    made = []
+    for k in range(40):
+        kind = f"{'png' if rng.random() < told else ''}{k % 2 if rng.random() < told else rng.integers(kinds)}"
+        made += [row(f"{k}-{f}", k % 2, 0.5, video=f"{k}", kind=kind) for f in range(frames)]
+    return bool(files(made).warnings)
+
+
+@pytest.mark.parametrize("frames", [1, 8])
+def test_files_of_chance_are_seldom_a_warning_and_files_that_tell_are_one(frames):
+    assert sum(warned(t, frames) for t in range(60)) <= 8  # 3 are expected
+    assert all(warned(t, frames, told=0.9) for t in range(10))

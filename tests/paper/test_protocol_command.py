@@ -10,9 +10,18 @@ import pytest
 from paper.paper_runs import REAL, SMALL
 
 from corit import cli
+from corit.data.frames import Reading
 from corit.data.protocols import PROTOCOLS
+from corit.evaluate.benchmark import Benchmark, Scored
 from corit.evaluate.delong import delong
 from corit.evaluate.metrics import auc
+from corit.images.choice import choose
+from corit.paper import scoreboard, stage
+from corit.paper.stage import DAMAGED, USUAL, Size
+from corit.world.miniature import Miniature, MiniatureSpec
+from corit.world.trees.faceforensics import faceforensics
+from corit.world.trees.paint import miniature
+from corit.world.trees.write import Hand
 
 MINIATURE = ["--people", "6", "--pictures", "2", *SMALL]
 
@@ -92,6 +101,62 @@ def test_videos_of_one_name_are_merged_only_when_grouped_as_the_benchmark_does(c
     reals, fakes = counts["path"]
     assert fakes == 4 * reals
     assert counts["dfb"] == (reals, fakes // 4)
+
+
+@pytest.fixture(scope="module")
+def long_films(tmp_path_factory):
+    """FaceForensics++ with one pair a split and 70 frames a video, more than the protocols take of one."""
+    root = tmp_path_factory.mktemp("long films")
+    world = Miniature(MiniatureSpec(0, 2, 2, 2, 1))
+    faceforensics(root / "FaceForensics++", Hand(miniature(world), 1), pairs={"train": 1, "val": 1, "test": 1})
+    for first in root.glob("**/000.*"):
+        for k in range(1, 70):
+            first.with_stem(f"{k:03d}").hardlink_to(first)
+    return root
+
+
+def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_films, tmp_path):
+    words = ("run", "faceforensics-combined", "--root", long_films, *REAL, "--detector", "unifd")
+    code, _, err = run(capsys, *words, "--frames", 2, "--choice", "first", "--out", tmp_path)
+    assert code == 0, err
+    assert json.loads((tmp_path / "results.json").read_text())["protocol"]["frames of a video"] == "2, first"
+    assert {r["id"].rpartition("/")[2] for r in lines(tmp_path / "scores.csv")} == {"000.png", "001.png"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "frames"),
+    [(USUAL, choose(70, 32, "even")), (Reading(33, "first"), range(33)), (Reading(64), choose(70, 64, "even"))]
+    + [(Reading(), range(70))],
+)
+def test_a_data_set_is_listed_as_a_protocol_reads_it(reading, frames, long_films):
+    made = stage.root(str(long_films))
+    rows = made.sources["faceforensics"](reading).samples
+    assert sorted({s.frame for s in rows}) == list(frames)
+    damaged = made.sources[DAMAGED](reading).samples
+    assert {s.frame for s in damaged} == {0}
+
+
+@pytest.mark.parametrize("name", [n for n in PROTOCOLS if n.startswith(("miniature", "universal"))])
+def test_the_miniature_has_every_protocol_of_its_own_and_of_whole_pictures(name):
+    of = stage.miniature(Size.of(6, 1)).protocol(name)
+    assert of.name == name
+    assert of.metrics == PROTOCOLS[name].metrics
+    assert len(of.test) == len(PROTOCOLS[name].test)
+
+
+def test_two_detectors_that_nothing_varies_between_are_said_with_their_aucs():
+    of = PROTOCOLS["miniature"]
+    title, labels, groups = of.test[0].title, np.array([0, 0, 1, 1]), np.arange(4)
+    scores = {"unifd": [0.5] * 4, "corit": [0.1, 0.2, 0.3, 0.4]}
+    found = {
+        d: Benchmark((), {title: Scored(tuple("abcd"), labels, np.array([s]), groups, groups)})
+        for d, s in scores.items()
+    }
+    tests = {title: tuple(scoreboard._tests(title, of, found))}
+    (line,) = scoreboard.table(scoreboard.Scoreboard(of, found, tests, {}, 5)).splitlines()
+    assert line == (
+        "DF: DeLong by picture: AUC 0.500 of unifd, 1.000 of corit, no variance: too few rows to tell, n = 4"
+    )
 
 
 @pytest.mark.parametrize(
