@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,11 +12,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePath
 
-from corit.data.frames import FILMS
+import numpy as np
+
+from corit.data.frames import FILMS, WHOLE
 from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
-from corit.images.media import SUFFIXES
+from corit.images.media import SUFFIXES, Picture
 
 BATCH = 256
 
@@ -35,7 +38,7 @@ class Contents:
     """What was read: samples that could be had with a digest of each one's pixels, and the others' problems.
 
     A video file that is one row is digested by its bytes; its frames are counted and decoded, and only the first and
-    the last are looked at.
+    the last are looked at. A row that is one frame of a video file is digested by that frame's pixels.
     """
 
     samples: tuple[Sample, ...]
@@ -84,19 +87,23 @@ def read_contents(
 def _digests(source: Source, samples: Iterable[Sample], workers: int) -> Iterator[tuple[Sample, bytes | InputError]]:
     rest = iter(samples)
     require_workers(workers)
+    films = threading.local()  # each thread plays its own
     if not workers:
-        yield from ((s, _digest(source, s)) for s in rest)
+        yield from ((s, _digest(source, s, films)) for s in rest)
         return
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(rest, BATCH)):
-            yield from zip(batch, pool.map(lambda s: _digest(source, s), batch), strict=True)
+            yield from zip(batch, pool.map(lambda s: _digest(source, s, films), batch), strict=True)
 
 
-def _digest(source: Source, sample: Sample) -> bytes | InputError:
+def _digest(source: Source, sample: Sample, films: threading.local) -> bytes | InputError:
     try:
-        if PurePath(sample.path).suffix.lower() in FILMS:
+        if PurePath(sample.path).suffix.lower() not in FILMS:
+            pixels = source.load(sample).pixels
+        elif sample.frame == WHOLE:
             return _film(sample.path)
-        pixels = source.load(sample).pixels
+        else:
+            pixels = _played(sample, films)
     except InputError as err:
         return err
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
@@ -106,6 +113,16 @@ class _TruncatedError(InputError):
     """A video that ends before its time, or has frames that are lost."""
 
     status = "truncated"
+
+
+def _played(sample: Sample, films: threading.local) -> np.ndarray:
+    """One frame of a film, which is played onward where rows come in its order. Raises InputError's kinds."""
+    from corit.data.filmed import Projector
+
+    if not hasattr(films, "play"):
+        films.play = Projector()
+    picture: Picture = films.play(sample.path, sample.frame)
+    return picture.pixels
 
 
 def _film(path: str) -> bytes:

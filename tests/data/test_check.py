@@ -16,6 +16,7 @@ from corit.data.check import check, counts, overlap, shared, straddles, surprise
 from corit.data.chosen import Joined
 from corit.data.contents import absent, duplicates, read_contents
 from corit.data.frames import Reading, read_frame
+from corit.data.index import index
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.seeding import generator
@@ -219,6 +220,19 @@ def test_videos_are_opened_and_told_apart_by_their_bytes(tmp_path):
     read = read_contents(Rows(samples))
     assert [(p.id, p.status) for p in read.problems] == [("d", "unsupported")]
     assert [[s.id for s in d.samples] for d in duplicates(read)] == [["a", "b"]]
+
+
+def test_frames_of_one_film_are_pictures_of_their_own(tmp_path):
+    films.write(tmp_path / "a.avi", frames=6)
+    lines = [
+        f"{frame},a.avi,{label},test,{frame}" for frame, label in ((0, "real"), (3, "fake"), (5, "real"), (99, "fake"))
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(["id,path,label,split,frame", *lines]))
+    for workers in (0, 2):
+        found = check(index(str(tmp_path / "rows.csv")), workers=workers)
+        assert found.duplicates == ()
+        assert [(p.id, p.status) for p in found.problems] == [(found.problems[0].id, "unreadable")]
+        assert "frame 99 of a.avi cannot be decoded" in found.problems[0].reason
 
 
 def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
