@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from corit.data.frames import beside
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.data.stamp import stamp
+from corit.data.stamp import stamps
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
@@ -44,24 +43,18 @@ def score(
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
     kept = Journal(Path(journal), settings)
-    stamps = {s.id: _stamp(s) for s in samples}
-    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != stamps[s.id]]
+    files = {s.id: stamps(s) for s in samples}
+    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != files[s.id]]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
     with closing(kept):
         for sample, values in _scored(detector, source, missing, batch, workers):
-            kept.write(sample.id, file=stamps[sample.id], **values)
+            kept.write(sample.id, file=files[sample.id], **values)
             done += 1
             if progress is not None:
                 progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
-
-
-def _stamp(s: Sample) -> str:
-    """What tells whether a row's picture is the one that was scored: its file, what lies beside it, and the frame."""
-    near = (beside(s.path, "landmarks", ".npy"), beside(s.path, "masks", ".png"))
-    return " ".join([*(stamp(path) for path in (s.path, *near) if path), f"frame {s.frame}"])
 
 
 def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
