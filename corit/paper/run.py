@@ -63,8 +63,8 @@ def settings_of(lab: Lab, what: Artefact) -> str:
     """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
     said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
     said += [sorted((name, stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
-    read = dict.fromkeys((d, p.reading) for p in map(lab.stage.protocol, what.protocols) for d in p.data)
-    return json.dumps([*map(str, said), *(_listed(lab, d, reading) for d, reading in read)])
+    listed = dict.fromkeys((d, p.reading) for p in map(lab.stage.protocol, what.protocols) for d in p.data)
+    return json.dumps([*map(str, said), *(_listed(lab, d, reading) for d, reading in listed)])
 
 
 def _listed(lab: Lab, data: str, reading: Reading) -> str:
