@@ -185,3 +185,13 @@ def test_an_interrupt_says_what_goes_on(capsys, monkeypatch):
         cli.main([])
     assert ended.value.code == cli.INTERRUPTED
     assert "with --out the same command goes on where it was" in capsys.readouterr().err
+
+
+def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "/somewhere/closed")
+
+    monkeypatch.setattr("corit.data.places.listing", refuse)
+    code, _, err = run(capsys, "data", "list", "--root", tmp_path)
+    assert code == 2
+    assert err == "corit: expected to be allowed to use /somewhere/closed, but Permission denied; change its rights\n"

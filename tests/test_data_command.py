@@ -348,6 +348,8 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
     assert "0 of 8 videos gave 0 frames" in err
     assert "Deepfakes" in out
     assert "Face2Face" not in out
+    again = run(capsys, *words, "--data", "faceforensics:splits=test,manipulations=DF,media=videos")
+    assert again[1] == out  # where the films are asked for, they are not asked for twice
 
 
 @pytest.mark.parametrize(
@@ -355,6 +357,7 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
     [
         (["--frames", "-1"], "expected at least one frame"),
         (["--side", "4"], "expected crops of at least 16 px"),
+        (["--workers", "-1"], "expected a number of workers, or 0 for none, got -1"),
         (["--data", "folder:real=x"], "folder takes no option 'media'"),
     ],
 )

@@ -24,9 +24,8 @@ def as_finished(
     """Do each task in one of so many processes, 0 for none, and settle it here; yields after each, as they end.
 
     Left early, by an error or an interrupt, it ends the processes at once, whatever they are at, and settles what they
-    had finished. Raises what the work raises, and DataError when a process was killed or for less than no workers.
+    had finished. Raises what the work raises, and DataError when a process was killed.
     """
-    require_workers(workers)
     if not workers:
         for task in tasks:
             settle(task, work(task))

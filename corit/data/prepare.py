@@ -18,7 +18,7 @@ from corit.data.copies import copy_lists
 from corit.data.frames import BESIDE, FILMS
 from corit.data.journal import Journal, alone
 from corit.data.masks import Masks, mask_film
-from corit.data.pool import as_finished
+from corit.data.pool import as_finished, require_workers
 from corit.errors import DataError, InputError
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.faces import FaceFinder
@@ -96,6 +96,7 @@ def prepare(
     into `out`, or `out` cannot be written or was begun with other settings.
     """
     root, out = os.fspath(root), os.fspath(out)
+    require_workers(workers)
     if not os.path.isdir(root):
         raise DataError(f"expected a folder of videos at {root}; there is none")
     films = {_name(p, root): p for p in paths}

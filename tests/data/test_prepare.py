@@ -539,6 +539,16 @@ def until(true, seconds=40.0):
         time.sleep(0.05)
 
 
+def test_an_entry_without_a_stamp_is_done_again(tmp_path):
+    faces.film(tmp_path / "in" / "a.mp4")
+    run(tmp_path / "in", tmp_path / "out")
+    path = tmp_path / "out" / JOURNAL
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**r, **({"stamp": None} if "stamp" in r else {})}) + "\n" for r in lines))
+    (row,) = run(tmp_path / "in", tmp_path / "out")
+    assert (row.status, row.frames) == ("ok", 4)
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
