@@ -99,6 +99,7 @@ class Film:
         self._table: Timetable | None = None
         self._surveyed = False  # to the end
         self._current: tuple[int, av.VideoFrame] | None = None  # a frame that is decoded but not yet taken
+        self._shown: float = -math.inf  # the time of the last one in the film's own units
 
     def frames(self, wanted: int | None = None, choice: Choice = "even") -> Iterator[Frame]:
         """Decode the chosen frames in order; afterwards `ending` says whether all of them could be had.
@@ -187,12 +188,15 @@ class Film:
 
     def _grab(self) -> bool:
         """Go to the next frame, if there is one."""
-        frame = next(self._frames, None)
-        if frame is None:
-            return False
         assert self._table is not None
-        self._current = max(self._at, self._table.index(frame.pts)), frame
-        return True
+        for frame in self._frames:
+            if self._table.timed and frame.pts is not None:
+                if frame.pts < self._shown:
+                    continue  # after damage a decoder may give a frame whose turn has passed
+                self._shown = frame.pts
+            self._current = max(self._at, self._table.index(frame.pts)), frame
+            return True
+        return False
 
     def _retrieve(self) -> Frame | None:
         assert self._current is not None

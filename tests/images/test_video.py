@@ -328,6 +328,17 @@ def test_frames_that_are_lost_inside_are_told_and_the_others_keep_their_index_an
     assert shown(frames[-1:]) == [19]
 
 
+def test_a_frame_that_a_decoder_gives_too_late_moves_no_other(tmp_path):
+    path = films.encode(tmp_path / "film.mkv", "mpeg4", frames=10)
+    opened = Film(path)
+    frames = list(opened._frames)
+    opened._frames = iter([*frames[:3], frames[5], frames[3], *frames[6:]])  # as H.264 with B-frames after damage
+    had = list(opened.frames())
+    assert [f.index for f in had] == shown(had) == [0, 1, 2, 5, 6, 7, 8, 9]
+    assert [(g.index, g.frames) for g in opened.ending.gaps] == [(3, 2)]
+    assert opened.ending.missing == 2
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4", ".avi"])
 @pytest.mark.parametrize("name", ["slower", "varying", "one pause"])
 def test_a_rate_that_varies_is_no_loss(tmp_path, suffix, name):
