@@ -25,11 +25,11 @@ SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "t
 REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
 
-def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[str]:
+def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES, without: Set[str] = frozenset()) -> Iterator[str]:
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
-    Hidden files and files without one of the suffixes are left out, and masks/ and landmarks/ beside frames/, images/
-    or videos/, which belong to those. A sub-folder that cannot be opened is listed, so
+    Hidden files and files without one of the suffixes are left out. without: names of sub-folders that are left out
+    where frames/, images/ or videos/ lie beside them, to which they belong. A sub-folder that cannot be opened is listed, so
     that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway.
     """
     if not os.path.isdir(path):
@@ -40,8 +40,8 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES) -> Iterator[s
     for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename)), followlinks=True):
         yield from closed
         closed.clear()
-        beside = BESIDE if set(HOLDERS) & set(inner) else frozenset()
-        kept = (n for n in sorted(inner) if not hidden(n) and n not in beside)
+        left = without if set(HOLDERS) & set(inner) else ()
+        kept = (n for n in sorted(inner) if not hidden(n) and n not in left)
         inner[:] = [n for n in kept if links.enter(os.path.join(folder, n))]
         for name in sorted(names):
             if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
@@ -120,7 +120,7 @@ class FolderSource:
     def _rows(self, root: str, label: int, name: str, side: str) -> Iterator[Sample]:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
-        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root, SUFFIXES | FILMS)]
+        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root, SUFFIXES | FILMS, BESIDE)]
         if not paths:
             known = ", ".join(sorted(SUFFIXES | FILMS))
             raise DataError(f"expected pictures or films in {root}, but it has no file with {known}")

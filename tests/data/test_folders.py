@@ -207,5 +207,8 @@ def test_masks_and_landmarks_beside_frames_are_no_pictures_but_go_with_them(tmp_
 
 
 def test_a_folder_of_masks_of_ones_own_is_listed(tmp_path):
-    Hand(frames=1).one(tmp_path / "masks" / "a.png", Subject("", "a"))
-    assert list(list_pictures(tmp_path)) == [str(tmp_path / "masks" / "a.png")]
+    for kind in ("masks", "frames"):
+        Hand(frames=1).one(tmp_path / kind / "a.png", Subject("", "a"))
+    assert len(list(list_pictures(tmp_path))) == 2  # what is to be scored has a row, whatever its folder is called
+    (tmp_path / "frames").rename(tmp_path / "faces")
+    assert len(FolderSource((str(tmp_path),)).samples) == 2
