@@ -28,9 +28,9 @@ REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES, without: Set[str] = frozenset()) -> Iterator[str]:
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
-    Hidden files and files without one of the suffixes are left out. without: names of sub-folders that are left out
-    where frames/, images/ or videos/ lie beside them, to which they belong. A sub-folder that cannot be opened is listed, so
-    that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway.
+    Hidden files and files without one of the suffixes are left out. A sub-folder that cannot be opened is listed, so
+    that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway. without:
+    names of sub-folders that are left out where frames/, images/ or videos/, to which they belong, lie beside them.
     """
     if not os.path.isdir(path):
         yield str(path)
