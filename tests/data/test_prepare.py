@@ -520,10 +520,12 @@ def waiting(tmp_path, monkeypatch, dim, finder="hang_at_dim"):
     for name in "abc":
         faces.film(tmp_path / "in" / f"{name}.mp4", level=170 if name in dim else 220)
     script = f"""
-        import sys
+        import signal, sys
         sys.path[:0] = {sys.path!r}
         from data import faces
         from corit.data.prepare import Cropping, list_films, prepare
+        if __name__ == "__main__":  # whoever started the tests may have it ignored
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         root, out = {str(tmp_path / "in")!r}, {str(tmp_path / "out")!r}
         list(prepare(list_films(root), root, out, Cropping(frames=4), finder=faces.{finder}, workers=2))
     """
