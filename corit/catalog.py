@@ -92,17 +92,17 @@ def lacking(name: str, weights: str = "") -> str:
     """
     require_backbone(name)
     weights = weights or default_weights(name)
+    if weights == "hub":
+        from corit.backbone import fetched
+
+        return "" if fetched(TIMM.get(name, name.removeprefix("timm:"))) else f"{name}'s weights"
     if weights.startswith("random:"):
         from corit.backbone import random_seed
 
         random_seed(weights)
-    if weights != "hub":
-        if weights != "packaged" and not weights.startswith("random:") and not os.path.isfile(weights):
-            raise WeightsError(f"expected a weights file of {name} at {weights}, but there is none; check the path")
-        return ""
-    from corit.backbone import fetched
-
-    return "" if fetched(TIMM.get(name, name.removeprefix("timm:"))) else f"{name}'s weights"
+    elif weights != "packaged" and not os.path.isfile(weights):
+        raise WeightsError(f"expected a weights file of {name} at {weights}, but there is none; check the path")
+    return ""
 
 
 Takes = Mapping[str, Kind]

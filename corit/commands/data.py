@@ -133,6 +133,7 @@ def prepare(
     from dataclasses import asdict
 
     from corit import catalog
+    from corit.data.named import read
     from corit.data.prepare import Cropping, list_films
     from corit.data.prepare import prepare as run
     from corit.features.extract import progress_bar
@@ -141,7 +142,8 @@ def prepare(
 
     missed: list[str] = []
     if data:
-        told = [d if "media=" in d else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
+        options = {d: read(d, catalog.DATA)[1] for d in data}
+        told = [d if "media" in options[d] else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
         paths = list(dict.fromkeys(s.path for s in catalog.data(*told, root=str(root)).samples))
     else:
         paths = list(list_films(root, missed.append))

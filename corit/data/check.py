@@ -100,9 +100,9 @@ class Check:
 def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Callable[[], None] | None = None) -> Check:
     """Check a source; with `contents` every picture is decoded once (see `read_contents` for workers and seen)."""
     samples = source.samples
-    parts = source.sources if isinstance(source, Joined) else (source,)
-    own, between = _straddles(source, parts)
-    strange = tuple(s for part in parts for s in surprises(part.samples))  # a class may be empty in one of them alone
+    parts = [part.samples for part in source.sources] if isinstance(source, Joined) else [samples]
+    own, between = _straddles(samples, parts)
+    strange = tuple(s for part in parts for s in surprises(part))  # a class may be empty in one of them alone
     quick = Check(counts(samples), absent(samples), own, strange, namesakes=between)
     if not contents:
         return quick
@@ -110,11 +110,13 @@ def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Call
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
 
 
-def _straddles(source: Source, parts: Sequence[Source]) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
-    """What straddles within one of the sources that a source is made of, and the groups that do between them only."""
-    own = tuple(s for part in parts for s in straddles(part.samples))
+def _straddles(
+    samples: Sequence[Sample], parts: Sequence[Sequence[Sample]]
+) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
+    """What straddles within one of the sources that the samples are of, and the groups that do between them only."""
+    own = tuple(s for part in parts for s in straddles(part))
     within = {s.name for s in own}
-    between = straddles(source.samples) if len(parts) > 1 else ()
+    between = straddles(samples) if len(parts) > 1 else ()
     return own, tuple(s for s in between if s.kind == "group" and s.name not in within)
 
 

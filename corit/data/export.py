@@ -67,8 +67,8 @@ def table(
 
     {name: {label: {split: {video: {"label", "frames", "masks"}}}}}, and one level more, the compression (c40 for a name
     that ends in it, else that of the frames' folders), where the benchmark's readers expect it. A picture of no video
-    is a video of one frame.
-    Raises DataError for samples without label or split, outside the root, or that are video files.
+    is a video of one frame. Raises DataError for samples without label or split, outside the root, that are video
+    files, or of another compression than the file's.
     """
     samples = tuple(samples)
     bare = name.removesuffix("_c40")

@@ -49,12 +49,10 @@ def make(lab: Lab) -> Made:
 
 
 def measure(lab: Lab, of: Protocol, variant: Variant) -> tuple[tuple[Robustness, ...], str]:
-    """The variations of one detector, by the mean probability of its heads, which the protocol trains as ever.
+    """The variations of one detector, by the mean probability of its heads, and of how many pictures, in a sentence.
 
-    Also how many pictures that is, in a sentence.
-
-    Only the first frame of each test video is looked at; a damage is compared on the pictures that could be measured
-    with it and without it.
+    The protocol trains the heads as ever. Only the first frame of each test video is looked at; a damage is compared
+    on the pictures that could be measured with it and without it.
     """
     (data,) = of.data
     kinds = tuple(m for s in of.test for m in s.manipulations)
