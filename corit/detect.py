@@ -41,6 +41,7 @@ class Row:
 
     status: ok, no_face, unreadable, too_small, unsupported. score in [0, 1] (the probability of fake), spread (standard
     deviation of the score over several twins), verdict: None unless ok. face: (x0, y0, x1, y1) in pixels, or None.
+    reason: why there is no score; of an ok row, what its reader must know of how the picture was read, or nothing.
     """
 
     path: str
@@ -188,7 +189,7 @@ class Detector:
         scores = self.card.calibration.score(logits)
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
-        return Row(path, view.box, score, spread, self.card.calibration.verdict(score), "ok", "")
+        return Row(path, view.box, score, spread, self.card.calibration.verdict(score), "ok", view.note)
 
     def evidence(self, view: Views) -> Evidence:
         """How each patch would move the logit if it stood for its region: a reading of the head, not a proof.

@@ -84,8 +84,9 @@ def _outcome(report: Report) -> dict[str, Any]:
     """A picture's score is its most suspicious face's; without any it has the status of its first."""
     if report.score is None:
         return {"status": report.rows[0].status, "reason": report.rows[0].reason, "score": None}
-    faces = sum(r.score is not None for r in report.rows)
-    return {"status": "ok", "reason": "", "score": report.score, "faces": faces}
+    faces = [r for r in report.rows if r.score is not None]
+    highest = max(faces, key=lambda r: r.score or 0.0)
+    return {"status": "ok", "reason": highest.reason, "score": highest.score, "faces": len(faces)}
 
 
 def _row(s: Sample, entry: dict[str, Any]) -> ScoredRow:

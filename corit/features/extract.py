@@ -243,7 +243,7 @@ def _measure(target: Target, prepared: Sequence[Sequence[Item]], batch: int) -> 
 def _row(item: Item, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
     if item.views is None:
         return FeatureRow(item.sample, item.face, item.box, status=item.status, reason=item.reason)
-    return measured(item.sample, item.face, item.box, *next(features))
+    return measured(item.sample, item.face, item.box, *next(features), note=item.reason)
 
 
 def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels: bool) -> Iterator[tuple[Any, Any]]:

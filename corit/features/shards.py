@@ -71,12 +71,17 @@ def measured(
     box: tuple[float, float, float, float] | None,
     z: np.ndarray,
     levels: np.ndarray | None = None,
+    *,
+    note: str = "",
 ) -> FeatureRow:
-    """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead."""
+    """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead.
+
+    note: the row's reason where it is measured; see `Picture.note`.
+    """
     with np.errstate(over="ignore"):
         half, half_levels = z.astype(np.float16), None if levels is None else levels.astype(np.float16)
     if np.isfinite(half).all() and (half_levels is None or np.isfinite(half_levels).all()):
-        return FeatureRow(sample, face, box, half, half_levels)
+        return FeatureRow(sample, face, box, half, half_levels, reason=note)
     largest = max(float(np.abs(x).max()) for x in (z, levels) if x is not None)
     reason = f"expected features within float16's 65504, got {largest:g}; use another precision or another layer"
     return FeatureRow(sample, face, box, status=OVERFLOW, reason=reason)

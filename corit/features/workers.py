@@ -47,7 +47,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Item:
-    """A row before the model saw it: a face's views, or why there are none."""
+    """A row before the model saw it: a face's views, or why there are none.
+
+    reason: why there are none; of a face with views, their note.
+    """
 
     sample: Sample
     face: int
@@ -86,7 +89,7 @@ class Worker:
             views = self.preparer.views(crop if draw is None else self.preparer.forge(crop, draw))
         except InputError as err:
             return _failed(named, face, crop.box, err)
-        return Item(named, face, views, views.box)
+        return Item(named, face, views, views.box, reason=views.note)
 
 
 def _named(sample: Sample, draw: int | None) -> Sample:

@@ -31,6 +31,7 @@ class Picture:
     `pixels` is (H, W, 3) uint8 RGB, upright. `landmarks` is (P, 2) float32 x, y in pixels of this picture, or None.
     `mask` is (H, W) bool, a foreground that somebody already knows, or None. `aligned` says that the picture already is
     a face crop in the template's pose, so that no face is looked for. `digest` is the SHA-256 of the file, if any.
+    `note` says in words what a reader of the result must know of how the picture was read; empty for nothing.
     """
 
     pixels: np.ndarray
@@ -38,6 +39,7 @@ class Picture:
     mask: np.ndarray | None = None
     aligned: bool = False
     digest: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

@@ -22,12 +22,16 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Crop:
-    """A prepared crop: pixels (S, S, 3) uint8, its foreground mask (S, S) bool, landmarks in it, its face's box."""
+    """A prepared crop: pixels (S, S, 3) uint8, its foreground mask (S, S) bool, landmarks in it, its face's box.
+
+    note: what a reader of the result must know of how it was made; see `Picture.note`.
+    """
 
     pixels: np.ndarray
     mask: np.ndarray
     landmarks: np.ndarray | None = None
     box: Box | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Views:
 
     `image` (S, S, 3) uint8, the prepared crop at the backbone's side. `twins` (W, S, S, 3) uint8, W >= 0 self-blended
     draws. `regions` (K, N) bool, the patches of each region. `mask` (S, S) bool, the foreground in pixels.
-    `box` (x0, y0, x1, y1) of the crop's face in the original picture, or None for a whole picture.
+    `box` (x0, y0, x1, y1) of the crop's face in the original picture, or None for a whole picture. `note` as in `Crop`.
     """
 
     image: np.ndarray
@@ -44,6 +48,7 @@ class Views:
     regions: np.ndarray
     mask: np.ndarray
     box: Box | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         side = self.image.shape[0]
@@ -98,6 +103,9 @@ class Preparer:
 
     def crops(self, picture: Picture) -> tuple[Crop, ...]:
         """The prepared crops of a picture; raises as `__call__`."""
+        return tuple(replace(c, note="; ".join(filter(None, (picture.note, c.note)))) for c in self._crops(picture))
+
+    def _crops(self, picture: Picture) -> tuple[Crop, ...]:
         height, width = picture.pixels.shape[:2]
         if min(height, width) < self.recipe.min_side:
             raise TooSmallError(
@@ -154,7 +162,7 @@ class Preparer:
         """Regions and twins of a crop; draw d of the twin is seeded by d and the crop's own pixels."""
         twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
         stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
-        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box)
+        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box, crop.note)
 
     def forge(self, crop: Crop, number: int) -> Crop:
         """A self-blended fake of a real crop, drawn apart from its twins; source or target is perturbed, as in SBI."""
