@@ -11,7 +11,7 @@ from typing import Any
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.data.stamp import stamps
+from corit.data.stamp import Current, Version
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
@@ -43,18 +43,34 @@ def score(
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
     kept = Journal(Path(journal), settings)
-    files = {s.id: stamps(s) for s in samples}
-    missing = [s for s in samples if kept.entries.get(s.id, {}).get("file") != files[s.id]]
+    before = {s.id: Current(s) for s in samples}
+    missing = [s for s in samples if not _holds(kept, before[s.id])]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
     with closing(kept):
         for sample, values in _scored(detector, source, missing, batch, workers):
-            kept.write(sample.id, file=files[sample.id], **values)
+            kept.write(sample.id, **asdict(_version(before[sample.id])), **values)
             done += 1
             if progress is not None:
                 progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
+
+
+def _holds(kept: Journal, now: Current) -> bool:
+    """Whether a kept score is of the picture that is there now; of one that was only touched the new stamp is kept."""
+    entry = kept.entries.get(now.sample.id)
+    if entry is None or not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
+        return False
+    if entry["stamp"] != now.stamp:
+        kept.write(**{**entry, "stamp": now.stamp})
+    return True
+
+
+def _version(before: Current) -> Version:
+    """The version that was scored; without content where the file was changed meanwhile: it is scored again."""
+    now = Current(before.sample)
+    return now.version() if now.stamp == before.stamp else Version(before.stamp)
 
 
 def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -90,6 +106,6 @@ def _outcome(report: Report) -> dict[str, Any]:
 
 
 def _row(s: Sample, entry: dict[str, Any]) -> ScoredRow:
-    values = {k: v for k, v in entry.items() if k not in ("name", "file")}
+    values = {k: v for k, v in entry.items() if k not in ("name", "stamp", "content")}
     label = -1 if s.label is None else s.label
     return ScoredRow(s.id, s.path, label, s.split, s.manipulation, s.dataset, s.group, s.video, s.frame, **values)

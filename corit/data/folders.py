@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from corit.data.frames import ALL, BESIDE, FILMS, HOLDERS, WHOLE, hidden, read_f
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
 from corit.data.sample import Sample, Split
-from corit.errors import DataError, UnreadableError
+from corit.errors import DataError, InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
@@ -84,6 +85,19 @@ def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -
     return replace(picture, landmarks=points, aligned=aligned)
 
 
+def extra(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> str:
+    """What is known of a picture beside its file, as `Sample.extra` has it: another text where it is another."""
+    said = "aligned" if aligned else ""
+    if landmarks is None:
+        return said
+    try:
+        points = landmarks.find(path)
+    except InputError as err:
+        return f"{said} {err}".strip()
+    found = "none" if points is None else hashlib.sha256(points.tobytes()).hexdigest()[:16]
+    return f"{said} landmarks {found}".strip()
+
+
 @dataclass(frozen=True)
 class FolderSource:
     """Folders of real and of fake pictures, with sub-folders; a film is one row, whose frame is WHOLE.
@@ -134,7 +148,8 @@ class FolderSource:
             group = f"{side}/{group}" if side else group
             named = f"{name}/{rel.as_posix()}"
             video, frame = (named, WHOLE) if rel.suffix.lower() in FILMS else ("", 0)
-            yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
+            known = extra(where, self.aligned, self.landmarks)
+            yield Sample(named, where, label, split, kind, bare, group, video, frame, known)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture, with the landmarks beside it where frames were prepared. Raises InputError's kinds."""

@@ -224,7 +224,8 @@ def rows(
         name = clip.frames[i]
         where = f"{clip.path}/{name}"
         number = frame_number(name, i)
-        yield Sample(f"{video}/{name}", where, label, split, manipulation, dataset, group, video, number)
+        extra = "mask as foreground" if reading.masks else ""
+        yield Sample(f"{video}/{name}", where, label, split, manipulation, dataset, group, video, number, extra)
 
 
 def frame_number(name: str, position: int) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from corit.data.folders import read
+from corit.data.folders import extra, read
 from corit.data.frames import ALL, FILMS, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.missing import examples
@@ -79,11 +79,12 @@ class Index:
         groups = [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
         kinds = ["fake" if label else "" for label in labels]
         named = [v or (i if film else "") for v, i, film in zip(videos, ids, films, strict=True)]
+        places = [os.path.join(root, p) for p in paths]
         return tuple(
             map(
                 Sample,
                 ids,
-                [os.path.join(root, p) for p in paths],
+                places,
                 labels,
                 self._coded("split", columns, SPLITS, count),
                 _filled(columns.get("manipulation"), kinds),
@@ -91,6 +92,7 @@ class Index:
                 _filled(columns.get("group"), groups),
                 named,
                 self._numbers(columns, films),
+                [extra(p, self.aligned, self.landmarks) for p in places],
             )
         )
 

@@ -27,8 +27,8 @@ class Perturbed:
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """The source's rows."""
-        return self.source.samples
+        """The source's rows, which say that they are perturbed."""
+        return tuple(replace(s, extra=f"{s.extra} {self.name} {self.level}".strip()) for s in self.source.samples)
 
     def load(self, sample: Sample) -> Picture:
         """The perturbed picture of one row, which no longer is what a file holds. Raises InputError's kinds."""

@@ -18,7 +18,8 @@ class Sample:
 
     `id` is unique within its source and names the row in a feature store. `label` is 0 real, 1 fake, None unknown.
     `manipulation` is empty for reals. `group` names the source (identity, original picture, video pair) whose samples
-    never fall on two sides of a split.
+    never fall on two sides of a split. `extra` tells what the picture depends on beside its file and what lies beside
+    that: landmarks of a list, a perturbation, the world that draws it; where it differs, features are measured anew.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Sample:
     group: str = ""
     video: str = ""
     frame: int = 0
+    extra: str = ""
 
     def __post_init__(self) -> None:
         if not self.id:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corit.data.sample import Sample, Source
+from corit.data.stamp import Current
 from corit.errors import DataError, WeightsError
 from corit.features.shards import FeatureRow, Header, measured
 from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
@@ -101,9 +102,10 @@ def extract(
     that many self-blended fakes of its crops, with ids "<id>~sbi<n>", the sample's group and split, and manipulation
     "self-blended". limit: only the first samples. progress: called with samples done and samples in all.
 
-    Pictures that cannot be prepared become rows with a status and a reason. Killed and run again, nothing is lost or
-    stored twice; a first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at
-    once. Raises StoreError for a store of another recipe, DataError for a source with one id twice; any other error,
+    Pictures that cannot be prepared become rows with a status and a reason. Afterwards the rows of the store are those
+    of the source, with its labels and splits: a picture that has changed is measured again, and rows of other pictures
+    are kept for a run that asks for them, but are not read. Killed and run again, nothing is lost or stored twice; a
+    first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at once. Raises StoreError for a store of another recipe, DataError for a source with one id twice; any other error,
     a worker's included, stops the run after storing what was measured.
     """
     return extract_into(
@@ -140,10 +142,15 @@ def extract_into(
     started, counts = time.monotonic(), Counter[str]()
     samples = _samples(source, forge)[:limit]
     with ExitStack() as stack:
-        stores = [stack.enter_context(StoreWriter(t.out, t.header, shard_rows=shard_rows)) for t in targets]
+        stores = [
+            stack.enter_context(StoreWriter(t.out, t.header, shard_rows=shard_rows, listed=True)) for t in targets
+        ]
         jobs = [job for s in samples if (job := _job(s, forge, stores)).draws]
+        for store in stores:
+            store.flush()  # what is stored already is listed before anything is measured
         done = skipped = len(samples) - len(jobs)
-        with _interruptible() as interrupted, closing(prepare(jobs, Worker(source, preparer), workers)) as stream:
+        worker = Worker(source, preparer, versioned=True)
+        with _interruptible() as interrupted, closing(prepare(jobs, worker, workers if jobs else 0)) as stream:
             for prepared in _batches(stream, batch):
                 for target, store in zip(targets, stores, strict=True):
                     for rows in _measure(target, _lacking(prepared, store), batch):
@@ -180,20 +187,22 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
 
 def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
     """What some store still lacks of a sample."""
-    return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store.stored))))
+    now = Current(sample)
+    return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
 
 
-def _draws(sample: Sample, forge: int, stored: Mapping[str, bool]) -> tuple[int | None, ...]:
+def _draws(sample: Sample, forge: int, store: StoreWriter, now: Current) -> tuple[int | None, ...]:
     """What one store lacks; nothing is forged from a picture that could not be prepared."""
-    itself: tuple[None, ...] = () if sample.id in stored else (None,)
-    if sample.label != 0 or not stored.get(sample.id, True):
+    stored = store.find(sample, now)
+    itself: tuple[None, ...] = (None,) if stored is None else ()
+    if sample.label != 0 or stored is False:
         return itself
-    return itself + tuple(n for n in range(forge) if forged_sample(sample, n).id not in stored)
+    return itself + tuple(n for n in range(forge) if store.find(forged_sample(sample, n), now) is None)
 
 
 def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[list[Item]]:
     """The items of each sample that the store has not."""
-    found = [[i for i in items if i.sample.id not in store.stored] for items in prepared]
+    found = [[i for i in items if not store.holds(i.sample.id, i.version)] for items in prepared]
     return [items for items in found if items]
 
 
@@ -242,8 +251,10 @@ def _measure(target: Target, prepared: Sequence[Sequence[Item]], batch: int) -> 
 
 def _row(item: Item, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
     if item.views is None:
-        return FeatureRow(item.sample, item.face, item.box, status=item.status, reason=item.reason)
-    return measured(item.sample, item.face, item.box, *next(features), note=item.reason)
+        return FeatureRow(
+            item.sample, item.face, item.box, status=item.status, reason=item.reason, version=item.version
+        )
+    return measured(item.sample, item.face, item.box, *next(features), note=item.reason, version=item.version)
 
 
 def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels: bool) -> Iterator[tuple[Any, Any]]:

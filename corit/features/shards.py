@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 import mmap
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from corit.data.sample import Sample
+from corit.data.stamp import UNKNOWN, Version
 from corit.errors import RecipeError, StoreError
 from corit.recipe import Recipe
 
-FORMAT = "1"
+FORMAT = "2"
+BEFORE = "1"  # without the version of each row, so that no row of it is taken for that of a file of today
 SUFFIX = ".arrow"
 UNFINISHED = ".tmp"
 OVERFLOW = "overflow"
@@ -37,8 +39,11 @@ METADATA = pa.schema(
         "box": pa.list_(pa.float32(), 4),
         "status": pa.string(),
         "reason": pa.string(),
+        "stamp": pa.string(),
+        "content": pa.string(),
     }
 )
+VERSION = ("stamp", "content")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,8 @@ class FeatureRow:
     """One row to store: a face of a sample, with its feature or with the reason why there is none.
 
     face: its place among the faces of the picture, from 0. box (x0, y0, x1, y1) in the picture, or None. z (Dz) and
-    levels (L+1, 1+K, D), or None: float16 and finite, and there exactly when the status is "ok".
+    levels (L+1, 1+K, D), or None: float16 and finite, and there exactly when the status is "ok". version: of the
+    picture that it was measured from.
     """
 
     sample: Sample
@@ -56,6 +62,7 @@ class FeatureRow:
     levels: np.ndarray | None = None
     status: str = "ok"
     reason: str = ""
+    version: Version = UNKNOWN
 
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.z is not None):
@@ -73,18 +80,19 @@ def measured(
     levels: np.ndarray | None = None,
     *,
     note: str = "",
+    version: Version = UNKNOWN,
 ) -> FeatureRow:
     """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead.
 
-    note: the row's reason where it is measured; see `Picture.note`.
+    note: the row's reason where it is measured; see `Picture.note`. version: see `FeatureRow`.
     """
     with np.errstate(over="ignore"):
         half, half_levels = z.astype(np.float16), None if levels is None else levels.astype(np.float16)
     if np.isfinite(half).all() and (half_levels is None or np.isfinite(half_levels).all()):
-        return FeatureRow(sample, face, box, half, half_levels, reason=note)
+        return FeatureRow(sample, face, box, half, half_levels, reason=note, version=version)
     largest = max(float(np.abs(x).max()) for x in (z, levels) if x is not None)
     reason = f"expected features within float16's 65504, got {largest:g}; use another precision or another layer"
-    return FeatureRow(sample, face, box, status=OVERFLOW, reason=reason)
+    return FeatureRow(sample, face, box, status=OVERFLOW, reason=reason, version=version)
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,21 @@ class Header:
     @property
     def schema(self) -> pa.Schema:
         """The columns of a shard, with the header as the schema's metadata."""
-        schema = METADATA.append(pa.field("z", pa.list_(pa.float16(), self.width)))
+        return self.described(self._columns(METADATA))
+
+    def _columns(self, known: pa.Schema) -> pa.Schema:
+        schema = known.append(pa.field("z", pa.list_(pa.float16(), self.width)))
         if self.levels is not None:
             schema = schema.append(pa.field("levels", pa.list_(pa.float16(), int(np.prod(self.levels)))))
+        return schema
+
+    @property
+    def earlier(self) -> pa.Schema:
+        """The columns of a shard of the format before, without their versions."""
+        return self._columns(pa.schema([f for f in METADATA if f.name not in VERSION]))
+
+    def described(self, schema: pa.Schema) -> pa.Schema:
+        """Columns with the header as their metadata."""
         shape = ",".join(str(n) for n in self.levels or ())
         values = {"format": FORMAT, "recipe": self.recipe, "digest": self.digest, "width": self.width, "levels": shape}
         return schema.with_metadata({f"corit.{k}": str(v) for k, v in values.items()})
@@ -122,9 +142,10 @@ class Header:
         found = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
         if "format" not in found:
             raise StoreError(f"expected a shard of a feature store, but {path} is another Arrow file; move it away")
-        if found["format"] != FORMAT:
+        if found["format"] not in (FORMAT, BEFORE):
             raise StoreError(
-                f"{path} has store format {found['format']}, this version reads {FORMAT}; extract the features again"
+                f"{path} has store format {found['format']}, this version reads {BEFORE} and {FORMAT}; extract the "
+                "features again"
             )
         shape = tuple(int(n) for n in found["levels"].split(",") if n)
         return cls(found["recipe"], found["digest"], int(found["width"]), shape or None)
@@ -162,7 +183,11 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 def write(path: Path, header: Header, rows: Sequence[FeatureRow]) -> None:
     """Write a shard; it appears under its name only when all of it has reached the disk. Raises StoreError."""
-    batch = _batch(header, rows)
+    write_batch(path, _batch(header, rows))
+
+
+def write_batch(path: Path, batch: pa.RecordBatch) -> None:
+    """Write an Arrow file of one batch, whole or not at all. Raises StoreError."""
     partial = path.with_name(path.name + UNFINISHED)
     try:
         with open(partial, "wb") as sink:
@@ -190,15 +215,16 @@ def _sync(folder: Path) -> None:
 def _batch(header: Header, rows: Sequence[FeatureRow]) -> pa.RecordBatch:
     schema = header.schema
     sample = {f.name for f in dataclasses.fields(Sample)}
-    columns = [
-        pa.array([getattr(r.sample if name in sample else r, name) for r in rows], METADATA.field(name).type)
-        for name in METADATA.names
-    ]
+    columns = [pa.array([_value(r, name, sample) for r in rows], METADATA.field(name).type) for name in METADATA.names]
     absent = pa.array([r.z is None for r in rows])
     columns.append(_matrix([r.z for r in rows], header.width, absent))
     if header.levels is not None:
         columns.append(_matrix([r.levels for r in rows], int(np.prod(header.levels)), absent))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _value(row: FeatureRow, name: str, sample: Collection[str]) -> Any:
+    return getattr(row.sample if name in sample else row.version if name in VERSION else row, name)
 
 
 def _matrix(values: Sequence[np.ndarray | None], width: int, absent: pa.Array) -> pa.FixedSizeListArray:
@@ -228,14 +254,39 @@ def read(path: Path) -> Shard:
         batch = reader.get_batch(0)
     except (OSError, ValueError, pa.ArrowException) as err:  # an empty file is a ValueError
         raise StoreError(f"{path} is damaged ({err}); delete it and extract again: the rest is kept") from err
-    if batch.schema != header.schema:
+    if batch.schema.equals(header.earlier):
+        batch = _without_version(batch, header)
+    if not batch.schema.equals(header.schema):
         raise StoreError(f"{path} has columns that do not fit its header; delete it and extract again")
     return Shard(header, batch, pages)
+
+
+def _without_version(batch: pa.RecordBatch, header: Header) -> pa.RecordBatch:
+    """A batch of the format before, with empty versions."""
+    empty = pa.repeat(pa.scalar(""), batch.num_rows)
+    columns = [empty if name in VERSION else batch.column(name) for name in header.schema.names]
+    return pa.RecordBatch.from_arrays(columns, schema=header.schema)
+
+
+def place(folder: Path, number: int) -> Path:
+    """Where the shard of a number lies."""
+    return folder / f"part-{number:06d}{SUFFIX}"
+
+
+def numbers(folder: Path) -> list[int]:
+    """The numbers of the shards in a folder, ascending."""
+    names = (p.stem.removeprefix("part-") for p in folder.glob(f"part-*{SUFFIX}"))
+    return sorted(int(n) for n in names if n.isdigit())
 
 
 def block(batch: pa.RecordBatch, column: str) -> np.ndarray:
     """The numbers (n, width) float16 of "z" or "levels", without a copy; rows that are null hold zeros."""
     return batch.column(column).values.to_numpy(zero_copy_only=True).reshape(batch.num_rows, -1)
+
+
+def metadata(batches: Sequence[pa.RecordBatch]) -> pa.Table:
+    """The columns of the shards that are not features."""
+    return pa.Table.from_batches([b.select(METADATA.names).replace_schema_metadata() for b in batches])
 
 
 class Pages:

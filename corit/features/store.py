@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 
 from corit.errors import StoreError
-from corit.features import shards
+from corit.features import listing, shards
 from corit.features.shards import Header, Pages
 from corit.recipe import Recipe
 
@@ -142,10 +143,20 @@ def _matches(table: pa.Table, equal: dict[str, object]) -> np.ndarray:
 
 
 class FeatureStore:
-    """A store opened for reading: shards that were finished when it was opened, mapped into memory."""
+    """A store opened for reading: shards that were finished when it was opened, mapped into memory.
 
-    def __init__(self, path: Path, header: Header, batches: Sequence[pa.RecordBatch], pages: Pages) -> None:
-        self.path, self.header, self._batches, self._pages = path, header, tuple(batches), pages
+    Its rows are those that the last extraction into it asked for, with the labels and splits that it gave them; where
+    rows were written one by one, all of them.
+    """
+
+    def __init__(self, path: Path, parts: Parts) -> None:
+        self.path, self.header = path, parts.header
+        self._batches, self._pages = tuple(parts.batches), parts.pages
+        listed = listing.read(path)
+        self.table, self._places = (
+            _all(parts) if listed is None else listing.apply(listed, parts.numbers, parts.batches)
+        )
+        _require_unique(self.table, path)
 
     @classmethod
     def open(cls, path: str | Path) -> FeatureStore:
@@ -154,10 +165,10 @@ class FeatureStore:
         found = load(folder)
         if found is None:
             raise StoreError(f"expected a feature store at {folder}, but it holds no shards; run `corit extract` first")
-        return cls(folder, *found)
+        return cls(folder, found)
 
     def __len__(self) -> int:
-        return sum(b.num_rows for b in self._batches)
+        return int(self.table.num_rows)
 
     @property
     def digest(self) -> str:
@@ -173,11 +184,6 @@ class FeatureStore:
     def recipe(self) -> Recipe:
         """The recipe of the features. Raises RecipeError when another version of this package wrote it."""
         return Recipe.from_toml(self.header.recipe)
-
-    @cached_property
-    def table(self) -> pa.Table:
-        """Metadata of all rows, those without a feature included, in the order in which they were stored."""
-        return metadata(self._batches)
 
     def counts(self) -> dict[str, int]:
         """How many rows have each status."""
@@ -195,9 +201,7 @@ class FeatureStore:
         table = self.table.take(pa.array(index))
         order = pc.sort_indices(table, sort_keys=[("id", "ascending"), ("face", "ascending")]).to_numpy()
         index = index[order]
-        ends = np.cumsum([b.num_rows for b in self._batches])
-        shard = np.searchsorted(ends, index, side="right")
-        row = index - np.concatenate([[0], ends])[shard]
+        shard, row = self._places[index].T
         return Features(
             MappedRows(self._blocks(level), shard, row, self._pages), table.take(pa.array(order)), self.digest
         )
@@ -214,23 +218,31 @@ class FeatureStore:
         return tuple(x.reshape(len(x), -1) for x in blocks)
 
 
-def load(folder: Path) -> tuple[Header, list[pa.RecordBatch], Pages] | None:
-    """The header and the shards of a folder, None where there are none. Raises StoreError unless they fit together."""
-    paths = sorted(folder.glob(f"part-*{shards.SUFFIX}"))
-    if not paths:
+class Parts(NamedTuple):
+    """The shards of a folder: what they share, the number in each one's name, and their rows."""
+
+    header: Header
+    numbers: list[int]
+    batches: list[pa.RecordBatch]
+    pages: Pages
+
+
+def load(folder: Path) -> Parts | None:
+    """The shards of a folder, None where there are none. Raises StoreError unless they fit together."""
+    numbers = shards.numbers(folder)
+    if not numbers:
         return None
-    found = [shards.read(p) for p in paths]
+    found = [shards.read(shards.place(folder, n)) for n in numbers]
     header = found[0].header
-    for path, shard in zip(paths, found, strict=True):
-        header.require(shard.header, path)
-    batches = [shard.batch for shard in found]
-    _require_unique(metadata(batches), folder)
-    return header, batches, Pages([shard.pages for shard in found])
+    for number, shard in zip(numbers, found, strict=True):
+        header.require(shard.header, shards.place(folder, number))
+    return Parts(header, numbers, [shard.batch for shard in found], Pages([shard.pages for shard in found]))
 
 
-def metadata(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """The columns of the shards that are not features."""
-    return pa.Table.from_batches([b.select(shards.METADATA.names).replace_schema_metadata() for b in batches])
+def _all(parts: Parts) -> tuple[pa.Table, np.ndarray]:
+    """All rows of all shards, and where each lies (n, 2)."""
+    places = [np.stack([np.full(b.num_rows, i), np.arange(b.num_rows)], axis=1) for i, b in enumerate(parts.batches)]
+    return shards.metadata(parts.batches), np.concatenate(places)
 
 
 def _require_unique(table: pa.Table, folder: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from corit.data.sample import Sample, Source
+from corit.data.stamp import UNKNOWN, Current, Version
 from corit.errors import InputError, NoFaceError
 from corit.views.prepare import Views
 
@@ -49,7 +50,7 @@ class Job:
 class Item:
     """A row before the model saw it: a face's views, or why there are none.
 
-    reason: why there are none; of a face with views, their note.
+    reason: why there are none; of a face with views, their note. version: of the picture that was read.
     """
 
     sample: Sample
@@ -58,6 +59,7 @@ class Item:
     box: tuple[float, float, float, float] | None = None
     status: str = "ok"
     reason: str = ""
+    version: Version = UNKNOWN
 
 
 def forged_sample(sample: Sample, draw: int) -> Sample:
@@ -67,21 +69,32 @@ def forged_sample(sample: Sample, draw: int) -> Sample:
 
 @dataclass(frozen=True)
 class Worker:
-    """Job -> items, in this process or in another: the part of extraction that needs no model."""
+    """Job -> items, in this process or in another: the part of extraction that needs no model.
+
+    versioned: say of each item which version of the picture it is of, which takes a look at all bytes of its files.
+    """
 
     source: Source
     preparer: Preparation
+    versioned: bool = False
 
     def __getitem__(self, job: Job) -> list[Item]:
         with _naming(job.sample):
+            stamp, digest = Current(job.sample).stamp if self.versioned else "", ""
             try:
-                crops = self.preparer.crops(self.source.load(job.sample))
-                if not crops:
-                    raise NoFaceError("the picture shows nothing to measure: no face was found")
+                picture = self.source.load(job.sample)
+                digest = getattr(picture, "digest", "")
+                items = self._items(job, picture)
             except InputError as err:
                 draws = (None,) if None in job.draws else job.draws
-                return [_failed(_named(job.sample, n), 0, None, err) for n in draws]
-            return [self._item(job.sample, n, face, c) for n in job.draws for face, c in enumerate(crops)]
+                items = [_failed(_named(job.sample, n), 0, None, err) for n in draws]
+            return [replace(i, version=_version(job.sample, stamp, digest)) for i in items] if self.versioned else items
+
+    def _items(self, job: Job, picture: Picture) -> list[Item]:
+        crops = self.preparer.crops(picture)
+        if not crops:
+            raise NoFaceError("the picture shows nothing to measure: no face was found")
+        return [self._item(job.sample, n, face, c) for n in job.draws for face, c in enumerate(crops)]
 
     def _item(self, sample: Sample, draw: int | None, face: int, crop: Any) -> Item:
         named = _named(sample, draw)
@@ -90,6 +103,12 @@ class Worker:
         except InputError as err:
             return _failed(named, face, crop.box, err)
         return Item(named, face, views, views.box, reason=views.note)
+
+
+def _version(sample: Sample, stamp: str, digest: str) -> Version:
+    """The version of what was read; of what was changed meanwhile no content, so that the next run reads it again."""
+    now = Current(sample)
+    return now.version(digest) if now.stamp == stamp else Version(stamp)
 
 
 def _named(sample: Sample, draw: int | None) -> Sample:

@@ -6,18 +6,33 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from corit.data.sample import Sample
+from corit.data.stamp import Current, Version
 from corit.errors import StoreError
-from corit.features import shards
+from corit.features import listing, shards
 from corit.features.shards import OVERFLOW, FeatureRow, Header
-from corit.features.store import load, metadata
+from corit.features.store import load
 
 SHARD_ROWS = 2000
 SHARD_BYTES = 2**26
 SHARD_SECONDS = 300.0
 LOCK = ".lock"
+AGAIN = "unsupported"  # a status that another installation may not give: it is tried again
+
+
+class Kept(NamedTuple):
+    """The rows of one id and one version of its picture.
+
+    prepared: whether the picture could be prepared. places: (shard, row) of each, empty until they reach the disk.
+    """
+
+    version: Version
+    prepared: bool
+    places: tuple[tuple[int, int], ...] = ()
 
 
 class StoreWriter:
@@ -26,60 +41,107 @@ class StoreWriter:
     A shard is closed after `shard_rows` rows, SHARD_BYTES of features or SHARD_SECONDS, whichever comes first: a kill
     loses no more than that. Raises StoreError when another process writes here, when the store is of another recipe,
     damaged, or cannot be written. Use as a context manager: leaving it writes the last shard.
+
+    listed: only rows that `find` or `append` met are the store's from now on, with the samples that these were given;
+    all other rows stay in the shards for a run that asks for them again. Else every row of every shard is the store's.
     """
 
-    def __init__(self, path: str | Path, header: Header, *, shard_rows: int = SHARD_ROWS) -> None:
+    def __init__(self, path: str | Path, header: Header, *, shard_rows: int = SHARD_ROWS, listed: bool = False) -> None:
         if shard_rows < 1:
             raise StoreError(f"expected at least one row a shard, got {shard_rows}")
         self.path, self.header = Path(path), header
         self._rows = max(1, min(shard_rows, SHARD_BYTES // header.row_bytes))
-        self._pending: list[FeatureRow] = []
+        self._pending: list[tuple[FeatureRow, str]] = []
+        self._asked: dict[str, tuple[Sample, Version]] | None = {} if listed else None
         self._since = time.monotonic()
         self._lock = _lock(self.path)
         try:
-            self.stored = self._open()
+            self._kept = self._open()
+            if not listed:
+                listing.remove(self.path)
         except BaseException:
             self._lock.release()
             raise
 
-    def _open(self) -> dict[str, bool]:
-        """Clear what a kill left half-written; which ids are stored, and whether their picture could be prepared."""
+    def _open(self) -> dict[str, dict[str, Kept]]:
+        """Clear what a kill left half-written; what is stored, by id and key."""
         for partial in self.path.glob(f"*{shards.UNFINISHED}"):
             partial.unlink()
         found = load(self.path)
         if found is None:
             return {}
-        there, batches, _ = found
-        there.require(self.header, self.path)
-        table = metadata(batches).select(["id", "status"])
-        stored: dict[str, bool] = {}
-        for name, status in zip(*(c.to_pylist() for c in table.columns), strict=True):
-            stored[name] = stored.get(name, False) or prepared(status)
-        return stored
+        found.header.require(self.header, self.path)
+        kept: dict[str, dict[str, Kept]] = {}
+        newer = listing.stamps(self.path)
+        for number, batch in zip(found.numbers, found.batches, strict=True):
+            columns = (batch[c].to_pylist() for c in ("id", "status", "stamp", "content"))
+            for row, (name, status, stamp, content) in enumerate(zip(*columns, strict=True)):
+                version = Version(newer.get((name, content), stamp), content)
+                if status != AGAIN and not _unsure(version):
+                    _note(kept.setdefault(name, {}), version, prepared(status), (number, row))
+        return kept
+
+    @property
+    def stored(self) -> dict[str, bool]:
+        """Which ids are stored, in any version, and whether their picture could be prepared."""
+        return {name: any(k.prepared for k in versions.values()) for name, versions in self._kept.items()}
+
+    def find(self, sample: Sample, now: Current) -> bool | None:
+        """Whether the picture of a sample could be prepared, as it is now; None where it is not stored.
+
+        A stored one becomes the store's, with the sample as it is given here.
+        """
+        versions = self._kept.get(sample.id, {}).values()
+        found = next((k for k in versions if k.version.stamp == now.stamp and k.version.content), None)
+        found = found or next((k for k in versions if now.same(k.version)), None)
+        if found is None:
+            return None
+        self._ask(sample, Version(now.stamp, found.version.content))
+        return found.prepared
+
+    def holds(self, row: str, version: Version) -> bool:
+        """Whether rows of an id and a version are stored for good."""
+        return not _unsure(version) and _key(version) in self._kept.get(row, {})
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
-        """Add rows; all rows of an id must come in one call. Raises StoreError for an id that is there already."""
-        for name in {r.sample.id for r in rows}:
-            if name in self.stored:
-                raise StoreError(f"{self.path} holds {name!r} already; ids must be unique")
+        """Add rows; all rows of an id and version must come in one call. Raises StoreError for such as are there."""
         for row in rows:
-            self.stored[row.sample.id] = self.stored.get(row.sample.id, False) or prepared(row.status)
+            if self.holds(row.sample.id, row.version):
+                raise StoreError(f"{self.path} holds {row.sample.id!r} already; ids must be unique")
+        for row in rows:
+            _note(self._kept.setdefault(row.sample.id, {}), row.version, prepared(row.status))
+            self._ask(row.sample, row.version)
         if not self._pending:
             self._since = time.monotonic()
-        self._pending += rows
+        self._pending += [(row, _key(row.version)) for row in rows]
         if len(self._pending) >= self._rows or time.monotonic() - self._since > SHARD_SECONDS:
             self.flush()
 
+    def _ask(self, sample: Sample, version: Version) -> None:
+        if self._asked is not None:
+            self._asked[sample.id] = sample, version
+
     def flush(self) -> None:
-        """Write the pending rows as a shard."""
+        """Write the pending rows as a shard, and the listing of all rows that are the store's."""
         if self._pending:
-            shards.write(self.path / f"part-{self._next():06d}{shards.SUFFIX}", self.header, self._pending)
+            number = self._next()
+            shards.write(shards.place(self.path, number), self.header, [row for row, _ in self._pending])
+            for at, (row, _) in enumerate(self._pending):
+                _note(self._kept[row.sample.id], row.version, prepared(row.status), (number, at))
         self._pending = []
+        self._list()
+
+    def _list(self) -> None:
+        """Write which rows are the store's."""
+        if self._asked is None:
+            return
+        found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._asked.values())
+        rows = [listing.Listed(s, v, part, row) for s, v, places in found for part, row in places]
+        listing.write(self.path, self.header, rows)
 
     def _next(self) -> int:
         """One more than the highest number of a shard, whatever shards somebody deleted in between."""
-        names = (p.stem.removeprefix("part-") for p in self.path.glob(f"part-*{shards.SUFFIX}"))
-        return max((int(n) for n in names if n.isdigit()), default=-1) + 1
+        return max(shards.numbers(self.path), default=-1) + 1
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -91,6 +153,21 @@ class StoreWriter:
             self.flush()
         finally:
             self._lock.release()
+
+
+def _note(versions: dict[str, Kept], version: Version, ok: bool, *places: tuple[int, int]) -> None:
+    """Add a row to those of its version."""
+    before = versions.get(_key(version), Kept(version, False))
+    versions[_key(version)] = Kept(before.version, before.prepared or ok, (*before.places, *places))
+
+
+def _key(version: Version) -> str:
+    return version.content or version.stamp
+
+
+def _unsure(version: Version) -> bool:
+    """Whether a row is of a file whose bytes could not be read: it is tried again in the next run."""
+    return bool(version.stamp) and not version.content
 
 
 def prepared(status: str) -> bool:

@@ -38,7 +38,11 @@ class Damaged:
             if s.split == "test" and (name not in first or s.frame < first[name].frame):
                 first[name] = s
         damages = [named(k, l) for k in KINDS for l in LEVELS]
-        return tuple(replace(s, id=f"{s.id}{MARK}{d}", dataset=d) for d in damages for s in first.values())
+        return tuple(
+            replace(s, id=f"{s.id}{MARK}{d}", dataset=d, extra=f"{s.extra} {d}".strip())
+            for d in damages
+            for s in first.values()
+        )
 
     def load(self, sample: Sample) -> Picture:
         """The damaged picture. Raises InputError, or DataError for a sample that is not of this source."""

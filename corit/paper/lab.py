@@ -14,7 +14,7 @@ from corit.backbone import Backbone, device_of
 from corit.data.frames import Reading
 from corit.data.protocols import Protocol
 from corit.data.sample import Source
-from corit.data.stamp import stamps
+from corit.data.stamp import Current
 from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.evaluate.metrics import Estimate
@@ -101,6 +101,7 @@ class Lab:
         self._scorers: dict[Any, Sequence[Scorer]] = {}
         self._measured: dict[Any, Benchmark] = {}
         self._once: dict[str, Any] = {}
+        self._ready: set[str | Path] = set()  # stores that this run has brought up to date
 
     @cached_property
     def caption(self) -> dict[str, Any]:
@@ -161,6 +162,13 @@ class Lab:
         if key not in self._listings:
             self._listings[key] = digest(self.source(data, reading))
         return self._listings[key]
+
+    def rows(self, data: str, reading: Reading) -> str:
+        """What tells one list of rows from another, whatever is in their files."""
+        return self.once(
+            f"rows of {data}, {reading}",
+            lambda: hashlib.sha256(repr(tuple(self.source(data, reading).samples)).encode()).hexdigest(),
+        )
 
     def encoder(self, variant: Variant, protocol: Protocol) -> Encoder:
         """A variant's encoder under a protocol."""
@@ -289,18 +297,19 @@ class Lab:
         return remembered
 
     def _folder(self, need: Need, encoder: Encoder) -> Path:
-        data = f"{need.data}-{self.listing(need.data, need.protocol.reading)[:8]}"
+        data = f"{need.data}-{self.rows(need.data, need.protocol.reading)[:8]}"
         folder = self.out / "features" / self.stage.key / data / f"{need.variant.name}-{encoder.recipe.digest[:10]}"
         levels = folder.with_name(folder.name + LEVELS)
         return levels if need.levels or levels.exists() else folder
 
     def _extract(self, data: str, reading: Reading, targets: Sequence[Target]) -> None:
         source = self.source(data, reading)
-        lacking = [t for t in targets if not complete(source, t)]
-        if not lacking:
+        todo = [t for t in targets if t.out not in self._ready]
+        if not todo:
             return
-        with opened(self.bars, f"{data}, {len(lacking)} recipes") as progress:
-            extract_shared(source, lacking, batch=self.batch, workers=self.workers, progress=progress)
+        with opened(self.bars, f"{data}, {len(todo)} recipes") as progress:
+            extract_shared(source, todo, batch=self.batch, workers=self.workers, progress=progress)
+        self._ready |= {t.out for t in todo}
 
 
 LEVELS = "-levels"
@@ -310,21 +319,13 @@ def digest(source: Source) -> str:
     """What tells one list of rows, and the files behind it, from another."""
     h = hashlib.sha256()
     for s in source.samples:
-        h.update(repr((s, stamps(s))).encode())
+        h.update(repr((s, Current(s).stamp)).encode())
     if source.samples:
         try:
             h.update(source.load(source.samples[0]).pixels.tobytes())
         except InputError as err:
             h.update(str(err).encode())
     return h.hexdigest()
-
-
-def complete(source: Source, target: Target) -> bool:
-    """Whether a store holds a row of every sample; the recipe is checked when something is added."""
-    if not any(Path(target.out).glob("part-*")):
-        return False
-    held = set(FeatureStore.open(target.out).table["id"].to_pylist())
-    return all(s.id in held for s in source.samples)
 
 
 def fitting(head: HeadRecipe, rows: int) -> HeadRecipe:

@@ -79,7 +79,8 @@ class Miniature:
     def _sample(self, split: SplitName, kind: str, person: int, k: int) -> Sample:
         group = f"{split}-{person:04d}"
         name = f"miniature/{self.spec.seed}/{split}/{kind or 'real'}/{person:04d}-{k:02d}"
-        return Sample(name, name, int(bool(kind)), split, kind, "miniature", group, f"{group}-{kind or 'real'}", k)
+        video = f"{group}-{kind or 'real'}"
+        return Sample(name, name, int(bool(kind)), split, kind, "miniature", group, video, k, repr(self.spec))
 
     def load(self, sample: Sample) -> Picture:
         """Draw the picture of a sample. Raises DataError when the sample is not of this world."""

@@ -86,7 +86,8 @@ class Upsampled:
 
     def _sample(self, split: Split, maker: str, label: int, i: int) -> Sample:
         name = f"upsampled/{self.seed}/{split}/{maker}/{'fake' if label else 'real'}/{i:04d}"
-        return Sample(name, name, label, split, maker if label else "", maker, name)
+        made_by = repr((MiniatureSpec(self.seed), UPSAMPLERS[maker]))
+        return Sample(name, name, label, split, maker if label else "", maker, name, extra=made_by)
 
     def load(self, sample: Sample) -> Picture:
         """Draw the picture of a sample. Raises DataError when it is not of this source."""
