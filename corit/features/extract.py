@@ -105,8 +105,9 @@ def extract(
     Pictures that cannot be prepared become rows with a status and a reason. Afterwards the rows of the store are those
     of the source, with its labels and splits: a picture that has changed is measured again, and rows of other pictures
     are kept for a run that asks for them, but are not read. Killed and run again, nothing is lost or stored twice; a
-    first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at once. Raises StoreError for a store of another recipe, DataError for a source with one id twice; any other error,
-    a worker's included, stops the run after storing what was measured.
+    first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at once. Raises
+    StoreError for a store of another recipe, DataError for a source with one id twice; any other error, a worker's
+    included, stops the run after storing what was measured.
     """
     return extract_into(
         source,

@@ -244,7 +244,7 @@ def test_another_world_of_the_same_seed_is_drawn_anew(backbone, tmp_path):
     encoder = Encoder(backbone, recipe)
     digests = {}
     for store, traces in (("used", "overlapping"), ("used", "disjoint"), ("empty", "disjoint")):
-        world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("NT",), traces=traces))
+        world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("F2F", "NT"), traces=traces))
         extract(world, encoder.preparer(), encoder, tmp_path / store, batch=12)
         digests[store, traces] = FeatureStore.open(tmp_path / store).features().data_digest
     assert digests["used", "disjoint"] == digests["empty", "disjoint"] != digests["used", "overlapping"]
