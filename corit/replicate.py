@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from corit.data.journal import Journal
 from corit.demo import MODELS, compare
 from corit.errors import DataError
 from corit.features.extract import Bars
@@ -16,6 +18,7 @@ from corit.whole import write_whole
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
 
+SETTINGS = "settings.jsonl"
 TABLES = ("in_domain", "leave_one_out")
 
 
@@ -35,11 +38,14 @@ def replicate(
 
     steps: 0 keeps the packaged encoder and draws new identities and forgeries; otherwise an encoder is pretrained for
     each world, from the world's seed, in so many steps. Worlds that are finished are not run again. The range is
-    the lowest and highest world, since a handful of worlds supports no interval. Raises DataError without worlds.
+    the lowest and highest world, since a handful of worlds supports no interval. Raises DataError without worlds, and
+    where the folder holds worlds of other settings.
     """
     if not worlds:
         raise DataError("expected at least one world; give --worlds 3")
     folder = Path(out)
+    asked = {"world": asdict(spec), "seeds": list(seeds), "steps": steps, **_encoders(steps, faces, photos)}
+    _require_same(folder, asked)
     runs = [_one(folder / f"world-{w}", w, spec, seeds, steps, faces, photos, workers, bars) for w in worlds]
     record = {
         "worlds": list(worlds),
@@ -51,6 +57,16 @@ def replicate(
     }
     write_whole(folder / "replication.json", json.dumps(record, indent=2) + "\n")
     return record
+
+
+def _encoders(steps: int, faces: int, photos: Path | None) -> dict[str, Any]:
+    """What encoders are pretrained on, where they are."""
+    return {"faces": faces, "photos": str(photos or "")} if steps else {}
+
+
+def _require_same(folder: Path, asked: dict[str, Any]) -> None:
+    """Raise DataError where the folder holds worlds of other settings, which it remembers."""
+    Journal(folder / SETTINGS, json.loads(json.dumps(asked))).close()
 
 
 def _one(
@@ -65,8 +81,6 @@ def _one(
     bars: Bars | None,
 ) -> dict[str, Any]:
     """The record of one world: read when it was finished before."""
-    from dataclasses import replace
-
     done = folder / "results.json"
     if done.exists():
         held: dict[str, Any] = json.loads(done.read_text())

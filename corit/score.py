@@ -11,7 +11,7 @@ from typing import Any
 from corit.data.journal import Journal
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.data.stamp import Current, Version
+from corit.data.stamp import Current, Version, current
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
@@ -43,34 +43,28 @@ def score(
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
     kept = Journal(Path(journal), settings)
-    before = {s.id: Current(s) for s in samples}
-    missing = [s for s in samples if not _holds(kept, before[s.id])]
+    before = {s.id: current(s) for s in samples}
+    missing = [s for s in samples if not _holds(kept, s.id, before[s.id])]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
     with closing(kept):
         for sample, values in _scored(detector, source, missing, batch, workers):
-            kept.write(sample.id, **asdict(_version(before[sample.id])), **values)
+            kept.write(sample.id, **asdict(before[sample.id].version()), **values)
             done += 1
             if progress is not None:
                 progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 
-def _holds(kept: Journal, now: Current) -> bool:
+def _holds(kept: Journal, name: str, now: Current) -> bool:
     """Whether a kept score is of the picture that is there now; of one that was only touched the new stamp is kept."""
-    entry = kept.entries.get(now.sample.id)
+    entry = kept.entries.get(name)
     if entry is None or not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
         return False
     if entry["stamp"] != now.stamp:
         kept.write(**{**entry, "stamp": now.stamp})
     return True
-
-
-def _version(before: Current) -> Version:
-    """The version that was scored; without content where the file was changed meanwhile: it is scored again."""
-    now = Current(before.sample)
-    return now.version() if now.stamp == before.stamp else Version(before.stamp)
 
 
 def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,3 +78,7 @@ def test_replication_takes_the_median_over_worlds_and_does_not_repeat_finished_o
     assert (tmp_path / "world-0" / "results.json").stat().st_mtime_ns == before
     with pytest.raises(DataError, match="at least one world"):
         replicate(tmp_path, worlds=(), **asked)
+    with pytest.raises(DataError, match=r"begun with seeds \[0\] instead of \[1\]"):
+        replicate(tmp_path, worlds=(0, 1), steps=2, faces=40, **{**asked, "seeds": (1,)})
+    with pytest.raises(DataError, match="begun with world"):
+        replicate(tmp_path, worlds=(0, 1), steps=2, faces=40, **{**asked, "spec": replace(spec, traces="disjoint")})

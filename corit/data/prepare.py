@@ -19,6 +19,7 @@ from corit.data.frames import BESIDE, FILMS
 from corit.data.journal import Journal, alone
 from corit.data.masks import Masks, mask_film
 from corit.data.pool import as_finished, require_workers
+from corit.data.stamp import Current, Version
 from corit.errors import DataError, InputError
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.faces import FaceFinder
@@ -88,7 +89,7 @@ def prepare(
     it, numbered by the frame's index, and masks/ where a film of masks lies in masks/videos/ above the compression's
     folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
     prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
-    has another size or time since, what failed is tried again. A video appears whole or not at all. finder: by default
+    holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
     dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
     module. seen: told how many of all videos have a row. missed: told of each list that could not be copied.
 
@@ -101,7 +102,7 @@ def prepare(
         raise DataError(f"expected a folder of videos at {root}; there is none")
     films = {_name(p, root): p for p in paths}
     with alone(out), _stage(out) as stage:
-        jobs = [Job(name, path, out, stage, cropping, finder, _stamp(path)) for name, path in films.items()]
+        jobs = [Job(name, path, out, stage, cropping, finder) for name, path in films.items()]
         journal = Journal(Path(out) / JOURNAL, asdict(cropping))
         with _writing(out):
             if not os.path.samefile(root, out):
@@ -122,7 +123,7 @@ def prepare(
 
 @dataclass(frozen=True)
 class Job:
-    """One video to prepare. It travels to a worker process. stage: a folder of this run alone. stamp: see `_stamp`."""
+    """One video to prepare. It travels to a worker process. stage: a folder of this run alone."""
 
     name: str
     path: str
@@ -130,7 +131,11 @@ class Job:
     stage: str
     cropping: Cropping
     finder: FaceFinder | None
-    stamp: tuple[int, ...] = ()
+
+    @property
+    def current(self) -> Current:
+        """The version of the video, and of its film of masks where there is one, that is there now."""
+        return Current([p for p in (self.path, mask_film(self.path)) if p])
 
     @property
     def folder(self) -> str:
@@ -153,15 +158,6 @@ class Job:
     def staged(self) -> str:
         """Where they are made."""
         return os.path.join(self.stage, self.name)
-
-
-def _stamp(path: str) -> tuple[int, ...]:
-    """Size and time of change of a video and, where there is one, of its film of masks; empty for no file."""
-    try:
-        found = [os.stat(p) for p in (path, mask_film(path)) if p]
-    except OSError:
-        return ()
-    return tuple(n for f in found for n in (f.st_size, f.st_mtime_ns))
 
 
 @contextmanager
@@ -191,7 +187,7 @@ def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
     rows, rivals = {}, _rivals(jobs)
     for job in jobs:
         entry = journal.entries.get(job.name, {})
-        if _done(job, entry):
+        if _done(job, entry, journal):
             held = {f.name: entry[f.name] for f in fields(Prepared) if f.name in entry}
             rows[job.name] = Prepared(**{**held, "folder": job.target("frames")})
         elif job.name in rivals:
@@ -203,10 +199,18 @@ def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
     return rows
 
 
-def _done(job: Job, entry: dict[str, Any]) -> bool:
+def _done(job: Job, entry: dict[str, Any], journal: Journal) -> bool:
     """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
-    same = list(job.stamp) == (entry.get("stamp") or [])[: len(job.stamp)]
-    return entry.get("status") in SAVED and same and os.path.isdir(job.target("frames"))
+    if entry.get("status") not in SAVED or not os.path.isdir(job.target("frames")):
+        return False
+    if not os.path.exists(job.path):
+        return True
+    now = job.current
+    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
+        return False
+    if entry["stamp"] != now.stamp:  # it was only touched: not to be read again in every run
+        journal.write(**{**entry, "stamp": now.stamp})
+    return True
 
 
 def _rivals(jobs: Sequence[Job]) -> dict[str, str]:
@@ -236,7 +240,14 @@ def _require_writable(jobs: Sequence[Job]) -> None:
             raise DataError(f"expected to write below {folder}, but nobody may write to {there}; change its rights")
 
 
-def _cut_out(job: Job) -> Prepared:
+def _cut_out(job: Job) -> tuple[Prepared, Version]:
+    """Make a video's crops where they are staged; its row, and the version of the video that was read."""
+    now = job.current
+    _ = now.stamp
+    return _row(job), now.version()
+
+
+def _row(job: Job) -> Prepared:
     counts = {"frames": 0, "masks": 0, "maskless": 0, "faceless": 0}
     masks = Masks(mask_film(job.path))
     try:
@@ -272,8 +283,9 @@ def _write(staged: str, cut: Cut) -> None:
         Image.fromarray(cut.mask.astype(np.uint8) * 255).save(os.path.join(staged, "masks", f"{name}.png"))
 
 
-def _settle(job: Job, result: Prepared, journal: Journal, rows: dict[str, Prepared]) -> None:
+def _settle(job: Job, made: tuple[Prepared, Version], journal: Journal, rows: dict[str, Prepared]) -> None:
     """Move what a job made to its place, or what an earlier file of its name gave away from there, and remember it."""
+    result, version = made
     with _writing(job.out):
         if not result.folder:
             shutil.rmtree(job.staged, ignore_errors=True)
@@ -281,7 +293,7 @@ def _settle(job: Job, result: Prepared, journal: Journal, rows: dict[str, Prepar
             _require_whole(job, result)
             _move(job, journal)
         shutil.rmtree(job.staged, ignore_errors=True)
-        journal.write(**asdict(replace(result, folder="")), stamp=job.stamp)
+        journal.write(**asdict(replace(result, folder="")), **asdict(version))
     rows[job.name] = result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -27,20 +28,18 @@ UNKNOWN = Version()
 
 
 class Current:
-    """The version of a sample's picture that is there now; its bytes are read only where its stamp does not decide.
+    """The version of some files that is there now; their bytes are read only where the stamp does not decide.
 
-    What counts: the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, and what the
-    sample says of anything else (`Sample.extra`).
+    files: what a result is made of, the most important first. words: whatever else it depends on.
     """
 
-    def __init__(self, sample: Sample) -> None:
-        self.sample = sample
+    def __init__(self, files: Sequence[str], words: Sequence[str] = ()) -> None:
+        self.files, self.words = tuple(files), tuple(words)
 
     @cached_property
     def stamp(self) -> str:
-        """The stamp of its files."""
-        texts = [_stamp(path) for path in _files(self.sample)]
-        return _digest([*texts, *_words(self.sample)])
+        """The stamp of the files."""
+        return _digest([*map(_stamp, self.files), *self.words])
 
     @cached_property
     def content(self) -> str:
@@ -48,18 +47,32 @@ class Current:
         return self.content_with("")
 
     def content_with(self, digest: str) -> str:
-        """`content`, where the SHA-256 of the sample's file is known already unless it is empty."""
-        first, *others = _files(self.sample)
+        """`content`, where the SHA-256 of the first file is known already unless it is empty."""
+        first, *others = self.files
         digests = [digest or _bytes(first), *map(_bytes, others)]
-        return _digest([*digests, *_words(self.sample)]) if all(digests) else ""
+        return _digest([*digests, *self.words]) if all(digests) else ""
 
     def version(self, digest: str = "") -> Version:
-        """Stamp and content; digest: the SHA-256 of the sample's file where it is known."""
-        return Version(self.stamp, self.content_with(digest))
+        """The version that was read since `stamp` was first asked for; digest: the SHA-256 of the first file if known.
+
+        Where a file was changed meanwhile nobody can say what was read: then it has no content, and is read again.
+        """
+        again = Current(self.files, self.words)
+        return Version(self.stamp, again.content_with(digest) if again.stamp == self.stamp else "")
 
     def same(self, other: Version) -> bool:
         """Whether a result of another version still holds."""
         return bool(other.content) and (other.stamp == self.stamp or other.content == self.content)
+
+
+def current(sample: Sample) -> Current:
+    """The version of a sample's picture that is there now.
+
+    It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, and what the
+    sample says of anything else (`Sample.extra`).
+    """
+    near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
+    return Current([sample.path, *(path for path in near if path)], (f"frame {sample.frame}", sample.extra))
 
 
 def stamp(path: str) -> str:
@@ -69,16 +82,6 @@ def stamp(path: str) -> str:
     except OSError:
         return path
     return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"
-
-
-def _files(sample: Sample) -> tuple[str, ...]:
-    """The sample's file, and those that lie beside a frame."""
-    near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
-    return (sample.path, *(path for path in near if path))
-
-
-def _words(sample: Sample) -> tuple[str, str]:
-    return f"frame {sample.frame}", sample.extra
 
 
 def _stamp(path: str) -> str:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from corit.data.sample import Sample, Source
-from corit.data.stamp import Current
+from corit.data.stamp import Current, current
 from corit.errors import DataError, WeightsError
 from corit.features.shards import FeatureRow, Header, measured
 from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
@@ -188,7 +188,7 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
 
 def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
     """What some store still lacks of a sample."""
-    now = Current(sample)
+    now = current(sample)
     return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
 
 

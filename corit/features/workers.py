@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from corit.data.sample import Sample, Source
-from corit.data.stamp import UNKNOWN, Current, Version
+from corit.data.stamp import UNKNOWN, Version, current
 from corit.errors import InputError, NoFaceError
 from corit.views.prepare import Views
 
@@ -80,7 +80,8 @@ class Worker:
 
     def __getitem__(self, job: Job) -> list[Item]:
         with _naming(job.sample):
-            stamp, digest = Current(job.sample).stamp if self.versioned else "", ""
+            now, digest = current(job.sample), ""
+            _ = now.stamp if self.versioned else ""
             try:
                 picture = self.source.load(job.sample)
                 digest = getattr(picture, "digest", "")
@@ -88,7 +89,8 @@ class Worker:
             except InputError as err:
                 draws = (None,) if None in job.draws else job.draws
                 items = [_failed(_named(job.sample, n), 0, None, err) for n in draws]
-            return [replace(i, version=_version(job.sample, stamp, digest)) for i in items] if self.versioned else items
+            version = now.version(digest) if self.versioned else UNKNOWN
+            return [replace(item, version=version) for item in items]
 
     def _items(self, job: Job, picture: Picture) -> list[Item]:
         crops = self.preparer.crops(picture)
@@ -103,12 +105,6 @@ class Worker:
         except InputError as err:
             return _failed(named, face, crop.box, err)
         return Item(named, face, views, views.box, reason=views.note)
-
-
-def _version(sample: Sample, stamp: str, digest: str) -> Version:
-    """The version of what was read; of what was changed meanwhile no content, so that the next run reads it again."""
-    now = Current(sample)
-    return now.version(digest) if now.stamp == stamp else Version(stamp)
 
 
 def _named(sample: Sample, draw: int | None) -> Sample:

@@ -14,7 +14,7 @@ from corit.backbone import Backbone, device_of
 from corit.data.frames import Reading
 from corit.data.protocols import Protocol
 from corit.data.sample import Source
-from corit.data.stamp import Current
+from corit.data.stamp import current
 from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.evaluate.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.evaluate.metrics import Estimate
@@ -319,7 +319,7 @@ def digest(source: Source) -> str:
     """What tells one list of rows, and the files behind it, from another."""
     h = hashlib.sha256()
     for s in source.samples:
-        h.update(repr((s, Current(s).stamp)).encode())
+        h.update(repr((s, current(s).stamp)).encode())
     if source.samples:
         try:
             h.update(source.load(source.samples[0]).pixels.tobytes())

@@ -80,7 +80,12 @@ class Miniature:
         group = f"{split}-{person:04d}"
         name = f"miniature/{self.spec.seed}/{split}/{kind or 'real'}/{person:04d}-{k:02d}"
         video = f"{group}-{kind or 'real'}"
-        return Sample(name, name, int(bool(kind)), split, kind, "miniature", group, video, k, repr(self.spec))
+        return Sample(name, name, int(bool(kind)), split, kind, "miniature", group, video, k, self._extra(split, kind))
+
+    def _extra(self, split: SplitName, kind: str) -> str:
+        """What a picture depends on beside its name; a fake on the number of people, of whom one is the donor."""
+        drawn = f"side {self.spec.side}"
+        return f"{drawn}, one of {getattr(self.spec, split)} people, {self.spec.traces} traces" if kind else drawn
 
     def load(self, sample: Sample) -> Picture:
         """Draw the picture of a sample. Raises DataError when the sample is not of this world."""

@@ -343,6 +343,13 @@ def test_a_video_whose_file_was_changed_is_done_again(tmp_path):
     os.utime(root / "a.avi", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     before = os.stat(out / "frames/a/000.png").st_mtime_ns
     assert run(root, out) == [row]
+    assert os.stat(out / "frames/a/000.png").st_mtime_ns == before  # only touched
+    data = bytearray((root / "a.avi").read_bytes())
+    data[-1] ^= 1
+    stat = os.stat(root / "a.avi")
+    (root / "a.avi").write_bytes(data)
+    os.utime(root / "a.avi", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert run(root, out) == [row]
     assert os.stat(out / "frames/a/000.png").st_mtime_ns > before
     gone = list(prepare([str(root / "b.avi"), str(root / "a.avi")], root, out, FOUR, finder=faces.find_discs))
     assert [r.status for r in gone] == ["unreadable", "ok"]
