@@ -284,6 +284,15 @@ def test_a_constant_feature_is_zero_and_not_infinite():
         assert rows.abs().max() < 10
 
 
+@pytest.mark.parametrize(("small", "kept"), [(1e-4, 2), (1e-5, 2), (1e-8, 1)])
+def test_whitening_keeps_directions_down_to_a_millionth_of_the_largest_deviation(small, kept):
+    """The floor is of standard deviations: variances, which the eigenvalues are, may be smaller by its square."""
+    x = torch.tensor(generator("floor").normal(size=(300, 2)), dtype=torch.float32) * torch.tensor([1.0, small])
+    rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), "whiten")).values
+    assert rows.shape[1] == kept
+    assert (rows.T @ rows / 300 * kept - torch.eye(kept)).abs().max() < 1e-3
+
+
 def test_rows_computed_as_gathered_equal_rows_in_memory(agree):
     x, _ = data(dtype=torch.float32)
     scale = fit_standardiser(TensorRows(x), "standard")

@@ -135,6 +135,15 @@ def test_unifd_is_the_class_token_of_every_level(agree):
     assert found.levels.shape == (3, DEPTH + 1, 1, 24)
 
 
+@pytest.mark.parametrize("registers", [0, 2])
+def test_the_pooled_feature_is_the_mean_of_the_patches_alone(registers, agree):
+    model = backbone(registers)
+    images = torch.from_numpy(batch()[0]).float()
+    whole = model.model.forward_features(images)
+    assert whole.shape[1] == 1 + registers + N
+    agree(unifd.forward(model, images, read="pooled").z, whole[:, -N:].mean(1), rtol=1e-5, atol=1e-6)
+
+
 def test_identical_twins_leave_every_mask_empty_and_every_region_silent():
     model = backbone()
     images, _, regions = (torch.from_numpy(a) for a in batch(b=1))
@@ -241,6 +250,70 @@ def test_bad_combinations_are_refused_in_words():
         Encoder(backbone(), recipe(**{"model.middle": 9}))
     with pytest.raises(RecipeError, match="the backbone is tiny"):
         Encoder(backbone(), Recipe())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+def test_a_discrepancy_within_rounding_of_its_patch_is_none(dtype, size):
+    """(18): a product's rounding, here up to 64 of its steps, makes no anchor; what is larger stays as it is."""
+    step = torch.finfo(dtype).eps * size
+    v = torch.zeros(1, 4, 3, dtype=dtype)
+    v[..., 0] = size
+    g = torch.zeros_like(v)
+    g[0, :, 1] = torch.tensor([0, 32, 63, 65], dtype=dtype) * step
+    found = corit.proxy(v, v + g)
+    assert (found[0, :3] == 0).all()
+    assert torch.equal(found[0, 3], g[0, 3])
+    assert found.dtype == dtype
+
+
+def test_the_discrepancy_of_half_precision_is_taken_in_float32():
+    v = torch.tensor([[[256.0, 1.0]]], dtype=torch.bfloat16)
+    found = corit.proxy(v, v + torch.tensor([2.0, 0.0], dtype=torch.bfloat16))
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[[2.0, 0.0]]]
+
+
+@pytest.mark.parametrize(("threshold", "tau"), [("relative", 1.0), ("absolute", 1.0), ("cosine", 1.0)])
+def test_a_patch_at_the_threshold_is_not_in_the_mask(threshold, tau):
+    """(20) has s_i > tau: patches that all agree with their anchor lie at it, and one that is beyond it does not."""
+    g = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    regions = torch.ones(1, 1, 2, dtype=torch.bool)
+    assert not corit.refinement_mask(g, regions, tau, threshold).any()
+    assert corit.refinement_mask(g, regions, 0.999, threshold).all()
+
+
+@pytest.mark.parametrize("threshold", ["relative", "absolute", "cosine"])
+def test_a_patch_without_a_discrepancy_is_in_no_mask_at_tau_zero(threshold):
+    g = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [2.0, 1.0]]])
+    found = corit.refinement_mask(g, torch.ones(1, 1, 3, dtype=torch.bool), 0.0, threshold)
+    assert found.tolist() == [[[True, False, True]]]
+
+
+@pytest.mark.parametrize(("depth", "middle"), [(4, 3), (5, 4), (7, 5), (10, 8), (12, 9), (24, 18), (32, 24)])
+def test_the_middle_layer_is_the_nearest_to_three_quarters(depth, middle):
+    assert corit.middle_layer(depth, ModelRecipe()) == middle
+    assert corit.middle_layer(depth, ModelRecipe(middle=2)) == 2
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_masks_are_decided_in_float32_whatever_the_precision(precision, monkeypatch):
+    """Each mask is that of the same discrepancies outside autocast, and its products are float32."""
+    decide, seen = corit.refinement_mask, []
+
+    def watched(g, regions, tau, threshold):
+        seen.append((g, corit.anchor(g, regions).dtype, decide(g, regions, tau, threshold)))
+        return seen[-1][-1]
+
+    monkeypatch.setattr(corit, "refinement_mask", watched)
+    pictures = views(16)
+    found = Encoder(backbone(), recipe(**{"backbone.precision": precision}))(pictures, keep_masks=True)
+    regions = torch.from_numpy(np.stack([v.regions for v in pictures]))
+    assert len(seen) == DEPTH
+    for l, (g, dtype, mask) in enumerate(seen):
+        assert g.dtype == dtype == torch.float32
+        assert torch.equal(mask, decide(g, regions, ModelRecipe().tau, ModelRecipe().threshold))
+        assert torch.equal(mask, found.masks[:, l])
 
 
 @pytest.mark.parametrize("views_recipe", [ViewsRecipe(), ViewsRecipe(random_regions=5)])

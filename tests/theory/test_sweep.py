@@ -129,6 +129,22 @@ def test_the_refined_radius_is_that_of_heads_trained_one_by_one():
         assert found.collapse[0].radius[s].value == pytest.approx(gone)
 
 
+def test_bisection_retrains_each_head_from_its_own_seed(monkeypatch):
+    """What is asked of a seed and a radius is what the seed's own head, alone, would have there."""
+    recipe, rhos, seeds, asked = replace(PERCEPTRON, hidden=3), (0.01, 0.1, 100.0), (7, 3, 11), []
+
+    def watched(problems, recipe, heads, **options):
+        asked.extend(heads)
+        return fit_each(problems, recipe, heads, **options)
+
+    monkeypatch.setattr(sweeping, "fit_each", watched)
+    found = sweep([made(0, "A", recipe)], recipe, rhos, seeds, steps=60, refine=2, dtype=torch.float64)
+    inside = {seeds[s] for s, r in enumerate(found.collapse[0].radius) if r.censoring == ""}
+    assert inside, "the case must show a collapse"
+    assert {seed for _, seed, _ in asked} == inside
+    assert len(asked) == 2 * len(inside)
+
+
 def same(a, b):
     assert np.array_equal(a.auc, b.auc)
     assert np.array_equal(a.valid_auc, b.valid_auc)
