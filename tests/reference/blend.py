@@ -85,3 +85,14 @@ def _bilinear(m, v, u):
             if 0 <= a < len(m) and 0 <= b < len(m):
                 total += wy * wx * float(m[a, b])
     return total
+
+
+def elastic(mask, of, strength, sigma):
+    """The mask displaced by blurred noise of the draw's seed; strength and sigma are those of a 256-px crop."""
+    side = len(mask)
+    ratio = side / 256
+    noise = np.random.Generator(np.random.PCG64(of.elastic_seed)).uniform(-1, 1, (2, side, side))
+    # A blur averages over an area of sigma^2: what is left shrinks with the crop's side, and lengths do so as well.
+    taps = 2 * round(4 * sigma * ratio) + 1
+    dx, dy = (gaussian(n, taps, sigma * ratio) * strength * ratio * ratio for n in noise)
+    return np.array([[_bilinear(mask, y + dy[y, x], x + dx[y, x]) for x in range(side)] for y in range(side)])

@@ -58,6 +58,14 @@ def test_the_blend_mask_equals_the_slow_twin(seed):
     assert soften(mask, of) == pytest.approx(slow.soften(mask, of), abs=2e-4)
 
 
+@pytest.mark.parametrize(("side", "seed"), [(32, 0), (64, 1), (64, 2), (96, 3)])
+def test_the_elastic_mask_equals_the_slow_twin_at_every_side(side, seed):
+    of, mask = drawn(seed), disc(side).astype(np.float32)
+    fast = elastic(mask, of, RECIPE)
+    assert np.abs(fast - slow.elastic(mask, of, RECIPE.elastic_alpha, RECIPE.elastic_sigma)).max() < 0.08
+    assert (np.abs(fast - mask) > 0.2).any()  # the displacement is more than the tolerance
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_blend_is_the_formula(seed):
     of, pixels, mask = drawn(seed, resolution="sharpen"), crop(seed, 40), disc(40)

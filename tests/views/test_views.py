@@ -46,6 +46,46 @@ def test_the_same_picture_gives_the_same_views_and_a_fake_is_drawn_apart(picture
     assert np.array_equal(preparer().forge(crop, 0).pixels, fake.pixels)
 
 
+def test_fakes_are_perturbed_in_source_or_target_and_twins_in_the_source_alone(picture):
+    crop, recipe = preparer().crops(picture)[0], BlendRecipe(perturb="either")
+    perturbed = set()
+    for k in range(8):
+        of = draw(recipe, generator("fake", k, crop.pixels))
+        expected, m = self_blend(crop.pixels, crop.mask, of, recipe)
+        fake = preparer().forge(crop, k)
+        assert np.array_equal(fake.pixels, expected)
+        outside_is_kept = np.array_equal(fake.pixels[m == 0], crop.pixels[m == 0])
+        assert outside_is_kept == (of.perturbed == "source")
+        assert np.array_equal(fake.mask, crop.mask)
+        perturbed.add(of.perturbed)
+    assert perturbed == {"source", "target"}
+    assert {draw(BlendRecipe(), generator("twin", k)).perturbed for k in range(20)} == {"source"}
+
+
+def landmarks(count):
+    """68 points that outline a face, and above them a forehead where there are 81."""
+    face = np.stack([32 + 14 * np.cos(np.arange(68)), 40 + 12 * np.sin(np.arange(68))], 1)
+    forehead = np.stack([np.linspace(22, 42, count - 68), np.full(count - 68, 8.0)], 1)
+    return np.concatenate([face, forehead]).astype(np.float32)
+
+
+def test_the_outline_of_81_points_is_that_of_their_68_without_the_forehead():
+    whole, face = landmarks(81), landmarks(68)
+    assert np.array_equal(face_hull(whole, 64), face_hull(face, 64))
+    assert not face_hull(whole, 64)[:27].any()
+    assert face_hull(np.concatenate([face, whole[68:], face[:1]]), 64)[10:27].any()  # any other number counts whole
+
+
+@pytest.mark.parametrize("count", [68, 81])
+def test_the_hull_is_filled_to_its_outermost_points(count):
+    points = landmarks(count)[:68].round().astype(int)
+    found = face_hull(landmarks(count), 64)
+    assert found[points[:, 1], points[:, 0]].all()
+    rows, columns = np.nonzero(found)
+    assert (columns.min(), columns.max()) == (points[:, 0].min(), points[:, 0].max())
+    assert (rows.min(), rows.max()) == (points[:, 1].min(), points[:, 1].max())
+
+
 def slow_regions(mask, edge, grid, majority):
     side = mask.shape[0] // grid
     out = np.zeros((3, grid * grid), bool)
