@@ -298,11 +298,11 @@ def test_the_middle_layer_is_the_nearest_to_three_quarters(depth, middle):
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_masks_are_decided_in_float32_whatever_the_precision(precision, monkeypatch):
-    """Each mask is that of the same discrepancies outside autocast, and its products are float32."""
+    """Each anchor and mask is, to the bit, that of the same discrepancies outside autocast."""
     decide, seen = corit.refinement_mask, []
 
     def watched(g, regions, tau, threshold):
-        seen.append((g, corit.anchor(g, regions).dtype, decide(g, regions, tau, threshold)))
+        seen.append((g, corit.anchor(g, regions), decide(g, regions, tau, threshold)))
         return seen[-1][-1]
 
     monkeypatch.setattr(corit, "refinement_mask", watched)
@@ -310,8 +310,9 @@ def test_masks_are_decided_in_float32_whatever_the_precision(precision, monkeypa
     found = Encoder(backbone(), recipe(**{"backbone.precision": precision}))(pictures, keep_masks=True)
     regions = torch.from_numpy(np.stack([v.regions for v in pictures]))
     assert len(seen) == DEPTH
-    for l, (g, dtype, mask) in enumerate(seen):
-        assert g.dtype == dtype == torch.float32
+    for l, (g, anchor, mask) in enumerate(seen):
+        assert g.dtype == torch.float32
+        assert torch.equal(anchor, corit.anchor(g, regions))
         assert torch.equal(mask, decide(g, regions, ModelRecipe().tau, ModelRecipe().threshold))
         assert torch.equal(mask, found.masks[:, l])
 
