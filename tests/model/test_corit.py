@@ -240,6 +240,77 @@ def test_the_twin_is_computed_only_where_it_matters(changes, per_picture):
     assert counted.seen == 3 * per_picture
 
 
+KINDS = ["corit", "unifd", "unifd-768", "pooled"]
+
+
+def projecting(registers=0):
+    """The tiny backbone with a projection to five numbers."""
+    inner = backbone(registers).model
+    torch.manual_seed(1)
+    return Backbone(inner, "tiny", mean=(0.5,) * 3, std=(0.5,) * 3, projection=torch.nn.Linear(24, 5, bias=False))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_of_float32_are_those_without_any_autocast(kind):
+    """To a few units of float32, which is what another order of sums makes: half precision would be far off."""
+    model, pictures = projecting(), views()
+    encoder = Encoder(model, recipe(**{"model.kind": kind}))
+    found = encoder(pictures)
+    images, twins = (
+        model.normalise(np.stack(a)) for a in ([v.image for v in pictures], [v.twins[0] for v in pictures])
+    )
+    with torch.inference_mode():
+        if kind == "corit":
+            regions = torch.from_numpy(np.stack([v.regions for v in pictures]))
+            plain = corit.forward(model, images, twins, regions, ModelRecipe()).z
+        else:
+            final = model.model.forward_features(images)
+            plain = {"unifd": final[:, 0], "unifd-768": model.projection(final[:, 0]), "pooled": final[:, 1:].mean(1)}[
+                kind
+            ]
+    assert found.z.dtype == torch.float32
+    assert torch.allclose(found.z, plain, rtol=1e-4, atol=1e-5)
+    assert found.z.shape[1] == encoder.width == {"corit": 2 * 4 * 24, "unifd-768": 5}.get(kind, 24)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rsi", [True, False])
+def test_the_kept_levels_have_the_stated_shape(kind, rsi):
+    encoder = Encoder(projecting(), recipe(**{"model.kind": kind, "model.rsi": rsi}))
+    found = encoder(views(2), keep_levels=True)
+    assert found.levels.shape[1:] == encoder.level_shape
+    assert encoder.level_shape == (DEPTH + 1, 4 if kind == "corit" and rsi else 1, 24)
+
+
+def test_patch_tokens_of_a_picture_are_the_final_ones_on_the_grid(agree):
+    model, picture = backbone(registers=2), views(1)[0].image
+    found = Encoder(model, recipe()).tokens(picture)
+    whole = model.model.forward_features(model.normalise(picture[None]))[0, 3:]
+    assert found.shape == (4, 4, 24)
+    agree(found.reshape(N, 24), whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rrm", [True, False])
+def test_the_preparer_is_the_backbones_and_draws_twins_only_where_they_count(rrm):
+    finder = lambda pixels: ()
+    encoder = Encoder(backbone(), recipe(**{"model.rrm": rrm, "model.regions": ["boundary"]}))
+    found = encoder.preparer(3, max_faces=2, finder=finder)
+    assert (found.side, found.grid, found.twins, found.max_faces) == (SIDE, (4, 4), 3 if rrm else 0, 2)
+    assert found.recipe == encoder.recipe.views
+    assert found.regions == ("boundary",)
+    assert found.finder is finder
+    assert found.tokens is None
+    assert not encoder.in_process
+
+
+def test_a_foreground_by_tokens_is_found_by_the_backbone_itself():
+    encoder = Encoder(backbone(), recipe(**{"views.domain": "scene", "views.foreground": "tokens"}))
+    picture = views(1)[0].image
+    assert encoder.in_process
+    assert np.array_equal(encoder.preparer().tokens(picture), encoder.tokens(picture))
+    assert not Encoder(backbone(), recipe(**{"views.domain": "face", "views.foreground": "tokens"})).in_process
+
+
 def test_bad_combinations_are_refused_in_words():
     with pytest.raises(RecipeError, match="prepare with twins"):
         Encoder(backbone(), recipe())(views(twins=0))
