@@ -125,6 +125,15 @@ def test_trained_heads_are_the_median_over_seeds(stores):
     assert values(again) == values(found)
 
 
+def test_unless_told_otherwise_five_seeds_are_trained_and_videos_drawn(stores):
+    of = ONE.replace(metrics=("auc",))
+    plain = benchmark(of, stores, HEAD, draws=20)
+    told = benchmark(of, stores, HEAD, seeds=(0, 1, 2, 3, 4), by="video", draws=20)
+    assert plain.value("DF", "auc").seeds == (0, 1, 2, 3, 4)
+    assert [(r.value, r.low, r.high) for r in plain.results] == [(r.value, r.low, r.high) for r in told.results]
+    assert plain.scored["DF"].scores.shape == (5, 48)
+
+
 def test_videos_are_means_of_their_frames(stores):
     found = benchmark(ONE.replace(level="video", metrics=("auc",)), stores, fixed(1.0), draws=20)
     rows, z = by_hand(stores, "a", "DF")
