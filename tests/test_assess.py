@@ -17,7 +17,7 @@ from corit.detect import Card, Detector
 from corit.errors import DataError, DetectorError
 from corit.evaluate import slices
 from corit.evaluate.calibration import Calibration
-from corit.evaluate.metrics import auc
+from corit.evaluate.metrics import auc, average_precision, bootstrap
 from corit.evaluate.robustness import relative_variation
 from corit.evaluate.rows import ScoredRow
 from corit.heads.head import Head, HeadRecipe
@@ -308,6 +308,25 @@ def test_the_intervals_of_a_damage_draw_sources():
         (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, None)
         widths.append(found.found.variation.high - found.found.variation.low)
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
+
+
+def test_every_interval_draws_by_the_asked_seed(folder, tmp_path):
+    data = labelled([str(folder)])
+    mean = Outside(lambda pictures: [float(p.astype(float).std()) / 255 for p in pictures])
+
+    def ends(seed):
+        (whole,) = assess.evaluations({"d": mean}, data, tmp_path, draws=30, seed=seed)
+        (damage,) = assess.perturbed({"d": mean}, data, [("contrast", 3)], tmp_path, draws=30, seed=seed)
+        e, v = whole.whole().metrics["ap"], damage.found.auc
+        return (e.low, e.high), (v.low, v.high)
+
+    zero, other = ends(0), ends(4)
+    assert zero == ends(0)
+    assert all(a != b for a, b in zip(zero, other, strict=True))
+    rows = [r for r in assess.Effort().score("d", mean, data, tmp_path) if r.score is not None]
+    y, s = (np.array([getattr(r, k) for r in rows]) for k in ("label", "score"))
+    expected = bootstrap(average_precision, y, s, groups=np.array([r.unit for r in rows]), draws=30, seed=4)
+    assert other[0] == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):

@@ -43,6 +43,13 @@ def test_a_function_is_given_whole_pictures_and_its_answers_become_rows():
     assert [r.verdict for r in rows] == ["real", "real", "fake", None, "fake"]
 
 
+def test_a_score_at_the_threshold_is_called_fake():
+    near = iter([0.5, np.nextafter(0.5, 0), np.nextafter(0.5, 1)])
+    made = Outside(lambda pictures: [next(near) for _ in pictures])
+    rows = [r.rows[0] for r in made.scan(Source(), Source.samples[:3])]
+    assert [r.verdict for r in rows] == ["fake", "real", "fake"]
+
+
 def test_a_batch_without_a_readable_picture_asks_nothing_of_it():
     never = Outside(lambda pictures: 1 / 0)
     assert [r.rows[0].status for r in never.scan(Source(), Source.samples[3:4])] == ["unreadable"]

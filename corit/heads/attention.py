@@ -61,7 +61,8 @@ def fit_module(
     """Train any module z -> logits with SAM (1),(2); the epoch of the best validation AUC is left in the module.
 
     One head at a time and by automatic differentiation: slow, general, and with the mini-batches of `fit`.
-    Returns the validation AUC of each epoch.
+    Returns the validation AUC of each epoch. Raises FitError for less than a mini-batch of rows, and when no epoch's
+    validation logits are finite.
     """
     if len(train) < batch:
         raise FitError(f"expected at least one mini-batch of {batch} rows, got {len(train)} training rows")
@@ -79,6 +80,11 @@ def fit_module(
             areas.append(float(auc(module(valid.gather(np.arange(len(valid)))), torch.from_numpy(valid_labels))))
         if areas[-1] == max(areas) and areas.count(areas[-1]) == 1:
             best = {k: v.detach().clone() for k, v in module.state_dict().items()}
+    if not best:
+        raise FitError(
+            f"expected validation logits that are finite in at least one of {epochs} epochs, but the head diverged; "
+            "lower the learning rate or rho"
+        )
     module.load_state_dict(best)
     return areas
 

@@ -135,11 +135,11 @@ def fit(
 ) -> Fit:
     """Train a head for every problem, seed and radius, by (1)-(2) around the recipe's base optimiser.
 
-    `rhos` defaults to the recipe's. `steps` overrides the recipe's epochs (validation is then still once an epoch, and
-    at the end). The observer is called before each step for which `observe_at` holds. Lanes are trained in groups
-    whose first layers take about `budget` bytes, so that they stay in the processor's cache, each group on a thread of
-    its own, from which observer and progress are called; the grouping does not change the mini-batches. Raises
-    FitError before any work when the problems cannot be trained.
+    `rhos` defaults to the recipe's. `steps` overrides the recipe's epochs (validation is then still once an epoch of
+    the longest problem, and at the end). The observer is called before each step for which `observe_at` holds. Lanes
+    are trained in groups whose first layers take about `budget` bytes, so that they stay in the processor's cache,
+    each group on a thread of its own, from which observer and progress are called; the grouping changes neither the
+    mini-batches nor when heads are validated. Raises FitError before any work when the problems cannot be trained.
     """
     radii = tuple(recipe.rho if r is None else r for r in (rhos if rhos is not None else [None]))
     _check(problems, recipe, radii, seeds)
@@ -325,7 +325,8 @@ class _Run:
         tick: Callable[[int], None],
         stop: Event,
     ) -> _Run:
-        epoch = max(s.per_epoch for s in self.streams)
+        # Of all problems and not of this group's, so that neither threads nor budget decide when heads are validated.
+        epoch = max(len(p.train) // self.recipe.batch for p in self.problems)
         running = torch.zeros_like(self.rho)
         since = 0
         for step in range(steps):

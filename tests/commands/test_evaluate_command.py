@@ -58,6 +58,25 @@ def test_two_detectors_are_measured_sliced_compared_and_kept(capsys, mine):
     assert "Do the detectors differ?" in page
 
 
+@pytest.mark.parametrize(("command", "file"), [("evaluate", "metrics.csv"), ("robustness", "robustness.csv")])
+def test_another_seed_draws_other_intervals_of_the_same_values(capsys, mine, command, file):
+    for i in range(6):  # reals as bright as fakes, so that a draw decides
+        Image.fromarray(np.full((48, 48, 3), 35 * i + 20, np.uint8)).save(mine / "mine" / "real" / f"{i}.png")
+    words = (command, "--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 30)
+    words += () if command == "evaluate" else ("--perturbations", "contrast", "--levels", 5)
+    tables = []
+    for seed in (0, 1, 0):
+        assert run(capsys, *words, "--seed", seed)[0] == 0
+        rows = list(csv.DictReader((mine / "out" / file).open()))
+        tables.append(
+            [{k: v for k, v in r.items() if ("low" in k or "high" in k) == ends} for ends in (0, 1) for r in rows]
+        )
+    half = len(tables[0]) // 2
+    assert tables[0] == tables[2]
+    assert tables[0][:half] == tables[1][:half]
+    assert tables[0][half:] != tables[1][half:]
+
+
 def test_scores_are_kept_and_another_detector_of_the_same_name_is_refused(capsys, mine):
     words = ("evaluate", "--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 5)
     assert run(capsys, *words)[0] == 0

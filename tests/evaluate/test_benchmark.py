@@ -12,10 +12,11 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from corit.data.protocols import METRICS, MINIATURE, Selection, leave_one_out
 from corit.errors import DataError, FitError
-from corit.evaluate.benchmark import BEST_ON_TEST, benchmark, compare, learner
+from corit.evaluate.benchmark import BEST_ON_TEST, benchmark, compare, learner, score
 from corit.evaluate.delong import delong
 from corit.evaluate.measures import Columns, estimates
 from corit.evaluate.parts import part
+from corit.evaluate.threshold import best_on_test
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 
@@ -124,6 +125,15 @@ def test_trained_heads_are_the_median_over_seeds(stores):
     assert values(again) == values(found)
 
 
+def test_unless_told_otherwise_five_seeds_are_trained_and_videos_drawn(stores):
+    of = ONE.replace(metrics=("auc",))
+    plain = benchmark(of, stores, HEAD, draws=20)
+    told = benchmark(of, stores, HEAD, seeds=(0, 1, 2, 3, 4), by="video", draws=20)
+    assert plain.value("DF", "auc").seeds == (0, 1, 2, 3, 4)
+    assert [(r.value, r.low, r.high) for r in plain.results] == [(r.value, r.low, r.high) for r in told.results]
+    assert plain.scored["DF"].scores.shape == (5, 48)
+
+
 def test_videos_are_means_of_their_frames(stores):
     found = benchmark(ONE.replace(level="video", metrics=("auc",)), stores, fixed(1.0), draws=20)
     rows, z = by_hand(stores, "a", "DF")
@@ -141,8 +151,6 @@ def test_the_benchmarks_grouping_is_had_by_name_only(tmp_path):
     base = ONE.replace(test=(Selection("a", "test"),), level="video", metrics=("auc",))
     by_path = benchmark(base, held, fixed(1.0), draws=10).value("a", "auc")
     assert (by_path.reals, by_path.fakes) == (6, 12)
-    from corit.evaluate.benchmark import score
-
     merged = base.replace(grouping="dfb", select=(Selection("a", "val"),))
     rows = part(merged, merged.test, held)
     assert score(merged, rows, [fixed(1.0).logits]).keys == tuple(f"{k:02d}" for k in range(6))
@@ -238,3 +246,26 @@ def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
     scores = of.scores.mean(0), other.scores.mean(0)
     assert compare(of, other) == delong(of.labels, *scores, of.groups)
     assert compare(of, other).error > 2 * delong(of.labels, *scores).error
+
+
+@pytest.mark.parametrize("by", ["video", "source"])
+def test_every_interval_draws_what_was_asked_for_the_labelled_extras_too(tmp_path, by):
+    held = {n: store(tmp_path / n, people(data=n, count=8, frames=4, gap=0.6)) for n in ("a", "b")}
+    found = benchmark(ONE, held, HEAD, seeds=(0, 1), oracle=True, draws=60, by=by)
+    of = found.scored["NT"]
+    assert len(set(of.groups)) == {"video": 16, "source": 8}[by]
+    columns = Columns(of.labels, of.scores, np.zeros(2), of.groups)
+    plain = estimates(columns, ["auc", "ap"], draws=60)
+    for metric, expected in plain.items():
+        row = found.value("NT", metric)
+        assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
+    train, test = part(ONE, ONE.train, held), part(ONE, ONE.test[1:], held)
+    best = score(ONE, test, learner(HEAD)(train, test, (0, 1)), by)
+    again = estimates(Columns(best.labels, best.scores, np.zeros(2), best.groups), ["auc", "ap"], draws=60)
+    for metric, expected in again.items():
+        row = found.value("NT", metric, BEST_ON_TEST)
+        assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
+    cuts = np.array([best_on_test(of.labels, s).threshold for s in of.scores])
+    oracle = estimates(Columns(of.labels, of.scores, cuts, of.groups), ["acc-val"], draws=60)["acc-val"]
+    row = found.value("NT", "acc", BEST_ON_TEST)
+    assert (row.value, row.low, row.high) == (oracle.value, oracle.low, oracle.high)

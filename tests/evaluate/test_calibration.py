@@ -31,6 +31,22 @@ def test_thresholds_keep_their_word_on_validation(fpr, gap):
     assert (c.reals, c.fakes) == (200, 200)
 
 
+@pytest.mark.parametrize("fpr", [0.01, 0.04, 0.05, 0.1, 0.2, 0.333])
+@pytest.mark.parametrize(("reals", "fakes"), [(20, 20), (30, 10), (10, 30), (7, 13)])
+def test_the_thresholds_are_the_tightest_that_keep_their_word(reals, fakes, fpr):
+    """As many reals as are allowed are called fake, and as many fakes real: with one more the promise is broken."""
+    y = np.repeat([0, 1], [reals, fakes])
+    t = np.concatenate([np.linspace(-3, 1, reals), np.linspace(-1.01, 3, fakes)])
+    c = calibrate(t, y, fpr)
+    s = c.score(t)
+    allowed = lambda n: max(k for k in range(n + 1) if k / n <= fpr)
+    assert (s[y == 0] >= c.fake).sum() == allowed(reals)
+    passed = np.sort(s[y == 1])[allowed(fakes)]
+    assert c.real == min(passed, c.fake)
+    if passed <= c.fake:
+        assert (s[y == 1] < c.real).sum() == allowed(fakes)
+
+
 def test_scores_are_calibrated_probabilities():
     t, y = rows(n=20000)
     fresh, labels = rows(n=20000, seed=1)

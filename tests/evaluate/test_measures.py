@@ -185,6 +185,15 @@ def test_of_less_than_two_units_of_a_class_there_is_no_interval():
         assert np.isnan(metrics.bootstrap(metrics.auc, np.array(y), s, groups=units, draws=5).low)
 
 
+def test_an_interval_needs_two_groups_of_each_class_and_not_two_rows():
+    y, groups = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 2, 3])
+    s = np.linspace(0.1, 0.9, 6)[None]
+    alone = estimates(Columns(y, s, np.array([0.5]), groups), ["auc"], draws=20)["auc"]
+    assert alone.value == 1
+    assert np.isnan([alone.low, alone.high]).all()
+    assert np.isfinite(estimates(Columns(y, s, np.array([0.5])), ["auc"], draws=20)["auc"].low)
+
+
 def test_a_tie_across_the_crossing_is_seen():
     y = np.array([0, 0, 1, 1])
     assert Ranking(y, np.full(4, 0.5)).curve().tied_at_equal_error()

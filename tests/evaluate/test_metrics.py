@@ -10,6 +10,8 @@ from sklearn.metrics import roc_auc_score
 
 from corit.errors import DataError
 from corit.evaluate import metrics
+from corit.evaluate.measures import Columns, estimates
+from corit.evaluate.robustness import robustness
 from corit.heads import select
 from corit.seeding import generator
 
@@ -109,6 +111,22 @@ def test_draws_of_a_seed_are_those_of_whole_groups_drawn_one_by_one(grouped):
             expected.append(np.bincount(rows, minlength=40).tolist())
     found = [t.tolist() for t in metrics.resample(y, groups if grouped else None, 30, 7)]
     assert found == expected
+
+
+def test_intervals_without_a_word_are_a_thousand_draws_of_seed_0_at_95_percent():
+    rng = generator("plain intervals")
+    y, s = np.repeat([0, 1], 15), rng.normal(size=30) + np.repeat([0, 1], 15)
+    told = metrics.bootstrap(metrics.auc, y, s, draws=1000, level=0.95, seed=0)
+    assert metrics.bootstrap(metrics.auc, y, s) == told
+    values = [
+        metrics.auc(y[k], s[k]) for k in (np.repeat(np.arange(30), t) for t in metrics.resample(y, None, 1000, 0))
+    ]
+    assert (told.low, told.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
+    of = Columns(y, (s[None] - s.min()) / np.ptp(s), np.zeros(1))
+    found, columns = estimates(of, ["auc"])["auc"], estimates(of, ["auc"], draws=1000, level=0.95, seed=0)["auc"]
+    assert (found.low, found.high) == (columns.low, columns.high) == pytest.approx((told.low, told.high), abs=1e-12)
+    (change,) = robustness(y, s, {("blur", 1): s})
+    assert (change.auc.low, change.auc.high) == pytest.approx((told.low, told.high), abs=1e-12)
 
 
 BAD = {

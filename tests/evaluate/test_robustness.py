@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from corit.errors import DataError
-from corit.evaluate.metrics import auc, bootstrap
+from corit.evaluate.metrics import auc, bootstrap, resample
 from corit.evaluate.robustness import relative_variation, robustness
 from corit.seeding import generator
 
@@ -51,6 +51,27 @@ def test_frames_of_a_video_stay_together_in_the_draws():
     together = robustness(many[0], many[1], {("blur", 1): many[2]}, groups=many[3], draws=200)[0].variation
     assert alone.value == together.value
     assert together.high - together.low > 1.7 * (alone.high - alone.low)
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_the_intervals_are_those_of_the_asked_draws_one_by_one(seed):
+    """Draws of groups, by their seed; each serves the original and every level."""
+    y, original, mild, lost, _ = scores()
+    groups = np.arange(200) // 4
+    found = robustness(y, original, {("a", 1): mild, ("b", 2): lost}, groups=groups, draws=40, level=0.8, seed=seed)
+    rows = [np.repeat(np.arange(200), times) for times in resample(y, groups, 40, seed)]
+    for r, changed in zip(found, (mild, lost), strict=True):
+        areas = [auc(y[k], changed[k]) for k in rows]
+        shares = [(auc(y[k], changed[k]) - auc(y[k], original[k])) / auc(y[k], original[k]) for k in rows]
+        assert (r.auc.low, r.auc.high) == pytest.approx(tuple(np.quantile(areas, [0.1, 0.9])), abs=1e-12)
+        assert (r.variation.low, r.variation.high) == pytest.approx(tuple(np.quantile(shares, [0.1, 0.9])), abs=1e-12)
+
+
+def test_one_group_of_reals_is_too_little_for_an_interval():
+    y, original, mild, _, _ = scores()
+    (found,) = robustness(y, original, {("blur", 1): mild}, groups=np.where(y == 0, 0, np.arange(200)), draws=10)
+    assert np.isnan([found.auc.low, found.auc.high, found.variation.low, found.variation.high]).all()
+    assert 0 < found.auc.value < 1
 
 
 def test_of_an_original_auc_of_nothing_nothing_can_be_lost():

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from corit.data.protocols import METRICS
 from corit.errors import DataError
 from corit.evaluate.files import files
+from corit.evaluate.metrics import accuracy, auc, bootstrap
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
 from corit.report.evaluate import remarks
@@ -154,6 +155,26 @@ def test_intervals_draw_videos_not_frames():
     by_frame = evaluate([replace(r, video="") for r in made], 0.5, draws=150).whole().metrics["auc"]
     assert by_film.value == by_frame.value
     assert by_film.high - by_film.low > 1.8 * (by_frame.high - by_frame.low)
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_every_interval_is_of_the_asked_seeds_draws_of_sources(seed):
+    made = [replace(r, group=f"g{k // 3}") for k, r in enumerate(rows())]
+    found = evaluate(made, 0.6, draws=40, seed=seed).whole()
+    y, s = (np.array([getattr(r, k) for r in made]) for k in ("label", "score"))
+    groups = np.array([r.group for r in made])
+    assert found.units == 20
+    for name, metric in (("auc", auc), ("acc-own", lambda y, s: accuracy(y, s, 0.6))):
+        expected = bootstrap(metric, y, s, groups=groups, draws=40, seed=seed)
+        e = found.metrics[name]
+        assert (e.value, e.low, e.high) == pytest.approx((expected.value, expected.low, expected.high), abs=1e-12)
+
+
+def test_a_score_at_the_threshold_is_called_fake_by_every_count():
+    made = [row("a", 0, 0.5), row("b", 0, 0.4), row("c", 1, 0.5), row("d", 1, 0.6)]
+    whole = evaluate(made, 0.5, draws=2).whole()
+    assert (whole.found.value, whole.false.value) == (1.0, 0.5)
+    assert whole.metrics["acc-own"].value == 0.75
 
 
 def test_two_detectors_are_compared_on_what_both_scored():

@@ -137,6 +137,50 @@ def test_grouping_lanes_changes_nothing(recipe, agree):
     agree(whole.trajectory.valid_auc, parts.trajectory.valid_auc)
 
 
+@pytest.mark.parametrize("select", ["auc", "loss", "last"])
+def test_grouping_problems_of_other_lengths_changes_no_kept_epoch(select):
+    problems = [plain(*data(n=n, seed=n)) for n in (75, 160, 90)]
+    recipe = HeadRecipe(batch=8, epochs=4, learning_rate=3.0, select=select)
+    whole = fit(problems, recipe, rhos=(0.0, 0.1), seeds=(0, 1), dtype=torch.float64)
+    parts = fit(problems, recipe, rhos=(0.0, 0.1), seeds=(0, 1), dtype=torch.float64, budget=1)
+    assert whole.trajectory.valid_auc.shape == (4, 3, 2, 2)
+    for name in ("best", "loss", "valid_loss", "valid_auc"):
+        assert np.allclose(getattr(whole.trajectory, name), getattr(parts.trajectory, name), rtol=1e-9), name
+    assert torch.allclose(whole.weight, parts.weight, rtol=1e-9)
+
+
+@pytest.mark.parametrize("recipe", RECIPES[::2], ids=lambda r: r.kind)
+def test_the_losses_of_an_epoch_are_those_of_its_batches_at_w_and_of_the_validation_rows(recipe, agree):
+    """Two epochs of seven steps and three steps more; a step's loss is that before it, not at w + e."""
+    p, losses = plain(*data()), {0: [], 1: []}
+
+    def observe(o):
+        for r in (0, 1):
+            parts = [t[0, r].numpy() for t in (o.weight, o.bias, o.top, o.top_bias) if t is not None]
+            losses[r].append(mean_loss(parts, o.batch[0].numpy(), o.labels[0].numpy(), recipe))
+
+    found = fit([p], recipe, rhos=(0.0, 0.7), steps=17, observer=observe, dtype=torch.float64)
+    for r in (0, 1):
+        expected = [np.mean(losses[r][k : k + 7]) for k in (0, 7, 14)]
+        agree(found.trajectory.loss[:, 0, 0, r], expected)
+        last = found.logits(0, p.valid)[0, r].numpy()  # the kept epoch is the last
+        agree(found.trajectory.valid_loss[-1, 0, 0, r], log_losses(last, p.valid_labels).mean())
+        agree(found.trajectory.valid_auc[-1, 0, 0, r], slow.auc(p.valid_labels, last))
+
+
+def log_losses(logits, y):
+    """-log of the probability of each label."""
+    return -np.log(np.where(y == 1, slow.sigmoid(logits), 1 - slow.sigmoid(logits)))
+
+
+def mean_loss(parts, x, y, recipe):
+    """The mean negative log-likelihood of one head on rows."""
+    z = x @ parts[0].T + parts[1]
+    if recipe.kind == "linear":
+        return log_losses(z[:, 0], y).mean()
+    return log_losses(np.maximum(z, 0) @ parts[2] + parts[3], y).mean()
+
+
 def test_seeds_have_their_own_mini_batches_and_problems_share_them():
     seen = {}
     problems = [plain(*data(seed=1)), plain(*data(seed=2))]
@@ -252,6 +296,20 @@ def test_rows_held_in_memory_keep_their_type_and_number(rows, dtype):
     assert held.dtype == dtype
 
 
+@pytest.mark.parametrize(("limit", "held"), [(4 * 7 * 90, True), (4 * 7 * 90 - 1, False)])
+def test_rows_are_held_in_memory_up_to_the_limit_in_bytes(limit, held):
+    x, _ = data(dtype=torch.float32)
+    found = standardised(TensorRows(x), fit_standardiser(TensorRows(x), "standard"), limit)
+    assert isinstance(found, TensorRows) == held
+
+
+def test_a_recipe_without_words_is_the_documented_one():
+    assert HeadRecipe() == HeadRecipe(
+        "linear", 32, "relu", "standard", "sgd", 1.0, 0.9, 0.0, rho=0.05, batch=20, epochs=20, select="auc"
+    )
+    assert (HeadRecipe().units, HeadRecipe(kind="mlp").units) == (1, 32)
+
+
 @pytest.mark.filterwarnings("error:The given NumPy array is not writable")
 def test_labels_may_be_read_only():
     x, y = data()
@@ -282,6 +340,15 @@ def test_a_constant_feature_is_zero_and_not_infinite():
         rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), scaling)).values
         assert torch.isfinite(rows).all()
         assert rows.abs().max() < 10
+
+
+@pytest.mark.parametrize(("small", "kept"), [(1e-4, 2), (1e-5, 2), (1e-8, 1)])
+def test_whitening_keeps_directions_down_to_a_millionth_of_the_largest_deviation(small, kept):
+    """The floor is of standard deviations: variances, which the eigenvalues are, may be smaller by its square."""
+    x = torch.tensor(generator("floor").normal(size=(300, 2)), dtype=torch.float32) * torch.tensor([1.0, small])
+    rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), "whiten")).values
+    assert rows.shape[1] == kept
+    assert (rows.T @ rows / 300 * kept - torch.eye(kept)).abs().max() < 1e-3
 
 
 def test_rows_computed_as_gathered_equal_rows_in_memory(agree):

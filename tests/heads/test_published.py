@@ -67,6 +67,20 @@ def test_a_damaged_file_in_the_cache_is_fetched_again(stand_in, tmp_path, monkey
     assert (tmp_path / published.NAME).read_bytes() == stand_in[0]
 
 
+def test_a_file_that_was_half_written_is_not_in_the_cache(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("CORIT_CACHE", str(tmp_path / "cache"))
+
+    def full(path, data):
+        with open(path, "wb") as file:
+            file.write(data[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(WeightsError, match="No space left on device"):
+        unifd_head(get=lambda url: stand_in[0])
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
 def test_a_cache_that_cannot_be_written_says_what_to_do(stand_in, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CORIT_CACHE", str(tmp_path / "file" / "cache"))

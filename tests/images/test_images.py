@@ -137,6 +137,17 @@ def test_alignment_is_the_least_squares_similarity(agree):
     agree(found, SimilarityTransform.from_estimate(source, target).params[:2], rtol=1e-6, atol=1e-6)
 
 
+def test_the_five_points_of_81_are_those_of_their_68_and_none_of_the_forehead():
+    points = np.stack([np.arange(81.0), -np.arange(81.0)], 1)
+    assert faces.five_points(points)[:, 0].tolist() == [37, 44, 30, 49, 55]
+    assert np.array_equal(faces.five_points(points), faces.five_points(points[:68]))
+    assert np.array_equal(faces.five_points(points[:5]), points[:5])
+    mesh = np.arange(478.0)[:, None].repeat(2, 1)
+    assert (
+        faces.five_points(mesh)[:, 0].tolist() == faces.five_points(mesh[:468])[:, 0].tolist() == [160, 387, 1, 40, 321]
+    )
+
+
 def test_a_real_face_is_found_once_and_brought_into_pose():
     data = pytest.importorskip("skimage.data")
     pixels = data.astronaut()

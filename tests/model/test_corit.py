@@ -135,6 +135,15 @@ def test_unifd_is_the_class_token_of_every_level(agree):
     assert found.levels.shape == (3, DEPTH + 1, 1, 24)
 
 
+@pytest.mark.parametrize("registers", [0, 2])
+def test_the_pooled_feature_is_the_mean_of_the_patches_alone(registers, agree):
+    model = backbone(registers)
+    images = torch.from_numpy(batch()[0]).float()
+    whole = model.model.forward_features(images)
+    assert whole.shape[1] == 1 + registers + N
+    agree(unifd.forward(model, images, read="pooled").z, whole[:, -N:].mean(1), rtol=1e-5, atol=1e-6)
+
+
 def test_identical_twins_leave_every_mask_empty_and_every_region_silent():
     model = backbone()
     images, _, regions = (torch.from_numpy(a) for a in batch(b=1))
@@ -231,6 +240,77 @@ def test_the_twin_is_computed_only_where_it_matters(changes, per_picture):
     assert counted.seen == 3 * per_picture
 
 
+KINDS = ["corit", "unifd", "unifd-768", "pooled"]
+
+
+def projecting(registers=0):
+    """The tiny backbone with a projection to five numbers."""
+    inner = backbone(registers).model
+    torch.manual_seed(1)
+    return Backbone(inner, "tiny", mean=(0.5,) * 3, std=(0.5,) * 3, projection=torch.nn.Linear(24, 5, bias=False))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_features_of_float32_are_those_without_any_autocast(kind):
+    """To a few units of float32, which is what another order of sums makes: half precision would be far off."""
+    model, pictures = projecting(), views()
+    encoder = Encoder(model, recipe(**{"model.kind": kind}))
+    found = encoder(pictures)
+    images, twins = (
+        model.normalise(np.stack(a)) for a in ([v.image for v in pictures], [v.twins[0] for v in pictures])
+    )
+    with torch.inference_mode():
+        if kind == "corit":
+            regions = torch.from_numpy(np.stack([v.regions for v in pictures]))
+            plain = corit.forward(model, images, twins, regions, ModelRecipe()).z
+        else:
+            final = model.model.forward_features(images)
+            plain = {"unifd": final[:, 0], "unifd-768": model.projection(final[:, 0]), "pooled": final[:, 1:].mean(1)}[
+                kind
+            ]
+    assert found.z.dtype == torch.float32
+    assert torch.allclose(found.z, plain, rtol=1e-4, atol=1e-5)
+    assert found.z.shape[1] == encoder.width == {"corit": 2 * 4 * 24, "unifd-768": 5}.get(kind, 24)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rsi", [True, False])
+def test_the_kept_levels_have_the_stated_shape(kind, rsi):
+    encoder = Encoder(projecting(), recipe(**{"model.kind": kind, "model.rsi": rsi}))
+    found = encoder(views(2), keep_levels=True)
+    assert found.levels.shape[1:] == encoder.level_shape
+    assert encoder.level_shape == (DEPTH + 1, 4 if kind == "corit" and rsi else 1, 24)
+
+
+def test_patch_tokens_of_a_picture_are_the_final_ones_on_the_grid(agree):
+    model, picture = backbone(registers=2), views(1)[0].image
+    found = Encoder(model, recipe()).tokens(picture)
+    whole = model.model.forward_features(model.normalise(picture[None]))[0, 3:]
+    assert found.shape == (4, 4, 24)
+    agree(found.reshape(N, 24), whole, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rrm", [True, False])
+def test_the_preparer_is_the_backbones_and_draws_twins_only_where_they_count(rrm):
+    finder = lambda pixels: ()
+    encoder = Encoder(backbone(), recipe(**{"model.rrm": rrm, "model.regions": ["boundary"]}))
+    found = encoder.preparer(3, max_faces=2, finder=finder)
+    assert (found.side, found.grid, found.twins, found.max_faces) == (SIDE, (4, 4), 3 if rrm else 0, 2)
+    assert found.recipe == encoder.recipe.views
+    assert found.regions == ("boundary",)
+    assert found.finder is finder
+    assert found.tokens is None
+    assert not encoder.in_process
+
+
+def test_a_foreground_by_tokens_is_found_by_the_backbone_itself():
+    encoder = Encoder(backbone(), recipe(**{"views.domain": "scene", "views.foreground": "tokens"}))
+    picture = views(1)[0].image
+    assert encoder.in_process
+    assert np.array_equal(encoder.preparer().tokens(picture), encoder.tokens(picture))
+    assert not Encoder(backbone(), recipe(**{"views.domain": "face", "views.foreground": "tokens"})).in_process
+
+
 def test_bad_combinations_are_refused_in_words():
     with pytest.raises(RecipeError, match="prepare with twins"):
         Encoder(backbone(), recipe())(views(twins=0))
@@ -241,6 +321,71 @@ def test_bad_combinations_are_refused_in_words():
         Encoder(backbone(), recipe(**{"model.middle": 9}))
     with pytest.raises(RecipeError, match="the backbone is tiny"):
         Encoder(backbone(), Recipe())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
+def test_a_discrepancy_within_rounding_of_its_patch_is_none(dtype, size):
+    """(18): a product's rounding, here up to 64 of its steps, makes no anchor; what is larger stays as it is."""
+    step = torch.finfo(dtype).eps * size
+    v = torch.zeros(1, 4, 3, dtype=dtype)
+    v[..., 0] = size
+    g = torch.zeros_like(v)
+    g[0, :, 1] = torch.tensor([0, 32, 63, 65], dtype=dtype) * step
+    found = corit.proxy(v, v + g)
+    assert (found[0, :3] == 0).all()
+    assert torch.equal(found[0, 3], g[0, 3])
+    assert found.dtype == dtype
+
+
+def test_the_discrepancy_of_half_precision_is_taken_in_float32():
+    v = torch.tensor([[[256.0, 1.0]]], dtype=torch.bfloat16)
+    found = corit.proxy(v, v + torch.tensor([2.0, 0.0], dtype=torch.bfloat16))
+    assert found.dtype == torch.float32
+    assert found.tolist() == [[[2.0, 0.0]]]
+
+
+@pytest.mark.parametrize(("threshold", "tau"), [("relative", 1.0), ("absolute", 1.0), ("cosine", 1.0)])
+def test_a_patch_at_the_threshold_is_not_in_the_mask(threshold, tau):
+    """(20) has s_i > tau: patches that all agree with their anchor lie at it, and one that is beyond it does not."""
+    g = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    regions = torch.ones(1, 1, 2, dtype=torch.bool)
+    assert not corit.refinement_mask(g, regions, tau, threshold).any()
+    assert corit.refinement_mask(g, regions, 0.999, threshold).all()
+
+
+@pytest.mark.parametrize("threshold", ["relative", "absolute", "cosine"])
+def test_a_patch_without_a_discrepancy_is_in_no_mask_at_tau_zero(threshold):
+    g = torch.tensor([[[1.0, 0.0], [0.0, 0.0], [2.0, 1.0]]])
+    found = corit.refinement_mask(g, torch.ones(1, 1, 3, dtype=torch.bool), 0.0, threshold)
+    assert found.tolist() == [[[True, False, True]]]
+
+
+@pytest.mark.parametrize(("depth", "middle"), [(4, 3), (5, 4), (7, 5), (10, 8), (12, 9), (24, 18), (32, 24)])
+def test_the_middle_layer_is_the_nearest_to_three_quarters(depth, middle):
+    assert corit.middle_layer(depth, ModelRecipe()) == middle
+    assert corit.middle_layer(depth, ModelRecipe(middle=2)) == 2
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_masks_are_decided_in_float32_whatever_the_precision(precision, monkeypatch):
+    """Each anchor and mask is, to the bit, that of the same discrepancies outside autocast."""
+    decide, seen = corit.refinement_mask, []
+
+    def watched(g, regions, tau, threshold):
+        seen.append((g, corit.anchor(g, regions), decide(g, regions, tau, threshold)))
+        return seen[-1][-1]
+
+    monkeypatch.setattr(corit, "refinement_mask", watched)
+    pictures = views(16)
+    found = Encoder(backbone(), recipe(**{"backbone.precision": precision}))(pictures, keep_masks=True)
+    regions = torch.from_numpy(np.stack([v.regions for v in pictures]))
+    assert len(seen) == DEPTH
+    for l, (g, anchor, mask) in enumerate(seen):
+        assert g.dtype == torch.float32
+        assert torch.equal(anchor, corit.anchor(g, regions))
+        assert torch.equal(mask, decide(g, regions, ModelRecipe().tau, ModelRecipe().threshold))
+        assert torch.equal(mask, found.masks[:, l])
 
 
 @pytest.mark.parametrize("views_recipe", [ViewsRecipe(), ViewsRecipe(random_regions=5)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,15 +29,19 @@ def sharpen(x, alpha, lightness):
 
 
 def appearance(pixels, of):
-    """S's colour part and sharpening, (S, S, 3) uint8; the draw must say "sharpen"."""
+    """S's colour part and its change of resolution, (S, S, 3) uint8."""
     x = np.array([[colour(p.astype(float), of) for p in row] for row in pixels])
-    return np.clip(np.rint(sharpen(x, of.sharpen_alpha, of.sharpen_lightness)), 0, 255).astype(np.uint8)
+    if of.resolution == "sharpen":
+        x = sharpen(x, of.sharpen_alpha, of.sharpen_lightness)
+    else:
+        x = coarse(x, {"down2": 2, "down4": 4}[of.resolution])
+    return np.clip(np.rint(x), 0, 255).astype(np.uint8)
 
 
 def moved_mask(mask, of):
     """The mask (S, S) shifted and resized about the centre: each pixel looked up where it came from, zero outside."""
     side, centre = len(mask), (len(mask) - 1) / 2
-    out = np.zeros((side, side))
+    out = np.zeros(mask.shape)
     for y in range(side):
         for x in range(side):
             u = (x - of.translate[0] * side - centre) / of.scale + centre
@@ -46,20 +51,48 @@ def moved_mask(mask, of):
 
 
 def soften(mask, of):
-    """Blur, keep what stayed full, blur again, scale; for a mask of 256 px whose drawn size is 256 x 256."""
-    m = gaussian(mask.astype(float), of.first_blur, 0.3 * ((of.first_blur - 1) * 0.5 - 1) + 0.8)
+    """At the drawn size, scaled from 256 px: blur, keep what stayed full, blur again; scaled back, times the ratio."""
+    ratio = len(mask) / 256
+    w, h = (round(s * ratio) for s in of.mask_side)
+    first, second = (nearest_odd(k * ratio) for k in (of.first_blur, of.second_blur))
+    m = gaussian(resized(mask.astype(float), w, h), first, 0.3 * ((first - 1) * 0.5 - 1) + 0.8)
     m = np.where(m < m.max() * (1 - 1e-4), 0.0, 1.0 * m)
-    m = gaussian(m, of.second_blur, of.second_sigma)
-    return of.ratio * m / m.max()
+    m = gaussian(m, second, of.second_sigma * ratio)
+    return of.ratio * resized(m / m.max(), len(mask), len(mask))
+
+
+def nearest_odd(value):
+    return min(range(1, 100, 2), key=lambda k: abs(k - value))
+
+
+def resized(m, w, h):
+    """Bilinear, pixels being areas: what lies beyond the outermost centres is as they are."""
+
+    def along(rows, size):
+        at = np.clip((np.arange(size) + 0.5) * len(rows) / size - 0.5, 0, len(rows) - 1)
+        low = np.minimum(at.astype(int), len(rows) - 2)
+        share = (at - low).reshape(-1, *[1] * (rows.ndim - 1))
+        return rows[low] * (1 - share) + rows[low + 1] * share
+
+    return np.swapaxes(along(np.swapaxes(along(m, h), 0, 1), w), 0, 1)
+
+
+def coarse(x, factor):
+    """Every factor-th pixel, brought back to the picture's size."""
+    h, w = x.shape[:2]
+    rows, columns = (np.arange(n // factor) * n // (n // factor) for n in (h, w))
+    return resized(x[rows][:, columns].astype(float), w, h)
 
 
 def gaussian(m, size, sigma):
     """A separable Gaussian window of `size` taps, mirrored at the edges."""
     taps = [np.exp(-((k - size // 2) ** 2) / (2 * sigma**2)) for k in range(size)]
     taps = np.array(taps) / sum(taps)
-    rows = np.array([[_mirror(i + k - size // 2, len(m)) for k in range(size)] for i in range(len(m))])
+    rows, columns = (
+        np.array([[_mirror(i + k - size // 2, n) for k in range(size)] for i in range(n)]) for n in m.shape
+    )
     once = np.array([taps @ m[r] for r in rows])
-    return np.array([taps @ once.T[r] for r in rows]).T
+    return np.array([taps @ once.T[r] for r in columns]).T
 
 
 def blend(m, source, target):
@@ -85,3 +118,24 @@ def _bilinear(m, v, u):
             if 0 <= a < len(m) and 0 <= b < len(m):
                 total += wy * wx * float(m[a, b])
     return total
+
+
+def moved_pixels(pixels, of):
+    """A picture moved as its mask; beyond its edges it is mirrored."""
+    margin = len(pixels) // 2
+    index = [_mirror(k, len(pixels)) for k in range(-margin, len(pixels) + margin)]
+    wide = pixels[index][:, index].astype(float)
+    shift = replace(of, translate=tuple(t * len(pixels) / len(wide) for t in of.translate))
+    whole = np.stack([moved_mask(wide[..., c], shift) for c in range(3)], -1)
+    return whole[margin : margin + len(pixels), margin : margin + len(pixels)]
+
+
+def elastic(mask, of, strength, sigma):
+    """The mask displaced by blurred noise of the draw's seed; strength and sigma are those of a 256-px crop."""
+    side = len(mask)
+    ratio = side / 256
+    noise = np.random.Generator(np.random.PCG64(of.elastic_seed)).uniform(-1, 1, (2, side, side))
+    # A blur averages over an area of sigma^2: what is left shrinks with the crop's side, and lengths do so as well.
+    taps = 2 * round(4 * sigma * ratio) + 1
+    dx, dy = (gaussian(n, taps, sigma * ratio) * strength * ratio * ratio for n in noise)
+    return np.array([[_bilinear(mask, y + dy[y, x], x + dx[y, x]) for x in range(side)] for y in range(side)])

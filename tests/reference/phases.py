@@ -19,3 +19,22 @@ def changes(steps, values):
             if error < best[0] - 1e-12:
                 best = (error, (steps[i], steps[j]))
     return best[1], best[0]
+
+
+def evidence(steps, values, a, b):
+    """BIC of the better of a level and a line, less that of the line broken at a and b; and its residuals' correlation.
+
+    BIC is n log(mean squared error) + parameters log n, n the observations less what their likeness takes from them.
+    """
+    y, t = np.log(values), np.asarray(steps, dtype=float)
+    level = np.full(len(y), sum(y) / len(y))
+    line = np.polyval(np.polyfit(t - t[0], y, 1), t - t[0])
+    x = np.array([[1.0, min(max(v - a, 0), b - a), max(v - b, 0)] for v in t])
+    left = y - x @ np.linalg.lstsq(x, y, rcond=None)[0]
+    error = lambda residual: sum(v * v for v in residual) / len(residual) + 1e-12
+    neighbours = sum(p * q for p, q in zip(left[1:], left[:-1], strict=True)) / (len(left) - 1)
+    likeness = neighbours / error(left)
+    c = min(max(likeness, 0.0), 0.98)
+    count = len(y) * (1 - c) / (1 + c)
+    bic = lambda residual, parameters: count * np.log(error(residual)) + parameters * np.log(max(count, 1))
+    return min(bic(y - level, 1), bic(y - line, 2)) - bic(left, 5), likeness

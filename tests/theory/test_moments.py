@@ -22,6 +22,13 @@ def test_gsnr_is_that_of_the_gradients_one_by_one(make, agree):
     agree(moments(found).noise, [np.trace(t.population.covariance) for t in twins(found)])
 
 
+def test_two_rows_are_enough_for_a_ratio_and_two_batches_too(agree):
+    found = linear(2, 3)
+    agree(moments(found).gsnr, [t.population.gsnr for t in twins(found)])
+    assert batch_moments(found, torch.tensor([[0], [1]])).count == 2
+    agree(batch_moments(found, torch.tensor([[0], [1]])).gsnr, moments(found).gsnr)
+
+
 def test_the_corrected_estimator_is_unbiased_and_the_plain_one_is_not(agree):
     """All samples of 3 rows out of 7 with replacement: the mean of both unbiased parts is the population's exactly."""
     found = linear(7, 3, heads=())

@@ -65,6 +65,40 @@ def test_a_wandering_course_seldom_passes_for_three_phases():
     assert np.isfinite(find_phases(STEPS, np.exp(wander - 8)).start).mean() < 0.15
 
 
+def with_residual(kind, steps, number=4):
+    """Courses whose neighbouring residuals alternate, are independent, wander, or hardly differ."""
+    rng = generator("residual", kind)
+    if kind == "smooth":
+        return np.exp(np.sin(steps[:, None] / steps[-1] * np.pi * (3 + np.arange(number))) - 8)
+    noise, sway = rng.normal(size=(len(steps), number)), {"alternating": -0.9, "independent": 0.0, "wandering": 0.8}
+    for k in range(1, len(steps)):
+        noise[k] += sway[kind] * noise[k - 1]
+    return np.exp(0.3 * noise - 8 + 0.4 * (steps[:, None] > steps[-1] / 2))
+
+
+@pytest.mark.parametrize("kind", ["alternating", "independent", "wandering", "smooth"])
+def test_the_evidence_is_the_difference_of_the_information_criteria(kind):
+    """Alternating residuals make no more observations than there are, smooth ones at least one in a hundred."""
+    steps = np.arange(150)
+    gsnr = with_residual(kind, steps)
+    found = find_phases(steps, gsnr, least_rise=1e-9, least_evidence=-np.inf)
+    correlations = []
+    for k in range(gsnr.shape[1]):
+        a, b = found.start[k], min(found.end[k], steps[-1])
+        evidence, correlation = slow.evidence(steps, gsnr[:, k], a, b)
+        assert found.evidence[k] == pytest.approx(evidence, rel=1e-6)
+        correlations.append(correlation)
+    if kind == "alternating":
+        assert min(correlations) < -0.5
+    if kind == "smooth":
+        assert max(correlations) > 0.98
+
+
+def test_the_evidence_does_not_hang_on_the_unit_of_the_course():
+    gsnr = course(noise=0.3, number=5)
+    assert find_phases(STEPS, gsnr * 1e6).evidence == pytest.approx(find_phases(STEPS, gsnr).evidence, rel=1e-9)
+
+
 def test_a_rise_to_the_end_has_a_start_and_no_end():
     found = find_phases(STEPS, course(1000, 3000, noise=0.02))
     assert found.start[0] == pytest.approx(1000, abs=80)

@@ -129,6 +129,22 @@ def test_the_refined_radius_is_that_of_heads_trained_one_by_one():
         assert found.collapse[0].radius[s].value == pytest.approx(gone)
 
 
+def test_bisection_retrains_each_head_from_its_own_seed(monkeypatch):
+    """What is asked of a seed and a radius is what the seed's own head, alone, would have there."""
+    recipe, rhos, seeds, asked = replace(PERCEPTRON, hidden=3), (0.01, 0.1, 100.0), (7, 3, 11), []
+
+    def watched(problems, recipe, heads, **options):
+        asked.extend(heads)
+        return fit_each(problems, recipe, heads, **options)
+
+    monkeypatch.setattr(sweeping, "fit_each", watched)
+    found = sweep([made(0, "A", recipe)], recipe, rhos, seeds, steps=60, refine=2, dtype=torch.float64)
+    inside = {seeds[s] for s, r in enumerate(found.collapse[0].radius) if r.censoring == ""}
+    assert inside, "the case must show a collapse"
+    assert {seed for _, seed, _ in asked} == inside
+    assert len(asked) == 2 * len(inside)
+
+
 def same(a, b):
     assert np.array_equal(a.auc, b.auc)
     assert np.array_equal(a.valid_auc, b.valid_auc)
@@ -194,14 +210,18 @@ def test_what_was_kept_is_not_used_for_anything_else(name, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_tasks_of_several_widths_and_chunks_keep_their_order(monkeypatch, agree):
+@pytest.mark.parametrize("chunk", [1, 2**29])
+def test_tasks_of_several_widths_and_chunks_keep_their_order(chunk, monkeypatch, agree):
     mixed = [made(0, "A"), made(0, "wide", d=9), made(1, "A"), made(1, "wide", d=9)]
-    monkeypatch.setattr(sweeping, "CHUNK", 1)
+    monkeypatch.setattr(sweeping, "CHUNK", chunk)
     found = sweep(mixed, LINEAR, RHOS, SEEDS, **ASKED, watch=Watching(5))
     for p, t in enumerate(mixed):
         alone = sweep([t], LINEAR, RHOS, SEEDS, **ASKED, watch=Watching(5))
         agree(found.auc[p], alone.auc[0])
-        agree(found.course.gsnr[:, p], alone.course.gsnr[:, 0])
+        assert found.course.gsnr.shape == (3, 4, 2, 3)
+        for name in QUANTITIES:
+            agree(getattr(found.course, name)[:, p], getattr(alone.course, name)[:, 0], rtol=1e-6)
+        assert found.collapse[p] == alone.collapse[0]
         assert found.head(p, 1, 2).weight.shape[1] == t.problem.train.width
         agree(found.head(p, 1, 2).weight, alone.head(0, 1, 2).weight)
 

@@ -84,6 +84,8 @@ def test_every_quantity_equals_the_slow_one_along_real_trajectories(kind, rows, 
         agree(course.trace_r[at], np.trace(exact.misfit), rtol=1e-8)
         agree(course.lambda_max[at], exact.lambda_max, rtol=1e-7)
         agree(course.ratio[at], exact.radius, rtol=1e-7)
+        for name, factor in zip(("geometric", "misspecification", "statistical"), exact.factors, strict=True):
+            agree(course.factors[name][at], factor, rtol=1e-6)
     assert course.residual.max() < 1e-8
 
 
@@ -113,6 +115,17 @@ def test_rows_in_a_basis_of_their_own_show_what_the_rows_themselves_do(activatio
     fit([p], recipe, rhos=RHOS, seeds=SEEDS, steps=16, observer=observe, observe_at=every(5), dtype=torch.float64)
     assert seen.designs[0][0].z.shape == (12, 12)
     assert sorted(plain) == [0, 5, 10, 15]
+
+
+def test_watched_rows_are_drawn_by_the_seed_without_repeats_and_in_order():
+    drawn = [watched(40, 10, seed) for seed in (0, 1)]
+    for index in drawn:
+        assert index.tolist() == sorted(set(index.tolist()))
+        assert len(index) == 10
+        assert 0 <= index.min() <= index.max() < 40
+    assert not np.array_equal(*drawn)
+    assert np.array_equal(watched(40, 10, 1), drawn[1])
+    assert watched(40, None, 1).tolist() == list(range(40))
 
 
 def test_watching_does_not_change_the_heads(agree):

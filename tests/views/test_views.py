@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError
+from corit.images.faces import align
 from corit.images.media import Picture
 from corit.recipe import BlendRecipe, Recipe, ViewsRecipe
 from corit.seeding import generator
+from corit.views import foreground
 from corit.views.blend import draw, self_blend
 from corit.views.foreground import ellipse, face_hull, saliency, token_foreground
 from corit.views.prepare import Preparer
@@ -44,6 +47,75 @@ def test_the_same_picture_gives_the_same_views_and_a_fake_is_drawn_apart(picture
     fake = preparer().forge(crop, 0)
     assert not any(np.array_equal(fake.pixels, t) for t in a.twins)
     assert np.array_equal(preparer().forge(crop, 0).pixels, fake.pixels)
+
+
+def test_fakes_are_perturbed_in_source_or_target_and_twins_in_the_source_alone(picture):
+    crop, recipe = preparer().crops(picture)[0], BlendRecipe(perturb="either")
+    perturbed = set()
+    for k in range(8):
+        of = draw(recipe, generator("fake", k, crop.pixels))
+        expected, m = self_blend(crop.pixels, crop.mask, of, recipe)
+        fake = preparer().forge(crop, k)
+        assert np.array_equal(fake.pixels, expected)
+        outside_is_kept = np.array_equal(fake.pixels[m == 0], crop.pixels[m == 0])
+        assert outside_is_kept == (of.perturbed == "source")
+        assert np.array_equal(fake.mask, crop.mask)
+        perturbed.add(of.perturbed)
+    assert perturbed == {"source", "target"}
+    assert {draw(BlendRecipe(), generator("twin", k)).perturbed for k in range(20)} == {"source"}
+
+
+def landmarks(count):
+    """68 points that outline a face, and above them a forehead where there are 81."""
+    face = np.stack([32 + 14 * np.cos(np.arange(68)), 40 + 12 * np.sin(np.arange(68))], 1)
+    forehead = np.stack([np.linspace(22, 42, count - 68), np.full(count - 68, 8.0)], 1)
+    return np.concatenate([face, forehead]).astype(np.float32)
+
+
+def test_the_outline_of_81_points_is_that_of_their_68_without_the_forehead():
+    whole, face = landmarks(81), landmarks(68)
+    assert np.array_equal(face_hull(whole, 64), face_hull(face, 64))
+    assert not face_hull(whole, 64)[:27].any()
+    assert face_hull(np.concatenate([face, whole[68:], face[:1]]), 64)[10:27].any()  # any other number counts whole
+
+
+@pytest.mark.parametrize("count", [68, 81])
+def test_the_hull_is_filled_to_its_outermost_points(count):
+    points = landmarks(count)[:68].round().astype(int)
+    found = face_hull(landmarks(count), 64)
+    assert found[points[:, 1], points[:, 0]].all()
+    rows, columns = np.nonzero(found)
+    assert (columns.min(), columns.max()) == (points[:, 0].min(), points[:, 0].max())
+    assert (rows.min(), rows.max()) == (points[:, 1].min(), points[:, 1].max())
+
+
+def test_a_face_is_aligned_at_the_recipes_side_and_then_resized_with_its_points(picture):
+    given = Picture(picture.pixels, landmarks=picture.landmarks)
+    for side in (48, 200):
+        made = Preparer(ViewsRecipe(crop_side=120, crop_scale=1.5), side, (4, 4))
+        (crop,) = made.crops(given)
+        wide, points, _ = align(picture.pixels, picture.landmarks, 120, 1.5)
+        method = cv2.INTER_AREA if side < 60 else cv2.INTER_CUBIC
+        assert np.array_equal(crop.pixels, cv2.resize(wide, (side, side), interpolation=method))
+        assert crop.landmarks == pytest.approx(points * side / 120, abs=1e-3)
+        assert np.array_equal(crop.mask, face_hull(points * side / 120, side))
+        low, high = picture.landmarks.min(0), picture.landmarks.max(0)
+        assert crop.box == pytest.approx((*low, *high))
+
+
+@pytest.mark.parametrize("shape", [(64, 100), (100, 64), (65, 300), (40, 41)])
+def test_a_scene_is_its_largest_centred_square_or_squashed_whole(shape):
+    pixels = generator("scene", *shape).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    mask = generator("scene mask", *shape).random(shape) < 0.5
+    edge = min(shape)
+    y, x = (shape[0] - edge) // 2, (shape[1] - edge) // 2
+    method = cv2.INTER_AREA if edge > 64 else cv2.INTER_CUBIC
+    for fit, part in (("resize-crop", np.s_[y : y + edge, x : x + edge]), ("squash", np.s_[:, :])):
+        made = Preparer(ViewsRecipe(domain="scene", scene_fit=fit), 32, (4, 4), twins=0)
+        (crop,) = made.crops(Picture(pixels, mask=mask))
+        assert np.array_equal(crop.pixels, cv2.resize(pixels[part], (32, 32), interpolation=method))
+        known = np.repeat(mask[part][..., None].astype(np.uint8) * 255, 3, axis=2)
+        assert np.array_equal(crop.mask, cv2.resize(known, (32, 32), interpolation=method)[..., 0] > 127)
 
 
 def slow_regions(mask, edge, grid, majority):
@@ -91,6 +163,48 @@ def test_foregrounds_are_where_the_thing_is():
     assert (by_tokens & truth).sum() / (by_tokens | truth).sum() > 0.6
     flat = np.full((96, 96, 3), 9, np.uint8)
     assert np.array_equal(saliency(flat), ellipse(96))
+
+
+def test_the_fallback_is_a_centred_disc_of_two_thirds_of_the_side():
+    for side in (60, 96):
+        y, x = np.mgrid[:side, :side] - side // 2
+        found, disc = ellipse(side), x**2 + y**2 <= (side // 3) ** 2
+        assert found.mean() == pytest.approx(np.pi / 9, rel=0.06)
+        assert (found ^ disc).mean() < 0.02
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.02, False), (0.0625, True), (0.8, True), (0.9, False)])
+def test_a_foreground_of_next_to_nothing_or_of_nearly_all_says_nothing(share, kept):
+    side = round(64 * share**0.5)
+    mask = np.zeros((64, 64), bool)
+    mask[:side, :side] = True
+    found = foreground._checked(mask, 128)
+    expected = np.repeat(np.repeat(mask, 2, 0), 2, 1) if kept else ellipse(128)
+    assert np.array_equal(found, expected)
+
+
+def test_of_several_pieces_the_largest_is_kept_without_its_holes():
+    mask = np.zeros((40, 40), bool)
+    mask[2:12, 2:12] = True
+    mask[15:35, 10:30] = True
+    mask[20:25, 15:20] = False
+    found = foreground._largest(mask)
+    assert np.argwhere(found).min(0).tolist() == [15, 10]
+    assert np.argwhere(found).max(0).tolist() == [34, 29]
+    assert found.sum() == 400
+    assert not foreground._largest(np.zeros((8, 8), bool)).any()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_whichever_way_a_component_points_the_border_is_background(sign):
+    values = np.zeros((12, 12, 3))
+    values[4:8, 3:9, 0] = 5.0 * sign
+    values += 0.01 * generator("tokens").normal(size=values.shape)
+    found = token_foreground(np.zeros((96, 96, 3), np.uint8), lambda pixels: values)
+    truth = np.kron(values[..., 0] * sign > 2, np.ones((8, 8))).astype(bool)
+    assert (found & truth).sum() / (found | truth).sum() > 0.85
+    assert not found[:16].any()
+    assert not found[:, -8:].any()
 
 
 @pytest.mark.parametrize("fit", ["resize-crop", "squash", "crop"])
