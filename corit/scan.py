@@ -174,6 +174,8 @@ def _landmarks_digest(landmarks: Landmarks | None) -> str | None:
     parts = hashlib.sha256()
     for name, points in landmarks.points.items():
         parts.update(name.encode(errors="surrogateescape") + points.tobytes())
+    for name, words in landmarks.wrong.items():
+        parts.update(f"{name} {words}".encode(errors="surrogateescape"))
     return parts.hexdigest()[:16]
 
 
@@ -183,7 +185,8 @@ def _todo(job: Job, before: Resumed, *, films: bool) -> Iterator[str]:
 
 def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report | VideoReport]:
     """Pictures first, all in one stream of batches, since workers that prepare them are slow to start."""
-    source = Unlabelled(job.aligned, job.landmarks)
+    known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, films=False))
+    source = Unlabelled(job.aligned, known)
     samples = map(source.sample, _todo(job, before, films=False))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
