@@ -15,6 +15,7 @@ from corit.errors import CoritError
 
 if TYPE_CHECKING:
     from corit.data.landmarks import Landmarks
+    from corit.features.store import FeatureStore
 
 WRONG_USAGE, NOTHING_SCORED, INTERRUPTED = 2, 3, 130
 
@@ -26,6 +27,8 @@ app = App(
 )
 
 Domain = Literal["face", "scene"]
+# What detectors that are trained here say of the pictures that they know.
+DOMAINS = {"face": "faces in the pictures given to corit train", "scene": "whole pictures given to corit train"}
 Format = Literal["table", "jsonl", "csv"]
 Choice = Literal["even", "first"]
 Per = Literal["frame", "track", "video"]
@@ -137,7 +140,7 @@ def train(
         frames: of each film at most so many are taken; 0 for all
         choice: even spreads the frames over the film, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
-        aligned: the pictures are face crops already
+        aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
         batch: pictures a forward pass
         workers: processes that decode and prepare
@@ -170,6 +173,7 @@ def train(
             device=device,
             progress=progress,
         )
+    _say_notes(store)
     from dataclasses import replace
 
     with progress_bar("heads") as progress:
@@ -181,6 +185,7 @@ def train(
             seeds=range(seeds),
             fpr=fpr,
             note="" if fake else "trained on self-blended fakes of the real pictures only",
+            domain=DOMAINS[made.views.domain],
             progress=progress,
         )
     found.detector.save(out)
@@ -227,7 +232,7 @@ def extract(
         frames: of each film at most so many are taken; 0 for all
         choice: even spreads the frames over the film, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
-        aligned: the pictures are face crops already
+        aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
         batch: pictures a forward pass
         workers: processes that decode and prepare
@@ -256,6 +261,7 @@ def extract(
             keep_levels=levels,
             progress=progress,
         )
+    _say_notes(store)
     print(f"{len(store)} rows x {store.width}: " + ", ".join(f"{n} {s}" for s, n in store.counts().items()))
     return 0
 
@@ -292,7 +298,7 @@ def detect(
         per: rows of a video: video is one for all, track adds one for each face, frame adds each face of each frame
         twins: self-blended twins to score pictures with; more than one gives a spread
         weights: where the backbone's weights are now, if they moved
-        aligned: the pictures are face crops already
+        aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
         batch: pictures, or faces of a film, a forward pass
         workers: processes that decode and prepare pictures
@@ -303,7 +309,10 @@ def detect(
 
     known = _landmarks(landmarks)
     job = Job(tuple(paths), format, html, out, twins, aligned, known, batch, workers, frames, choice, per)
-    scored = run(Detector.load(detector, weights=weights, device=device), job)
+    loaded = Detector.load(detector, weights=weights, device=device)
+    if loaded.outside():
+        _say(f"corit: what is scored here is {loaded.outside()}; every verdict is unsure")
+    scored = run(loaded, job)
     return 0 if scored else NOTHING_SCORED
 
 
@@ -432,6 +441,13 @@ app.command(
 app.command(
     "corit.commands.findings:findings", name="findings", help="Test the paper's claims in the miniature, with controls."
 )
+
+
+def _say_notes(store: FeatureStore) -> None:
+    from corit.report.text import notes
+
+    for note in notes(store):
+        _say(f"corit: {note}")
 
 
 def _landmarks(path: Path | None) -> Landmarks | None:

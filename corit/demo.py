@@ -19,6 +19,7 @@ from corit.features.extract import Bars, opened
 from corit.features.store import Features, FeatureStore
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
+from corit.images.media import DRAWN
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train import Outcome, features_of, train
 from corit.whole import write_whole
@@ -94,7 +95,7 @@ def compare(
     stores = {m: _features(world, m, backbone, Path(out) / "features" / m, workers, bars) for m in MODELS}
     fits = {m: _fit(stores[m], spec.kinds, head, seeds, bars, m) for m in MODELS}
     measured = {m: _tables(stores[m], fits[m], spec.kinds) for m in MODELS}
-    outcome = train(stores["corit"], backbone, head, weights=weights, seeds=seeds, note=_note(spec))
+    outcome = train(stores["corit"], backbone, head, weights=weights, seeds=seeds, note=_note(spec), domain=DRAWN)
     return Comparison(
         spec,
         {m: measured[m][0] for m in MODELS},

@@ -23,11 +23,11 @@ from corit.errors import DetectorError, InputError
 from corit.evaluate.calibration import Calibration
 from corit.features.workers import Item, Job, Worker, prepare
 from corit.heads.head import Head, HeadRecipe
-from corit.images.media import Picture, read_picture
+from corit.images.media import DRAWN, Picture, read_picture
 from corit.model.corit import Readout
 from corit.model.encode import Encoder
 from corit.recipe import Recipe
-from corit.views.prepare import Preparer, Views
+from corit.views.prepare import Preparer, Views, joined
 
 if TYPE_CHECKING:
     from corit.backbone import Backbone
@@ -82,7 +82,11 @@ class Report:
 
 @dataclass(frozen=True)
 class Card:
-    """What a detector says of itself: all of it is written to detector.json."""
+    """What a detector says of itself: all of it is written to detector.json.
+
+    domain: in words, what the pictures that it was trained on show; empty where nobody said. One that begins with
+    `DRAWN` is of the miniature world, and nothing else may be called real or fake by it.
+    """
 
     recipe: Recipe
     head: HeadRecipe
@@ -94,6 +98,7 @@ class Card:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
+    domain: str = ""
 
 
 class Detector:
@@ -189,7 +194,27 @@ class Detector:
         scores = self.card.calibration.score(logits)
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
-        return Row(path, view.box, score, spread, self.card.calibration.verdict(score), "ok", view.note)
+        reason = joined(self.outside(view.domain), view.note)
+        return Row(path, view.box, score, spread, self.verdict(score, view.domain), "ok", reason)
+
+    def outside(self, domain: str = "") -> str:
+        """Why pictures are none that the detector knows, in words; empty where they may be.
+
+        Args:
+            domain: of the pictures, see `Picture.domain`; by default that of files.
+        """
+        if not self.card.domain.startswith(DRAWN) or domain == DRAWN:
+            return ""
+        return f"outside what this detector was trained on: it knows {DRAWN} only"
+
+    def verdict(self, score: float, domain: str = "") -> str:
+        """What the detector calls a score: fake, real, or unsure, also for all that it does not know.
+
+        Args:
+            score: in [0, 1].
+            domain: of the picture; see `outside`.
+        """
+        return "unsure" if self.outside(domain) else self.card.calibration.verdict(score)
 
     def evidence(self, view: Views) -> Evidence:
         """How each patch would move the logit if it stood for its region: a reading of the head, not a proof.
@@ -285,6 +310,12 @@ def _card_json(card: Card) -> dict[str, Any]:
     return {"format": FORMAT, **asdict(card), "recipe": card.recipe.to_toml(), "recipe_digest": card.recipe.digest}
 
 
+def _inferred(recipe: Recipe, note: str) -> str:
+    """The domain of a detector that was written before detectors had one: told where its note is the demo's."""
+    drawn = recipe.backbone.name == "miniature" and note.startswith("trained in the miniature world")
+    return f"{DRAWN} (inferred from its note)" if drawn else ""
+
+
 def _read_card(folder: Path) -> Card:
     path = folder / "detector.json"
     if not path.is_file():
@@ -297,7 +328,7 @@ def _read_card(folder: Path) -> Card:
         recipe = Recipe.from_toml(saved.pop("recipe"))
         head, calibration = HeadRecipe(**saved.pop("head")), Calibration(**saved.pop("calibration"))
         rest: dict[str, Any] = {k: tuple(v) if k == "classes" else v for k, v in saved.items()}
-        card = Card(recipe, head, calibration, **rest)
+        card = Card(recipe, head, calibration, **{"domain": _inferred(recipe, saved.get("note", "")), **rest})
     except (json.JSONDecodeError, KeyError, TypeError) as err:
         raise DetectorError(f"{path} is damaged: {err!r}; train the detector again or restore the file") from err
     if recipe.digest != digest:

@@ -112,6 +112,7 @@ def published(
         licence=f"{backbone.licence}; head MIT (UniversalFakeDetect)",
         classes=("real", "fake"),
         data_digest=SHA256,
+        domain="whole pictures: photographs and what ProGAN generates",
         note="UniFD's published head, trained by its authors on ProGAN and chosen on ProGAN's test set; its threshold "
         "0.5 was not calibrated here",
     )

@@ -81,7 +81,8 @@ class Trained:
         }
         seeds = len(card.metrics.get("auc_per_seed", ()))
         best = {"seeds": f"the best of {seeds} on validation" if seeds > 1 else "one"} if seeds else {}
-        return {**known, **best, **({"note": card.note} if card.note else {})}
+        said = {"trained on": card.domain, "note": card.note}
+        return {**known, **best, **{k: v for k, v in said.items() if v}}
 
     def ready(self) -> None:
         """Load the backbone. Raises WeightsError, DetectorError."""
@@ -143,21 +144,21 @@ class Outside:
 
     def _reports(self, source: Source, samples: Sequence[Sample]) -> Iterator[Report]:
         found = [(s, self._crops(source, s)) for s in samples]
-        pictures = [p for _, crops in found if not isinstance(crops, InputError) for p, _ in crops]
+        pictures = [p for _, crops in found if not isinstance(crops, InputError) for p, _, _ in crops]
         scores = iter(self._scores(pictures))
         for s, crops in found:
             if isinstance(crops, InputError):
                 yield failed(s.path, crops)
             else:
-                yield Report(s.path, tuple(self._row(s, box, next(scores)) for _, box in crops))
+                yield Report(s.path, tuple(self._row(s, box, next(scores), note) for _, box, note in crops))
 
-    def _crops(self, source: Source, sample: Sample) -> list[tuple[np.ndarray, Box | None]] | InputError:
+    def _crops(self, source: Source, sample: Sample) -> list[tuple[np.ndarray, Box | None, str]] | InputError:
         try:
             picture = source.load(sample)
             if self.domain == "scene":
-                return [(picture.pixels, None)]
+                return [(picture.pixels, None, picture.note)]
             preparer = Preparer(ViewsRecipe(domain="face"), self.side, (1, 1), twins=0)
-            return [(c.pixels, c.box) for c in preparer.crops(picture)]
+            return [(c.pixels, c.box, c.note) for c in preparer.crops(picture)]
         except InputError as err:
             return err
 
@@ -175,9 +176,9 @@ class Outside:
             )
         return [float(s) for s in scores]
 
-    def _row(self, sample: Sample, box: Box | None, score: float) -> Row:
+    def _row(self, sample: Sample, box: Box | None, score: float, note: str) -> Row:
         verdict = "fake" if score >= self.threshold else "real"
-        return Row(sample.path, box, score, None, verdict, "ok", "")
+        return Row(sample.path, box, score, None, verdict, "ok", note)
 
 
 def _numbers(answer: Any) -> np.ndarray | None:

@@ -73,7 +73,7 @@ def video_lines(report: VideoReport, per: Per, verdict: Callable[[float], str]) 
 
 def _track(path: str, t: TrackRow) -> Line:
     start, end = round(t.first, 3), round(t.last, 3)
-    return Line(path, None, t.score, None, t.verdict, "ok", "", "track", None, start, end, t.track, t.frames)
+    return Line(path, None, t.score, None, t.verdict, "ok", t.reason, "track", None, start, end, t.track, t.frames)
 
 
 class Stream:

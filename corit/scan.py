@@ -39,6 +39,7 @@ from corit.lines import (
     video_lines,
 )
 from corit.videos import VideoReport, score_video
+from corit.views.prepare import joined
 from corit.whole import require_writable
 
 if TYPE_CHECKING:
@@ -157,7 +158,8 @@ def _run(detector: Detector, job: Job) -> int:
 def _settings(job: Job, detector: Detector) -> dict[str, Any]:
     """All that lines depend on, but for the inputs: a job with other values may not go on with its file."""
     asked = {k: getattr(job, k) for k in ("format", "twins", "aligned", "frames", "choice", "per")}
-    return {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), **asked}
+    outside = {"outside": words} if (words := detector.outside()) else {}
+    return {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), **asked, **outside}
 
 
 def _digest(detector: Detector) -> str:
@@ -174,6 +176,8 @@ def _landmarks_digest(landmarks: Landmarks | None) -> str | None:
     parts = hashlib.sha256()
     for name, points in landmarks.points.items():
         parts.update(name.encode(errors="surrogateescape") + points.tobytes())
+    for name, words in landmarks.wrong.items():
+        parts.update(f"{name} {words}".encode(errors="surrogateescape"))
     return parts.hexdigest()[:16]
 
 
@@ -183,7 +187,8 @@ def _todo(job: Job, before: Resumed, *, films: bool) -> Iterator[str]:
 
 def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report | VideoReport]:
     """Pictures first, all in one stream of batches, since workers that prepare them are slow to start."""
-    source = Unlabelled(job.aligned, job.landmarks)
+    known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, films=False))
+    source = Unlabelled(job.aligned, known)
     samples = map(source.sample, _todo(job, before, films=False))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
@@ -198,7 +203,7 @@ def _noted(report: Report) -> Report:
     if frames == 1:
         return report
     reason = f"animated: only the first of {frames} frames was looked at"
-    return replace(report, rows=tuple(replace(r, reason=reason) for r in report.rows))
+    return replace(report, rows=tuple(replace(r, reason=joined(r.reason, reason)) for r in report.rows))
 
 
 def _video(detector: Detector, job: Job, path: str) -> VideoReport:
@@ -212,7 +217,7 @@ def _video(detector: Detector, job: Job, path: str) -> VideoReport:
 def _lines(report: Report | VideoReport, job: Job, detector: Detector) -> Iterator[Line]:
     if isinstance(report, Report):
         return picture_lines(report)
-    return video_lines(report, job.per, detector.card.calibration.verdict)
+    return video_lines(report, job.per, detector.verdict)
 
 
 def _gallery(job: Job, detector: Detector, before: Resumed) -> Gallery | None:
@@ -220,7 +225,7 @@ def _gallery(job: Job, detector: Detector, before: Resumed) -> Gallery | None:
         return None
     from corit.report.detect import Gallery
 
-    return Gallery(detector.card.calibration, before=len(before.done))
+    return Gallery(detector.card.calibration, before=len(before.done), warning=detector.outside())
 
 
 def _part(out: Path) -> Path:

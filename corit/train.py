@@ -98,14 +98,15 @@ def train(
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     fpr: float = 0.05,
     note: str = "",
+    domain: str = "",
     draws: int = 1000,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Fit a head for each seed on the store's train rows, keep the seed with the best validation AUC, calibrate there.
 
     The test rows are only measured. A mini-batch larger than a quarter of the training rows is made smaller, so that
-    small collections can be trained on; the detector's card says which was used. Raises DataError or FitError when
-    there are too few rows.
+    small collections can be trained on; the detector's card says which was used. domain: in words, what the pictures
+    show, for the card. Raises DataError or FitError when there are too few rows.
     """
     parts = {name: _part(store, name) for name in ("train", "val", "test")}
     recipe = replace(recipe, batch=max(1, min(recipe.batch, len(parts["train"]) // 4)))
@@ -134,6 +135,7 @@ def train(
         metrics=_plain(measured, per_seed, counts),
         versions=versions(),
         note=note,
+        domain=domain,
     )
     unusable = {k: n for k, n in store.counts().items() if k != "ok"}
     return Outcome(Detector(head, card, backbone), measured, per_seed, counts, unusable, done)

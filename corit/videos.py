@@ -21,7 +21,7 @@ from corit.images.media import Picture
 from corit.images.scenes import alike, colours, look
 from corit.images.tracks import follow
 from corit.images.video import Film, Frame
-from corit.views.prepare import Box, Preparer, Views
+from corit.views.prepare import Box, Preparer, Views, joined
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ class FrameRow:
 class TrackRow:
     """One face through the video: its number, seconds of its first and last frame, how many frames, their mean score.
 
-    The verdict is that of the mean under the detector's thresholds, which were set on single frames.
+    The verdict is that of the mean under the detector's thresholds, which were set on single frames. reason: what a
+    reader must know of it, or nothing.
     """
 
     track: int
@@ -59,6 +60,7 @@ class TrackRow:
     frames: int
     score: float
     verdict: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, 
     """The report of a decoded video, with what could not be decoded."""
     assert film.ending is not None
     end = film.ending
-    report = summary(name, rows, detector.card.calibration.verdict, following)
+    report = _said(summary(name, rows, detector.verdict, following), detector.outside())
     report = replace(report, count=film.count, missing=end.missing)
     if end.status == "ok":
         return report
@@ -185,6 +187,14 @@ def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, 
     status = end.status if report.score is not None else report.status
     reason = "; ".join(filter(None, (report.reason, end.reason)))
     return replace(report, status=status, reason=reason, frames=tuple(frames))
+
+
+def _said(report: VideoReport, words: str) -> VideoReport:
+    """A report that says something with each of its scores."""
+    if report.score is None:
+        return report
+    tracks = tuple(replace(t, reason=joined(words, t.reason)) for t in report.tracks)
+    return replace(report, reason=joined(words, report.reason), tracks=tracks)
 
 
 @dataclass(frozen=True)
@@ -232,7 +242,8 @@ def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[F
             yield one.row
         for view, seen in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield replace(one.row, face=view.box, score=score, look=seen)
+            reason = joined(one.row.reason, detector.outside(), view.note)
+            yield replace(one.row, face=view.box, score=score, look=seen, reason=reason)
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:

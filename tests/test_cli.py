@@ -13,6 +13,7 @@ import pytest
 
 from corit import cli, scan
 from corit.errors import DataError
+from corit.images.faces import align, find_faces
 from corit.seeding import generator
 
 
@@ -59,6 +60,7 @@ def test_help_loads_no_torch():
 def test_training_without_fakes_says_so(detector):
     card = json.loads((detector / "detector.json").read_text())
     assert "self-blended" in card["note"]
+    assert card["domain"] == "whole pictures given to corit train"  # though the backbone is the miniature's
     assert card["metrics"]["counts"]["train fake"] == card["metrics"]["counts"]["train real"] > 0
     assert card["weights"] == "packaged"
 
@@ -79,6 +81,7 @@ def test_every_picture_has_a_row_in_every_format(photos, detector, capsys, tmp_p
     assert code == 0
     assert [r["status"] for r in rows] == ["ok", "ok", "unreadable"]
     assert rows[0]["score"] == pytest.approx(rows[1]["score"], abs=1e-5)
+    assert [rows[0]["reason"], rows[1]["reason"]] == ["", ""]
     assert (rows[2]["score"], rows[2]["verdict"]) == (None, None)
     assert "not one" in rows[2]["reason"]
     assert "pictures" in err
@@ -90,6 +93,23 @@ def test_every_picture_has_a_row_in_every_format(photos, detector, capsys, tmp_p
     code, out, _ = run(capsys, "detect", tmp_path, "--detector", detector)
     assert code == 0
     assert "unreadable" in out
+
+
+def test_face_crops_without_landmarks_are_measured_and_said_to_be(capsys, tmp_path):
+    pytest.importorskip("dlib")
+    astronaut = pytest.importorskip("skimage.data").astronaut()
+    points = find_faces(astronaut)[0].landmarks
+    noise = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
+    for k in range(3):
+        for kind, pixels in (("real", align(astronaut, points, 224, 1 + k / 10)[0]), ("fake", noise[k])):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            cv2.imwrite(str(tmp_path / kind / f"{kind}{k}.png"), pixels[..., ::-1])
+    words = f"--real {tmp_path / 'real'} --fake {tmp_path / 'fake'} --out {tmp_path / 's'} --backbone miniature"
+    code, out, err = run(capsys, "extract", *words.split(), "--aligned", "--workers", "0")
+    assert code == 0
+    assert out.startswith("6 rows x 768: 6 ok")
+    assert "corit: 3 measured rows: landmarks predicted in the crop\n" in err
+    assert "corit: 3 measured rows: unsure landmarks: predicted in the crop\n" in err
 
 
 def test_a_page_shows_every_row(photos, detector, capsys, tmp_path):

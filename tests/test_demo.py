@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from reference.heads import auc as slow_auc
@@ -14,6 +15,7 @@ from corit import cli
 from corit.demo import MODELS, compare
 from corit.errors import DataError
 from corit.features.store import FeatureStore
+from corit.images.shape import mean_face
 from corit.replicate import replicate
 from corit.world.miniature import Miniature, MiniatureSpec
 
@@ -45,7 +47,26 @@ def test_it_leaves_a_report_results_and_a_detector(folder):
     assert "None of it is a result on real photographs" in page
     assert page.count("data:image/") > 20
     world = Miniature(MiniatureSpec(), ["val"])
-    assert corit.Detector.load(folder / "detector")(world.load(world.samples[0])).rows[0].status == "ok"
+    made = corit.Detector.load(folder / "detector")
+    own = made(world.load(world.samples[0])).rows[0]
+    assert (own.status, own.reason) == ("ok", "")
+    assert own.verdict == made.card.calibration.verdict(own.score)
+    assert made.card.domain == "drawn faces of the miniature world"
+
+
+def test_its_detector_calls_no_file_real_or_fake(folder, tmp_path, capsys):
+    points = mean_face() * 96
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((96, 96, 3), 90, np.uint8))
+    (tmp_path / "l.json").write_text(json.dumps({"a.png": points.tolist()}))
+    asked = f"detect {tmp_path / 'a.png'} --detector {folder / 'detector'} --aligned --landmarks {tmp_path / 'l.json'}"
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*asked.split(), "--format", "jsonl"])
+    assert stop.value.code == 0
+    printed = capsys.readouterr()
+    (line,) = map(json.loads, printed.out.splitlines())
+    words = "outside what this detector was trained on: it knows drawn faces of the miniature world only"
+    assert (line["verdict"], line["reason"], line["status"]) == ("unsure", words, "ok")
+    assert f"corit: what is scored here is {words}; every verdict is unsure\n" in printed.err
 
 
 def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folder):

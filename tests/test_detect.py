@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from corit.errors import DetectorError
 from corit.evaluate.calibration import Calibration
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
+from corit.images.faces import align, find_faces
+from corit.images.media import DRAWN
 from corit.recipe import BackboneRecipe, Recipe
 from corit.seeding import torch_generator
 from corit.world.miniature import Miniature
@@ -144,3 +147,70 @@ def test_another_process_gives_the_same_score(pictures, tmp_path):
     call = [sys.executable, "-c", code, str(folder)]
     done = subprocess.run(call, capture_output=True, text=True, check=True, env=os.environ | {"PYTHONHASHSEED": "7"})
     assert float(done.stdout) == pytest.approx(detector()(pictures[0]).score, abs=1e-6)
+
+
+def drawn(made):
+    """The detector, trained in the miniature world."""
+    made.card = replace(made.card, domain=DRAWN)
+    return made
+
+
+OUTSIDE = "outside what this detector was trained on: it knows drawn faces of the miniature world only"
+
+
+@pytest.mark.parametrize("score_of", ["fake", "real"])
+def test_a_detector_of_drawn_faces_calls_nothing_else_real_or_fake(score_of, pictures):
+    made = drawn(detector())
+    made.card = replace(made.card, calibration=replace(made.card.calibration, fake=0.0, real=0.0))
+    if score_of == "real":
+        made.card = replace(made.card, calibration=replace(made.card.calibration, fake=1.0, real=1.0))
+    own, other = pictures[0], replace(pictures[0], domain="", note="first of 3 pages")
+    assert own.domain == DRAWN
+    for found in (made(own).rows[0], next(made.scan(Held([own]), Held([own]).samples)).rows[0]):
+        assert (found.verdict, found.reason) == (score_of, "")
+    for found in (made(other).rows[0], next(made.scan(Held([other]), Held([other]).samples)).rows[0]):
+        assert (found.verdict, found.reason) == ("unsure", f"{OUTSIDE}; first of 3 pages")
+        assert found.score == pytest.approx(made(own).score, abs=1e-6)
+    assert detector()(other).rows[0].reason == "first of 3 pages"
+
+
+def test_the_domain_is_written_and_an_older_card_is_told_by_its_note(tmp_path, pictures):
+    folder = drawn(detector()).save(tmp_path / "d")
+    saved = json.loads((folder / "detector.json").read_text())
+    assert saved["domain"] == DRAWN == Detector.load(folder).card.domain
+    older = {k: v for k, v in saved.items() if k != "domain"}
+    inferred = f"{DRAWN} (inferred from its note)"
+    notes = {
+        "trained in the miniature world (seed 0); it knows nothing of real deepfakes": inferred,
+        "trained on self-blended fakes of the real pictures only": "",
+        "": "",
+    }
+    for note, expected in notes.items():
+        (folder / "detector.json").write_text(json.dumps(older | {"note": note}))
+        loaded = Detector.load(folder)
+        assert loaded.card.domain == expected
+        assert loaded.outside() == (OUTSIDE if expected else "")
+        assert loaded.outside(DRAWN) == ""
+    recipe = detector().card.recipe.replace(**{"backbone.name": "clip-vit-b16"})
+    first = next(iter(notes))
+    text = {"recipe": recipe.to_toml(), "recipe_digest": recipe.digest, "note": first}
+    (folder / "detector.json").write_text(json.dumps(older | text))
+    assert Detector.load(folder).card.domain == ""
+
+
+def test_crops_without_landmarks_are_scored_the_same_in_any_batch_and_process(tmp_path):
+    pytest.importorskip("dlib")
+    astronaut = pytest.importorskip("skimage.data").astronaut()
+    points = find_faces(astronaut)[0].landmarks
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for path, scale in zip(paths, (1.0, 1.15, 1.3), strict=True):
+        cv2.imwrite(path, align(astronaut, points, 224, scale)[0][..., ::-1])
+    source, made = Unlabelled(aligned=True), detector()
+    alone = {p: made(source.load(source.sample(p)), name=p).rows[0] for p in paths}
+    assert {r.status for r in alone.values()} == {"ok"}
+    assert all(r.reason.startswith("landmarks predicted in the crop, spread ") for r in alone.values())
+    for batch, workers in ((3, 0), (2, 1)):
+        for report in made.scan(source, map(source.sample, paths), batch=batch, workers=workers):
+            (row,) = report.rows
+            assert row.reason == alone[row.path].reason
+            assert row.score == pytest.approx(alone[row.path].score, abs=1e-5)

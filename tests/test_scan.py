@@ -19,6 +19,8 @@ from test_detect import detector
 from corit import scan
 from corit.data.landmarks import Landmarks
 from corit.errors import DataError
+from corit.images.media import DRAWN
+from corit.images.shape import mean_face
 from corit.lines import FIELDS, Line, Stream, Table, resume
 from corit.report import detect as page
 from corit.videos import score_video
@@ -386,3 +388,46 @@ def test_what_cannot_be_asked_is_said_before_any_work(tmp_path, name):
 
 def test_fields_are_those_of_a_line():
     assert FIELDS[:7] == ("path", "face", "score", "spread", "verdict", "status", "reason")
+
+
+def test_a_detector_of_drawn_faces_says_so_of_every_file(folder, capsys, tmp_path):
+    """In JSON lines, CSV and the table, of pictures, videos, tracks and frames, on the page; the scores stay."""
+    usual, narrow = scenes(), scenes()
+    narrow.card = replace(narrow.card, domain=DRAWN)
+    paths = [folder / "b0.png", folder / "cut.avi", folder / "a" / "deep.mp4"]
+    _, before = run(usual, capsys, *paths, per="frame", frames=4)
+    scored, lines = run(narrow, capsys, *paths, per="frame", frames=4, html=tmp_path / "p.html")
+    words = "outside what this detector was trained on: it knows drawn faces of the miniature world only"
+    assert scored == sum(x["score"] is not None for x in lines) > 0
+    assert {x["part"] for x in lines} == {"picture", "video", "track", "frame"}
+    for a, b in zip(before, lines, strict=True):
+        assert a["score"] == b["score"]
+        if b["score"] is None:
+            assert (b["verdict"], b["reason"]) == (None, a["reason"])
+            continue
+        assert b["verdict"] == "unsure"
+        assert b["reason"] == (f"{words}; {a['reason']}" if a["reason"] else words)
+    shown = (tmp_path / "p.html").read_text()
+    assert f"Every verdict is unsure: the pictures are {words}." in shown
+    assert shown.count(words) == 1 + 3
+    assert 'class="verdict fake"' not in shown
+    assert 'class="verdict real"' not in shown
+    scan.run(narrow, scan.Job((str(paths[0]),), "csv"))
+    assert words in capsys.readouterr().out
+    scan.run(narrow, scan.Job((str(paths[0]),), "table"))
+    table = capsys.readouterr().out
+    assert "unsure" in table
+    assert "outside what this" in " ".join(table.split())
+
+
+def test_keys_of_landmarks_are_told_apart_by_all_pictures_of_a_scan(made, tmp_path, capsys):
+    for name in ("a/0.png", "b/0.png", "c/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (96, 96)).save(tmp_path / name)
+    points = (mean_face() * 96).astype(np.float32)
+    marks = Landmarks({"0.png": points, "1.png": points}, str(tmp_path / "marks" / "l.json"))
+    _, lines = run(made, capsys, tmp_path / "a", tmp_path / "b", tmp_path / "c", landmarks=marks)
+    assert [x["status"] for x in lines] == ["unreadable", "unreadable", "ok"]
+    assert "the entry '0.png' is ambiguous: it could be of another picture as well" in lines[0]["reason"]
+    _, lines = run(made, capsys, tmp_path / "a", landmarks=marks)
+    assert [x["status"] for x in lines] == ["ok"]

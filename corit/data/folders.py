@@ -19,6 +19,7 @@ from corit.data.links import Links
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
+from corit.images.shape import require_face
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
 # What folders that divide pictures are called, in small letters.
@@ -54,7 +55,8 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES, without: Set[
 class Unlabelled:
     """A Source of files whose label nobody knows: what `corit detect` is given.
 
-    aligned: the pictures already are face crops in the template's pose. landmarks: points by path, or None.
+    aligned: the pictures already are face crops in the template's pose. landmarks: points by path, or None; told which
+    pictures the run has by `Landmarks.among`, else only keys that are whole paths count.
     """
 
     aligned: bool = False
@@ -75,13 +77,24 @@ class Unlabelled:
 
 
 def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> Picture:
-    """A picture with what is known of its face. Raises InputError's kinds."""
-    picture = read_picture(path)
+    """A picture with what is known of its face.
+
+    Args:
+        path: of the picture.
+        aligned: it is a face crop; its landmarks are those beside it where frames were prepared, unless some are given.
+        landmarks: of the run's pictures; see `Landmarks.among`.
+
+    Raises:
+        InputError: its kinds, also where the landmarks have no entry of the picture, or one that outlines no face.
+    """
     if landmarks is None:
-        return replace(picture, aligned=aligned)
+        return replace(read_frame(Sample(path, path, None), ALL), aligned=True) if aligned else read_picture(path)
+    picture = read_picture(path)
     points = landmarks.find(path)
     if points is None:
         raise UnreadableError(f"expected landmarks of {path} in {landmarks.origin}, but they are not there; add them")
+    where = f"{path} in {landmarks.origin}"
+    require_face(points, picture.pixels.shape[:2], where, advice="correct the entry", aligned=aligned)
     return replace(picture, landmarks=points, aligned=aligned)
 
 
@@ -156,7 +169,12 @@ class FolderSource:
         if self.landmarks is None and not self.aligned:
             return read_frame(sample, ALL)
         require_picture(sample)
-        return read(sample.path, self.aligned, self.landmarks)
+        return read(sample.path, self.aligned, self._landmarks)
+
+    @cached_property
+    def _landmarks(self) -> Landmarks | None:
+        """The landmarks, which know all pictures of the folders."""
+        return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
 
 
 def _require_apart(roots: Sequence[str]) -> None:

@@ -10,12 +10,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from corit.data.landmarks import read_points, require_face
+from corit.data.landmarks import read_points
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
+from corit.images.shape import require_face
 
 FILMS = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -271,7 +272,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
         points = read_points(landmarks)
     except DataError as err:
         raise UnreadableError(f"expected landmarks of {sample.path}: {err}; prepare the video again") from err
-    require_face(points, picture.pixels.shape[:2], landmarks)
+    require_face(points, picture.pixels.shape[:2], landmarks, advice="prepare the video again")
     picture = replace(picture, landmarks=points, aligned=True)
     return replace(picture, mask=_mask(sample, picture)) if reading.masks else picture
 

@@ -116,8 +116,13 @@ class Index:
         """Decode one picture, with its landmarks where they are known. Raises InputError's kinds."""
         require_picture(sample)
         if self.aligned or self.landmarks:
-            return read(sample.path, self.aligned, self.landmarks)
+            return read(sample.path, self.aligned, self._landmarks)
         return read_frame(sample, ALL)
+
+    @cached_property
+    def _landmarks(self) -> Landmarks | None:
+        """The landmarks, which know all pictures of the file."""
+        return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
 
 
 def index(file: str, root: str = "", aligned: bool = False, landmarks: str = "") -> Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from corit.errors import DataError
@@ -25,10 +26,15 @@ def read_text(path: str | os.PathLike[str], expected: str) -> str:
         raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {AGAIN}") from err
 
 
-def read_json(path: str | os.PathLike[str], expected: str) -> Any:
-    """What a JSON file holds. Raises DataError as `read_text` does, and for what is no JSON or nested without end."""
+def read_json(
+    path: str | os.PathLike[str], expected: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Any:
+    """What a JSON file holds. Raises DataError as `read_text` does, and for what is no JSON or nested without end.
+
+    pairs: makes each object of its names and values; by default a dict, in which the last of a name counts.
+    """
     text = read_text(path, expected)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as err:
         raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {AGAIN}") from err

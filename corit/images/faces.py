@@ -50,7 +50,7 @@ def find_faces(
     are dropped, since enlarging (`upsample`) makes dlib see faces in folds of cloth. Empty when there are none. Raises
     MissingLibraryError without the extra `faces`, whose landmark model is licensed for non-commercial use only.
     """
-    detector, predictor, lock = _dlib()
+    detector, predictor, lock = dlib_models()
     scale = min(1.0, longest / max(pixels.shape[:2])) if longest else 1.0
     small = pixels if scale == 1 else cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     small = np.ascontiguousarray(small)
@@ -85,7 +85,7 @@ def _shared(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 @lru_cache(maxsize=1)
-def _dlib() -> tuple[Any, Any, threading.Lock]:
+def dlib_models() -> tuple[Any, Any, threading.Lock]:
     """The detector, the predictor and a lock: dlib's objects are shared, and not safe to call from two threads."""
     try:
         import dlib

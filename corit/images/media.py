@@ -18,6 +18,7 @@ from corit.errors import InputError, TooSmallError, UnreadableError, Unsupported
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
 )
+DRAWN = "drawn faces of the miniature world"  # a domain, of pictures and of what a detector was trained on
 MEGAPIXELS = 200.0
 MEGABYTES = 500.0
 # Signatures of files that people hand in and that are not pictures, so that the message can say what came.
@@ -31,7 +32,8 @@ class Picture:
     `pixels` is (H, W, 3) uint8 RGB, upright. `landmarks` is (P, 2) float32 x, y in pixels of this picture, or None.
     `mask` is (H, W) bool, a foreground that somebody already knows, or None. `aligned` says that the picture already is
     a face crop in the template's pose, so that no face is looked for. `digest` is the SHA-256 of the file, if any.
-    `note` says in words what a reader of the result must know of how the picture was read; empty for nothing.
+    `note` says in words what a reader of the result must know of how the picture was read; empty for nothing. `domain`
+    says what kind of picture it is where its source knows, as `DRAWN`; empty for what a file holds.
     """
 
     pixels: np.ndarray
@@ -40,6 +42,7 @@ class Picture:
     aligned: bool = False
     digest: str = ""
     note: str = ""
+    domain: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

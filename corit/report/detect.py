@@ -35,12 +35,19 @@ class Gallery:
 
     These are the inputs with the highest scores, at most `scored`, and the first ones without a score, at most
     `unscored`, in the order in which they came. before: inputs that were scored by an earlier run and are not shown.
+    warning: what the page says of all of them, or nothing.
     """
 
     def __init__(
-        self, calibration: Calibration, *, scored: int = SCORED, unscored: int = UNSCORED, before: int = 0
+        self,
+        calibration: Calibration,
+        *,
+        scored: int = SCORED,
+        unscored: int = UNSCORED,
+        before: int = 0,
+        warning: str = "",
     ) -> None:
-        self.calibration, self.before = calibration, before
+        self.calibration, self.before, self.warning = calibration, before, warning
         self.most = {True: scored, False: unscored}
         self.kept: dict[bool, list[tuple[float, int, Report | _Film]]] = {True: [], False: []}
         self.came = {True: 0, False: 0}
@@ -76,6 +83,7 @@ class Gallery:
             came=self.came,
             shown=shown,
             before=self.before,
+            warning=self.warning,
             calibration=self.calibration,
         )
 

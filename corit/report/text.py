@@ -8,6 +8,7 @@ import json
 import math
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from corit.demo import Comparison
     from corit.evaluate.metrics import Estimate
     from corit.evaluate.slices import Comparison as Tested
+    from corit.features.store import FeatureStore
     from corit.lines import Line
     from corit.train import Outcome
 
 TOO_FEW = "too few"  # for an interval
+SPREAD = re.compile(r", spread \d+ % of the face's width")  # one for each picture
 
 
 # C0, DEL and C1, and what turns the direction of writing
@@ -60,6 +63,13 @@ def outcome(found: Outcome) -> str:
     counts = ", ".join(f"{n} {kind}" for kind, n in found.counts.items())
     lost = ", ".join(f"{n} {status}" for status, n in found.unusable.items())
     return "\n".join([printed(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else []), *_few(found)])
+
+
+def notes(store: FeatureStore) -> list[str]:
+    """What is noted of how measured pictures were read, each with the number of pictures; see `Picture.note`."""
+    found = store.table.select(["status", "reason"]).to_pylist()
+    said = Counter(SPREAD.sub("", r["reason"]) for r in found if r["status"] == "ok" and r["reason"])
+    return [f"{n} measured rows: {words}" for words, n in sorted(said.items())]
 
 
 def _few(found: Outcome) -> list[str]:

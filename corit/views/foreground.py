@@ -7,8 +7,8 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from corit.data.landmarks import OUTLINE
 from corit.errors import DataError
+from corit.images.shape import OUTLINE
 
 # A picture (S, S, 3) uint8 -> its patch tokens (h, w, D), from the backbone that is used anyway.
 Tokens = Callable[[np.ndarray], np.ndarray]

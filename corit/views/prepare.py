@@ -11,6 +11,8 @@ import numpy as np
 from corit.errors import DataError, NoFaceError, TooSmallError
 from corit.images.faces import Face, FaceFinder, align, find_faces
 from corit.images.media import Picture
+from corit.images.predict import Predictor, predict_landmarks
+from corit.images.shape import require_face
 from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
 from corit.seeding import generator
 from corit.views.blend import draw, self_blend
@@ -24,7 +26,7 @@ Box = tuple[float, float, float, float]
 class Crop:
     """A prepared crop: pixels (S, S, 3) uint8, its foreground mask (S, S) bool, landmarks in it, its face's box.
 
-    note: what a reader of the result must know of how it was made; see `Picture.note`.
+    note: what a reader of the result must know of how it was made; see `Picture.note`. domain: the picture's.
     """
 
     pixels: np.ndarray
@@ -32,6 +34,7 @@ class Crop:
     landmarks: np.ndarray | None = None
     box: Box | None = None
     note: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,8 @@ class Views:
 
     `image` (S, S, 3) uint8, the prepared crop at the backbone's side. `twins` (W, S, S, 3) uint8, W >= 0 self-blended
     draws. `regions` (K, N) bool, the patches of each region. `mask` (S, S) bool, the foreground in pixels.
-    `box` (x0, y0, x1, y1) of the crop's face in the original picture, or None for a whole picture. `note` as in `Crop`.
+    `box` (x0, y0, x1, y1) of the crop's face in the original picture, or None for a whole picture. `note` and `domain`
+    as in `Crop`.
     """
 
     image: np.ndarray
@@ -49,6 +53,7 @@ class Views:
     mask: np.ndarray
     box: Box | None = None
     note: str = ""
+    domain: str = ""
 
     def __post_init__(self) -> None:
         side = self.image.shape[0]
@@ -67,7 +72,8 @@ class Preparer:
     """The preparation of a recipe for a backbone's side and grid: crops, regions, twins and self-blended fakes.
 
     twins: how many self-blends of each crop are drawn, 0 where the feature needs none. max_faces: the largest so many
-    faces of a picture. finder and tokens stand in for the default face finder and for the backbone's patch tokens.
+    faces of a picture. finder, predictor and tokens stand in for the default face finder, for what predicts landmarks
+    in face crops that have none, and for the backbone's patch tokens.
     """
 
     recipe: ViewsRecipe
@@ -78,6 +84,7 @@ class Preparer:
     max_faces: int = 16
     finder: FaceFinder = field(default=find_faces, compare=False)
     tokens: Tokens | None = field(default=None, compare=False)
+    predictor: Predictor = field(default=predict_landmarks, compare=False)
 
     @classmethod
     def of(
@@ -97,13 +104,14 @@ class Preparer:
     def __call__(self, picture: Picture) -> tuple[Views, ...]:
         """One Views for each face, largest first, or one for a scene.
 
-        Raises NoFaceError, TooSmallError, or DataError when an aligned crop comes without landmarks and mask.
+        Raises NoFaceError, TooSmallError, or UnreadableError for landmarks that outline no face.
         """
         return tuple(self.views(crop) for crop in self.crops(picture))
 
     def crops(self, picture: Picture) -> tuple[Crop, ...]:
         """The prepared crops of a picture; raises as `__call__`."""
-        return tuple(replace(c, note="; ".join(filter(None, (picture.note, c.note)))) for c in self._crops(picture))
+        domain = picture.domain
+        return tuple(replace(c, note=joined(picture.note, c.note), domain=domain) for c in self._crops(picture))
 
     def _crops(self, picture: Picture) -> tuple[Crop, ...]:
         height, width = picture.pixels.shape[:2]
@@ -121,6 +129,7 @@ class Preparer:
     def _faces(self, picture: Picture) -> tuple[Face, ...]:
         if picture.landmarks is not None:
             points = picture.landmarks
+            require_face(points, picture.pixels.shape[:2], "a picture with landmarks", aligned=False)
             return (Face((*points.min(0).tolist(), *points.max(0).tolist()), points, 1.0),)  # type: ignore[arg-type]
         faces = self.finder(picture.pixels)
         if not faces:
@@ -140,11 +149,16 @@ class Preparer:
     def _aligned(self, picture: Picture) -> Crop:
         height, width = picture.pixels.shape[:2]
         scale = np.array([self.side / width, self.side / height], np.float32)
-        points = None if picture.landmarks is None else picture.landmarks * scale
-        if points is None and picture.mask is None:
-            raise DataError("an aligned crop needs landmarks or a face mask, to know where the face is")
-        mask = face_hull(points, self.side) if points is not None else _resize_mask(picture.mask, self.side)
-        return Crop(_resize(picture.pixels, self.side), mask, points)
+        pixels = _resize(picture.pixels, self.side)
+        if picture.landmarks is not None:
+            require_face(picture.landmarks, (height, width), "an aligned crop")
+            points = picture.landmarks * scale
+            return Crop(pixels, face_hull(points, self.side), points)
+        if picture.mask is not None:
+            return Crop(pixels, _resize_mask(picture.mask, self.side))
+        found = self.predictor(picture.pixels, self.recipe.crop_scale)
+        points = found.landmarks * scale
+        return Crop(pixels, face_hull(points, self.side), points, note=found.note)
 
     def _scene(self, picture: Picture) -> Crop:
         fit = {"squash": _resize, "resize-crop": _resize_crop, "crop": _centre_crop}[self.recipe.scene_fit]
@@ -162,7 +176,7 @@ class Preparer:
         """Regions and twins of a crop; draw d of the twin is seeded by d and the crop's own pixels."""
         twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
         stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
-        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box, crop.note)
+        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box, crop.note, crop.domain)
 
     def forge(self, crop: Crop, number: int) -> Crop:
         """A self-blended fake of a real crop, drawn apart from its twins; source or target is perturbed, as in SBI."""
@@ -182,6 +196,11 @@ class Preparer:
         return patch_regions(crop.mask, self.grid, width=width, majority=majority, names=self.regions)
 
 
+def joined(*notes: str) -> str:
+    """Notes as one; see `Picture.note`."""
+    return "; ".join(filter(None, notes))
+
+
 Fit = Callable[[np.ndarray, int], np.ndarray]
 
 
@@ -194,8 +213,7 @@ def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(pixels, (side, side), interpolation=method)
 
 
-def _resize_mask(mask: np.ndarray | None, side: int) -> np.ndarray:
-    assert mask is not None
+def _resize_mask(mask: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(mask.astype(np.uint8), (side, side), interpolation=cv2.INTER_NEAREST).astype(bool)
 
 

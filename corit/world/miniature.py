@@ -11,7 +11,7 @@ import numpy as np
 
 from corit.data.sample import Sample
 from corit.errors import DataError
-from corit.images.media import Picture
+from corit.images.media import DRAWN, Picture
 from corit.seeding import generator
 from corit.world.camera import Shot, jpeg, shoot, shot
 from corit.world.faces import Face, Look, identity, look, render
@@ -97,13 +97,17 @@ class Miniature:
             donor = self._face(split, self._donor(split, person, int(rng.integers(2**31))))
             pixels, _ = forge(sample.manipulation, target, donor, rng, self.spec.traces)  # type: ignore[arg-type]
         rendered = target.rendered
-        return Picture(jpeg(pixels, exposure.quality), rendered.landmarks, rendered.mask, aligned=True)
+        return Picture(jpeg(pixels, exposure.quality), rendered.landmarks, rendered.mask, True, domain=DRAWN)
 
     def portrait(self, person: int, k: int) -> tuple[Face, Look, Picture]:
         """A real picture of somebody outside every split, with what it shows: for pretraining."""
         face = identity(generator("miniature", self.spec.seed, "pretrain", person))
         target, exposure = self._shoot(face, f"pretrain/{person}/{k}")
-        return face, target.look, Picture(jpeg(target.pixels, exposure.quality), target.rendered.landmarks)
+        return (
+            face,
+            target.look,
+            Picture(jpeg(target.pixels, exposure.quality), target.rendered.landmarks, domain=DRAWN),
+        )
 
     def photograph(self, name: str) -> tuple[np.ndarray, int]:
         """A real picture of somebody of this name, of no split: the sensor's pixels, and the quality of its JPEG."""

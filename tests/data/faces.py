@@ -11,6 +11,7 @@ import numpy as np
 from images import films
 
 from corit.images.faces import FIVE_POINTS, Face, template
+from corit.images.shape import mean_face
 
 SIZE = (160, 120)
 
@@ -21,9 +22,7 @@ def find_discs(pixels):
     if len(ys) < 30:
         return ()
     x0, y0, x1, y1 = (float(v) for v in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-    angles = np.linspace(0, 2 * np.pi, 68, endpoint=False)
-    centre, radius = np.array([x0 + x1, y0 + y1]) / 2, np.array([x1 - x0, y1 - y0]) / 2
-    points = centre + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    points = np.array([x0, y0]) + mean_face(1.0) * (x1 - x0)
     points[list(FIVE_POINTS[68])] = np.array([x0, y0]) + template(1, 1.0) * (x1 - x0)
     return (Face((x0, y0, x1, y1), points.astype(np.float32), 1.0),)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError
+from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError, UnreadableError
 from corit.images.faces import align
 from corit.images.media import Picture
 from corit.recipe import BlendRecipe, Recipe, ViewsRecipe
@@ -236,8 +236,10 @@ def test_what_cannot_be_prepared_is_refused_in_words(picture):
         preparer(finder=lambda p: ())(Picture(np.zeros((64, 64, 3), np.uint8)))
     with pytest.raises(TooSmallError, match="9 x 8 pixels"):
         preparer()(Picture(np.zeros((8, 9, 3), np.uint8)))
-    with pytest.raises(DataError, match="needs landmarks"):
-        preparer()(Picture(picture.pixels, aligned=True))
+    with pytest.raises(UnreadableError, match="60 points of a face in 64 x 64 pixels at an aligned crop, got 5"):
+        preparer()(Picture(picture.pixels, picture.landmarks[:5], aligned=True))
+    with pytest.raises(UnreadableError, match="at a picture with landmarks, got 68 in no order of a face"):
+        preparer()(Picture(picture.pixels, picture.landmarks[:, ::-1]))
     with pytest.raises(DataError, match="outline a face, got 5"):
         face_hull(np.zeros((5, 2)), 64)
     with pytest.raises(DataError, match="was given none"):
