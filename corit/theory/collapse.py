@@ -1,4 +1,4 @@
-"""Empirical COR: the radius at which the test AUC of a head that learned falls to chance, per seed, censored where the grid does not show it."""
+"""Empirical COR: the radius at which a head that learned falls to chance, censored where the grid does not show it."""
 
 from __future__ import annotations
 
