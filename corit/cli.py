@@ -151,6 +151,7 @@ def train(
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
     from corit.heads.head import HeadRecipe
+    from corit.report.data import say_passed_over
     from corit.report.text import outcome
     from corit.train import features_of, recipe_for, split
     from corit.train import train as fit_heads
@@ -159,6 +160,7 @@ def train(
     trained = HeadRecipe(kind=head, optimiser="sgd" if head == "linear" else "adamw", learning_rate=rate, rho=rho)
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
+    say_passed_over(folders)
     frozen = catalog.backbone(backbone, weights)
     made = recipe_for(frozen, domain, model, recipe)
     with progress_bar("features") as progress:
@@ -242,10 +244,12 @@ def extract(
     from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
+    from corit.report.data import say_passed_over
     from corit.train import features_of, recipe_for, split
 
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
+    say_passed_over(folders)
     frozen = catalog.backbone(backbone, weights)
     made = recipe_for(frozen, domain, model, recipe)
     with progress_bar("features") as progress:

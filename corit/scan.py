@@ -17,12 +17,14 @@ from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import FILMS
 from corit.data.journal import held
 from corit.data.landmarks import Landmarks
+from corit.data.passed import PassedOver
 from corit.detect import Detector, Report
 from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
 from corit.images.choice import Choice, choose
 from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
+from corit.images.signature import is_gif
 from corit.images.video import Film, is_film
 from corit.lines import (
     ENCODING,
@@ -81,21 +83,22 @@ class Job:
         choose(1, self.frames or None, self.choice)
 
 
-def inputs(paths: Iterable[str], *, films: bool) -> Iterator[str]:
+def inputs(paths: Iterable[str], *, films: bool, passed: PassedOver | None = None) -> Iterator[str]:
     """The videos, or the pictures, among files and in folders, folder by folder as they are looked into.
 
-    In a folder the suffix says which is which, but for GIF files, which are videos if they move; a file that is named
-    is a video if it begins as one, unless its suffix is a picture's.
+    The suffix says which is which, but for GIF files, which are videos if they move; a file with another suffix, or
+    none, is what it begins as, and in a folder it is passed over, and counted in passed, where that is neither.
     """
+    passed = PassedOver() if passed is None else passed
     for root in paths:
-        for path in list_pictures(root, SUFFIXES | FILMS):
+        for path in list_pictures(root, SUFFIXES | FILMS, takes=passed.takes):
             if films == _plays(path):
                 yield path
 
 
 def _plays(path: str) -> bool:
     suffix = PurePath(path).suffix.lower()
-    if suffix == ".gif":
+    if suffix == ".gif" or (suffix not in SUFFIXES | FILMS and is_gif(path)):
         return frames_in(path) > 1 and _moves(path)
     return suffix in FILMS or (suffix not in SUFFIXES and is_film(path))
 
@@ -126,10 +129,12 @@ def _run(detector: Detector, job: Job) -> int:
     if job.out is not None:
         begin(_part(job.out), _settings(job, detector))
         before = resume(_part(job.out), job.format)
-    pictures, films = (_todo(job, before, films=films) for films in (False, True))
+    listed, passed = PassedOver(), PassedOver()
+    pictures, films = _todo(job, before, films=False, passed=listed), _todo(job, before, films=True)
     head = list(islice(chain(pictures, films), LISTED + 1))
     if not head and not before.done:
-        raise DataError(f"expected pictures or videos in {', '.join(job.paths)}, but found none")
+        said = f"; {listed.words}" if listed.words else ""
+        raise DataError(f"expected pictures or videos in {', '.join(job.paths)}, but found none{said}")
     if head:
         _ = detector.encoder  # so that missing weights end the command before the first line, and are not a line
     gallery, scored = _gallery(job, detector, before), before.scored
@@ -138,7 +143,7 @@ def _run(detector: Detector, job: Job) -> int:
         writer = Table(stream) if job.format == "table" else Stream(stream, job.format, begun)
         total = len(head) if len(head) <= LISTED else None
         progress(0, total)  # type: ignore[arg-type]
-        for done, report in enumerate(_reports(detector, job, before), start=1):
+        for done, report in enumerate(_reports(detector, job, before, passed), start=1):
             if gallery is not None:
                 gallery.add(report)
             for line in _lines(report, job, detector):
@@ -147,6 +152,10 @@ def _run(detector: Detector, job: Job) -> int:
             stream.flush()
             progress(done, total)  # type: ignore[arg-type]
         writer.end()
+    if passed.words:
+        from corit.report.text import visible
+
+        print(visible(f"corit: {passed.words}"), file=sys.stderr)
     if job.out is not None:
         os.replace(_part(job.out), job.out)
         settings_of(_part(job.out)).unlink(missing_ok=True)
@@ -181,15 +190,15 @@ def _landmarks_digest(landmarks: Landmarks | None) -> str | None:
     return parts.hexdigest()[:16]
 
 
-def _todo(job: Job, before: Resumed, *, films: bool) -> Iterator[str]:
-    return (p for p in inputs(job.paths, films=films) if p not in before.done)
+def _todo(job: Job, before: Resumed, *, films: bool, passed: PassedOver | None = None) -> Iterator[str]:
+    return (p for p in inputs(job.paths, films=films, passed=passed) if p not in before.done)
 
 
-def _reports(detector: Detector, job: Job, before: Resumed) -> Iterator[Report | VideoReport]:
+def _reports(detector: Detector, job: Job, before: Resumed, passed: PassedOver) -> Iterator[Report | VideoReport]:
     """Pictures first, all in one stream of batches, since workers that prepare them are slow to start."""
     known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, films=False))
     source = Unlabelled(job.aligned, known)
-    samples = map(source.sample, _todo(job, before, films=False))
+    samples = map(source.sample, _todo(job, before, films=False, passed=passed))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
     yield from map(_noted, scanned)

@@ -195,6 +195,24 @@ def test_duplicates_on_one_side_alone_are_no_fault(capsys, tmp_path):
     assert out.endswith("nothing to mend\n")
 
 
+def test_files_that_are_passed_over_are_named_by_suffix(capsys, tmp_path):
+    for i, name in enumerate(("real/a.jpg", "real/b.jpg_large", "fake/c.png", "fake/d")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (9, 9), (i, 0, 0)).save(tmp_path / name, format="PNG")
+    for name in ("real/note.txt", "fake/.DS_Store"):
+        (tmp_path / name).touch()
+    code, kinds = found(capsys, f"folder:{tmp_path}")
+    assert (code, set(kinds)) == (0, {"side file"})
+    assert {r["name"]: r["samples"] for r in kinds["side file"]} == {".txt": "1", "hidden": "1"}
+    for name in ("real/x.cr2", "fake/y.cr2", "fake/z.jxl"):
+        (tmp_path / name).touch()
+    for words in ((), ("--no-contents",)):
+        code, kinds = found(capsys, f"folder:{tmp_path},max=9", *words)
+        assert (code, set(kinds)) == (3, {"side file", "passed over"})
+        assert {r["name"]: r["samples"] for r in kinds["passed over"]} == {".cr2": "2", ".jxl": "1"}
+    assert "2 files that cannot be read" in run(capsys, "check", f"folder:{tmp_path}")[1]
+
+
 def test_an_empty_class_is_a_surprise(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("b", 1, "train", "2"), ("c", 0, "test", "3")])
     code, rows = found(capsys, data)

@@ -78,6 +78,33 @@ def test_every_input_has_a_line_with_a_status(made, folder, capsys):
     assert (lines[-1]["score"], lines[-1]["frames"]) == (deep.score, 4)
 
 
+def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp_path):
+    (tmp_path / "b.jpg_large").write_bytes((folder / "b0.png").read_bytes())
+    (tmp_path / "deep").write_bytes((folder / "a" / "deep.mp4").read_bytes())
+    with Image.open(folder / "b0.png") as still:
+        still.save(tmp_path / "g.gif_large", format="GIF")
+    for name in ("x.cr2", "y.cr2", "note.txt", "z.jxl"):
+        (tmp_path / name).write_bytes(b"II*\0\x10\0\0\0CR")
+    asked = scan.Job((str(tmp_path),), "jsonl", per="video", frames=2)
+    assert scan.run(made, asked) == 3
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [(os.path.basename(x["path"]), x["part"], x["status"]) for x in lines] == [
+        ("b.jpg_large", "picture", "ok"),
+        ("g.gif_large", "picture", "ok"),
+        ("deep", "video", "ok"),
+    ]
+    whole = run(made, capsys, folder / "b0.png")[1]
+    assert lines[0]["score"] == whole[0]["score"]
+    assert said.err.count("passed over 4 files: 2 .cr2, 1 .jxl, 1 .txt\n") == 1
+
+
+def test_a_folder_of_nothing_but_other_files_is_refused_with_their_number(made, tmp_path):
+    (tmp_path / "x.cr2").touch()
+    with pytest.raises(DataError, match="but found none; passed over 1 file: 1 .cr2"):
+        scan.run(made, scan.Job((str(tmp_path),)))
+
+
 def test_lines_per_track_and_per_frame(made, folder, capsys):
     path = folder / "cut.avi"
     scored, lines = run(made, capsys, path, frames=6)
@@ -251,7 +278,7 @@ def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monke
     monkeypatch.setattr(scan, "LISTED", 3)
     listed = []
 
-    def endless(roots, *, films):
+    def endless(roots, *, films, passed=None):
         for i in range(10**6 if not films else 0):
             listed.append(i)
             yield str(folder / "b0.png")

@@ -53,11 +53,13 @@ def evaluate(
     from corit.evaluate.slices import compare
     from corit.features.extract import progress_bar
     from corit.labelled import labelled
+    from corit.report.data import say_passed_over
     from corit.report.evaluate import remarks, table, write
     from corit.report.text import put
 
     effort = assess.Effort(batch, workers, progress_bar)
     rows = labelled(data, root, frames=frames or None, choice=choice)
+    say_passed_over(rows)
     named = assess.named(detector, weights or (), device, unifd_head)
     try:
         found = assess.evaluations(named, rows, out, draws=draws, seed=seed, effort=effort)

@@ -57,11 +57,13 @@ def robustness(
     from corit.features.extract import progress_bar
     from corit.images.perturb import LEVELS, PERTURBATIONS
     from corit.labelled import labelled
+    from corit.report.data import say_passed_over
     from corit.report.robustness import table, write
 
     chosen = [(n, k) for n in perturbations or PERTURBATIONS for k in levels or LEVELS]
     effort = assess.Effort(batch, workers, progress_bar)
     rows = labelled(data, root, frames=frames or None, choice=choice)
+    say_passed_over(rows)
     named = assess.named(detector, weights or (), device, unifd_head)
     try:
         found = assess.perturbed(named, rows, chosen, out, draws=draws, seed=seed, effort=effort)

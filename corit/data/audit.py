@@ -9,6 +9,7 @@ from typing import Literal
 from corit.data.check import Check, Overlap, check, overlap, real_paths
 from corit.data.contents import Duplicate
 from corit.data.missing import examples
+from corit.data.passed import HIDDEN, SIDE
 from corit.data.published import sizes
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
@@ -26,9 +27,12 @@ Kind = Literal[
     "shared picture",
     "shared group",
     "size",
+    "passed over",
+    "side file",
 ]
-# What is no fault by itself: the same picture twice on one side, names of groups that agree, a part of a data set.
-HARMLESS = frozenset(("count", "duplicate", "shared group", "size"))
+# What is no fault by itself: the same picture twice on one side, names of groups that agree, a part of a data set, and
+# texts and numbers beside the pictures.
+HARMLESS = frozenset(("count", "duplicate", "shared group", "size", "side file"))
 CHANCE = "may be chance"
 
 
@@ -78,7 +82,7 @@ def audit(
     both = [found, other] if other else [found]
     rows = [row for c in both for row in _counts(c)]
     rows += [Finding("missing", name=name, samples=1) for name in missed]
-    rows += [row for c in both for row in _lost(c)]
+    rows += [row for c in both for row in (*_lost(c), *_passed(c))]
     rows += _sides(found)
     rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in sizes(found.counts)]
     if against is not None and other is not None:
@@ -103,6 +107,15 @@ def _lost(found: Check) -> Iterator[Finding]:
     for p in found.problems or ():
         if p.id not in gone:
             yield Finding("unreadable", samples=1, name=p.path, detail=f"{p.status}: {p.reason}")
+
+
+def _passed(found: Check) -> Iterator[Finding]:
+    """Files of folders that are no rows, by suffix."""
+    for kind, count in sorted(found.passed_over.items()):
+        if kind in (HIDDEN, *SIDE):
+            yield Finding("side file", samples=count, name=kind, detail=f"{count} files")
+        else:
+            yield Finding("passed over", samples=count, name=kind, detail=f"{count} files that cannot be read")
 
 
 def _sides(found: Check) -> Iterator[Finding]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.chosen import Joined
 from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
+from corit.data.folders import FolderSource
 from corit.data.frames import beside, top
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
@@ -73,7 +74,7 @@ class Check:
     """All findings about one source; problems, duplicates and read are None when its pictures were not read.
 
     namesakes: names of groups in several splits of sources that are checked as one, none of which straddles by itself:
-    they may agree by chance, as in `Overlap`.
+    they may agree by chance, as in `Overlap`. passed_over: files of its folders that are no rows, by suffix.
     """
 
     counts: tuple[Count, ...]
@@ -84,6 +85,7 @@ class Check:
     duplicates: tuple[Duplicate, ...] | None = None
     read: Contents | None = field(default=None, repr=False, compare=False)
     namesakes: tuple[Straddle, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def leaks(self) -> tuple[Duplicate, ...]:
@@ -103,11 +105,22 @@ def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Call
     parts = [part.samples for part in source.sources] if isinstance(source, Joined) else [samples]
     own, between = _straddles(samples, parts)
     strange = tuple(s for part in parts for s in surprises(part))  # a class may be empty in one of them alone
-    quick = Check(counts(samples), absent(samples), own, strange, namesakes=between)
+    passed = passed_over(source)
+    quick = Check(counts(samples), absent(samples), own, strange, namesakes=between, passed_over=passed)
     if not contents:
         return quick
     read = read_contents(source, workers=workers, seen=seen)
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
+
+
+def passed_over(source: Source) -> Mapping[str, int]:
+    """How many files of the folders behind a source are neither picture nor video, by suffix; see `FolderSource`."""
+    if isinstance(source, Joined):
+        return sum((Counter(passed_over(part)) for part in source.sources), Counter())
+    if isinstance(source, FolderSource):
+        return source.passed_over.counts
+    inner = getattr(source, "source", None)  # of those that choose among the rows of another
+    return {} if inner is None else passed_over(inner)
 
 
 def _straddles(

@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import PurePath
 
 import numpy as np
 
-from corit.data.frames import FILMS, WHOLE
+from corit.data.frames import FILMS, WHOLE, is_video
 from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
@@ -98,7 +97,7 @@ def _digests(source: Source, samples: Iterable[Sample], workers: int) -> Iterato
 
 def _digest(source: Source, sample: Sample, films: threading.local) -> bytes | InputError:
     try:
-        if PurePath(sample.path).suffix.lower() not in FILMS:
+        if not is_video(sample.path):
             pixels = source.load(sample).pixels
         elif sample.frame == WHOLE:
             return _film(sample.path)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePath
 from typing import Any
 
-from corit.data.frames import FILMS, WHOLE
+from corit.data.frames import WHOLE, is_video
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
 from corit.images.choice import Choice, choose
@@ -80,14 +79,14 @@ class Filmed:
 
     def load(self, sample: Sample) -> Picture:
         """The picture of one row. Raises InputError's kinds."""
-        if PurePath(sample.path).suffix.lower() not in FILMS:
+        if not is_video(sample.path):
             return self.source.load(sample)
         return self._play(sample.path, max(0, sample.frame))
 
 
 def is_film(sample: Sample) -> bool:
     """Whether a row is a whole film."""
-    return sample.frame == WHOLE and PurePath(sample.path).suffix.lower() in FILMS
+    return sample.frame == WHOLE and is_video(sample.path)
 
 
 def _counts(path: str) -> tuple[int, int]:

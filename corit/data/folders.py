@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path, PurePath
 from typing import get_args
 
 import numpy as np
 
-from corit.data.frames import ALL, BESIDE, FILMS, HOLDERS, WHOLE, hidden, read_frame, require_picture
+from corit.data.frames import ALL, BESIDE, FILMS, HOLDERS, WHOLE, hidden, is_video, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
+from corit.data.passed import PassedOver
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
@@ -27,10 +29,16 @@ SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "t
 REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
 
-def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES, without: Set[str] = frozenset()) -> Iterator[str]:
+def list_pictures(
+    path: str | Path,
+    suffixes: Set[str] = SUFFIXES,
+    without: Set[str] = frozenset(),
+    takes: Callable[[str], bool] | None = None,
+) -> Iterator[str]:
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
-    Hidden files and files without one of the suffixes are left out. A sub-folder that cannot be opened is listed, so
+    Hidden files and files without one of the suffixes are left out, unless takes, which is asked for each of them, says
+    otherwise: see `corit.data.passed`. A sub-folder that cannot be opened is listed, so
     that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway. without:
     names of sub-folders that are left out where frames/, images/ or videos/, to which they belong, lie beside them.
     """
@@ -46,7 +54,8 @@ def list_pictures(path: str | Path, suffixes: Set[str] = SUFFIXES, without: Set[
         kept = (n for n in sorted(inner) if not hidden(n) and n not in left)
         inner[:] = [n for n in kept if links.enter(os.path.join(folder, n))]
         for name in sorted(names):
-            if PurePath(name).suffix.lower() in suffixes and not name.startswith("."):
+            known = PurePath(name).suffix.lower() in suffixes and not name.startswith(".")
+            if known or (takes is not None and takes(os.path.join(folder, name))):
                 yield os.path.join(folder, name)
     yield from closed
 
@@ -98,17 +107,38 @@ def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -
     return replace(picture, landmarks=points, aligned=aligned)
 
 
-def extra(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> str:
-    """What is known of a picture beside its file, as `Sample.extra` has it: another text where it is another."""
-    said = "aligned" if aligned else ""
+def with_extra(
+    samples: Iterable[Sample], aligned: bool = False, landmarks: Landmarks | None = None
+) -> tuple[Sample, ...]:
+    """Say of each row what is known of its picture beside its file, in `Sample.extra`.
+
+    Args:
+        samples: the rows of a run.
+        aligned: the pictures are face crops.
+        landmarks: of a list.
+
+    Returns:
+        The rows; the text is another one where the landmarks are, or where they are predicted by something else.
+    """
+    rows = tuple(samples)
     if landmarks is None:
-        return said
+        said = f"aligned, landmarks by {_predictor()}" if aligned else ""
+        return tuple(replace(s, extra=said) for s in rows) if said else rows
+    known = landmarks.among(s.path for s in rows)
+    return tuple(replace(s, extra=f"{'aligned, ' if aligned else ''}landmarks {_digest(known, s.path)}") for s in rows)
+
+
+def _predictor() -> str:
+    """What predicts the landmarks of crops that come without: see `corit.images.predict`."""
+    return "dlib" if find_spec("dlib") and find_spec("face_recognition_models") else "a mean face"
+
+
+def _digest(landmarks: Landmarks, path: str) -> str:
     try:
         points = landmarks.find(path)
     except InputError as err:
-        return f"{said} {err}".strip()
-    found = "none" if points is None else hashlib.sha256(points.tobytes()).hexdigest()[:16]
-    return f"{said} landmarks {found}".strip()
+        return str(err)
+    return "none" if points is None else hashlib.sha256(points.tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -119,7 +149,8 @@ class FolderSource:
     side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
     lies in (a person, a film, a camera). Folders whose
     pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
-    ones. Raises DataError for a folder that is absent or empty, or that is or lies in another one of them.
+    ones. Files without a suffix of pictures and videos are taken where they begin as one; `passed_over` are the others.
+    Raises DataError for a folder that is absent or empty, or that is or lies in another one of them.
     """
 
     real: tuple[str, ...]
@@ -128,9 +159,19 @@ class FolderSource:
     aligned: bool = False
     landmarks: Landmarks | None = field(default=None, compare=False)
 
-    @cached_property
+    @property
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then fakes, each in the order of their paths."""
+        return self._listing[0]
+
+    @property
+    def passed_over(self) -> PassedOver:
+        """The files of the folders that are no rows, by suffix."""
+        return self._listing[1]
+
+    @cached_property
+    def _listing(self) -> tuple[tuple[Sample, ...], PassedOver]:
+        passed = PassedOver()
         roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
         _require_apart([r for r, _ in roots])
         sides = [SIDES.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
@@ -140,29 +181,32 @@ class FolderSource:
         rows = [
             s
             for (root, label), name, side in zip(roots, names, sides, strict=True)
-            for s in self._rows(root, label, name, side)
+            for s in self._rows(root, label, name, side, passed)
         ]
-        return tuple(rows) if self.by_folder else tuple(_paired(rows))
+        return with_extra(rows if self.by_folder else _paired(rows), self.aligned, self.landmarks), passed
 
-    def _rows(self, root: str, label: int, name: str, side: str) -> Iterator[Sample]:
+    def _rows(self, root: str, label: int, name: str, side: str, passed: PassedOver) -> Iterator[Sample]:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
-        paths = [PurePath(os.path.relpath(p, root)) for p in list_pictures(root, SUFFIXES | FILMS, BESIDE)]
+        there = PassedOver()
+        listed = list_pictures(root, SUFFIXES | FILMS, BESIDE, there.takes)
+        paths = [PurePath(os.path.relpath(p, root)) for p in listed]
+        passed.counts.update(there.counts)
         if not paths:
-            known = ", ".join(sorted(SUFFIXES | FILMS))
-            raise DataError(f"expected pictures or films in {root}, but it has no file with {known}")
+            known, words = ", ".join(sorted(SUFFIXES | FILMS)), there.words
+            said = f"{known}, nor one that begins as such{f'; {words}' if words else ''}"
+            raise DataError(f"expected pictures or films in {root}, but it has no file with {said}")
         presplit = presplit_names(paths)
         bare = name.removeprefix(f"{side}/")
         kind = "" if label == 0 else bare
         for rel in paths:
-            group = rel.parent.as_posix() if self.by_folder else rel.with_suffix("").as_posix()
+            group = rel.parent.as_posix() if self.by_folder else _bare(rel).as_posix()
             split = side or presplit.get(rel.parts[0], "")
             where = str(Path(root) / rel)
             group = f"{side}/{group}" if side else group
             named = f"{name}/{rel.as_posix()}"
-            video, frame = (named, WHOLE) if rel.suffix.lower() in FILMS else ("", 0)
-            known = extra(where, self.aligned, self.landmarks)
-            yield Sample(named, where, label, split, kind, bare, group, video, frame, known)  # type: ignore[arg-type]
+            video, frame = (named, WHOLE) if is_video(where) else ("", 0)
+            yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture, with the landmarks beside it where frames were prepared. Raises InputError's kinds."""
@@ -175,6 +219,15 @@ class FolderSource:
     def _landmarks(self) -> Landmarks | None:
         """The landmarks, which know all pictures of the folders."""
         return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
+
+
+def _bare(path: PurePath) -> PurePath:
+    """A path without its suffix, or without both of a.jpg.1; a suffix that is none of a picture or video is a name."""
+    known, suffix = SUFFIXES | FILMS, path.suffix.lower()
+    if suffix in known or suffix.startswith(tuple(known)):  # .jpg, .jpg_large
+        return path.with_suffix("")
+    inner = path.with_suffix("") if suffix else path
+    return inner.with_suffix("") if inner.suffix.lower() in known else path
 
 
 def _require_apart(roots: Sequence[str]) -> None:

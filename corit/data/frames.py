@@ -17,6 +17,7 @@ from corit.errors import DataError, InputError, UnreadableError, UnsupportedErro
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
 from corit.images.shape import require_face
+from corit.images.signature import kind_of
 
 FILMS = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
@@ -73,6 +74,12 @@ def natural(name: str) -> tuple[int, str, str]:
 def hidden(name: str) -> bool:
     """Whether a file or folder is not of the data: its name starts with a dot, or a Macintosh's archiver left it."""
     return name.startswith(".") or name == "__MACOSX"
+
+
+def is_video(path: str) -> bool:
+    """Whether a file is a video: by its suffix, or by its first bytes where that is of neither pictures nor videos."""
+    suffix = PurePath(path).suffix.lower()
+    return suffix in FILMS or (suffix not in SUFFIXES and kind_of(path) == "video")
 
 
 def names_in(folder: str) -> list[str]:
@@ -279,7 +286,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
 
 def require_picture(sample: Sample) -> None:
     """Raise UnsupportedError for a row that is a whole film: see `corit.data.filmed`, which makes frames of it."""
-    if PurePath(sample.path).suffix.lower() in FILMS:
+    if is_video(sample.path):
         raise UnsupportedError(
             f"expected a picture or an extracted frame, but {sample.path} is a video; extract its faces with "
             "`corit data prepare`"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from corit.data.folders import extra, read
+from corit.data.folders import read, with_extra
 from corit.data.frames import ALL, FILMS, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
+from corit.data.lists import encoding_of
 from corit.data.missing import examples
 from corit.data.sample import Sample
 from corit.errors import DataError
@@ -23,12 +25,17 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "path", "label", "split", "manipulation", "dataset", "group", "video", "frame")
 # How labels are written, in small letters; an empty one is unknown.
 LABELS: dict[str, int | None] = {"0": 0, "real": 0, "1": 1, "fake": 1, "": None}
+SEPARATORS = (",", ";", "\t")
+ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|\\\\")  # a path with a drive's letter, or one of a server
 SPLITS = {"": "", "train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
 @dataclass(frozen=True)
 class Index:
     """The pictures that a CSV file lists, one a row, under a header of `COLUMNS` in any case; only path is needed.
+
+    Columns are separated by commas, semicolons or tabs, and the text is in UTF-8, or in UTF-16 with a byte order mark,
+    as spreadsheets save it. Paths written on Windows, with backslashes, are read with slashes: see `_slashed`.
 
     label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
     the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
@@ -52,6 +59,8 @@ class Index:
         columns = {name: table[name].to_pylist() for name in table.column_names}
         for name in columns.keys() & {"id", "path"}:
             self._require(name, columns[name])
+        if os.sep == "/":
+            columns["path"] = self._slashed(columns["path"])
         rows = self._rows(columns)
         keys = columns.get("id") or list(map(_plain, columns["path"]))
         if len(set(keys)) < len(keys):
@@ -67,9 +76,37 @@ class Index:
                 f"in row {examples(wrong)} below the header; fill it in, or take the row out"
             )
 
+    def _slashed(self, paths: list[str]) -> list[str]:
+        """The paths with slashes for backslashes where those separate folders, as on Windows.
+
+        A backslash may also be part of a name: a path that is there as it is written stays. Others are turned where the
+        turned one is there, or where every path of the file that has a separator has backslashes only. Raises DataError
+        for absolute paths of Windows that are not there as they are written.
+        """
+        written_there = not any("/" in p for p in paths)
+        kept = [p if "\\" not in p or self._there(p) else self._turned(p, written_there) for p in paths]
+        absolute = [str(i) for i, p in enumerate(paths, 1) if ABSOLUTE.match(p) and not self._there(p)]
+        if absolute:
+            raise DataError(
+                f"expected paths below the folder of {self.file}, or of this system, got paths of Windows such as "
+                f"{paths[int(absolute[0]) - 1]} in row {examples(absolute)} below the header; write them relative to "
+                "the folder that holds the pictures, and name that folder with root="
+            )
+        return kept
+
+    def _turned(self, path: str, written_there: bool) -> str:
+        turned = path.replace("\\", "/")
+        return turned if written_there or self._there(turned) else path
+
+    def _there(self, path: str) -> bool:
+        return os.path.lexists(os.path.join(self._root, path))
+
+    @property
+    def _root(self) -> str:
+        return self.root or os.path.dirname(self.file)
+
     def _rows(self, columns: dict[str, list[str]]) -> tuple[Sample, ...]:
         paths = columns["path"]
-        root = self.root or os.path.dirname(self.file)
         count = len(paths)
         labels = self._coded("label", columns, LABELS, count)
         ids = columns.get("id", paths)
@@ -79,12 +116,11 @@ class Index:
         groups = [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
         kinds = ["fake" if label else "" for label in labels]
         named = [v or (i if film else "") for v, i, film in zip(videos, ids, films, strict=True)]
-        places = [os.path.join(root, p) for p in paths]
-        return tuple(
+        rows = tuple(
             map(
                 Sample,
                 ids,
-                places,
+                [os.path.join(self._root, p) for p in paths],
                 labels,
                 self._coded("split", columns, SPLITS, count),
                 _filled(columns.get("manipulation"), kinds),
@@ -92,9 +128,9 @@ class Index:
                 _filled(columns.get("group"), groups),
                 named,
                 self._numbers(columns, films),
-                [extra(p, self.aligned, self.landmarks) for p in places],
             )
         )
+        return with_extra(rows, self.aligned, self.landmarks)
 
     def _coded(self, name: str, columns: dict[str, list[str]], known: dict, count: int) -> list:  # type: ignore[type-arg]
         texts = columns.get(name, [""] * count)
@@ -147,21 +183,37 @@ def _read(path: str) -> pa.Table:
     from pyarrow import csv as tables
 
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            header = [_column(name.strip()) for name in next(csv.reader(file), [])]
-        _require_columns(path, header)
+        marked = encoding_of(path)
+        encoding = "utf8" if marked == "utf-8-sig" else marked  # of which the parser itself knows the mark
+        separator, header = _header(path, marked)
         options = tables.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), include_columns=[c for c in COLUMNS if c in header]
         )
         table = tables.read_csv(
             path,
-            read_options=tables.ReadOptions(column_names=header, skip_rows=1),
-            parse_options=tables.ParseOptions(newlines_in_values=False),
+            read_options=tables.ReadOptions(column_names=header, skip_rows=1, encoding=encoding),
+            parse_options=tables.ParseOptions(delimiter=separator, newlines_in_values=False),
             convert_options=options,
         )
         return pa.table({name: pc.utf8_trim_whitespace(table[name]) for name in table.column_names})
+    except UnicodeError as err:
+        raise DataError(
+            f"expected a CSV file in UTF-8, or in UTF-16 with a byte order mark, at {path}, but {err}; save it as UTF-8"
+        ) from err
     except (OSError, ValueError, csv.Error) as err:  # pyarrow's errors of damaged files are ValueErrors
-        raise DataError(f"expected a CSV file with a column path at {path}: {err}") from err
+        raise DataError(f"expected a CSV file in UTF-8 with a column path at {path}: {err}; save it as that") from err
+
+
+def _header(path: str, encoding: str) -> tuple[str, list[str]]:
+    """What separates the columns, and their names. Raises DataError without a column path."""
+    with open(path, encoding=encoding, newline="") as file:
+        first = file.readline()
+    if "\0" in first:
+        raise DataError(f"expected a byte order mark of UTF-16, or UTF-8, in {path}, got NUL; save it as UTF-8")
+    read = {s: [_column(name.strip()) for name in next(csv.reader([first], delimiter=s), [])] for s in SEPARATORS}
+    separator = next((s for s, names in read.items() if "path" in names), SEPARATORS[0])
+    _require_columns(path, read[separator])
+    return separator, read[separator]
 
 
 def _column(name: str) -> str:
@@ -172,6 +224,6 @@ def _column(name: str) -> str:
 def _require_columns(path: str, header: list[str]) -> None:
     if "path" not in header or len(set(header)) < len(header):
         raise DataError(
-            f"expected a header with the column path, and of {', '.join(COLUMNS)} those that are known, in {path}, "
-            f"got {', '.join(header)}"
+            f"expected a header with the column path, and of {', '.join(COLUMNS)} those that are known, separated by "
+            f"commas, semicolons or tabs, in {path}, got {', '.join(header)}"
         )

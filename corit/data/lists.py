@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Callable
@@ -10,17 +11,29 @@ from typing import Any
 from corit.errors import DataError
 
 AGAIN = "download it again"
+# How a text begins that says itself in which encoding it is; the longer mark begins with a shorter one.
+MARKS = (
+    *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
+    *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
+)
+
+
+def encoding_of(path: str | os.PathLike[str]) -> str:
+    """The encoding that a file's byte order mark names, as Excel and PowerShell write it, or UTF-8. Raises OSError."""
+    with open(path, "rb") as file:
+        head = file.read(4)
+    return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8-sig")
 
 
 def read_text(path: str | os.PathLike[str], expected: str) -> str:
-    """A file's text in UTF-8, with or without a byte order mark; `expected` says what it should be.
+    """A file's text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; `expected` says what it should be.
 
     Raises DataError when it cannot be read or is in another encoding.
     """
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(path, encoding=encoding_of(path)) as file:
             return file.read()
-    except UnicodeDecodeError as err:
+    except UnicodeError as err:
         raise DataError(f"expected {expected} at {os.fspath(path)} in UTF-8, but {err}; save it as UTF-8") from err
     except OSError as err:
         raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {AGAIN}") from err

@@ -87,4 +87,5 @@ def _rows(values: np.ndarray, path: Path, name: str, n: int) -> TensorRows:
         raise DataError(
             f"{path}: expected finite features, got NaN or infinity in {bad} of {n} rows of {name}; drop those rows"
         )
-    return TensorRows(torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)))
+    kept = np.float32 if values.dtype.itemsize <= 4 else np.float64  # which float32 may not hold, large or small
+    return TensorRows(torch.from_numpy(np.ascontiguousarray(values, dtype=kept)))

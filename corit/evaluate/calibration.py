@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import Literal
 
 import numpy as np
@@ -51,12 +52,14 @@ def _sigmoid(t: np.ndarray) -> np.ndarray:
 def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Calibration:
     """Fit slope, intercept and thresholds on validation logits (n) and labels (n).
 
-    Platt's smoothed targets keep the slope finite when the validation rows are perfectly separated. Raises DataError
-    on one class or non-finite logits, FitError when fpr is not in (0, 1) or the head ranks fakes below reals.
+    Platt's smoothed targets keep the slope finite when the validation rows are perfectly separated. A head that ranks
+    fakes below reals, or that gives every row the same logit, gets slope 0: each score then is the share of fakes.
+    Raises DataError on one class or non-finite logits, FitError when fpr is not in (0, 1).
     """
     check(labels, logits)
     if not 0 < fpr < 1:
         raise FitError(f"expected a false-positive rate between 0 and 1, got {fpr}")
+    logits = np.asarray(logits, dtype=np.float64)
     slope, intercept = _platt(logits, labels)
     scores = _sigmoid(slope * logits + intercept)
     reals, fakes = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
@@ -66,13 +69,19 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Cali
 
 
 def _platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Maximum likelihood of sigmoid(a t + b) with targets (n1 + 1)/(n1 + 2) and 1/(n0 + 2) (Platt, 1999)."""
+    """Maximum likelihood of sigmoid(a t + b) with targets (n1 + 1)/(n1 + 2) and 1/(n0 + 2) (Platt, 1999).
+
+    A head that ranks the wrong way round on validation must not be turned into a right one by its calibration: where
+    a <= 0 the maximum with a = 0 holds, and b is the log odds of the labels. Their smoothing has no place there, since
+    it only keeps a finite.
+    """
     n1, n0 = int(labels.sum()), int((1 - labels).sum())
     target = np.where(labels == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
-    spread = float(logits.std()) or 1.0
-    x = np.concatenate([logits, logits])[:, None] / spread
+    centre, spread = float(logits.mean()), float(logits.std()) or 1.0
+    x = (np.concatenate([logits, logits])[:, None] - centre) / spread  # else the optimiser stops early on an offset
     y = np.repeat([1, 0], len(logits))
-    model = LogisticRegression(C=1e9).fit(x, y, sample_weight=np.concatenate([target, 1 - target]))
-    slope = float(model.coef_[0, 0])
-    # A head that ranks the wrong way round on validation must not be turned into a right one by its calibration.
-    return max(slope, 0.0) / spread, float(model.intercept_[0])
+    model = LogisticRegression(C=1e9, tol=1e-8).fit(x, y, sample_weight=np.concatenate([target, 1 - target]))
+    slope = float(model.coef_[0, 0]) / spread
+    if slope <= 0:
+        return 0.0, log(n1 / n0)
+    return slope, float(model.intercept_[0]) - slope * centre

@@ -79,7 +79,8 @@ class Head:
         """z (n, D) raw features -> (n,) logits; positive means fake."""
         if z.shape[-1] != self.standardiser.mean.shape[0]:
             raise FitError(f"expected features of width {self.standardiser.mean.shape[0]}, got {z.shape[-1]}")
-        x = self.standardiser(z.to(self.weight.dtype) if not z.is_floating_point() else z.to(self.weight))
+        exact = torch.promote_types(z.dtype, self.weight.dtype)  # what float32 cannot hold is standardised first
+        x = self.standardiser(z.to(self.weight.device, exact)).to(self.weight)
         hidden = x @ self.weight.T + self.bias
         if self.top is None or self.top_bias is None:
             return hidden[:, 0]

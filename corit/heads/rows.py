@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal, Protocol
 
 import numpy as np
@@ -14,6 +15,8 @@ from corit.errors import FitError
 
 Scaling = Literal["none", "standard", "whiten"]
 CHUNK = 2**20  # numbers
+RANGE = (1e-100, 1e100)  # magnitudes whose squares float64 holds; float32 has none beyond them
+RESCALE = "multiply them by a constant that brings them near 1"
 
 
 class Rows(Protocol):
@@ -82,7 +85,9 @@ class Standardiser:
     """x -> (x - mean) * scale, or (x - mean) @ matrix when whitening; fitted on training rows only.
 
     [choice] every variant but "none" divides by sqrt(D) as well, so that features of any width have a mean squared
-    norm of about one and radii of different widths compare. mean (D), scale (D), matrix (D, E) or None.
+    norm of about one and radii of different widths compare. mean (D), scale (D), matrix (D, E) or None: float64 where
+    float32 cannot hold them or the rows are float64; rows of float32 are then standardised in float64 and given back
+    as float32.
     """
 
     mean: Tensor
@@ -95,48 +100,77 @@ class Standardiser:
         return self.mean.shape[0] if self.matrix is None else self.matrix.shape[1]
 
     def __call__(self, x: Tensor) -> Tensor:
-        centred = x - self.mean.to(x)
-        return centred * self.scale.to(x) if self.matrix is None else centred @ self.matrix.to(x)
+        wide = x.to(torch.promote_types(x.dtype, self.mean.dtype))
+        centred = wide - self.mean.to(wide)
+        return (centred * self.scale.to(wide) if self.matrix is None else centred @ self.matrix.to(wide)).to(x.dtype)
 
 
 def fit_standardiser(rows: Rows, scaling: Scaling, floor: float = 1e-6) -> Standardiser:
     """Moments of the rows in float64, in one pass; "whiten" is PCA whitening of all directions above the floor.
 
-    `floor` is relative to the largest standard deviation: constant columns are left at zero, not blown up.
-    Raises FitError when a feature is not finite or there are no rows.
+    `floor` is relative to the largest standard deviation: constant columns are left at zero, not blown up. The unit of
+    the features does not matter: rows times 1e20 or 1e-25 become the same standardised rows.
+    Raises FitError when a feature is not finite or beyond `RANGE`, or there are no rows.
     """
     if len(rows) == 0:
         raise FitError("expected at least one training row to standardise, got none")
     if scaling == "none":
         return Standardiser(torch.zeros(rows.width), torch.ones(rows.width))
     mean, second = _moments(rows, full=scaling == "whiten")
+    wide = rows.gather(np.arange(0)).dtype == torch.float64
     if scaling == "standard":
         std = second.sqrt()
-        scale = torch.where(std > floor * std.max(), 1 / (std * rows.width**0.5), 0.0)
-        return Standardiser(mean.float(), scale.float())
+        return _held(wide, mean, torch.where(std > floor * std.max(), 1 / (std * rows.width**0.5), 0.0))
     values, vectors = torch.linalg.eigh(second)
     keep = values > (floor**2) * values.max()
     matrix = vectors[:, keep] / (values[keep].sqrt() * keep.sum() ** 0.5)
-    return Standardiser(mean.float(), torch.ones(rows.width), matrix.float().contiguous())
+    return _held(wide, mean, torch.ones(rows.width), matrix.contiguous())
+
+
+def _held(wide: bool, *parts: Tensor) -> Standardiser:
+    """The standardiser in float64 for rows of float64 and where float32 cannot hold it, else in float32."""
+    wide = wide or not all(map(_fits_float32, parts))
+    return Standardiser(*(t if wide else t.float() for t in parts))
+
+
+def _fits_float32(values: Tensor) -> bool:
+    """Whether float32 holds the largest of some numbers, and differences of numbers like it, with all its digits."""
+    largest, limits = float(values.abs().max()) if values.numel() else 0.0, torch.finfo(torch.float32)
+    return largest == 0 or limits.tiny * 2**24 <= largest <= limits.max / 2**8
 
 
 def _moments(rows: Rows, full: bool) -> tuple[Tensor, Tensor]:
-    """Mean (D) and central second moments, (D) or (D, D), in float64; a first chunk's mean guards the cancellation."""
+    """Mean (D) and central second moments, (D) or (D, D), in float64; a first chunk's mean guards the cancellation.
+
+    In float32 the squares of rows beyond 1e19 are infinite, and those of rows below 1e-23 are zero.
+    """
     shift: Tensor | None = None
+    largest = 0.0
     total = torch.zeros(rows.width, dtype=torch.float64)
     square = torch.zeros((rows.width, rows.width) if full else rows.width, dtype=torch.float64)
     for chunk in chunks(rows, 2048 if full else 0):  # a matrix is added for each chunk: few of them then
-        x = chunk.cpu()
-        if not torch.isfinite(x).all():
-            raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
-        shift = x.mean(0) if shift is None else shift
-        x = x - shift  # the sums below are small then, and float32 products of a chunk lose nothing that matters
-        total += x.sum(0, dtype=torch.float64)
-        square += (x.double().T @ x.double()) if full else (x * x).sum(0, dtype=torch.float64)
+        x = chunk.cpu().double()
+        largest = max(largest, _largest(x))
+        shift = x.mean(0).clamp(x.amin(0), x.amax(0)) if shift is None else shift  # exact where a column is constant
+        x = x - shift
+        total += x.sum(0)
+        square += (x.T @ x) if full else (x * x).sum(0)
     assert shift is not None
+    if 0 < largest < RANGE[0]:
+        raise FitError(f"expected features of at least {RANGE[0]:g}, got no larger than {largest:g}; {RESCALE}")
     mean, square = total / len(rows), square / len(rows)
     central = square - torch.outer(mean, mean) if full else (square - mean * mean).clamp_min(0)
-    return shift.double() + mean, central
+    return shift + mean, central
+
+
+def _largest(x: Tensor) -> float:
+    """The largest magnitude. Raises FitError where it is not finite or beyond `RANGE`."""
+    largest = float(x.abs().max())
+    if not isfinite(largest):
+        raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
+    if largest > RANGE[1]:
+        raise FitError(f"expected features of at most {RANGE[1]:g}, got {largest:g}; {RESCALE}")
+    return largest
 
 
 @dataclass(frozen=True)
@@ -159,9 +193,10 @@ class Standardised:
 
 def standardised(rows: Rows, standardiser: Standardiser, limit: int = 2**29) -> Rows:
     """The standardised rows, held in memory when they take at most `limit` bytes, else computed as gathered."""
-    if len(rows) * standardiser.width * 4 > limit:
+    none = standardiser(rows.gather(np.arange(0)))
+    if len(rows) * standardiser.width * none.element_size() > limit:
         return Standardised(rows, standardiser)
-    held = standardiser(rows.gather(np.arange(0))).new_empty(len(rows), standardiser.width)
+    held = none.new_empty(len(rows), standardiser.width)
     start = 0
     for chunk in chunks(rows):
         held[start : start + len(chunk)] = standardiser(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
@@ -11,7 +12,10 @@ from typing import Any, Literal
 from rich.table import Table
 
 from corit.data.audit import Finding
+from corit.data.check import passed_over
 from corit.data.missing import examples
+from corit.data.passed import described
+from corit.data.sample import Source
 from corit.report.text import csv_text, printed, visible
 
 Format = Literal["table", "jsonl", "csv"]
@@ -19,6 +23,8 @@ Row = dict[str, Any]
 SAYS = {
     "missing": "missing files",
     "unreadable": "unreadable files",
+    "passed over": "kinds of files that are neither picture nor video, and have no row",
+    "side file": "kinds of files beside the pictures (no fault by itself)",
     "duplicate": "pictures that come more than once in one split (no fault by itself)",
     "leak": "pictures that stand in more than one split",
     "contradiction": "pictures that are labelled both real and fake",
@@ -67,6 +73,17 @@ def findings(found: Sequence[Finding], format: Format) -> str:
     faults = {k: len(v) for k, v in kinds.items() if not v[:1] or not v[0].harmless}
     summary = examples((f"{n} {k}" for k, n in faults.items() if n), len(SAYS))
     return "\n".join([*said, "", f"to mend: {summary}" if summary else "nothing to mend"])
+
+
+def say_passed_over(source: Source) -> None:
+    """One line on standard error on the files of a source's folders that are neither picture nor video, if any are.
+
+    Args:
+        source: whose rows are listed for it.
+    """
+    _ = source.samples
+    if words := described(passed_over(source).items()):
+        print(f"corit: {visible(words)}", file=sys.stderr)
 
 
 def _shown(found: Finding) -> Row:

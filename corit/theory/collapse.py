@@ -1,4 +1,4 @@
-"""Empirical COR: the radius at which test AUC falls to chance, per seed, censored where the grid does not show it."""
+"""Empirical COR: the radius at which a head that learned falls to chance, censored where the grid does not show it."""
 
 from __future__ import annotations
 
@@ -90,10 +90,12 @@ def collapse(
 def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None = None) -> tuple[Collapse, ...]:
     """Empirical COR of P tasks from test AUC (P, S, R); radius (P, S): what `refined` found.
 
-    [choice] A seed's COR is the smallest radius at which its AUC is below 0.55 (or not a number: it diverged). It is
-    "never learned" if no radius of the grid reaches 0.6, "> largest" without a collapse, and "< smallest" where
-    nothing but rho = 0 lies before it, since log rho has no middle there. Raises FitError on radii or AUC that do not
-    fit.
+    [choice] A seed's COR is where its AUC first falls below 0.55 (or is not a number: it diverged) after it has first
+    reached 0.6. Radii before the first that learned say nothing: what has not learned cannot collapse. After the first
+    fall nothing counts, whether or not a larger radius learns again. The COR is "never learned" if no radius of the
+    grid reaches 0.6, "> largest" if the AUC stays at 0.55 or above from the first that learned on, and "< r" if only
+    rho = 0 has learned before it fell at the smallest positive radius r, since log rho has no middle there. Raises
+    FitError on radii or AUC that do not fit.
     """
     radii, table = check_radii(rhos, positive=radius is None), _table(rhos, auc)
     found = []
@@ -147,16 +149,26 @@ def check_radii(rhos: Sequence[float], positive: bool = True) -> tuple[float, ..
 
 
 def bracket(rhos: Sequence[float], auc: np.ndarray) -> tuple[float, float] | Radius:
-    """The neighbouring radii between which a seed's AUC (R) first falls below 0.55, or the censored answer."""
-    if not (auc >= LEARNED).any():
+    """The neighbouring radii between which a seed's AUC (R) falls below 0.55, or the censored answer.
+
+    See `collapses` for which fall counts.
+    """
+    fall = _fall(auc)
+    if fall is None:
         return NEVER
-    gone = ~(auc >= CHANCE)  # NaN counts: a head that diverged has collapsed
-    if not gone.any():
+    if fall == len(auc):
         return Radius(rhos[-1], ">")
-    k = int(gone.argmax())
-    if k == 0 or rhos[k - 1] == 0:
-        return Radius(rhos[k] or rhos[k + 1], "<")
-    return rhos[k - 1], rhos[k]
+    return (rhos[fall - 1], rhos[fall]) if rhos[fall - 1] else Radius(rhos[fall], "<")
+
+
+def _fall(auc: np.ndarray) -> int | None:
+    """The first index below 0.55 after the first that learned, R if there is none, or None if nothing learned."""
+    learned = auc >= LEARNED
+    if not learned.any():
+        return None
+    gone = ~(auc >= CHANCE)  # NaN counts: a head that diverged has collapsed
+    gone[: int(learned.argmax())] = False
+    return int(gone.argmax()) if gone.any() else len(auc)
 
 
 def bisect(
@@ -175,11 +187,13 @@ def bisect(
 def halfway(rhos: Sequence[float], auc: np.ndarray) -> Radius:
     """Where a seed's AUC (R) has fallen half of the way from its best to 0.5, interpolated in log rho.
 
-    Looked for beyond the best radius; censored as `collapses` says.
+    It belongs to the fall that `collapses` counts: the best radius lies before that fall, and half of the way is lost
+    beyond it and at the fall's end at the latest. Censored as `collapses` says.
     """
-    if not (auc >= LEARNED).any():
+    fall = _fall(auc)
+    if fall is None:
         return NEVER
-    best = int(np.nanargmax(auc))
+    best = int(np.nanargmax(auc[:fall]))
     half = (0.5 + auc[best]) / 2
     fallen = np.flatnonzero(~(auc[best:] >= half))
     if not len(fallen):

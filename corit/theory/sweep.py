@@ -22,7 +22,7 @@ from corit.theory.collapse import Collapse, Place, check_radii, collapses, refin
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
 from corit.whole import whole
 
-FORMAT = 1  # of the kept parts: another number makes them anew
+FORMAT = 2  # of the kept parts: another number makes them anew
 CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a folder, together
 Progress = Callable[[int, int], None]
 

@@ -34,6 +34,7 @@ def mine(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(np.full((48, 48, 3), value + i, np.uint8)).save(path)
     (tmp_path / "mine" / "fake" / "light" / "bad.png").write_text("no picture")
+    (tmp_path / "mine" / "real" / "raw.cr2").write_text("no picture")
     for name, threshold in (("bright", 0.5), ("stern", 0.9)):
         (tmp_path / f"{name}.py").write_text(DETECTOR.format(threshold=threshold))
     return tmp_path
@@ -41,8 +42,9 @@ def mine(tmp_path):
 
 def test_two_detectors_are_measured_sliced_compared_and_kept(capsys, mine):
     words = ("--detector", mine / "bright.py", mine / "stern.py", "--data", mine / "mine", "--out", mine / "out")
-    code, out, _ = run(capsys, "evaluate", *words, "--draws", 20)
+    code, out, err = run(capsys, "evaluate", *words, "--draws", 20)
     assert code == 0
+    assert "corit: passed over 1 file: 1 .cr2\n" in err
     assert "6, 12" in out
     assert "bright: not scored: 1 unreadable" in out
     assert "DeLong by picture: AUC 0.750 of bright, 0.750 of stern, p = 1, n = 18" in out

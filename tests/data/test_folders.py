@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from images import films
+from PIL import Image
 
+from corit.data.filmed import Filmed
 from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
+from corit.data.frames import WHOLE, is_video
 from corit.data.landmarks import read_landmarks, read_points
+from corit.data.passed import PassedOver, described
 from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
-from corit.errors import DataError, UnreadableError
+from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images.shape import mean_face
 from corit.world.trees.paint import Subject
 from corit.world.trees.write import Hand
@@ -103,6 +109,97 @@ def test_links_to_folders_are_followed_but_not_in_circles(tmp_path):
     found = [p[len(str(root)) + 1 :] for p in list_pictures(root)]
     assert found == ["a.png", "b/c.png", "more/d.png", "more/e/f.png"]
     assert [p[len(str(root)) + 2 :] for p in list_pictures(f"{root}//")] == found
+
+
+def content(kind, path):
+    """A file of a kind: a picture or video that can be decoded, or the first bytes of something else."""
+    others = {
+        "CR2": b"II*\0\x10\0\0\0CR\x02\0" + bytes(99),
+        "JPEG XL": b"\xff\x0a\xfa\x7f" + bytes(99),
+        "text": b"The free pictures of this folder",
+        "BM text": b"BM is short for bitmap, and this is none",
+    }
+    if kind in others:
+        path.write_bytes(others[kind])
+    elif kind == "MP4":
+        films.write(path.with_name("made.mp4"), 3)
+        path.with_name("made.mp4").rename(path)
+    else:
+        Image.new("RGB", (9, 9), "red").save(path, format=kind)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "MP4"])
+@pytest.mark.parametrize("name", ["a.jpg_large", "a.jpg.1", "a", "a.crdownload"])
+def test_a_file_is_taken_by_its_first_bytes_where_its_suffix_says_nothing(tmp_path, kind, name):
+    content(kind, tmp_path / name)
+    passed = PassedOver()
+    assert list(list_pictures(tmp_path, takes=passed.takes)) == [str(tmp_path / name)]
+    assert passed.words == ""
+    assert is_video(str(tmp_path / name)) == (kind == "MP4")
+    assert list(list_pictures(tmp_path)) == []  # data sets of a fixed layout go by suffix
+
+
+def test_what_is_passed_over_is_counted_by_suffix(tmp_path):
+    for kind, name in (("CR2", "1"), ("JPEG XL", "b.jxl"), ("text", "README"), ("BM text", "c.bm")):
+        content(kind, tmp_path / name)
+    for name in ("x.cr2", "note.TXT", "note.txt", "a.npy", ".DS_Store", "Thumbs.db", "._a.jpg"):
+        content("JPEG", tmp_path / name)  # of these the name decides
+    (tmp_path / "empty").touch()
+    (tmp_path / "gone.dat").symlink_to(tmp_path / "none")
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.jpg_large")
+    passed = PassedOver()
+    assert list(list_pictures(tmp_path, takes=passed.takes)) == []
+    assert passed.counts == {
+        **{"without a suffix": 4, "hidden": 2, ".txt": 2},
+        **dict.fromkeys((".jxl", ".bm", ".cr2", ".npy", ".db", ".dat", ".jpg_large"), 1),
+    }
+    assert passed.words == (
+        "passed over 15 files: 4 without a suffix, 2 .txt, 2 hidden, 1 .bm, 1 .cr2, 1 .dat, 1 .db, 1 .jpg_large, "
+        "2 others"
+    )
+
+
+def test_one_file_that_is_passed_over_is_said_in_the_singular():
+    assert described([(".txt", 1)]) == "passed over 1 file: 1 .txt"
+    assert described([(".txt", 2), (".cr2", 10)]) == "passed over 12 files: 10 .cr2, 2 .txt"
+    assert described([]) == ""
+
+
+def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_like(tmp_path):
+    for name in ("real/a.jpg", "real/a.jpg.1", "real/a", "real/a.jpg_large", "real/frame.0001", "real/frame.0002"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        content("JPEG", tmp_path / name)
+    content("MP4", tmp_path / "real/v.mp4.part")
+    content("text", tmp_path / "real/note.txt")
+    (tmp_path / "fake").mkdir()
+    content("PNG", tmp_path / "fake/a.png_orig")
+    content("CR2", tmp_path / "fake/x.cr2")
+    source = FolderSource((str(tmp_path / "real"),), (str(tmp_path / "fake"),))
+    assert {s.id: (s.group, s.video, s.frame) for s in source.samples} == {
+        "real/a": ("a", "", 0),
+        "real/a.jpg": ("a", "", 0),
+        "real/a.jpg.1": ("a", "", 0),
+        "real/a.jpg_large": ("a", "", 0),
+        "real/frame.0001": ("frame.0001", "", 0),
+        "real/frame.0002": ("frame.0002", "", 0),
+        "real/v.mp4.part": ("v", "real/v.mp4.part", WHOLE),
+        "fake/a.png_orig": ("a", "", 0),
+    }
+    assert source.passed_over.words == "passed over 2 files: 1 .cr2, 1 .txt"
+    filmed = Filmed(source, frames=2)
+    rows = [s for s in filmed.samples if s.video]
+    assert [s.id for s in rows] == ["real/v.mp4.part#000000", "real/v.mp4.part#000002"]
+    assert filmed.load(rows[1]).pixels.shape[2] == 3
+    assert source.load(source.samples[0]).pixels.shape == (9, 9, 3)
+    with pytest.raises(UnsupportedError, match="is a video"):
+        source.load(next(s for s in source.samples if s.video))
+
+
+def test_a_folder_of_nothing_but_other_files_says_what_it_holds(tmp_path):
+    content("CR2", tmp_path / "x.cr2")
+    with pytest.raises(DataError, match=r"nor one that begins as such; passed over 1 file: 1 \.cr2"):
+        _ = FolderSource((str(tmp_path),)).samples
 
 
 def test_folders_that_hold_each_other_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 
 import pytest
 
@@ -59,7 +60,87 @@ def test_rows_that_name_no_picture_are_refused_in_words(tmp_path, text, words):
         written(tmp_path, text)
 
 
-def test_another_encoding_is_refused_in_words(tmp_path):
-    (tmp_path / "mine.csv").write_text("path,label\na.png,0\n", encoding="utf-16")
-    with pytest.raises(DataError, match=r"expected a CSV file with a column path at .*mine.csv"):
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_what_spreadsheets_save_is_read(tmp_path, separator, encoding):
+    rows = [["Label", "path", "Gruppe"], ["fake", "süß.png", "1,5"], ["real", "b.png", ""]]
+    text = "".join(separator.join(f'"{c}"' if separator in c else c for c in row) + "\r\n" for row in rows)
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "mine.csv").write_bytes(mark + text.encode(encoding))
+    found = Index(str(tmp_path / "mine.csv")).samples
+    assert [(s.id, s.label) for s in found] == [("süß.png", 1), ("b.png", 0)]
+
+
+def test_the_comma_separates_where_it_can(tmp_path):
+    found = written(tmp_path, "path,label;x\na;b.png,7\n")
+    assert [(s.id, s.label) for s in found] == [("a;b.png", None)]
+
+
+@pytest.mark.parametrize(
+    "content", ["path,label\nsüß.png,0\n".encode("latin-1"), "sü,path\na.png,0\n".encode("cp1252")]
+)
+def test_another_encoding_is_refused_in_words(tmp_path, content):
+    (tmp_path / "mine.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"expected a CSV file in UTF-8.* at .*mine.csv.*; save it as"):
         _ = Index(str(tmp_path / "mine.csv")).samples
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_an_encoding_that_nothing_says_is_refused_in_words(tmp_path, encoding):
+    (tmp_path / "mine.csv").write_text("path,label\na.png,0\n", encoding=encoding)
+    with pytest.raises(DataError, match="expected a byte order mark of UTF-16, or UTF-8, in .*; save it as UTF-8"):
+        _ = Index(str(tmp_path / "mine.csv")).samples
+
+
+def test_a_text_that_is_cut_in_the_middle_of_a_letter_is_refused_in_words(tmp_path):
+    (tmp_path / "mine.csv").write_bytes("path,label\na.png,0\n".encode("utf-16")[:-1])
+    with pytest.raises(DataError, match="in UTF-16 with a byte order mark, at .*, but .*; save it as UTF-8"):
+        _ = Index(str(tmp_path / "mine.csv")).samples
+
+
+posix = pytest.mark.skipif(os.sep != "/", reason="backslashes separate folders here")
+
+
+@posix
+def test_paths_of_windows_name_the_files_that_are_there(tmp_path):
+    (tmp_path / "sub/deep").mkdir(parents=True)
+    (tmp_path / "sub/deep/a.png").touch()
+    mixed = written(tmp_path, "path,label\nsub\\deep\\a.png,0\nsub/b.png,1\nsub\\gone.png,1\n")
+    assert [s.id for s in mixed] == ["sub/deep/a.png", "sub/b.png", "sub\\gone.png"]
+    assert mixed[0].path == str(tmp_path / "sub/deep/a.png")
+    assert (mixed[0].group, mixed[0].video) == ("sub/deep/a", "")
+    all_windows = written(tmp_path, "path,label\nsub\\gone.png,0\n.\\sub\\deep\\a.png,1\nb.mp4,1\n")
+    assert [s.id for s in all_windows] == ["sub/gone.png", "./sub/deep/a.png", "b.mp4"]
+
+
+@posix
+def test_a_backslash_in_a_name_stays(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("sub\\a.png", "sub/a.png"):
+        (tmp_path / name).touch()
+    (one,) = written(tmp_path, "path\nsub\\a.png\n")
+    assert (one.id, one.path) == ("sub\\a.png", str(tmp_path / "sub\\a.png"))
+
+
+@posix
+def test_a_path_that_is_written_in_both_ways_is_one_path(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/a.png").touch()
+    with pytest.raises(DataError, match="each path once"):
+        written(tmp_path, "path\nsub/a.png\nsub\\a.png\n")
+
+
+@posix
+@pytest.mark.parametrize("path", ["C:\\data\\a.png", "c:/data/a.png", "\\\\server\\share\\a.png"])
+def test_absolute_paths_of_windows_are_refused_in_words(tmp_path, path):
+    with pytest.raises(DataError) as caught:
+        written(tmp_path, f"path\nb.png\n{path}\n")
+    assert f"got paths of Windows such as {path} in row 2 below the header; write them relative" in str(caught.value)
+
+
+@posix
+def test_a_folder_that_is_called_as_a_drive_is_a_folder(tmp_path):
+    (tmp_path / "C:").mkdir()
+    (tmp_path / "C:/a.png").touch()
+    (one,) = written(tmp_path, "path\nC:/a.png\n")
+    assert one.path == str(tmp_path / "C:/a.png")

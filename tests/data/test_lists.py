@@ -32,7 +32,9 @@ def test_a_mark_does_no_harm_and_other_encodings_are_refused_in_words(tmp_path, 
     before, content = adapter(name, str(tmp_path)).samples, path.read_bytes()
     path.write_bytes(codecs.BOM_UTF8 + content)
     assert adapter(name, str(tmp_path)).samples == before
-    for encoded in (content.decode().encode("utf-16"), content + "\nStraße".encode("latin-1")):
+    path.write_bytes(content.decode().encode("utf-16"))
+    assert adapter(name, str(tmp_path)).samples == before
+    for encoded in (content + "\nStraße".encode("latin-1"), content.decode().encode("utf-16")[:-1]):
         path.write_bytes(encoded)
         with pytest.raises(DataError, match="in UTF-8, but .*; save it as UTF-8"):
             _ = adapter(name, str(tmp_path)).samples

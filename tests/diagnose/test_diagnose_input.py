@@ -59,6 +59,17 @@ def test_a_file_that_cannot_be_diagnosed_is_refused_in_words(name, tmp_path):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    [("<f2", "float32"), ("<f4", "float32"), (">f4", "float32"), ("<f8", "float64"), (">f8", "float64")],
+)
+def test_features_keep_what_their_type_holds(stored, held, tmp_path):
+    z = arrays()["z"].astype(stored)
+    rows = one(tmp_path, z=z).layers[FINAL].gather(np.arange(N))
+    assert str(rows.dtype) == f"torch.{held}"
+    assert np.array_equal(rows.numpy(), z)
+
+
 def only_train_fakes():
     held = arrays()
     return {"y": held["y"] * (held["split"] == "train")}

@@ -102,6 +102,27 @@ def test_the_summary_says_how_it_was_made_and_what_it_means(made):
     assert {r["head"] for r in held["rankings"]} == {"linear", "mlp"}
 
 
+@pytest.mark.parametrize("scaling", ["standard", "whiten"])
+@pytest.mark.parametrize(
+    ("scale", "shift", "dtype"),
+    [(1e20, 0, "f4"), (1e-25, 0, "f4"), (1e-25, 3, "f4"), (1e60, 0, "f8"), (1e-60, 0, "f8"), (1e20, 1e6, "f8")],
+)
+def test_a_diagnosis_does_not_depend_on_unit_and_origin_of_the_features(scale, shift, dtype, scaling, tmp_path, agree):
+    plan, held = replace(QUICK, scaling=scaling, layers=(1, FINAL), groups=("A",)), arrays()
+    moved = {k: ((held[k].astype(float) + shift) * scale).astype(dtype) for k in ("z", "levels")}
+    (tmp_path / "moved").mkdir()
+    plain, other = (
+        diagnose(read([file]), plan, file.parent) for file in (npz(tmp_path), npz(tmp_path / "moved", "f", **moved))
+    )
+    for a, b in zip(plain.cells, other.cells, strict=True):
+        agree(b.auc, a.auc, atol=1e-12)
+        assert [r.censoring for r in b.collapse.radius] == [r.censoring for r in a.collapse.radius]
+        for name in ("bound", "whole", "gsnr", "corrected"):
+            agree(getattr(b, name), getattr(a, name), rtol=1e-3)
+        for name in ("loss", "gradient", "trace_h", "lambda_max"):
+            agree(getattr(b.course, name), getattr(a.course, name), rtol=1e-3)
+
+
 def test_the_headline_is_z(made):
     assert made[1].headline("f") == FINAL
     assert {c.layer for c in made[1].headlines()} == {FINAL}

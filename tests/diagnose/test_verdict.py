@@ -12,22 +12,25 @@ from diagnose.hand import cell, diagnosis
 from corit.diagnose.verdict import blame, rankings, reaches, verdicts, word
 from corit.theory.collapse import Radius
 
-RHOS = (0.01, 0.05, 0.1, 1.0)
-STABLE, LATE = [0.9, 0.9, 0.9, 0.9], [0.9, 0.9, 0.9, 0.5]
-EARLY, AT_ONCE, NEVER = [0.9, 0.5, 0.5, 0.5], [0.5, 0.7, 0.7, 0.7], [0.59] * 4
+RHOS = (0.0, 0.01, 0.05, 0.1, 1.0)
+STABLE, LATE = [0.9] * 5, [0.9, 0.9, 0.9, 0.9, 0.5]
+EARLY, AT_ONCE, NEVER = [0.9, 0.9, 0.5, 0.5, 0.5], [0.9, 0.5, 0.7, 0.7, 0.7], [0.59] * 5
+LATER = [0.5, 0.54, 0.7, 0.7, 0.7]
 
 WORDS = {
     "no collapse": ([STABLE] * 3, "stable"),
     "a collapse at a large radius": ([LATE] * 3, "stable"),
     "a collapse at the recommended radius": ([EARLY] * 3, "in the collapse zone"),
     "below the grid": ([AT_ONCE] * 3, "in the collapse zone"),
+    "learned at a larger radius than the recommended": ([[0.5, 0.54, 0.54, 0.7, 0.5]] * 3, "stable"),
+    "learned late and stayed": ([LATER] * 3, "stable"),
     "one seed of three collapses early": ([LATE, LATE, EARLY], "in the collapse zone"),
     "nothing learned": ([NEVER] * 3, "never learned"),
     "half of the seeds learned nothing": ([NEVER, NEVER, STABLE, STABLE], "never learned"),
     "one of three seeds learned nothing, the rest is stable": ([NEVER, STABLE, STABLE], "stable"),
     "one of three seeds learned nothing, one collapses early": ([NEVER, EARLY, STABLE], "in the collapse zone"),
-    "diverged early": ([[0.9, math.nan, math.nan, math.nan]] * 3, "in the collapse zone"),
-    "diverged everywhere": ([[math.nan] * 4] * 3, "never learned"),
+    "diverged early": ([[0.9, 0.9, math.nan, math.nan, math.nan]] * 3, "in the collapse zone"),
+    "diverged everywhere": ([[math.nan] * 5] * 3, "never learned"),
 }
 
 
@@ -46,12 +49,12 @@ def test_the_zone_ends_at_the_recommended_radius_itself():
 
 
 def test_a_line_says_the_radius_with_its_censoring_on_both_sides():
-    found = diagnosis(cell("A", [STABLE] * 3, RHOS), cell("B", [AT_ONCE] * 3, RHOS), rhos=RHOS)
+    sloping = cell("C", [[0.9, 0.9, 0.9, 0.69, 0.6]] * 3, RHOS)
+    found = diagnosis(cell("A", [STABLE] * 3, RHOS), cell("B", [AT_ONCE] * 3, RHOS), sloping, rhos=RHOS)
     lines = {v.cell.group: v.line for v in verdicts(found)}
     assert lines["A"] == "A: stable; COR > 1 [> 1, > 1]"
-    assert lines["B"].startswith(
-        "B: in the collapse zone; COR < 0.01 [< 0.01, < 0.01], half-way > 1 [> 1, > 1]; its bound is not lower than"
-    )
+    assert lines["B"].startswith("B: in the collapse zone; COR < 0.01 [< 0.01, < 0.01]; its bound is not lower than")
+    assert lines["C"] == "C: stable; COR > 1 [> 1, > 1], half-way 0.0968 [0.0968, 0.0968]"
 
 
 def test_a_line_says_how_many_seeds_never_learned():
@@ -134,7 +137,7 @@ def test_a_rank_correlation_of_equal_radii_is_not_defined():
 
 
 def test_equal_radii_are_ranked_by_the_half_way_radius():
-    sloping, steep = [0.9, 0.9, 0.69, 0.6], [0.9, 0.69, 0.6, 0.6]
+    sloping, steep = [0.9, 0.9, 0.9, 0.69, 0.6], [0.9, 0.9, 0.69, 0.6, 0.6]
     found = diagnosis(*(cell(g, [a], RHOS) for g, a in (("A", STABLE), ("B", sloping), ("C", steep))), rhos=RHOS)
     (ranked,) = rankings(found)
     assert [x.group for x in ranked.by_cor] == ["C", "B", "A"]

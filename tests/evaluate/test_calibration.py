@@ -65,6 +65,45 @@ def test_a_head_that_ranks_the_wrong_way_is_not_turned_round():
     assert calibrate(-t, y).slope == 0
 
 
+UNINFORMED = {
+    "the wrong way": lambda t, y: t - 4.0 * y,
+    "the wrong way, far from zero": lambda t, y: 1e6 + t - 4.0 * y,
+    "one logit": lambda t, y: np.full(len(y), 1000.0),
+}
+
+
+@pytest.mark.parametrize("name", UNINFORMED)
+@pytest.mark.parametrize(("fakes", "reals"), [(10, 20), (30, 10), (1, 99)])
+def test_a_head_that_knows_nothing_scores_the_share_of_fakes(name, fakes, reals):
+    y = np.array([1] * fakes + [0] * reals)
+    t = UNINFORMED[name](generator("prior", fakes).normal(size=fakes + reals), y)
+    c = calibrate(t, y)
+    share = fakes / (fakes + reals)
+    assert c.slope == 0
+    assert c.score(np.array([-1e9, 0.0, 1e9])) == pytest.approx([share] * 3, abs=1e-12)
+    assert c.verdict(float(c.score(np.zeros(1))[0])) == "unsure"
+
+
+@pytest.mark.parametrize("scale", [1e25, 2.0**-80], ids=["huge", "tiny"])
+@pytest.mark.parametrize("offset", [0.0, 1e6], ids=["around zero", "far from zero"])
+def test_the_scores_do_not_depend_on_unit_and_origin_of_the_logits(scale, offset):
+    t, y = rows(n=60)
+    t = t.astype(np.float32).astype(np.float64)
+    moved = ((t + offset) * scale).astype(np.float32 if offset == 0 else np.float64)
+    expected, found = calibrate(t, y), calibrate(moved, y)
+    assert found.score(moved) == pytest.approx(expected.score(t), abs=1e-6)
+    assert (found.fake, found.real) == pytest.approx((expected.fake, expected.real), abs=1e-6)
+
+
+def test_the_fit_is_the_maximum_of_the_smoothed_likelihood():
+    t, y = rows(n=60)
+    c = calibrate(t, y)
+    target = np.where(y == 1, 31 / 32, 1 / 32)
+    gap = c.score(t) - target
+    assert gap.sum() == pytest.approx(0, abs=1e-4)
+    assert (gap * t).sum() == pytest.approx(0, abs=1e-4)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=20))
 def test_scores_are_monotone_and_in_range(logits):

@@ -351,6 +351,68 @@ def test_whitening_keeps_directions_down_to_a_millionth_of_the_largest_deviation
     assert (rows.T @ rows / 300 * kept - torch.eye(kept)).abs().max() < 1e-3
 
 
+def scaled(x, scale, dtype):
+    """The standardised rows of x times a scale, stored in a type, in each way of scaling."""
+    rows = TensorRows((x.double() * scale).to(dtype))
+    return [standardised(rows, fit_standardiser(rows, how)).values for how in ("standard", "whiten")]
+
+
+@pytest.mark.parametrize("scale", [2.0**66, 2.0**-83])
+def test_standardised_rows_are_the_same_numbers_in_units_of_powers_of_two(scale):
+    x = torch.tensor(generator("units").normal(size=(200, 6)) * 3 + 5, dtype=torch.float32)
+    x[:, 2] = 0.1
+    for expected, found in zip(scaled(x, 1, torch.float32), scaled(x, scale, torch.float32), strict=True):
+        assert torch.equal(expected, found)
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [(s, torch.float32) for s in (1e20, 1e-25, 1e37, 1e-37)] + [(s, torch.float64) for s in (1e20, 1e-25, 1e90, 1e-90)],
+)
+def test_standardised_rows_do_not_depend_on_the_unit(scale, dtype, agree):
+    x = torch.tensor(generator("units").normal(size=(200, 6)) * 3 + 5, dtype=torch.float32)
+    x[:, 2] = 0.1
+    for expected, found in zip(scaled(x, 1, torch.float32), scaled(x, scale, dtype), strict=True):
+        assert found.dtype == dtype
+        agree(found, expected, atol=2e-5)
+
+
+def test_features_of_double_precision_far_from_zero_keep_their_digits(agree):
+    x = torch.tensor(generator("units").normal(size=(200, 4)))
+    for how in ("standard", "whiten"):
+        here, far = TensorRows(x), TensorRows(x + 1e9)
+        expected = standardised(here, fit_standardiser(here, how)).values
+        agree(standardised(far, fit_standardiser(far, how)).values, expected, atol=1e-6)
+
+
+def test_columns_that_are_all_constant_are_zero():
+    """Though their mean, rounded, is not quite what they hold."""
+    x = torch.full((37, 3), 0.1) * torch.tensor([1.0, 3.0, 1e20])
+    for how in ("standard", "whiten"):
+        made = fit_standardiser(TensorRows(x), how)
+        assert not standardised(TensorRows(x), made).values.any()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(1e120, "at most 1e\\+100, got 1e\\+120"), (1e-120, "no larger than 1e-120")]
+)
+def test_features_whose_squares_no_number_holds_are_refused(value, words):
+    x = torch.tensor([[0.0, 1.0], [1.0, 0.5], [0.5, 0.0]], dtype=torch.float64) * value
+    with pytest.raises(FitError, match=f"{words}; multiply them by a constant"):
+        fit_standardiser(TensorRows(x), "standard")
+
+
+def test_a_head_reads_features_that_single_precision_does_not_hold(agree):
+    x, y = data(dtype=torch.float64)
+    recipe = HeadRecipe(epochs=2)
+    heads = {}
+    for scale in (1.0, 1e60):
+        rows = TensorRows(x * scale)
+        heads[scale] = fit([problem(rows, y, rows, y, recipe)], recipe).head().logits(x * scale)
+        assert heads[scale].dtype == torch.float32
+    agree(heads[1e60], heads[1.0], rtol=1e-4, atol=1e-5)
+
+
 def test_rows_computed_as_gathered_equal_rows_in_memory(agree):
     x, _ = data(dtype=torch.float32)
     scale = fit_standardiser(TensorRows(x), "standard")

@@ -16,9 +16,9 @@ from corit.diagnose.verdict import rankings
 from corit.errors import DataError
 from corit.report import courses, diagnose, planes, radii
 
-RHOS = (0.01, 0.05, 0.1, 1.0)
-STABLE, EARLY, AT_ONCE, NEVER = [0.9] * 4, [0.9, 0.5, 0.5, 0.5], [0.5, 0.7, 0.7, 0.7], [0.59] * 4
-COURSES = {"A": STABLE, "B": EARLY, "C": AT_ONCE, "D": NEVER, "E": [0.9, np.nan, np.nan, np.nan]}
+RHOS = (0.0, 0.01, 0.05, 0.1, 1.0)
+STABLE, EARLY, AT_ONCE, NEVER = [0.9] * 5, [0.9, 0.9, 0.5, 0.5, 0.5], [0.9, 0.5, 0.7, 0.7, 0.7], [0.59] * 5
+COURSES = {"A": STABLE, "B": EARLY, "C": AT_ONCE, "D": NEVER, "E": [0.9, 0.9, np.nan, np.nan, np.nan]}
 
 
 def everything():
@@ -97,13 +97,17 @@ def curve(figure, axis=0, line=0):
 
 
 def test_figure_2a_is_the_median_over_seeds():
-    found = diagnosis(cell("A", [[0.9, 0.8, 0.7, 0.5], [0.7, 0.6, 0.5, 0.5], [0.8, 0.9, 0.6, 0.5]], RHOS), rhos=RHOS)
+    found = diagnosis(
+        cell("A", [[0.9, 0.8, 0.7, 0.5], [0.7, 0.6, 0.5, 0.5], [0.8, 0.9, 0.6, 0.5]], RHOS[1:]), rhos=RHOS[1:]
+    )
     assert curve(radii.against_radius(found)).get_xdata().tolist() == list(RHOS)
     assert curve(radii.against_radius(found)).get_ydata().tolist() == [0.8, 0.8, 0.6, 0.5]
 
 
 def test_figure_2b_is_the_gain_seed_by_seed_up_to_a_tenth():
-    found = diagnosis(cell("A", [[0.6, 0.7, 0.8, 0.5], [0.8, 0.7, 0.9, 0.5], [0.7, 0.7, 0.7, 0.5]], RHOS), rhos=RHOS)
+    found = diagnosis(
+        cell("A", [[0.6, 0.7, 0.8, 0.5], [0.8, 0.7, 0.9, 0.5], [0.7, 0.7, 0.7, 0.5]], RHOS[1:]), rhos=RHOS[1:]
+    )
     np.testing.assert_allclose(curve(radii.gains(found)).get_xdata(), RHOS[:3])
     np.testing.assert_allclose(curve(radii.gains(found)).get_ydata(), [0, 0, 0.1], atol=1e-12)
     assert radii.gains(diagnosis(cell("A", [[0.6, 0.7]], (0.2, 0.3)), rhos=(0.2, 0.3))) is None
@@ -116,10 +120,10 @@ def test_panels_call_heads_by_the_names_of_the_page():
 
 
 def test_figure_2b_does_not_fill_a_panel_with_rounding():
-    found = diagnosis(cell("A", [[0.6, 0.6 + 1e-16, 0.6, 0.6]], RHOS), rhos=RHOS)
+    found = diagnosis(cell("A", [[0.6, 0.6 + 1e-16, 0.6, 0.6, 0.6]], RHOS), rhos=RHOS)
     low, high = radii.gains(found).axes[0].get_ylim()
     assert high - low == pytest.approx(radii.LEAST)
-    wide = diagnosis(cell("A", [[0.6, 0.7, 0.8, 0.5]], RHOS), rhos=RHOS)
+    wide = diagnosis(cell("A", [[0.6, 0.6, 0.7, 0.8, 0.5]], RHOS), rhos=RHOS)
     assert radii.gains(wide).axes[0].get_ylim()[1] > 0.2
 
 
@@ -132,7 +136,7 @@ def test_figure_1b_marks_what_is_censored_at_the_edges():
 
 
 def test_figure_1b_has_the_half_way_radius_as_a_dotted_line():
-    layers = {2: STABLE, 3: [0.9, 0.9, 0.7, 0.5], 4: NEVER}
+    layers = {2: STABLE, 3: [0.9, 0.9, 0.9, 0.7, 0.5], 4: NEVER}
     found = diagnosis(*(cell("A", [auc], RHOS, layer=l) for l, auc in layers.items()), rhos=RHOS)
     dotted = next(x for x in radii.layerwise(found, "linear").axes[0].lines if x.get_linestyle() == ":")
     np.testing.assert_allclose(dotted.get_ydata(), [1.0, 0.1, np.nan])

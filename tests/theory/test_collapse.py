@@ -21,7 +21,14 @@ CASES = {
     "inside": ([0.9, 0.9, 0.8, 0.52, 0.5], 1.0, "1"),
     "above the grid": ([0.9, 0.9, 0.8, 0.7, 0.6], ">", "> 10"),
     "below the grid": ([0.9, 0.5, 0.5, 0.5, 0.5], "<", "< 0.01"),
-    "below the grid, zero too": ([0.5, 0.5, 0.7, 0.5, 0.5], "<", "< 0.01"),
+    "learned later": ([0.54, 0.54, 0.7, 0.7, 0.5], 10.0, "10"),
+    "learned at one radius only": ([0.5, 0.5, 0.7, 0.5, 0.5], 1.0, "1"),
+    "learned at zero and once more": ([0.7, 0.5, 0.9, 0.9, 0.5], "<", "< 0.01"),
+    "half learned first": ([0.58, 0.54, 0.59, 0.6, 0.54], 10.0, "10"),
+    "learned at the largest": ([0.5, 0.5, 0.5, 0.5, 0.7], ">", "> 10"),
+    "diverged, then learned": ([math.nan, 0.9, 0.9, math.nan, 0.9], 1.0, "1"),
+    "there and back twice": ([0.5, 0.7, 0.54, 0.9, 0.54], 0.1, "0.1"),
+    "a limit before it learned": ([0.5, 0.55, 0.6, 0.55, 0.55], ">", "> 10"),
     "never learned": ([0.59, 0.58, 0.5, 0.5, 0.5], "never learned", "never learned"),
     "diverged": ([0.9, 0.9, math.nan, math.nan, math.nan], 0.1, "0.1"),
     "diverged everywhere": ([math.nan] * 5, "never learned", "never learned"),
@@ -40,11 +47,40 @@ def test_a_course_of_auc_gives_its_radius_or_its_censoring(name):
 
 def test_random_courses_agree_with_the_loops():
     rng = generator("collapse")
-    table = np.clip(rng.normal(0.65, 0.12, (200, 1, 5)), 0, 1)
+    table = np.clip(rng.normal(0.6, 0.12, (600, 1, 5)), 0, 1)
+    table[rng.random(table.shape) < 0.1] = math.nan
+    kinds = set()
     for area, found in zip(table[:, 0], collapses(RHOS, table), strict=True):
         assert said(found.radius[0]) == slow.empirical(RHOS, area)
-        expected = slow.halfway(RHOS, area) if area.max() >= 0.6 else "never learned"
+        expected = slow.halfway(RHOS, area)
         assert said(found.halfway[0]) == (pytest.approx(expected) if isinstance(expected, float) else expected)
+        kinds.add((found.radius[0].censoring, found.halfway[0].censoring))
+    assert kinds == {("", ""), ("", "<"), ("<", "<"), (">", ""), (">", "<"), (">", ">"), ("never learned",) * 2}
+
+
+def test_the_grid_without_zero_has_a_radius_wherever_a_head_learned():
+    """What comes before the first radius that learned does not censor the collapse of what it learned."""
+    found = collapse((0.05, 0.2, 0.8), np.array([[0.5, 0.7, 0.5], [0.5, 0.5, 0.7], [0.7, 0.5, 0.5]]))
+    assert found.radius == (Radius(0.8), Radius(0.8, ">"), Radius(0.2))
+    assert found.counts == {"collapsed": 2, "stable": 1, "below": 0, "never learned": 0}
+
+
+def test_a_head_that_learned_at_a_later_radius_is_refined_between_the_radii_of_its_fall():
+    asked = []
+
+    def retrain(heads):
+        asked.extend(rho for _, rho in heads)
+        return [0.7 for _ in heads]
+
+    found = collapse((0.0, 0.05, 0.2, 0.8), np.array([[0.54, 0.7, 0.7, 0.5]]), retrain, refine=1)
+    assert asked == [pytest.approx(0.4)]
+    assert str(found.radius[0]) == "0.8"
+    assert found.halfway[0].value == pytest.approx(0.2 * 4**0.5)
+
+
+def test_the_half_way_radius_is_of_the_fall_that_counts():
+    """A larger radius that learns again, and better, has a fall of its own."""
+    assert halfway((0.1, 1.0, 10.0, 100.0), np.array([0.7, 0.5, 0.9, 0.5])).value == pytest.approx(10**-0.5)
 
 
 def test_bisection_retrains_only_the_seeds_that_collapse_and_finds_their_thresholds():
