@@ -153,7 +153,7 @@ def write(path, rows):
     """A CSV file and its pictures; the name before a : is what is shown."""
     out = ["path,label,split,group"]
     for name, label, split, group in rows:
-        shown = np.full((8, 8, 3), 10 * ord(name[0]) % 251, np.uint8)
+        shown = np.full((32, 32, 3), 10 * ord(name[0]) % 251, np.uint8)
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(shown).save(path.parent / f"{name}.png")
         out.append(f"{name}.png,{label},{split},{group}")
@@ -198,7 +198,7 @@ def test_duplicates_on_one_side_alone_are_no_fault(capsys, tmp_path):
 def test_files_that_are_passed_over_are_named_by_suffix(capsys, tmp_path):
     for i, name in enumerate(("real/a.jpg", "real/b.jpg_large", "fake/c.png", "fake/d")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        Image.new("RGB", (9, 9), (i, 0, 0)).save(tmp_path / name, format="PNG")
+        Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / name, format="PNG")
     for name in ("real/note.txt", "fake/.DS_Store"):
         (tmp_path / name).touch()
     code, kinds = found(capsys, f"folder:{tmp_path}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,6 +16,7 @@ from corit.report.text import put
 
 if TYPE_CHECKING:
     from corit.data.sample import Source
+    from corit.images.media import Picture
 
 app = App(name="data", help="List, check, prepare and export data sets.")
 
@@ -50,6 +51,7 @@ def check(
     root: str = "",
     against: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     contents: bool = True,
+    faces: bool = False,
     workers: int = 2,
     format: Format = "table",
 ) -> int:
@@ -62,6 +64,7 @@ def check(
         root: the place of those that name none
         against: data sets to be tested on, of which the first ones should hold nothing
         contents: decode every picture; --no-contents looks at names only
+        faces: also look for faces as a detector of the domain face does, and report pictures without one
         workers: threads that decode
         format: table, jsonl or csv
     """
@@ -83,9 +86,18 @@ def check(
             contents=contents,
             workers=workers,
             seen=lambda: progress(next(done), total),
+            look=_looking(faces),
         )
     put(findings(found, format))
     return 0 if all(f.harmless for f in found) else FOUND_NOTHING
+
+
+def _looking(faces: bool) -> Callable[[Picture], object]:
+    """What a detector asks of a decoded picture: enough pixels and, in the domain face, a face."""
+    from corit.recipe import Recipe
+    from corit.views.prepare import Preparer, require_size
+
+    return Preparer.of(Recipe(), side=224, grid=(14, 14), twins=0).crops if faces else require_size
 
 
 def _listed(specs: list[str], root: str, missed: list[str]) -> Source:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from corit.data.check import Check, Overlap, check, overlap, real_paths
-from corit.data.contents import Duplicate
+from corit.data.contents import Duplicate, Look
 from corit.data.missing import examples
 from corit.data.passed import HIDDEN, SIDE
 from corit.data.published import sizes
@@ -68,17 +69,18 @@ def audit(
     contents: bool = True,
     workers: int = 0,
     seen: Callable[[], None] | None = None,
+    look: Look | None = None,
 ) -> tuple[Finding, ...]:
     """What `corit.data.check.check` finds in a source, and what it shares with another, which it is to be tested on.
 
-    missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, seen: see
-    there. Of the other source the samples are counted too, and those that are missing or unreadable are named. Raises
-    DataError for a source without samples.
+    missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, seen, look:
+    see there. Of the other source the samples are counted too, and those that are missing or unreadable are named.
+    Raises DataError for a source without samples.
     """
     if not source.samples or (against is not None and not against.samples):
         raise DataError("expected samples to check, but the data set lists none; ask for other splits")
-    found = check(source, contents=contents, workers=workers, seen=seen)
-    other = check(against, contents=contents, workers=workers, seen=seen) if against is not None else None
+    checked = partial(check, contents=contents, workers=workers, seen=seen, look=look)
+    found, other = checked(source), checked(against) if against is not None else None
     both = [found, other] if other else [found]
     rows = [row for c in both for row in _counts(c)]
     rows += [Finding("missing", name=name, samples=1) for name in missed]

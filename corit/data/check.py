@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.chosen import Joined
-from corit.data.contents import Contents, Duplicate, Problem, absent, duplicates, read_contents
+from corit.data.contents import Contents, Duplicate, Look, Problem, absent, duplicates, read_contents
 from corit.data.folders import FolderSource
 from corit.data.frames import beside, top
 from corit.data.missing import examples
@@ -99,8 +99,15 @@ class Check:
         return not (self.absent or self.straddles or self.surprises or self.problems or self.leaks or contradictory)
 
 
-def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Callable[[], None] | None = None) -> Check:
-    """Check a source; with `contents` every picture is decoded once (see `read_contents` for workers and seen)."""
+def check(
+    source: Source,
+    *,
+    contents: bool = True,
+    workers: int = 0,
+    seen: Callable[[], None] | None = None,
+    look: Look | None = None,
+) -> Check:
+    """Check a source; with `contents` every picture is decoded once (see `read_contents` for the other arguments)."""
     samples = source.samples
     parts = [part.samples for part in source.sources] if isinstance(source, Joined) else [samples]
     own, between = _straddles(samples, parts)
@@ -109,7 +116,7 @@ def check(source: Source, *, contents: bool = True, workers: int = 0, seen: Call
     quick = Check(counts(samples), absent(samples), own, strange, namesakes=between, passed_over=passed)
     if not contents:
         return quick
-    read = read_contents(source, workers=workers, seen=seen)
+    read = read_contents(source, workers=workers, seen=seen, look=look)
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
 
 

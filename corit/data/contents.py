@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-
-import numpy as np
+from typing import NamedTuple
 
 from corit.data.frames import FILMS, WHOLE, is_video
 from corit.data.pool import require_workers
@@ -20,6 +19,16 @@ from corit.errors import InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture
 
 BATCH = 256
+
+
+class Read(NamedTuple):
+    """The digest of a picture, empty where it cannot be read, and why it cannot be scored, if so."""
+
+    digest: bytes = b""
+    refused: InputError | None = None
+
+
+Look = Callable[[Picture], object]
 
 
 @dataclass(frozen=True)
@@ -63,49 +72,70 @@ class Duplicate:
 
 
 def read_contents(
-    source: Source, samples: Iterable[Sample] | None = None, *, workers: int = 0, seen: Callable[[], None] | None = None
+    source: Source,
+    samples: Iterable[Sample] | None = None,
+    *,
+    workers: int = 0,
+    seen: Callable[[], None] | None = None,
+    look: Look | None = None,
 ) -> Contents:
-    """Decode the pictures of a source, or those of some samples, in order. workers: threads, 0 for none.
+    """Decode the pictures of a source, or those of some samples, in order.
 
-    seen: called after each picture, for a progress bar.
+    Args:
+        source: where the pictures come from.
+        samples: the rows to read; None for all of the source.
+        workers: threads, 0 for none.
+        seen: called after each picture, for a progress bar.
+        look: raises the InputError with which a detector would refuse a decoded picture, such as one without a face.
+
+    Returns:
+        The rows that can be read, with digests, and the problems of the others, and of those that `look` refuses.
     """
     kept: list[Sample] = []
     digests: list[bytes] = []
     problems: list[Problem] = []
-    for sample, found in _digests(source, source.samples if samples is None else samples, workers):
-        if isinstance(found, bytes):
+    for sample, found in _digests(source, source.samples if samples is None else samples, workers, look):
+        if found.digest:
             kept.append(sample)
-            digests.append(found)
-        else:
-            problems.append(Problem(sample.id, sample.path, found.status, str(found)))
+            digests.append(found.digest)
+        if found.refused is not None:
+            problems.append(Problem(sample.id, sample.path, found.refused.status, str(found.refused)))
         if seen:
             seen()
     return Contents(tuple(kept), tuple(digests), tuple(problems))
 
 
-def _digests(source: Source, samples: Iterable[Sample], workers: int) -> Iterator[tuple[Sample, bytes | InputError]]:
+def _digests(
+    source: Source, samples: Iterable[Sample], workers: int, look: Look | None
+) -> Iterator[tuple[Sample, Read]]:
     rest = iter(samples)
     require_workers(workers)
     films = threading.local()  # each thread plays its own
     if not workers:
-        yield from ((s, _digest(source, s, films)) for s in rest)
+        yield from ((s, _digest(source, s, films, look)) for s in rest)
         return
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(rest, BATCH)):
-            yield from zip(batch, pool.map(lambda s: _digest(source, s, films), batch), strict=True)
+            yield from zip(batch, pool.map(lambda s: _digest(source, s, films, look), batch), strict=True)
 
 
-def _digest(source: Source, sample: Sample, films: threading.local) -> bytes | InputError:
+def _digest(source: Source, sample: Sample, films: threading.local, look: Look | None) -> Read:
     try:
         if not is_video(sample.path):
-            pixels = source.load(sample).pixels
+            picture = source.load(sample)
         elif sample.frame == WHOLE:
-            return _film(sample.path)
+            return Read(_film(sample.path))
         else:
-            pixels = _played(sample, films)
+            picture = _played(sample, films)
     except InputError as err:
-        return err
-    return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
+        return Read(refused=err)
+    digest = hashlib.sha256(repr(picture.pixels.shape).encode() + picture.pixels.tobytes()).digest()
+    try:
+        if look is not None:
+            look(picture)
+    except InputError as err:
+        return Read(digest, err)
+    return Read(digest)
 
 
 class _TruncatedError(InputError):
@@ -114,14 +144,14 @@ class _TruncatedError(InputError):
     status = "truncated"
 
 
-def _played(sample: Sample, films: threading.local) -> np.ndarray:
+def _played(sample: Sample, films: threading.local) -> Picture:
     """One frame of a film, which is played onward where rows come in its order. Raises InputError's kinds."""
     from corit.data.filmed import Projector
 
     if not hasattr(films, "play"):
         films.play = Projector()
     picture: Picture = films.play(sample.path, sample.frame)
-    return picture.pixels
+    return picture
 
 
 def _film(path: str) -> bytes:

@@ -114,11 +114,7 @@ class Preparer:
         return tuple(replace(c, note=joined(picture.note, c.note), domain=domain) for c in self._crops(picture))
 
     def _crops(self, picture: Picture) -> tuple[Crop, ...]:
-        height, width = picture.pixels.shape[:2]
-        if min(height, width) < self.recipe.min_side:
-            raise TooSmallError(
-                f"the picture has {width} x {height} pixels; at least {self.recipe.min_side} on each side are needed"
-            )
+        require_size(picture, self.recipe.min_side)
         if self.recipe.domain == "scene":
             return (self._scene(picture),)
         if picture.aligned:
@@ -199,6 +195,21 @@ class Preparer:
 def joined(*notes: str) -> str:
     """Notes as one; see `Picture.note`."""
     return "; ".join(filter(None, notes))
+
+
+def require_size(picture: Picture, least: int = ViewsRecipe().min_side) -> None:
+    """Refuse a picture that has too few pixels.
+
+    Args:
+        picture: of any kind.
+        least: pixels that its shorter side needs.
+
+    Raises:
+        TooSmallError: it has fewer.
+    """
+    height, width = picture.pixels.shape[:2]
+    if min(height, width) < least:
+        raise TooSmallError(f"the picture has {width} x {height} pixels; at least {least} on each side are needed")
 
 
 Fit = Callable[[np.ndarray, int], np.ndarray]

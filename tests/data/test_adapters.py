@@ -63,7 +63,7 @@ def test_every_adapter_lists_and_loads_its_tree(name, tmp_path):
     assert all(s.dataset and s.split and s.group and bool(s.manipulation) == bool(s.label) for s in source.samples)
     assert source.samples == adapter(name, *arguments).samples
     for sample in (source.samples[0], source.samples[-1]):
-        assert source.load(sample).pixels.shape == (16, 16, 3)
+        assert source.load(sample).pixels.shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize("name", ADAPTERS)

@@ -73,7 +73,7 @@ def test_dots_and_capitals_in_names_are_no_reason_to_skip(shared, name):
     source = ForenSynths(str(shared), (name,))
     assert len(source.samples) == 6
     picture = source.load(source.samples[0])
-    assert (picture.pixels.shape, picture.aligned) == ((16, 16, 3), False)
+    assert (picture.pixels.shape, picture.aligned) == ((32, 32, 3), False)
 
 
 def test_training_and_validation(shared, root):

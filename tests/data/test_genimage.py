@@ -32,7 +32,7 @@ def test_counts(root):
     assert {s.manipulation for s in source.samples if s.dataset == "GenImage/ADM"} == {"", "ADM"}
     assert len({s.id for s in source.samples}) == 48
     require_apart(source.samples)
-    assert source.load(source.samples[0]).pixels.shape == (16, 16, 3)
+    assert source.load(source.samples[0]).pixels.shape == (32, 32, 3)
 
 
 def test_generators_and_splits_are_chosen(root):

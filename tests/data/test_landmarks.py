@@ -73,7 +73,7 @@ def test_damaged_json_of_points_is_refused_in_words(text, tmp_path):
         read_landmarks(tmp_path / "l.json")
 
 
-FACE = squares(Subject("train", "0")).landmarks  # (81, 2) in 16 x 16 pixels
+FACE = squares(Subject("train", "0")).landmarks  # (81, 2) in 32 x 32 pixels
 BELOW = FACE.copy()
 BELOW[36:48] += (0, 9)  # the eyes below the mouth
 NO_FACE = {
@@ -88,8 +88,8 @@ NO_FACE = {
     "far": (FACE + 9999, "81, 0 of them inside"),
     "mostly beside": (FACE - (9, 0), "81, 28 of them inside"),
     "(y, x)": (FACE[:, ::-1], "81 in no order of a face"),
-    "mirrored": (np.array([16, 0]) + FACE * (-1, 1), "81 in no order of a face"),
-    "upside-down mirrored": (np.array([0, 16]) + FACE * (1, -1), "81 in no order of a face"),
+    "mirrored": (np.array([32, 0]) + FACE * (-1, 1), "81 in no order of a face"),
+    "upside-down mirrored": (np.array([0, 32]) + FACE * (1, -1), "81 in no order of a face"),
     "eyes below the mouth": (BELOW, "81 in no order of a face"),
     "of another order": (FACE[::-1], "81 in no order of a face"),
 }
@@ -103,7 +103,7 @@ def test_points_that_outline_no_face_are_no_landmarks(name, tmp_path):
     path = sample.path.replace("/frames/", "/landmarks/").replace(".png", ".npy")
     points, words = NO_FACE[name]
     np.save(path, points)
-    with pytest.raises(UnreadableError, match=r"at least 60 points of a face in 16 x 16 .* the video again") as found:
+    with pytest.raises(UnreadableError, match=r"at least 60 points of a face in 32 x 32 .* the video again") as found:
         source.load(sample)
     assert words in str(found.value)
     np.save(path, FACE)
@@ -124,7 +124,7 @@ def face(shift):
 def tree(folder, *names):
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (16, 16)).save(folder / name)
+        Image.new("RGB", (32, 32)).save(folder / name)
 
 
 def entry(marks, path):
@@ -274,9 +274,9 @@ def test_a_damaged_array_of_an_archive_leaves_the_others(tmp_path):
 
 def test_points_whose_order_is_not_known_outline_an_aligned_crop_only():
     ring = 8 + 6 * np.stack([np.cos(np.arange(98)), np.sin(np.arange(98))], axis=1)
-    require_face(ring, (16, 16), "x")
+    require_face(ring, (32, 32), "x")
     with pytest.raises(UnreadableError, match="98, of which it is not known which are eyes and mouth"):
-        require_face(ring, (16, 16), "x", aligned=False)
+        require_face(ring, (32, 32), "x", aligned=False)
 
 
 @pytest.mark.parametrize("degrees", range(0, 360, 30))
@@ -285,7 +285,7 @@ def test_a_face_may_be_turned_in_the_picture(degrees):
     turned = 8 + (FACE - FACE.mean(0)) @ [[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]]
     assert misfit(turned) == pytest.approx(0, abs=1e-6)
     assert misfit(turned[:, ::-1]) > 0.95
-    require_face(turned, (16, 16), "x")
+    require_face(turned, (32, 32), "x")
 
 
 def test_a_head_from_the_side_is_a_face():

@@ -30,7 +30,7 @@ ARC = np.linspace(np.pi, 2 * np.pi, 13)
 FOREHEAD = 0.5 + np.stack([0.27 * np.cos(ARC), 0.3 * np.sin(ARC)], axis=1)  # what sets of 81 points add to the 68
 
 
-def squares(subject: Subject, side: int = 16) -> Picture:
+def squares(subject: Subject, side: int = 32) -> Picture:
     """A noisy square with the 81 landmarks of the mean face, drawn in microseconds; no two subjects share one."""
     rng = generator("square", subject.split, subject.source, subject.manipulation, subject.frame)
     points = side * np.concatenate([mean_face(), FOREHEAD])
