@@ -67,6 +67,13 @@ def test_the_intervals_are_those_of_the_asked_draws_one_by_one(seed):
         assert (r.variation.low, r.variation.high) == pytest.approx(tuple(np.quantile(shares, [0.1, 0.9])), abs=1e-12)
 
 
+def test_progress_is_told_after_each_draw():
+    y, original, mild, _, _ = scores()
+    told = []
+    robustness(y, original, {("blur", 1): mild}, draws=4, seen=lambda *counts: told.append(counts))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
 def test_one_group_of_reals_is_too_little_for_an_interval():
     y, original, mild, _, _ = scores()
     (found,) = robustness(y, original, {("blur", 1): mild}, groups=np.where(y == 0, 0, np.arange(200)), draws=10)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -168,6 +169,13 @@ def test_every_interval_is_of_the_asked_seeds_draws_of_sources(seed):
         expected = bootstrap(metric, y, s, groups=groups, draws=40, seed=seed)
         e = found.metrics[name]
         assert (e.value, e.low, e.high) == pytest.approx((expected.value, expected.low, expected.high), abs=1e-12)
+
+
+def test_a_slice_is_of_plain_numbers_that_json_takes():
+    whole = evaluate([*rows(), row("x", 1, None)], 0.6, draws=3).whole()
+    kept = json.loads(json.dumps({**asdict(whole), "metrics": {m: asdict(e) for m, e in whole.metrics.items()}}))
+    assert (kept["reals"], kept["fakes"], kept["unscored"], kept["units"]) == (30, 30, 1, 60)
+    assert kept["metrics"]["auc"]["value"] == whole.metrics["auc"].value
 
 
 def test_a_score_at_the_threshold_is_called_fake_by_every_count():

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from reference import blend as slow_blend
 
 from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError, UnreadableError
 from corit.images.faces import align
@@ -171,6 +172,32 @@ def test_the_fallback_is_a_centred_disc_of_two_thirds_of_the_side():
         found, disc = ellipse(side), x**2 + y**2 <= (side // 3) ** 2
         assert found.mean() == pytest.approx(np.pi / 9, rel=0.06)
         assert (found ^ disc).mean() < 0.02
+
+
+@pytest.mark.parametrize("side", [32, 64])
+def test_what_stands_out_is_far_from_the_borders_colours_by_their_own_spread(side):
+    """The Mahalanobis distance of each pixel in Lab, one by one, slightly blurred; the border is a sixteenth wide."""
+    rng = generator("contrast", side)
+    pixels = np.clip(rng.normal((120, 90, 60), (20, 4, 8), (side, side, 3)), 0, 255).astype(np.uint8)
+    pixels[side // 3 : side // 2, side // 3 : side // 2] = (40, 160, 200)
+    lab = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB).astype(float)
+    edge = side // 16
+    strips = (lab[:edge], lab[side - edge :], lab[:, :edge], lab[:, side - edge :])  # corners count twice
+    border = [colour for strip in strips for row in strip for colour in row]
+    spread = np.cov(np.array(border).T) + np.eye(3)
+    away = lab - np.mean(border, axis=0)
+    distance = np.array([[np.sqrt(d @ np.linalg.solve(spread, d)) for d in row] for row in away])
+    taps = round(8 * side / 40 + 1) | 1
+    assert foreground._contrast(pixels) == pytest.approx(slow_blend.gaussian(distance, taps, side / 40), rel=1e-5)
+
+
+def test_the_centre_counts_most_and_all_sides_alike():
+    found = foreground._centrality(9)
+    assert found[4, 4] == 1
+    assert np.array_equal(found, found.T)
+    assert np.array_equal(found, found[::-1])
+    assert found[0, 4] == pytest.approx(np.exp(-1 / 0.7))
+    assert found[2, 6] == pytest.approx(np.exp(-0.5 / 0.7))
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.02, False), (0.0625, True), (0.8, True), (0.9, False)])
