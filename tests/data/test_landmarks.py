@@ -75,7 +75,7 @@ def test_damaged_json_of_points_is_refused_in_words(text, tmp_path):
 
 FACE = squares(Subject("train", "0")).landmarks  # (81, 2) in 32 x 32 pixels
 BELOW = FACE.copy()
-BELOW[36:48] += (0, 9)  # the eyes below the mouth
+BELOW[36:48] += (0, 18)  # the eyes below the mouth
 NO_FACE = {
     "none": (np.zeros((0, 2)), "got 0;"),
     "three": (FACE[:3], "got 3;"),
@@ -83,10 +83,10 @@ NO_FACE = {
     "missing": (np.zeros((81, 2)), "got 81 within 0 x 0 pixels"),
     "not numbers": (np.full((81, 2), np.nan), "points that are not finite numbers"),
     "one not a number": (np.where(np.arange(162).reshape(81, 2) == 7, np.inf, FACE), "not finite"),
-    "line": (FACE * (1, 0), "within 8.69 x 0 pixels"),
-    "heap": ((FACE - 8) / 4 + 8, "within 2.17 x 2.86"),
+    "line": (FACE * (1, 0), "within 17.4 x 0 pixels"),
+    "heap": ((FACE - 16) / 8 + 16, "within 2.17 x 2.86"),
     "far": (FACE + 9999, "81, 0 of them inside"),
-    "mostly beside": (FACE - (9, 0), "81, 28 of them inside"),
+    "mostly beside": (FACE - (18, 0), "81, 28 of them inside"),
     "(y, x)": (FACE[:, ::-1], "81 in no order of a face"),
     "mirrored": (np.array([32, 0]) + FACE * (-1, 1), "81 in no order of a face"),
     "upside-down mirrored": (np.array([0, 32]) + FACE * (1, -1), "81 in no order of a face"),
