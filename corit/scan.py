@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path, PurePath
@@ -17,7 +18,9 @@ from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import FILMS
 from corit.data.journal import held
 from corit.data.landmarks import Landmarks
+from corit.data.missing import examples
 from corit.data.passed import PassedOver
+from corit.data.stamp import stamp
 from corit.detect import Detector, Report
 from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
@@ -129,6 +132,7 @@ def _run(detector: Detector, job: Job) -> int:
     if job.out is not None:
         begin(_part(job.out), _settings(job, detector))
         before = resume(_part(job.out), job.format)
+        _require_unchanged(before.done, _part(job.out))
     listed, passed = PassedOver(), PassedOver()
     pictures, films = _todo(job, before, films=False, passed=listed), _todo(job, before, films=True)
     head = list(islice(chain(pictures, films), LISTED + 1))
@@ -138,7 +142,7 @@ def _run(detector: Detector, job: Job) -> int:
     if head:
         _ = detector.encoder  # so that missing weights end the command before the first line, and are not a line
     gallery, scored = _gallery(job, detector, before), before.scored
-    with progress_bar("pictures and videos") as progress, _sink(job) as stream:
+    with progress_bar("pictures and videos") as progress, _sink(job) as stream, _noting(job) as note:
         begun = job.out is not None and stream.tell() > 0
         writer = Table(stream) if job.format == "table" else Stream(stream, job.format, begun)
         total = len(head) if len(head) <= LISTED else None
@@ -150,6 +154,7 @@ def _run(detector: Detector, job: Job) -> int:
                 writer.write(line)
                 scored += line.score is not None
             stream.flush()
+            note(report.path)
             progress(done, total)  # type: ignore[arg-type]
         writer.end()
     if passed.words:
@@ -158,7 +163,8 @@ def _run(detector: Detector, job: Job) -> int:
         print(visible(f"corit: {passed.words}"), file=sys.stderr)
     if job.out is not None:
         os.replace(_part(job.out), job.out)
-        settings_of(_part(job.out)).unlink(missing_ok=True)
+        for beside in (settings_of(_part(job.out)), _stamps(_part(job.out))):
+            beside.unlink(missing_ok=True)
     if gallery is not None and job.html is not None:
         gallery.write(job.html)
     return scored
@@ -239,6 +245,39 @@ def _gallery(job: Job, detector: Detector, before: Resumed) -> Gallery | None:
 
 def _part(out: Path) -> Path:
     return out.with_name(out.name + ".part")
+
+
+def _stamps(part: Path) -> Path:
+    """The file beside a .part that holds the stamp of each input that it has lines of."""
+    return part.with_name(part.name + ".stamps")
+
+
+@contextmanager
+def _noting(job: Job) -> Iterator[Callable[[str], object]]:
+    """A callback that remembers the stamp of an input whose lines are written, where they go to a file."""
+    if job.out is None:
+        yield lambda path: None
+        return
+    with _stamps(_part(job.out)).open("a", encoding="utf-8") as file:
+        yield lambda path: print(json.dumps([path, stamp(path)]), file=file, flush=True)
+
+
+def _require_unchanged(done: Set[str], part: Path) -> None:
+    """Raise DataError where an input is another file than that of which an interrupted run wrote lines."""
+    noted = _stamps(part)
+    if not done:
+        noted.unlink(missing_ok=True)
+        return
+    before: dict[str, str] = {}
+    for line in noted.read_text(encoding="utf-8").splitlines() if noted.exists() else ():
+        with suppress(ValueError):  # a line that a kill cut short
+            before.update([json.loads(line)])
+    changed = [path for path in before if path in done and stamp(path) != before[path]]
+    if changed:
+        raise DataError(
+            f"expected the files that {part} has lines of, but {examples(changed)} changed since; remove {part} to "
+            "begin anew"
+        )
 
 
 @contextmanager

@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 from images import films
 from PIL import Image
+from skimage.data import astronaut
+from test_detect import detector
+from test_scan import scenes
 
 from corit import catalog, cli
 from corit.data.audit import Finding, audit
@@ -505,3 +508,38 @@ def test_names_do_not_steer_the_terminal():
 def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():
     missed = []
     assert Reading(missed=missed.append) == Reading()
+
+
+REFUSED = {
+    "whole.png": "",
+    "tiny.png": "too_small",
+    "cut.png": "unreadable",
+    "text.jpg": "unreadable",
+    "document.png": "unsupported",
+    "cut.avi": "truncated",
+    "whole.avi": "",
+}
+
+
+@pytest.mark.parametrize("faces", [False, True])
+def test_a_check_reports_all_that_detection_would_refuse(capsys, tmp_path, faces):
+    for side in ("real", "fake"):
+        (tmp_path / side).mkdir()
+        Image.fromarray(astronaut()).save(tmp_path / side / f"photo-{side}.png")
+    real = tmp_path / "real"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(real / "whole.png")
+    Image.fromarray(noise[:20]).save(real / "tiny.png")
+    (real / "cut.png").write_bytes((real / "whole.png").read_bytes()[:-3000])
+    (real / "text.jpg").write_text("no picture")
+    (real / "document.png").write_bytes(b"%PDF-1.7 and more")
+    whole = films.write(tmp_path / "whole.avi")
+    shutil.copy(whole, real / "whole.avi")
+    films.cut(whole, real / "cut.avi", share=0.7)
+    _, rows = found(capsys, f"folder:{tmp_path}", *(["--faces"] if faces else []))
+    reported = {Path(r["name"]).name: r["detail"].partition(":")[0] for r in rows["unreadable"]}
+    expected = {n: s for n, s in REFUSED.items() if s} | ({"whole.png": "no_face"} if faces else {})
+    assert reported == expected
+    made = detector() if faces else scenes()
+    for name in (n for n in REFUSED if not n.endswith(".avi")):
+        assert made(real / name).rows[0].status == expected.get(name, "ok"), name

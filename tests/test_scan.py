@@ -6,7 +6,9 @@ import csv
 import io
 import json
 import os
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -224,6 +226,35 @@ def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_p
     assert part.read_bytes() == held
     scan.run(made, job)
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
+def test_a_file_whose_inputs_have_changed_is_not_gone_on_with(made, folder, tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    job, part = scan.Job((str(photos),), "jsonl", out=tmp_path / "rows"), tmp_path / "rows.part"
+    written = []
+
+    def stopped(self, line, real=Stream.write):
+        real(self, line)
+        written.append(line.path)
+        if len(written) == 3:
+            raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", stopped)
+        with pytest.raises(InterruptedError):
+            scan.run(made, job)
+    held, first = part.read_bytes(), Path(written[0])
+    before = first.stat().st_mtime_ns
+    os.utime(first, ns=(before, before + 1))
+    with pytest.raises(DataError, match=rf"{first.name} changed since; remove .*rows.part to begin anew"):
+        scan.run(made, job)
+    assert part.read_bytes().splitlines()[0] == held.splitlines()[0]
+    os.utime(first, ns=(before, before))
+    scan.run(made, job)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos", "rows"]
+    os.utime(first, ns=(before, before + 1))
+    scan.run(made, job)  # a file that is whole is made anew
 
 
 def test_settings_that_cannot_be_read_are_said(made, folder, tmp_path):
