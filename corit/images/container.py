@@ -24,6 +24,7 @@ CONTAINERS = (
 READ = "MP4, MOV, AVI, Matroska, WebM, MPEG, WMV, FLV, Ogg or GIF"
 STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1"))  # pictures in the container of MP4
 TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
+EMPTY = (b"free", b"skip")  # boxes that hold nothing, so that nothing is lost with them
 SYNC = b"G"  # the byte that each of their packets has at the offset above
 HEAD = 200
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -96,10 +97,11 @@ def breaks_off(path: str) -> bool:
             return size % packet != 0
         if head.startswith(PACK):
             return _breaks_pack(file, size)
-        return head[4:8] == b"ftyp" and _breaks_box(file, size)
+        return head[4:8] == b"ftyp" and breaks_box(file, size)
 
 
-def _breaks_box(file: BinaryIO, size: int) -> bool:
+def breaks_box(file: BinaryIO, size: int) -> bool:
+    """Whether the last box of MP4 and its like, which HEIC and AVIF are, reaches over the end of a file of a size."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -109,6 +111,8 @@ def _breaks_box(file: BinaryIO, size: int) -> bool:
         if length < 8:
             return False  # no box: something was appended
         at += length
+        if at > size:
+            return head[4:8] not in EMPTY
     return at > size
 
 

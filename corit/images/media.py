@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +13,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
+from corit.images.damage import load_whole
+from corit.images.pillow import OWN_RULES
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -93,16 +94,14 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
 
 def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
     """The first frame of a picture, upright."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
+    with OWN_RULES:
         image: Image.Image = Image.open(BytesIO(data))
         if image.width * image.height > megapixels * 1e6:
             raise UnreadableError(
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
                 "shrink it first"
             )
-        image.load()
-        return ImageOps.exif_transpose(image)
+        return ImageOps.exif_transpose(load_whole(image, data))
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
