@@ -16,6 +16,7 @@ from corit.data.missing import examples
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.images.media import Picture
+from corit.regular import require_regular
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -140,6 +141,7 @@ def _read(path: str) -> pa.Table:
     from pyarrow import csv as tables
 
     try:
+        require_regular(path)
         with open(path, encoding="utf-8-sig", newline="") as file:
             header = [_column(name.strip()) for name in next(csv.reader(file), [])]
         _require_columns(path, header)

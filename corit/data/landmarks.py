@@ -16,6 +16,7 @@ import numpy as np
 
 from corit.data.lists import read_json
 from corit.errors import DataError, UnreadableError
+from corit.regular import open_regular, require_regular
 
 OUTLINE = 60  # the fewest points that can say where a face ends
 SPAN = 4  # pixels: the least width and height of a face; files of frames in which none was found hold zeros
@@ -66,6 +67,7 @@ def read_landmarks(path: str | Path) -> Landmarks:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
+        require_regular(path)
         with np.load(path, allow_pickle=False) as data:
             return {k: data[k] for k in data.files}
     except DAMAGED as err:
@@ -75,7 +77,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def read_points(path: str | Path) -> np.ndarray:
     """The points (P, 2) float32 of one .npy file, as DeepfakeBench lays them beside frames. Raises DataError."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             found = np.lib.format.read_array(file, allow_pickle=False)
     except DAMAGED as err:
         raise DataError(f"expected landmarks in {path}, but it cannot be read: {err!r}") from err

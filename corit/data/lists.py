@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from corit.errors import DataError
+from corit.regular import require_regular
 
 AGAIN = "download it again"
 
@@ -17,6 +18,7 @@ def read_text(path: str | os.PathLike[str], expected: str) -> str:
     Raises DataError when it cannot be read or is in another encoding.
     """
     try:
+        require_regular(path)
         with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except UnicodeDecodeError as err:

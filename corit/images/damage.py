@@ -1,9 +1,9 @@
 """Read all of a picture or nothing: damage that Pillow passes over in silence is an error here.
 
 How much a file can say of its own damage depends on its kind. PNG has checksums of everything. JPEG's decoder notices
-most damage (see `corit.images.jpeg`), and so does a strict decoder of HEIC; TIFF has checksums where it is compressed by
-Deflate. The coded data of WebP, AVIF and GIF have neither checksums nor codes that cannot be, so that a changed byte may
-pass for another picture, as in files without compression. That a file is cut short is noticed in all of them.
+most damage (see `corit.images.jpeg`), and so does a strict decoder of HEIC; TIFF has checksums where it is compressed
+by Deflate. The coded data of WebP, AVIF and GIF have no checksums, and nearly every code is allowed, so that a changed
+byte may pass for another picture, as in files without compression. That a file is cut short is noticed in all.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
+from corit.errors import InputError, TooSmallError, UnreadableError
 from corit.images.damage import load_whole
+from corit.images.kinds import refusal, require_decoder, require_open_kind
 from corit.images.pillow import OWN_RULES
 
 SUFFIXES = frozenset(
@@ -21,8 +22,6 @@ SUFFIXES = frozenset(
 )
 MEGAPIXELS = 200.0
 MEGABYTES = 500.0
-# Signatures of files that people hand in and that are not pictures, so that the message can say what came.
-FOREIGN = {b"%PDF": "a PDF document", b"PK\x03\x04": "a ZIP archive", b"\x1aE\xdf\xa3": "a Matroska or WebM video"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
         mode = os.stat(path)
         if stat.S_ISDIR(mode.st_mode):
             os.scandir(path).close()  # a folder that is listed as an input is mostly one that cannot be opened
-        if not stat.S_ISREG(mode.st_mode):
+        if not stat.S_ISREG(mode.st_mode):  # a named pipe would be waited for without end
             raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
         if mode.st_size > MEGABYTES * 1e6:
             raise UnreadableError(f"expected at most {MEGABYTES:g} MB, but {path.name} has {mode.st_size / 1e6:.0f} MB")
@@ -77,13 +76,14 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
-    _heif(data)
+    require_open_kind(data, name)
+    heic = _heif(data)
     try:
         pixels = _rgb(_loaded(data, name, megapixels))
     except InputError:
         raise
     except UnidentifiedImageError as err:
-        raise _unidentified(data, name) from err
+        raise refusal(data, name, SUFFIXES, heic) from err
     # Nearly always OSError, ValueError, SyntaxError or DecompressionBombError, but decoders raise what they like of
     # damaged bytes: RuntimeError (AVIF), struct.error (EXIF), NotImplementedError (DDS), KeyError and more. One picture
     # of a folder must not end the others, and nothing is put in its place.
@@ -96,6 +96,7 @@ def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
     """The first frame of a picture, upright."""
     with OWN_RULES:
         image: Image.Image = Image.open(BytesIO(data))
+        require_decoder(image.format, name)
         if image.width * image.height > megapixels * 1e6:
             raise UnreadableError(
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
@@ -119,26 +120,13 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
-    kind = next((words for magic, words in FOREIGN.items() if data.startswith(magic)), None)
-    brand = data[4:12]
-    if brand.startswith(b"ftyp"):
-        if brand[4:] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-            return UnsupportedError(f"{name} is a HEIC picture; to read it: pip install 'corit[heic]'")
-        kind = "a video"
-    if kind:
-        return UnsupportedError(f"expected a picture, but {name} is {kind}")
-    if name.lower().endswith(tuple(SUFFIXES)):
-        return UnreadableError(f"{name} is called a picture, but its bytes are not one")
-    return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")
-
-
-def _heif(data: bytes) -> None:
-    """Let Pillow read HEIC, if the file looks like one and the library is installed."""
+def _heif(data: bytes) -> bool:
+    """Let Pillow read HEIC, if the file looks like one; whether the library for it is installed, if it does."""
     if data[4:8] != b"ftyp":
-        return
+        return False
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        return
+        return False
     register_heif_opener()
+    return True
