@@ -50,8 +50,9 @@ MADE = {
     "TIFF, Deflate": lambda: encoded("TIFF", compression="tiff_adobe_deflate"),
     "TIFF, JPEG": lambda: encoded("TIFF", compression="jpeg"),
     "TIFF, PackBits": lambda: encoded("TIFF", compression="packbits"),
-    "TIFF, pages": lambda: encoded("TIFF", save_all=True, append_images=[RGB.rotate(9)], compression="tiff_lzw")
-    .rstrip(b"\0") + b"\0",  # without what fills it up; the last bytes are the tag of 8, 8 and 8 bits
+    "TIFF, pages": lambda: (
+        encoded("TIFF", save_all=True, append_images=[RGB.rotate(9)], compression="tiff_lzw").rstrip(b"\0") + b"\0"
+    ),  # without what fills it up; the last bytes are the tag of 8, 8 and 8 bits
     "BigTIFF": lambda: encoded("TIFF", big_tiff=True),
 }
 
