@@ -90,11 +90,12 @@ def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments of the first picture, up to its end marker."""
     at = 2
     while found := MARKER.search(data, at):
-        if found[1][0] == EOI:
+        marker = found.end()
+        code = data[marker - 1]
+        if code == EOI:
             return
-        start = found.end() + 2
-        at = max(start, found.end() + int.from_bytes(data[found.end() : start]))
-        yield _Segment(found[1][0], start, at)
+        at = max(marker + 2, marker + int.from_bytes(data[marker : marker + 2]))
+        yield _Segment(code, marker + 2, at)
 
 
 def _lacking(data: bytes) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError
-from corit.images.damage import load_whole
+from corit.images.damage import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.kinds import refusal, require_decoder, require_open_kind
 from corit.images.pillow import OWN_RULES
 
@@ -79,7 +79,8 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     require_open_kind(data, name)
     heic = _heif(data)
     try:
-        pixels = _rgb(_loaded(data, name, megapixels))
+        found = _loaded(data, name, megapixels)
+        pixels = found if isinstance(found, np.ndarray) else _rgb(found)
     except InputError:
         raise
     except UnidentifiedImageError as err:
@@ -92,8 +93,8 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     return Picture(pixels, digest=hashlib.sha256(data).hexdigest())
 
 
-def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
-    """The first frame of a picture, upright."""
+def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image | np.ndarray:
+    """The first frame of a picture, upright; or its pixels, where nothing is left to be done with them."""
     with OWN_RULES:
         image: Image.Image = Image.open(BytesIO(data))
         require_decoder(image.format, name)
@@ -102,6 +103,8 @@ def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
                 "shrink it first"
             )
+        if is_plain_jpeg(image):
+            return load_plain_jpeg(image, data)
         return ImageOps.exif_transpose(load_whole(image, data))
 
 
