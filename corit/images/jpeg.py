@@ -34,9 +34,7 @@ SOS, EOI, APP0, APP2 = 0xDA, 0xD9, 0xE0, 0xE2
 HUFFMAN = frozenset((0xC0, 0xC1))  # frames in one pass
 PROGRESSIVE = frozenset((0xC2, 0xCA))
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
 ALL = (1 << 64) - 1  # a bit for each of a block's coefficients
-AHEAD = 8  # bytes that the decoder reads before it needs them
 UNKNOWN_SAMPLING = "Could not determine subsampling"
 
 
@@ -144,18 +142,16 @@ def _without_profile(data: bytes, _: str) -> bytes:
 
 
 def _without_padding(data: bytes, words: str) -> bytes:
-    """The file without zeros before its end marker, if the picture ends where they begin.
+    """The file without zeros before its end marker.
 
-    Where zeros lie over a part of the picture, the decoder takes some of them for blocks, and leaves fewer than there
-    are.
+    Where zeros lie over a part of the picture, it ends too early without them, which is an error of its own. Arithmetic
+    decoders take an end for zeros: there nothing can be told.
     """
-    found = PADDING.search(words)
     segments = list(_segments(data))
-    if not found or not any(s.code in HUFFMAN for s in segments):
+    if not words.endswith("before marker 0xd9") or not any(s.code in HUFFMAN for s in segments):
         return data
     end = data.find(b"\xff\xd9", segments[-1].end)
-    kept = data[:end].rstrip(b"\0")
-    return kept + data[end:] if 0 <= end - len(kept) - int(found[1]) <= AHEAD else data
+    return data[:end].rstrip(b"\0") + data[end:]
 
 
 HARMLESS: dict[str, Callable[[bytes, str], bytes]] = {
