@@ -78,11 +78,6 @@ def _packet(head: bytes) -> int | None:
     return next(sizes, None)
 
 
-def packet_size(path: str) -> int:
-    """The bytes of a transport stream's packets; 1 for other files."""
-    return _packet(_head(path)) or 1
-
-
 def asf_seconds(path: str) -> float:
     """How long an ASF (WMV) file is to last by its header, which the decoder does not believe once it is cut; or 0."""
     with open_regular(path) as file:

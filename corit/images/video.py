@@ -21,7 +21,7 @@ from av.stream import Disposition
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
-from corit.images.container import asf_seconds, breaks_off, container_of, is_film, packet_size
+from corit.images.container import asf_seconds, breaks_off, container_of, is_film
 from corit.images.media import MEGAPIXELS
 from corit.images.timetable import Timetable, timetable
 from corit.images.transport import remarked
@@ -331,7 +331,7 @@ class _Reel:
         packets = (p for p in self._container.demux(self._stream) if p.size)
         try:
             lossy = self._container.format.name == "mpegts"
-            yield from remarked(packets, packet_size(self._path)) if lossy else packets
+            yield from remarked(packets) if lossy else packets
         except (av.FFmpegError, OSError):
             return
 

@@ -112,6 +112,14 @@ def test_a_changed_byte_in_a_deflated_tiff_is_noticed(at):
         decode(changed(data, start + int(at * size)))
 
 
+def test_a_deflated_part_needs_its_end():
+    data = MADE["TIFF, Deflate"]()
+    entry = struct.pack("<HHII", 279, 4, 1, part(data)[1])
+    assert entry in data
+    with pytest.raises(UnreadableError, match="a part of it ends before its data do"):
+        decode(data.replace(entry, struct.pack("<HHII", 279, 4, 1, part(data)[1] - 2)))
+
+
 def test_jpeg_in_tiff_is_decoded_as_strictly_as_elsewhere():
     data = encoded("TIFF", compression="jpeg", quality=95)
     start, size = part(data)
