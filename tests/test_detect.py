@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import corit
 from corit import catalog
@@ -88,6 +89,17 @@ def test_trouble_becomes_a_row_and_never_a_score(tmp_path):
     assert detector()(np.zeros((8, 8, 3), np.uint8)).rows[0].status == "too_small"
     with pytest.raises(ValueError, match="exactly when it is ok"):
         Row("x", None, 0.5, None, None, "no_face", "")
+
+
+def test_a_damaged_picture_has_no_score_but_the_decoders_words(tmp_path):
+    grain = np.random.default_rng(3).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    Image.fromarray(grain).save(tmp_path / "x.jpg", quality=95)
+    data = (tmp_path / "x.jpg").read_bytes()
+    middle = len(data) // 2
+    (tmp_path / "x.jpg").write_bytes(data[:middle] + data[middle + 900 :])
+    row = detector()(tmp_path / "x.jpg").rows[0]
+    assert (row.status, row.score, row.verdict) == ("unreadable", None, None)
+    assert row.reason.startswith("x.jpg is damaged or cut short: Corrupt JPEG data: ")
 
 
 def test_streams_keep_their_order(pictures):

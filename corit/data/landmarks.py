@@ -18,6 +18,7 @@ import numpy as np
 
 from corit.data.lists import read_json
 from corit.errors import DataError, UnreadableError
+from corit.regular import open_regular, require_regular
 
 # What NumPy raises of files that are damaged, or made to look large.
 DAMAGED = (
@@ -182,6 +183,7 @@ def read_landmarks(path: str | Path) -> Landmarks:
 def _arrays(path: Path, expected: str) -> dict[str, Any]:
     """The arrays of an .npz by name; in the place of one that is damaged, what NumPy says of it."""
     try:
+        require_regular(path)
         with np.load(path, allow_pickle=False) as data:
             return {k: _array(data, k) for k in data.files}
     except DAMAGED as err:
@@ -206,7 +208,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_points(path: str | Path) -> np.ndarray:
     """The points (P, 2) float32 of one .npy file, as DeepfakeBench lays them beside frames. Raises DataError."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             found = np.lib.format.read_array(file, allow_pickle=False)
     except DAMAGED as err:
         raise DataError(f"expected landmarks in {path}, but it cannot be read: {err!r}") from err

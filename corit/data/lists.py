@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from corit.errors import DataError
+from corit.regular import open_regular
 
 AGAIN = "download it again"
 # How a text begins that says itself in which encoding it is; the longer mark begins with a shorter one.
@@ -20,7 +21,7 @@ MARKS = (
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
     """The encoding that a file's byte order mark names, as Excel and PowerShell write it, or UTF-8. Raises OSError."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         head = file.read(4)
     return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8-sig")
 

@@ -12,6 +12,7 @@ import torch
 from corit.diagnose.measured import FINAL, Measured
 from corit.errors import DataError
 from corit.heads.rows import Rows, TensorRows
+from corit.regular import require_regular
 
 
 def arrays(path: Path, name: str) -> Measured:
@@ -39,6 +40,7 @@ def arrays(path: Path, name: str) -> Measured:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     try:
+        require_regular(path)
         with np.load(path, allow_pickle=False) as held:
             return {k: held[k] for k in held.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as err:

@@ -6,6 +6,7 @@ import os
 from typing import BinaryIO
 
 from corit.errors import UnreadableError, UnsupportedError
+from corit.regular import open_regular
 
 # What containers start with, as (offset, bytes, the decoder's name for them). Nothing else reaches the decoder, and it
 # may not take them for anything else: it would also follow playlists, which name other files and hosts, would take a
@@ -22,8 +23,9 @@ CONTAINERS = (
     (0, b"GIF8", "gif"),
 )
 READ = "MP4, MOV, AVI, Matroska, WebM, MPEG, WMV, FLV, Ogg or GIF"
-STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1"))  # pictures in the container of MP4
+STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1", b"crx "))  # pictures in the container of MP4, the last raw
 TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
+EMPTY = (b"free", b"skip")  # boxes that hold nothing, so that nothing is lost with them
 SYNC = b"G"  # the byte that each of their packets has at the offset above
 HEAD = 200
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -33,7 +35,7 @@ PACK = b"\x00\x00\x01\xba"
 def is_film(path: str) -> bool:
     """Whether a file begins as videos do; False for one that cannot be read."""
     try:
-        return os.path.isfile(path) and _container(_head(path)) is not None
+        return _container(_head(path)) is not None
     except OSError:
         return False
 
@@ -44,9 +46,9 @@ def container_of(path: str, name: str) -> str:
     Raises UnreadableError for a file that is absent, empty or closed, UnsupportedError for one that is no film.
     """
     try:
-        if not os.path.isfile(path):
-            raise UnreadableError(f"expected a video file at {path}; there is none")
         head = _head(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as err:
+        raise UnreadableError(f"expected a video file at {path}; there is none") from err
     except OSError as err:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
     if not head:
@@ -58,7 +60,7 @@ def container_of(path: str, name: str) -> str:
 
 
 def _head(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return file.read(HEAD)
 
 
@@ -78,7 +80,7 @@ def _packet(head: bytes) -> int | None:
 
 def asf_seconds(path: str) -> float:
     """How long an ASF (WMV) file is to last by its header, which the decoder does not believe once it is cut; or 0."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         head = file.read(1 << 16)
     at = head.find(ASF_PROPERTIES)
     if at < 0 or at + 88 > len(head):
@@ -89,17 +91,18 @@ def asf_seconds(path: str) -> float:
 
 def breaks_off(path: str) -> bool:
     """Whether a file of packets or boxes ends in the middle of one: MPEG streams, transport streams, MP4."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         head = file.read(HEAD)
         size = file.seek(0, os.SEEK_END)
         if packet := _packet(head):
             return size % packet != 0
         if head.startswith(PACK):
             return _breaks_pack(file, size)
-        return head[4:8] == b"ftyp" and _breaks_box(file, size)
+        return head[4:8] == b"ftyp" and breaks_box(file, size)
 
 
-def _breaks_box(file: BinaryIO, size: int) -> bool:
+def breaks_box(file: BinaryIO, size: int) -> bool:
+    """Whether the last box of MP4 and its like, which HEIC and AVIF are, reaches over the end of a file of a size."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -109,6 +112,8 @@ def _breaks_box(file: BinaryIO, size: int) -> bool:
         if length < 8:
             return False  # no box: something was appended
         at += length
+        if at > size:
+            return head[4:8] not in EMPTY
     return at > size
 
 

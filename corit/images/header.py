@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image
 
 from corit.errors import InputError
+from corit.images.pillow import OWN_RULES
 from corit.images.video import Film, is_film
+from corit.regular import open_regular
 
 MOVING = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # kinds whose pictures follow one another, and are no pages
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
@@ -51,7 +53,7 @@ def _film(path: str) -> Header | None:
 
 def _picture(path: str) -> Header | None:
     try:
-        with Image.open(path) as image:
+        with OWN_RULES, open_regular(path) as file, Image.open(file) as image:
             tables = getattr(image, "quantization", None)
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
             return Header(image.width, image.height, (image.format or "").lower(), quality)
@@ -62,7 +64,7 @@ def _picture(path: str) -> Header | None:
 def frames_in(path: str) -> int:
     """How many frames a picture shows one after the other; 1 for one that stands still, and for other files."""
     try:
-        with Image.open(path) as image:
+        with OWN_RULES, open_regular(path) as file, Image.open(file) as image:
             return int(getattr(image, "n_frames", 1)) if image.format in MOVING else 1
     except Exception:  # as above
         return 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
+from corit.errors import InputError, TooSmallError, UnreadableError
+from corit.images.damage import is_plain_jpeg, load_plain_jpeg, load_whole
+from corit.images.kinds import refusal, require_decoder, require_open_kind
+from corit.images.pillow import OWN_RULES
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -21,8 +23,6 @@ SUFFIXES = frozenset(
 DRAWN = "drawn faces of the miniature world"  # a domain, of pictures and of what a detector was trained on
 MEGAPIXELS = 200.0
 MEGABYTES = 500.0
-# Signatures of files that people hand in and that are not pictures, so that the message can say what came.
-FOREIGN = {b"%PDF": "a PDF document", b"PK\x03\x04": "a ZIP archive", b"\x1aE\xdf\xa3": "a Matroska or WebM video"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
         mode = os.stat(path)
         if stat.S_ISDIR(mode.st_mode):
             os.scandir(path).close()  # a folder that is listed as an input is mostly one that cannot be opened
-        if not stat.S_ISREG(mode.st_mode):
+        if not stat.S_ISREG(mode.st_mode):  # a named pipe would be waited for without end
             raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
         if mode.st_size > MEGABYTES * 1e6:
             raise UnreadableError(f"expected at most {MEGABYTES:g} MB, but {path.name} has {mode.st_size / 1e6:.0f} MB")
@@ -79,13 +79,15 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
-    _heif(data)
+    require_open_kind(data, name)
+    heic = _heif(data)
     try:
-        pixels = _rgb(_loaded(data, name, megapixels))
+        found = _loaded(data, name, megapixels)
+        pixels = found if isinstance(found, np.ndarray) else _rgb(found)
     except InputError:
         raise
     except UnidentifiedImageError as err:
-        raise _unidentified(data, name) from err
+        raise refusal(data, name, SUFFIXES, heic) from err
     # Nearly always OSError, ValueError, SyntaxError or DecompressionBombError, but decoders raise what they like of
     # damaged bytes: RuntimeError (AVIF), struct.error (EXIF), NotImplementedError (DDS), KeyError and more. One picture
     # of a folder must not end the others, and nothing is put in its place.
@@ -94,18 +96,19 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     return Picture(pixels, digest=hashlib.sha256(data).hexdigest())
 
 
-def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
-    """The first frame of a picture, upright."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
+def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image | np.ndarray:
+    """The first frame of a picture, upright; or its pixels, where nothing is left to be done with them."""
+    with OWN_RULES:
         image: Image.Image = Image.open(BytesIO(data))
+        require_decoder(image.format, name)
         if image.width * image.height > megapixels * 1e6:
             raise UnreadableError(
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
                 "shrink it first"
             )
-        image.load()
-        return ImageOps.exif_transpose(image)
+        if is_plain_jpeg(image):
+            return load_plain_jpeg(image, data)
+        return ImageOps.exif_transpose(load_whole(image, data))
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
@@ -123,26 +126,13 @@ def _rgb(image: Image.Image) -> np.ndarray:
     return np.array(image.convert("RGB"))
 
 
-def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
-    kind = next((words for magic, words in FOREIGN.items() if data.startswith(magic)), None)
-    brand = data[4:12]
-    if brand.startswith(b"ftyp"):
-        if brand[4:] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
-            return UnsupportedError(f"{name} is a HEIC picture; to read it: pip install 'corit[heic]'")
-        kind = "a video"
-    if kind:
-        return UnsupportedError(f"expected a picture, but {name} is {kind}")
-    if name.lower().endswith(tuple(SUFFIXES)):
-        return UnreadableError(f"{name} is called a picture, but its bytes are not one")
-    return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")
-
-
-def _heif(data: bytes) -> None:
-    """Let Pillow read HEIC, if the file looks like one and the library is installed."""
+def _heif(data: bytes) -> bool:
+    """Let Pillow read HEIC, if the file looks like one; whether the library for it is installed, if it does."""
     if data[4:8] != b"ftyp":
-        return
+        return False
     try:
         from pillow_heif import register_heif_opener
     except ImportError:
-        return
+        return False
     register_heif_opener()
+    return True

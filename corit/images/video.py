@@ -24,6 +24,8 @@ from corit.images.choice import Choice, choose
 from corit.images.container import asf_seconds, breaks_off, container_of, is_film
 from corit.images.media import MEGAPIXELS
 from corit.images.timetable import Timetable, timetable
+from corit.images.transport import remarked
+from corit.regular import open_regular
 
 __all__ = ["Ending", "Film", "Frame", "Gap", "Video", "frames_of", "is_film", "read_video"]
 
@@ -326,8 +328,10 @@ class _Reel:
 
     def packets(self) -> Iterator[av.Packet]:
         """The stream's packets, mostly one a frame, as far as the file can be read."""
+        packets = (p for p in self._container.demux(self._stream) if p.size)
         try:
-            yield from (p for p in self._container.demux(self._stream) if p.size)
+            lossy = self._container.format.name == "mpegts"
+            yield from remarked(packets) if lossy else packets
         except (av.FFmpegError, OSError):
             return
 
@@ -356,13 +360,19 @@ class _Reel:
 
     def damaged(self, frame: av.VideoFrame) -> bool:
         """Whether a part of a frame is made up, as far as the container or the decoder says so."""
-        return bool(frame.is_corrupt) or frame.pts in self._damaged
+        if frame.pts not in self._damaged:
+            return bool(frame.is_corrupt)
+        self._damaged.remove(frame.pts)  # joined files may show another frame at this time
+        return True
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Every frame that can be decoded."""
+        shown: int | None = None  # when the frame is shown whose second field has no time of its own
         for packet in chain(self.packets(), (None,)):  # at the end what the decoder holds back
-            if packet is not None and packet.is_corrupt and packet.pts is not None:
-                self._damaged.add(packet.pts)
+            if packet is not None and packet.pts is not None:
+                shown = packet.pts
+            if packet is not None and packet.is_corrupt and shown is not None:
+                self._damaged.add(shown)
             try:
                 yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:
@@ -412,7 +422,7 @@ def read_video(path: str | Path, wanted: int | None = None, choice: Choice = "ev
 
 def _opened(path: str, name: str) -> BinaryIO:
     try:
-        return open(path, "rb")
+        return open_regular(path)
     except OSError as err:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +90,26 @@ def test_missing_and_unreadable_files_are_told_apart(rows, tmp_path):
     assert [s.id for s in read.samples] == [s.id for s in rows]
     assert not check(Rows(samples)).clean
     assert check(Rows(tuple(rows))).clean
+
+
+def test_damaged_pictures_are_reported_in_the_decoders_words(rows, tmp_path):
+    made = []
+    for name, kind in (("hurt", "JPEG"), ("cut", "PNG"), ("whole", "JPEG")):
+        path = tmp_path / "train" / "real" / f"{name}.{kind.lower()}"
+        Image.fromarray(generator(name).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path, kind)
+        made.append(replace(rows[0], id=name, path=str(path)))
+    hurt, cut = (made[k].path for k in (0, 1))
+    data = Path(hurt).read_bytes()
+    Path(hurt).write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    data = Path(cut).read_bytes()
+    Path(cut).write_bytes(data[:-1])
+    read = read_contents(Rows(tuple(made)))
+    assert [s.id for s in read.samples] == ["whole"]
+    assert [(p.id, p.status) for p in read.problems] == [("hurt", "unreadable"), ("cut", "unreadable")]
+    assert read.problems[0].reason == (
+        "hurt.jpeg is damaged or cut short: Corrupt JPEG data: premature end of data segment"
+    )
+    assert read.problems[1].reason == "cut.png is damaged or cut short: it has no end"
 
 
 def test_duplicates_are_the_same_pixels_whatever_the_file(rows, tmp_path):

@@ -1,0 +1,203 @@
+"""Read all of a picture or nothing: damage that Pillow passes over in silence is an error here.
+
+How much a file can say of its own damage depends on its kind. PNG has checksums of everything. JPEG's decoder notices
+most damage (see `corit.images.jpeg`), and so does a strict decoder of HEIC; TIFF has checksums where it is compressed
+by Deflate. The coded data of WebP, AVIF and GIF have no checksums, and nearly every code is allowed, so that a changed
+byte may pass for another picture, as in files without compression. That a file is cut short is noticed in all.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from corit.images.container import breaks_box
+from corit.images.jpeg import decode_jpeg
+from corit.images.tiff import require_whole_tiff
+
+CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}
+STORED = {"CMYK": "CMYK;I"}  # JPEG files hold CMYK inverted, as Adobe's programs write it
+SAYING = frozenset(("exif", "xmp", "icc_profile"))  # what may turn a picture or change its colours
+STDERR = 2
+_stderr = threading.Lock()
+
+
+def load_whole(image: Image.Image, data: bytes) -> Image.Image:
+    """Decode the picture that Pillow has opened, if all of it is there.
+
+    Args:
+        image: opened and not yet loaded.
+        data: the bytes of its file.
+
+    Returns:
+        The picture in its own mode, with what the file says of it in `info` and its kind in `format`.
+
+    Raises:
+        Exception: of any kind, with the words of the decoder, where the file is damaged or cut short.
+    """
+    kind = image.format or ""
+    if kind in CHECKS:
+        CHECKS[kind](data)
+    if kind in ("JPEG", "MPO"):
+        return _jpeg(image, data)
+    if kind == "TIFF":
+        _load_tiff(image)
+        return image
+    return _load(image)
+
+
+def is_plain_jpeg(image: Image.Image) -> bool:
+    """Whether a picture that Pillow has opened is an RGB JPEG with nothing that turns it or changes its colours."""
+    return image.format in ("JPEG", "MPO") and image.mode == "RGB" and not SAYING & image.info.keys()
+
+
+def load_plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray:
+    """Decode what `is_plain_jpeg` is true of, which is faster than `load_whole`.
+
+    Args:
+        image: opened and not yet loaded.
+        data: the bytes of its file.
+
+    Returns:
+        Pixels (H, W, 3) uint8 RGB.
+
+    Raises:
+        Exception: as `load_whole` does.
+    """
+    pixels = _strict_pixels(image, data)
+    return np.array(_load(image)) if pixels is None else pixels
+
+
+def _jpeg(image: Image.Image, data: bytes) -> Image.Image:
+    """The pixels of the strict decoder, or Pillow's where that does not know how the colours are sampled."""
+    pixels = _strict_pixels(image, data)
+    if pixels is None:
+        return _load(image)
+    raw = STORED.get(image.mode, image.mode)
+    made = Image.frombuffer(image.mode, image.size, pixels, "raw", raw, 0, 1)
+    made.info, made.format = image.info, image.format
+    return made
+
+
+def _strict_pixels(image: Image.Image, data: bytes) -> np.ndarray | None:
+    pixels = decode_jpeg(data, CHANNELS[image.mode])
+    if pixels is not None and pixels.shape[1::-1] != image.size:
+        raise ValueError(f"its headers contradict each other: {image.size} and {pixels.shape[1::-1]} pixels")
+    return pixels
+
+
+def _load(image: Image.Image) -> Image.Image:
+    image.load()
+    return image
+
+
+def _require_png(data: bytes) -> None:
+    at, view = 8, memoryview(data)
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        kind = data[at + 4 : at + 8]
+        if end > len(data):
+            break
+        if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end]):
+            raise ValueError(f"the checksum of its chunk {kind.decode('latin-1')} is wrong")
+        if kind == b"IEND":
+            return
+        at = end
+    raise ValueError("it has no end")
+
+
+def _require_gif(data: bytes) -> None:
+    """Raise ValueError unless the file has its end, behind the blocks of all frames."""
+    at = 13 + _table(data[10])
+    while data[at] != 0x3B:  # IndexError behind the end
+        at += 2 if data[at] == 0x21 else 11 + _table(data[at + 9])  # an extension, or a frame with its code size
+        while data[at]:
+            at += 1 + data[at]
+        at += 1
+
+
+def _table(flags: int) -> int:
+    """Bytes of a table of colours."""
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _require_riff(data: bytes) -> None:
+    if 8 + int.from_bytes(data[4:8], "little") > len(data):
+        raise ValueError("it is shorter than its header says")
+
+
+def _require_boxes(data: bytes) -> None:
+    if breaks_box(BytesIO(data), len(data)):
+        raise ValueError("its last part reaches beyond the end of the file")
+
+
+def _require_heif(data: bytes) -> None:
+    """Raise ValueError for HEVC data in which FFmpeg finds a fault, since libde265 makes up what it cannot decode."""
+    _require_boxes(data)
+    import av
+
+    try:
+        container = av.open(BytesIO(data), "r", "mov", container_options={"protocol_whitelist": "none"})
+    except (av.FFmpegError, OSError):
+        return  # of a kind that FFmpeg does not know, which is no damage
+    with container:
+        streams = [s for s in container.streams.video if s.codec_context and s.codec_context.name == "hevc"]
+        for stream in streams:
+            stream.codec_context.options = {"err_detect": "explode"}
+            stream.codec_context.thread_count = 1
+        try:
+            for packet in container.demux(streams) if streams else ():
+                packet.decode()
+        except av.InvalidDataError as err:
+            raise ValueError("its HEVC data are invalid") from err
+        except av.FFmpegError:
+            return
+
+
+CHECKS: dict[str, Callable[[bytes], None]] = {
+    "PNG": _require_png,
+    "GIF": _require_gif,
+    "WEBP": _require_riff,
+    "TIFF": require_whole_tiff,
+    "AVIF": _require_boxes,
+    "HEIF": _require_heif,
+}
+
+
+def _load_tiff(image: Image.Image) -> None:
+    """Load a picture whose decoder writes its errors on standard error, of which Pillow knows only that there are some.
+
+    What other threads write in the meantime is passed on, unless there is an error.
+    """
+    try:
+        shown = os.dup(STDERR)
+    except OSError:  # it is closed
+        image.load()
+        return
+    failed = None
+    with _stderr, tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), STDERR)
+        try:
+            image.load()
+        except OSError as err:
+            failed = err
+        finally:
+            os.dup2(shown, STDERR)
+            os.close(shown)
+        held.seek(0)
+        written = held.read()
+    if failed is not None:
+        raise ValueError(_last_line(written) or str(failed)) from failed
+    os.write(STDERR, written)
+
+
+def _last_line(written: bytes) -> str:
+    lines = written.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
