@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -168,4 +169,11 @@ def test_of_equally_good_epochs_of_an_attention_head_the_first_is_kept():
 
 def test_an_attention_head_that_diverges_at_once_says_so():
     with pytest.raises(FitError, match="finite in at least one of 3 epochs"):
-        trained_attention(3, rate=1e300)
+        trained_attention(3, rate=math.inf)
+
+
+def test_attention_heads_of_two_seeds_share_neither_start_nor_values():
+    one, other, again = (AttentionHead(tokens=2, width=3, seed=s).weight for s in (1, 2, 1))
+    assert torch.equal(one, again)
+    assert (one != other).all()
+    assert one.abs().max() <= 6**-0.5

@@ -14,7 +14,7 @@ from corit.seeding import generator
 from corit.views import foreground
 from corit.views.blend import draw, self_blend
 from corit.views.foreground import ellipse, face_hull, saliency, token_foreground
-from corit.views.prepare import Preparer
+from corit.views.prepare import Preparer, Views
 from corit.views.regions import band, patch_regions, random_partition
 from corit.world.miniature import Miniature
 
@@ -120,16 +120,17 @@ def test_a_scene_is_its_largest_centred_square_or_squashed_whole(shape):
 
 
 def slow_regions(mask, edge, grid, majority):
-    side = mask.shape[0] // grid
-    out = np.zeros((3, grid * grid), bool)
-    for i in range(grid):
-        for j in range(grid):
+    """A patch goes to the region with most of its pixels, counted one by one; what no patch covers is left out."""
+    height, width = mask.shape[0] // grid[0], mask.shape[1] // grid[1]
+    out = np.zeros((3, grid[0] * grid[1]), bool)
+    for i in range(grid[0]):
+        for j in range(grid[1]):
             counts = [0, 0, 0]
-            for y in range(i * side, (i + 1) * side):
-                for x in range(j * side, (j + 1) * side):
+            for y in range(i * height, (i + 1) * height):
+                for x in range(j * width, (j + 1) * width):
                     counts[1 if edge[y, x] else 0 if mask[y, x] else 2] += 1
             k = counts.index(max(counts))
-            out[k, i * grid + j] = counts[k] / side**2 >= majority
+            out[k, i * grid[1] + j] = counts[k] / (height * width) >= majority
     return out
 
 
@@ -137,10 +138,68 @@ def slow_regions(mask, edge, grid, majority):
 def test_regions_equal_their_slow_twin(majority):
     mask = ellipse(64)
     found = patch_regions(mask, (8, 8), majority=majority)
-    assert np.array_equal(found, slow_regions(mask, band(mask, 0.0625), 8, majority))
+    assert np.array_equal(found, slow_regions(mask, band(mask, 0.0625), (8, 8), majority))
     assert found.sum(0).max() <= 1
     some = patch_regions(mask, (8, 8), majority=majority, names=("background", "foreground"))
     assert np.array_equal(some, found[[2, 0]])
+
+
+@pytest.mark.parametrize("grid", [(4, 8), (8, 4), (5, 7)])
+@pytest.mark.parametrize("width", [0.02, 0.0625, 0.3])
+def test_regions_of_grids_with_unequal_sides_equal_their_slow_twin(grid, width):
+    y, x = np.mgrid[:64, :64]
+    mask = (y - 20) ** 2 / 2 + (x - 40) ** 2 < 220  # off the centre, so that rows and columns cannot be exchanged
+    found = patch_regions(mask, grid, width=width)
+    assert np.array_equal(found, slow_regions(mask, band(mask, width), grid, 0.5))
+
+
+@pytest.mark.parametrize(("width", "radius"), [(0.0625, 2), (0.02, 1), (0.25, 8)])
+def test_the_boundary_reaches_as_far_to_either_side_of_the_contour(width, radius):
+    mask = np.zeros((64, 64), bool)
+    mask[:, 32:] = True
+    assert np.flatnonzero(band(mask, width).all(0)).tolist() == list(range(32 - radius, 32 + radius))
+    assert np.array_equal(band(mask, width).any(0), band(mask, width).all(0))
+    assert not band(np.ones((64, 64), bool), width).any()
+
+
+def test_an_aligned_crop_with_a_mask_alone_has_that_mask(picture):
+    mask = np.kron(generator("blocks").random((8, 8)) < 0.5, np.ones((16, 16))).astype(bool)
+    pixels = generator("aligned").integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    for side, scale in ((64, 2), (128, 1)):
+        (crop,) = Preparer(ViewsRecipe(), side, (8, 8)).crops(Picture(pixels, mask=mask, aligned=True))
+        assert crop.mask.dtype == bool
+        assert np.array_equal(crop.mask, mask[::scale, ::scale])
+
+
+def views_of(**changes):
+    given = {
+        "image": np.zeros((8, 8, 3), np.uint8),
+        "twins": np.zeros((1, 8, 8, 3), np.uint8),
+        "regions": np.zeros((3, 4), bool),
+        "mask": np.zeros((8, 8), bool),
+    }
+    return Views(**{**given, **changes})
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "dtype"),
+    [
+        ("image", (8, 9, 3), np.uint8),
+        ("image", (8, 8, 3), np.float32),
+        ("twins", (1, 7, 8, 3), np.uint8),
+        ("twins", (1, 9, 8, 3), np.uint8),
+        ("twins", (1, 8, 8, 3), np.int16),
+        ("regions", (3,), bool),
+        ("regions", (3, 4), np.uint8),
+        ("mask", (7, 8), bool),
+        ("mask", (9, 8), bool),
+        ("mask", (8, 8), np.uint8),
+    ],
+)
+def test_views_of_another_shape_or_type_are_refused(name, shape, dtype):
+    assert views_of().image.shape == (8, 8, 3)
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        views_of(**{name: np.zeros(shape, dtype)})
 
 
 def test_random_regions_are_a_seeded_partition(picture):
