@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from corit.data.sample import Sample
 from corit.detect import Detector
 from corit.errors import DataError, MachineError, StoreError
 from corit.lines import begin
+from corit.paper.run import _prepare_together, one
 from corit.report import page
 from corit.whole import whole_folder, write_whole
 from corit.world import encoder, pretrain
@@ -83,6 +85,22 @@ def test_a_bug_is_no_failure_of_the_machine(err, monkeypatch):
     assert failures.words(err) == ""
     with pytest.raises(type(err)):
         cli.main([])
+
+
+@pytest.mark.parametrize("err", [MachineError("killed"), caused(StoreError("s"), full())])
+def test_a_failing_machine_ends_a_run_of_many_artefacts_and_is_no_result_of_one(err, tmp_path):
+    def fail(needs):
+        raise err
+
+    lab = SimpleNamespace(prepare=fail, asked={}, can=lambda need: True)
+    what = SimpleNamespace(name="table01", title="T", needs=lambda lab: [SimpleNamespace(data="d")])
+    with pytest.raises(type(err)):
+        one(what, lab, tmp_path)
+    with pytest.raises(type(err)):
+        _prepare_together([what], lab)
+    err = DataError("not there")
+    assert one(what, lab, tmp_path).reason == "DataError: not there"
+    _prepare_together([what], lab)
 
 
 def started(*words, **streams):

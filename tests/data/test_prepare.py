@@ -435,7 +435,7 @@ def test_a_full_disk_is_told_in_words_and_work_goes_on_afterwards(tmp_path, monk
         (tmp_path / "out" / "split.json").unlink(missing_ok=True)
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
-            with pytest.raises(DataError, match="expected to write below .* No space left on device; mend that"):
+            with pytest.raises(MachineError, match="expected to write below .* No space left on device; mend that"):
                 run(tmp_path / "in", tmp_path / "out")
     assert run(tmp_path / "in", tmp_path / "out")[0].status == "ok"
 
