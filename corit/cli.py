@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from corit import __version__
+from corit import __version__, failures
 from corit.commands.device import Device
 from corit.errors import CoritError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from corit.data.landmarks import Landmarks
     from corit.features.store import FeatureStore
 
-WRONG_USAGE, NOTHING_SCORED, INTERRUPTED = 2, 3, 130
+WRONG_USAGE, NOTHING_SCORED, MACHINE_FAILED, INTERRUPTED = 2, 3, 4, 130
 
 app = App(
     name="corit",
@@ -35,30 +35,55 @@ Per = Literal["frame", "track", "video"]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 2 wrong usage or input that cannot be used, 3 nothing scored, 130 interrupted."""
+    """Run a command and exit.
+
+    0 done, also where the reader of the output has gone, as with `| head`; 2 wrong usage or input that cannot be used;
+    3 nothing scored; 4 the machine failed: a full disk, no memory, a killed worker; 130 interrupted.
+    """
+    code = _done(argv)
+    failures.write_or_drop()
+    sys.exit(code)
+
+
+def _done(argv: list[str] | None) -> int:
+    """Run a command, and say in one line what ended it early; the exit code."""
     try:
         code = app(argv, exit_on_error=False, print_error=True, result_action="return_value")
-    except CoritError as err:
-        _say(f"corit: {err}")
-        sys.exit(WRONG_USAGE)
-    except PermissionError as err:
-        _say(f"corit: expected to be allowed to use {err.filename}, but {err.strerror}; change its rights")
-        sys.exit(WRONG_USAGE)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, as with | head; there is nobody to tell
-        os._exit(0)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # here, so that what cannot be written ends as it would while the command runs
     except KeyboardInterrupt:
-        _say("corit: interrupted; with --out the same command goes on where it was")
-        sys.exit(INTERRUPTED)
-    except Exception as err:
-        if not type(err).__module__.startswith("cyclopts"):
-            raise
-        sys.exit(WRONG_USAGE)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _ended("interrupted; with --out the same command goes on where it was", INTERRUPTED)
+    except (Exception, SystemExit) as err:
+        return _failed(err)
+    return code if isinstance(code, int) else 0
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+def _failed(err: Exception | SystemExit) -> int:
+    if _reader_gone(err):
+        return 0  # there is nobody to tell
+    if said := failures.words(err):
+        own = isinstance(err, CoritError)  # which says what was being done as well
+        return _ended(str(err) if own else f"{said}, and run the same command again", MACHINE_FAILED)
+    if isinstance(err, CoritError):
+        return _ended(str(err), WRONG_USAGE)
+    if isinstance(err, PermissionError):
+        said = f"expected to be allowed to use {err.filename}, but {err.strerror}; change its rights"
+        return _ended(said, WRONG_USAGE)
+    if type(err).__module__.startswith("cyclopts"):
+        return WRONG_USAGE  # which has said why
+    raise err
+
+
+def _reader_gone(err: BaseException) -> bool:
+    """Whether a pipe that we write to was closed; the library that draws tables then asks for the exit itself."""
+    asked = isinstance(err, SystemExit) and isinstance(err.__context__, BrokenPipeError)
+    return asked or (isinstance(err, BrokenPipeError) and failures.reader_gone())
+
+
+def _ended(text: str, code: int) -> int:
+    with suppress(OSError):  # of a standard error that cannot be written
+        print(f"corit: {text}", file=sys.stderr)
+    return code
 
 
 @app.command

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from corit.data.sample import Sample, Source
 from corit.errors import DetectorError, InputError
@@ -28,6 +25,7 @@ from corit.model.corit import Readout
 from corit.model.encode import Encoder
 from corit.recipe import Recipe
 from corit.views.prepare import Preparer, Views, joined
+from corit.whole import whole_folder
 
 if TYPE_CHECKING:
     from corit.backbone import Backbone
@@ -130,14 +128,9 @@ class Detector:
         target = Path(path)
         if target.exists() and not (target / "detector.json").exists():
             raise DetectorError(f"{target} exists and is not a detector; choose another folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staged = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        save_file(self.head.state(), staged / "head.safetensors")
-        (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
-        staged.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(staged, target)
+        with whole_folder(target) as staged:
+            (staged / "head.safetensors").write_bytes(save(self.head.state()))
+            (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
         return target
 
     @cached_property

@@ -23,6 +23,10 @@ class DataError(CoritError):
     """A data set, folder, table or world that does not hold what a command needs."""
 
 
+class MachineError(CoritError):
+    """Nothing about the input: the disk or the memory gave out, or a worker process was killed."""
+
+
 class NothingScoredError(DataError):
     """Data of which not one row could be scored."""
 

@@ -15,6 +15,7 @@ from typing import IO, Any, Literal
 from corit.detect import Report
 from corit.errors import DataError
 from corit.videos import TrackRow, VideoReport
+from corit.whole import write_whole
 
 Format = Literal["table", "jsonl", "csv"]
 Per = Literal["frame", "track", "video"]
@@ -175,9 +176,7 @@ def begin(part: Path, settings: Mapping[str, Any]) -> None:
             said = ", ".join(f"{k} {found.get(k)!r} instead of {settings.get(k)!r}" for k in other)
             raise DataError(f"{part} was begun with {said}; use the same, or remove it to begin anew")
     part.parent.mkdir(parents=True, exist_ok=True)
-    staged = beside.with_name(f".{beside.name}.{os.getpid()}")
-    staged.write_text(json.dumps(settings) + "\n", encoding="utf-8")
-    os.replace(staged, beside)
+    write_whole(beside, json.dumps(settings) + "\n")
 
 
 def _settings(beside: Path) -> dict[str, Any]:

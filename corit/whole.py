@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,31 @@ def require_writable(target: Path) -> None:
         probe.unlink()
     except OSError as err:
         raise DataError(f"expected to write {target}, but {err.strerror or err}; mend that or choose another") from err
+
+
+@contextmanager
+def whole_folder(target: Path) -> Generator[Path]:
+    """A new folder to write into, which takes the target's place when the block ends without an error.
+
+    What stands there is moved aside, and removed only when the new one is in its place; an error leaves it there.
+    """
+    place = Path(os.path.realpath(target))  # where a link leads, which itself stays
+    place.parent.mkdir(parents=True, exist_ok=True)
+    above = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
+    staged, aside = above / "new", above / "old"
+    try:
+        staged.mkdir()
+        yield staged
+        if os.path.lexists(place):
+            os.replace(place, aside)
+        try:
+            os.replace(staged, place)
+        except BaseException:
+            if os.path.lexists(aside):
+                os.replace(aside, place)
+            raise
+    finally:
+        shutil.rmtree(above, ignore_errors=True)
 
 
 def write_whole(target: Path, text: str) -> None:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from data import faces
+from full import narrow
 from images import films
 from PIL import Image
 from test_detect import detector
@@ -411,6 +412,18 @@ def test_folders_of_what_is_written_are_made(made, folder, tmp_path):
     scan.run(made, scan.Job((str(folder / "b0.png"),), "jsonl", out=out, html=html))
     assert out.is_file()
     assert html.is_file()
+
+
+def test_a_full_disk_keeps_the_rows_that_are_there_and_the_run_goes_on(made, folder, tmp_path):
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    job = scan.Job((str(folder),), "jsonl", out=whole, per="video", frames=2)
+    scan.run(made, job)
+    with narrow(900), pytest.raises(OSError, match="File too large"):
+        scan.run(made, replace(job, out=cut))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.jsonl.part", "cut.jsonl.part.json", "whole.jsonl"]
+    scan.run(made, replace(job, out=cut))
+    assert cut.read_text() == whole.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.jsonl", "whole.jsonl"]
 
 
 def test_two_runs_do_not_write_one_file(made, folder, tmp_path, monkeypatch):

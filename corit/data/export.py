@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -17,6 +16,7 @@ from corit.data.faceforensics import COMPRESSIONS, require_compression
 from corit.data.frames import FILMS, beside
 from corit.data.sample import Sample
 from corit.errors import DataError
+from corit.whole import write_whole
 
 # Names of files whose entries lie one level deeper, below the compression.
 NESTED = frozenset(("FaceForensics++", "FF-DF", "FF-F2F", "FF-FS", "FF-NT", "DeepFakeDetection", "FaceShifter"))
@@ -115,11 +115,7 @@ def export(
     found = table(samples, target.stem, root, compression, prefix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(found, file)
-        os.chmod(staged, 0o644)
-        os.replace(staged, target)
+        write_whole(target, json.dumps(found))
     except OSError as err:
         raise DataError(f"expected to write {target}, but {err.strerror}; choose another place") from err
 

@@ -200,7 +200,9 @@ def _read(path: str) -> pa.Table:
         raise DataError(
             f"expected a CSV file in UTF-8, or in UTF-16 with a byte order mark, at {path}, but {err}; save it as UTF-8"
         ) from err
-    except (OSError, ValueError, csv.Error) as err:  # pyarrow's errors of damaged files are ValueErrors
+    except OSError as err:
+        raise DataError(f"expected a CSV file with a column path at {path}: {err}") from err
+    except (ValueError, csv.Error) as err:  # pyarrow's errors of damaged files are ValueErrors
         raise DataError(f"expected a CSV file in UTF-8 with a column path at {path}: {err}; save it as that") from err
 
 

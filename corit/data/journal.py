@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from corit.errors import DataError
+from corit.whole import write_whole
 
 FORMAT = 1
 SECONDS = 1.0  # after which what was written is forced to the disk
@@ -66,9 +67,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             kept = self._read(lines, header)
-            staged = path.with_name(f".{path.name}.{os.getpid()}")
-            staged.write_text("".join(f"{line}\n" for line in [json.dumps(header), *kept]), encoding="utf-8")
-            os.replace(staged, path)
+            write_whole(path, "".join(f"{line}\n" for line in [json.dumps(header), *kept]))
         except OSError as err:
             raise DataError(f"expected to write {path}, but {err.strerror or err}; choose another folder") from err
         except UnicodeDecodeError as err:

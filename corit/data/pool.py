@@ -12,7 +12,8 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from corit.errors import DataError
+from corit.errors import DataError, MachineError
+from corit.failures import KILLED
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -24,7 +25,7 @@ def as_finished(
     """Do each task in one of so many processes, 0 for none, and settle it here; yields after each, as they end.
 
     Left early, by an error or an interrupt, it ends the processes at once, whatever they are at, and settles what they
-    had finished. Raises what the work raises, and DataError when a process was killed.
+    had finished. Raises what the work raises, and MachineError when a process was killed.
     """
     if not workers:
         for task in tasks:
@@ -41,10 +42,7 @@ def as_finished(
             settle(open_.pop(future), future.result())
             yield
     except BrokenProcessPool as err:
-        raise DataError(
-            "a worker process was killed, or there was no memory left for it; what was done until then is kept: run "
-            "again with fewer workers, or with none to see at which file it happens"
-        ) from err
+        raise MachineError(KILLED) from err
     finally:
         if open_:
             ours.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
@@ -20,7 +21,8 @@ from corit.data.journal import Journal, alone
 from corit.data.masks import Masks, mask_film
 from corit.data.pool import as_finished, require_workers
 from corit.data.stamp import Current, Version
-from corit.errors import DataError, InputError
+from corit.errors import DataError, InputError, MachineError
+from corit.failures import words
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.faces import FaceFinder
 from corit.images.video import Film
@@ -165,7 +167,8 @@ def _writing(out: str) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        raise DataError(f"expected to write below {out}, but {err.strerror or err}; mend that and go on") from err
+        kind = MachineError if words(err) else DataError  # which comes back from a worker without its cause
+        raise kind(f"expected to write below {out}, but {err.strerror or err}; mend that and go on") from err
 
 
 @contextmanager
@@ -277,10 +280,19 @@ def _write(staged: str, cut: Cut) -> None:
         if kind != "masks" or cut.mask is not None:
             os.makedirs(os.path.join(staged, kind), exist_ok=True)
     name = f"{cut.index:03d}"
-    Image.fromarray(cut.pixels).save(os.path.join(staged, "frames", f"{name}.png"))
-    np.save(os.path.join(staged, "landmarks", f"{name}.npy"), cut.landmarks)
+    Path(staged, "frames", f"{name}.png").write_bytes(_png(cut.pixels))
+    landmarks = io.BytesIO()
+    np.save(landmarks, cut.landmarks)
+    Path(staged, "landmarks", f"{name}.npy").write_bytes(landmarks.getvalue())
     if cut.mask is not None:
-        Image.fromarray(cut.mask.astype(np.uint8) * 255).save(os.path.join(staged, "masks", f"{name}.png"))
+        Path(staged, "masks", f"{name}.png").write_bytes(_png(cut.mask.astype(np.uint8) * 255))
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """A picture as the bytes of a file: written by the library itself, it does not say why a file is cut short."""
+    held = io.BytesIO()
+    Image.fromarray(pixels).save(held, "PNG")
+    return held.getvalue()
 
 
 def _settle(job: Job, made: tuple[Prepared, Version], journal: Journal, rows: dict[str, Prepared]) -> None:

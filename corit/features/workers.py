@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader
 
 from corit.data.sample import Sample, Source
 from corit.data.stamp import UNKNOWN, Version, current
-from corit.errors import InputError, NoFaceError
+from corit.errors import InputError, MachineError, NoFaceError
+from corit.failures import words
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
@@ -126,7 +127,11 @@ def _naming(sample: Sample) -> Generator[None]:
 
 
 def prepare(jobs: Iterable[Job], worker: Worker, workers: int) -> Generator[list[Item]]:
-    """The items of each job, in the order of the jobs, a few jobs ahead of the model when there are workers."""
+    """The items of each job, in the order of the jobs, a few jobs ahead of the model when there are workers.
+
+    Raises MachineError where a worker was killed. The loader's own error may also be raised in the middle of whatever
+    its consumer does: see `corit.failures`.
+    """
     loader: DataLoader[list[Item]] = DataLoader(
         worker,  # type: ignore[arg-type]
         sampler=jobs,  # type: ignore[arg-type]  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
@@ -139,7 +144,12 @@ def prepare(jobs: Iterable[Job], worker: Worker, workers: int) -> Generator[list
     )
     with _deaf():
         prepared = iter(loader)
-    yield from prepared
+    try:
+        yield from prepared
+    except RuntimeError as err:
+        if said := words(err):
+            raise MachineError(said) from err
+        raise
 
 
 def _unchanged(items: list[Item]) -> list[Item]:

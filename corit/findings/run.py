@@ -7,7 +7,6 @@ A run with another plan or other encoders needs another folder, and says so.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -25,6 +24,7 @@ from corit.findings.encoders import card_of, ensure
 from corit.findings.plan import MAIN, Plan
 from corit.findings.stores import extract_world
 from corit.train import versions
+from corit.whole import write_whole
 
 
 class Say(Protocol):
@@ -198,6 +198,4 @@ def _kept(place: Path, make: Callable[[], Any]) -> Any:
 
 def _write(place: Path, content: Any) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    staged = place.with_name(place.name + f".{os.getpid()}.part")
-    staged.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(staged, place)
+    write_whole(place, json.dumps(content, indent=1) + "\n")

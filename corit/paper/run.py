@@ -12,6 +12,7 @@ from corit import __version__
 from corit.data.frames import Reading
 from corit.data.stamp import stamp
 from corit.errors import CoritError
+from corit.failures import words
 from corit.paper.artefact import Artefact, Made, artefact
 from corit.paper.lab import Lab, Need
 from corit.paper.record import Record, clear, keep, read, records, there
@@ -41,13 +42,15 @@ def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = F
 
 
 def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
-    """Make one artefact and its files; a CoritError becomes a record of the failure."""
+    """Make one artefact and its files; a CoritError becomes a record of the failure, unless the machine failed."""
     started = time.monotonic()
     try:
         lab.prepare(what.needs(lab))
         made = what.make(lab)
         caption = {**lab.caption, **made.caption}
     except CoritError as err:
+        if words(err):
+            raise
         reason = f"{type(err).__name__}: {err}"
         return Record(what.name, what.title, "failed", reason, caption={**lab.asked, "seconds": _since(started)})
     caption = {**caption, "seconds": _since(started), "version": __version__}
@@ -91,7 +94,7 @@ def _since(started: float) -> float:
 def _prepare_together(what: Iterable[Artefact], lab: Lab) -> None:
     """Extract what all of them read, data set by data set.
 
-    What fails here fails again when its artefact is made, and is recorded there.
+    What fails here fails again when its artefact is made, and is recorded there; what the machine does ends the run.
     """
     by_data: dict[str, list[Need]] = {}
     for a in what:
@@ -103,7 +106,9 @@ def _prepare_together(what: Iterable[Artefact], lab: Lab) -> None:
     for wanted in by_data.values():
         try:
             lab.prepare(wanted)
-        except CoritError:
+        except CoritError as err:
+            if words(err):
+                raise
             continue
 
 

@@ -31,8 +31,10 @@ def write(template: str, target: Path, **values: Any) -> None:
 
 def save(made: Figure, target: Path, **options: Any) -> None:
     """Write a matplotlib figure as a PNG, whole or not at all."""
+    held = io.BytesIO()  # which the library may write without a word of a full disk
+    made.savefig(held, format="png", dpi=DPI, **options)
     with whole(target) as staged:
-        made.savefig(staged, format="png", dpi=DPI, **options)
+        staged.write_bytes(held.getvalue())
 
 
 def picture(pixels: np.ndarray, side: int = 128) -> str:

@@ -36,8 +36,10 @@ def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
     for picture in drawn:
         sheet.paste(picture, ((sheet.width - picture.width) // 2, y))
         y += picture.height
+    held = io.BytesIO()
+    sheet.save(held, "PNG")
     with whole(target) as staged:
-        sheet.save(staged, "PNG")
+        staged.write_bytes(held.getvalue())
 
 
 def _drawn(figure: Figure, tight: bool = True) -> Image.Image:

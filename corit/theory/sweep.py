@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from corit.errors import FitError
@@ -242,7 +242,7 @@ def _kept_or_made(
     part = _made(tasks, asked, progress, device)
     folder.mkdir(parents=True, exist_ok=True)
     with whole(path) as staged:
-        save_file({name: np.ascontiguousarray(a) for name, a in part.items()}, staged)
+        staged.write_bytes(save({name: np.ascontiguousarray(a) for name, a in part.items()}))
     return part
 
 

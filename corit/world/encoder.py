@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from corit.errors import WeightsError
+from corit.whole import whole
 
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 64, 8, 96, 8, 3
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -36,10 +37,9 @@ def weights_path() -> Path:
 
 def save(state: dict[str, Tensor], path: Path, card: dict[str, Any]) -> None:
     """Half-precision weights and a readable card of how they were made, written whole or not at all."""
-    staged = path.with_suffix(".tmp")
     half = {k: v.detach().cpu().to(torch.float16).contiguous() for k, v in state.items()}
-    save_file(half, staged, metadata={"card": json.dumps(card)})
-    staged.replace(path)
+    with whole(path) as staged:
+        staged.write_bytes(as_bytes(half, metadata={"card": json.dumps(card)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

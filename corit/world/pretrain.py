@@ -5,7 +5,7 @@ Two targets: "semantic", and "pixels", which fills in masked patches of the same
 
 from __future__ import annotations
 
-import os
+import io
 import platform
 import time
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from corit.errors import DataError
 from corit.seeding import generator, torch_generator
+from corit.whole import whole
 from corit.world import encoder
 from corit.world.faces import attributes
 from corit.world.masked import Painter, blanks
@@ -281,9 +282,10 @@ def _card(
 
 
 def _checkpoint(path: Path, parts: dict[str, Any], step: int, seconds: float) -> None:
-    staged = path.with_suffix(".staged")
-    torch.save({"step": step, "seconds": seconds, **{k: v.state_dict() for k, v in parts.items()}}, staged)
-    os.replace(staged, path)
+    held = io.BytesIO()  # torch itself does not say why it cannot write a file
+    torch.save({"step": step, "seconds": seconds, **{k: v.state_dict() for k, v in parts.items()}}, held)
+    with whole(path) as staged:
+        staged.write_bytes(held.getvalue())
 
 
 def _resume(path: Path, parts: dict[str, Any]) -> tuple[int, float]:

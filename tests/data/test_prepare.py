@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from data import faces
+from full import narrow
 from images import films
 from PIL import Image
 from skimage.data import astronaut
@@ -26,7 +27,7 @@ from corit.data.frames import Reading, choose
 from corit.data.journal import Journal, alone
 from corit.data.masks import mask_film
 from corit.data.prepare import JOURNAL, STAGED, Cropping, list_films, prepare
-from corit.errors import DataError
+from corit.errors import DataError, MachineError
 from corit.images.crop import crop
 from corit.images.faces import align, find_faces, five_points, template
 from corit.images.media import Picture
@@ -441,7 +442,7 @@ def test_a_full_disk_is_told_in_words_and_work_goes_on_afterwards(tmp_path, monk
         (tmp_path / "out" / "split.json").unlink(missing_ok=True)
         with monkeypatch.context() as patch:
             patch.setattr(place, name, full)
-            with pytest.raises(DataError, match="expected to write below .* No space left on device; mend that"):
+            with pytest.raises(MachineError, match="expected to write below .* No space left on device; mend that"):
                 run(tmp_path / "in", tmp_path / "out")
     assert run(tmp_path / "in", tmp_path / "out")[0].status == "ok"
 
@@ -502,7 +503,7 @@ def test_a_list_that_could_not_be_written_whole_is_not_there(tmp_path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", half)
-        with pytest.raises(DataError, match="No space left"):
+        with pytest.raises(MachineError, match="No space left"):
             run(tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out" / "split.json").exists()
     run(tmp_path / "in", tmp_path / "out")
@@ -598,9 +599,20 @@ def test_a_worker_that_is_killed_is_told_in_words(tmp_path):
     faces.film(tmp_path / "in" / "a.mp4")
     faces.film(tmp_path / "in" / "b.mp4", level=170)
     films_of = list(list_films(tmp_path / "in"))
-    with pytest.raises(DataError, match="a worker process was killed"):
+    with pytest.raises(MachineError, match="a worker process was killed"):
         list(prepare(films_of, tmp_path / "in", tmp_path / "out", FOUR, finder=faces.die_at_dim, workers=1))
     assert remembered(tmp_path / "out") == {"a.mp4"}
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_full_disk_is_told_in_words_and_leaves_no_half_of_a_video(tmp_path, workers):
+    faces.film(tmp_path / "in" / "a.mp4")
+    films_of, out = list(list_films(tmp_path / "in")), tmp_path / "out"
+    with narrow(3000), pytest.raises(MachineError, match="expected to write below .*File too large"):
+        list(prepare(films_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=workers))
+    assert sorted(p.name for p in out.iterdir()) == [".lock", JOURNAL]
+    (row,) = prepare(films_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=0)
+    assert (row.status, row.frames) == ("ok", 4)
 
 
 def test_a_kill_leaves_no_half_of_a_video(tmp_path):
