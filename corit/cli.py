@@ -81,9 +81,13 @@ def _reader_gone(err: BaseException) -> bool:
 
 
 def _ended(text: str, code: int) -> int:
+    _say(text)
+    return code
+
+
+def _say(text: str) -> None:
     with suppress(OSError):  # of a standard error that cannot be written
         print(f"corit: {text}", file=sys.stderr)
-    return code
 
 
 @app.command
@@ -340,7 +344,7 @@ def detect(
     job = Job(tuple(paths), format, html, out, twins, aligned, known, batch, workers, frames, choice, per)
     loaded = Detector.load(detector, weights=weights, device=device)
     if loaded.outside():
-        _say(f"corit: what is scored here is {loaded.outside()}; every verdict is unsure")
+        _say(f"what is scored here is {loaded.outside()}; every verdict is unsure")
     scored = run(loaded, job)
     return 0 if scored else NOTHING_SCORED
 
@@ -476,7 +480,7 @@ def _say_notes(store: FeatureStore) -> None:
     from corit.report.text import notes
 
     for note in notes(store):
-        _say(f"corit: {note}")
+        _say(note)
 
 
 def _landmarks(path: Path | None) -> Landmarks | None:

@@ -198,6 +198,7 @@ def write_batch(path: Path, batch: pa.RecordBatch) -> None:
         os.replace(partial, path)
         _sync(path.parent)
     except OSError as err:
+        partial.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written: {err.strerror}; make room and run again") from err
 
 
