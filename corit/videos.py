@@ -205,7 +205,7 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
         last = seen
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
-            views = preparer(Picture(frame.pixels))
+            views = preparer(Picture(frame.pixels, note=frame.note))
             yield _Look(row, views, tuple(look(frame.pixels, v.box) if v.box else None for v in views))
         except InputError as err:
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
@@ -232,7 +232,7 @@ def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[F
             yield one.row
         for view, seen in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
-            yield replace(one.row, face=view.box, score=score, look=seen)
+            yield replace(one.row, face=view.box, score=score, look=seen, reason=view.note)
 
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:
@@ -283,7 +283,8 @@ def summary(
     few = min(seen, max(2, following.share * seen)) if following.share else 0
     long = [t.score for t in tracks if t.frames >= few]
     score = max(long) if long else _mean_of_highest(rows)
-    return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
+    note = next((r.reason for r in rows if r.score is not None and r.reason), "")
+    return VideoReport(path, score, verdict(score), "ok", note, tracks, tuple(rows))
 
 
 def _mean_of_highest(rows: Sequence[FrameRow]) -> float:

@@ -14,6 +14,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
+from corit.images.display import still
+from corit.images.pages import note_of
+from corit.images.tiff import main_picture
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -28,10 +31,11 @@ FOREIGN = {b"%PDF": "a PDF document", b"PK\x03\x04": "a ZIP archive", b"\x1aE\xd
 class Picture:
     """One decoded picture.
 
-    `pixels` is (H, W, 3) uint8 RGB, upright. `landmarks` is (P, 2) float32 x, y in pixels of this picture, or None.
-    `mask` is (H, W) bool, a foreground that somebody already knows, or None. `aligned` says that the picture already is
-    a face crop in the template's pose, so that no face is looked for. `digest` is the SHA-256 of the file, if any.
-    `note` says in words what a reader of the result must know of how the picture was read; empty for nothing.
+    `pixels` is (H, W, 3) uint8 sRGB as a viewer shows it: see `corit.images.display`. `landmarks` is (P, 2) float32
+    x, y in pixels of this picture, or None. `mask` is (H, W) bool, a foreground that somebody already knows, or None.
+    `aligned` says that the picture already is a face crop in the template's pose, so that no face is looked for.
+    `digest` is the SHA-256 of the file, if any. `note` says in words what a reader of the result must know of how the
+    picture was read; empty for nothing.
     """
 
     pixels: np.ndarray
@@ -68,17 +72,21 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
 
 
 def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Picture:
-    """Decode JPEG, PNG, WebP, GIF (first frame), TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
+    """Decode JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit and floating greys are scaled, colour profiles
-    are ignored. Raises UnreadableError for damaged, cut or oversized files, UnsupportedError for other kinds,
-    TooSmallError for an empty picture.
+    The picture comes as a viewer shows it, see `corit.images.display`: of several, the first that is of full
+    resolution, or the primary one; the note says what is left out. Raises UnreadableError for damaged, cut or oversized
+    files, UnsupportedError for other kinds and for raw files of cameras, TooSmallError for an empty picture.
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
     _heif(data)
     try:
-        pixels = _rgb(_loaded(data, name, megapixels))
+        main, left_out = main_picture(data, name)
+        image, more = _loaded(main, name, megapixels)
+        if min(image.size) < 1:
+            raise TooSmallError("the picture has no pixels")
+        pixels, how = still(image, data)
     except InputError:
         raise
     except UnidentifiedImageError as err:
@@ -88,11 +96,12 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     # of a folder must not end the others, and nothing is put in its place.
     except Exception as err:
         raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
-    return Picture(pixels, digest=hashlib.sha256(data).hexdigest())
+    note = "; ".join(filter(None, (left_out, more, how)))
+    return Picture(pixels, digest=hashlib.sha256(data).hexdigest(), note=note)
 
 
-def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
-    """The first frame of a picture, upright."""
+def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image, str]:
+    """The first frame of a picture, upright, and what is to be said of further ones."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
         image: Image.Image = Image.open(BytesIO(data))
@@ -101,23 +110,9 @@ def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image:
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
                 "shrink it first"
             )
+        note = note_of(image)
         image.load()
-        return ImageOps.exif_transpose(image)
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 of any of Pillow's modes."""
-    if min(image.size) < 1:
-        raise TooSmallError("the picture has no pixels")
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode != "F" else max(1.0, float(np.nanmax(values)))
-        grey = np.clip(np.nan_to_num(values) / top * 255, 0, 255).round().astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        front = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return np.array(image.convert("RGB"))
+        return ImageOps.exif_transpose(image), note
 
 
 def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
