@@ -85,26 +85,23 @@ def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
     """A decoded still as a viewer shows it.
 
     Args:
-        image: the picture, upright, with Pillow's `info` of the file.
+        image: the picture, upright, of 8 bits (see `eight_bits`), with Pillow's `info` of the file.
         data: the file.
 
     Returns:
         (H, W, 3) uint8 sRGB, and what is to be said of it, or nothing.
     """
-    info, note = image.info, ""
-    if image.mode.startswith("I") or image.mode == "F":
-        image, note = grey(image)
+    info = image.info
     stated = tagged.of_still(data, info)
     light = stated.light if stated else SRGB
-    notes = [note, stated.note if stated else ""]
+    note = stated.note if stated else ""
     if stated is None and "icc_profile" in info:
-        image, said = _managed(image, info["icc_profile"])
-        notes.append(said)
+        image, note = _managed(image, info["icc_profile"])
     elif stated is None and data.startswith(tagged.PNG):
         light = tagged.of_gamma(info)
     if image.mode == "LAB":
         image = icc.lab_in_srgb(image)
-    return _on_white(image, light, data), "; ".join(filter(None, notes))
+    return _on_white(image, light, data), note
 
 
 def _managed(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
@@ -168,10 +165,13 @@ def _turn(data: bytes) -> Turn:
 def _avif(data: bytes) -> np.ndarray | None:
     import av
 
+    from corit.images.frame import full_code
+
     try:
         with av.open(BytesIO(data), "r", format="mov") as container:
             frame = next(container.decode(video=0))
-            return turned(frame.to_ndarray(format="rgb48le"), _turn(data))
+            codes = frame.to_ndarray(format="rgb48le") * (65535 / full_code(frame))
+            return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn(data))
     except (av.FFmpegError, StopIteration, ValueError, IndexError):
         return None  # of tiles, of which the decoder gives one: the 8 bits have to do
 
@@ -189,13 +189,17 @@ def _heic(data: bytes) -> np.ndarray | None:
     return ((found[..., :3] >> spare) * (65535 / ((1 << 16 - spare) - 1))).round().astype(np.uint16)
 
 
-def grey(image: Image.Image) -> tuple[Image.Image, str]:
-    """A grey picture of more than 8 bits as one of mode L, and what is to be said of it.
+def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
+    """A loaded picture with grey values of more than 8 bits as one of mode L, and what is to be said of it.
+
+    Others come back as they are: colours of more than 8 bits are cut to them by Pillow.
 
     Up to 16 bits values are shown by their whole range. There is no such convention for signed and 32-bit numbers, nor
     for floating ones that are not within 0 to 1: unless the file declares its range, the smallest of the usual ones
     that holds the values is taken if they fill a quarter of it; else the darkest is black and the brightest white.
     """
+    if not image.mode.startswith("I") and image.mode != "F":
+        return image, ""
     tags: Any = getattr(image, "tag_v2", {})
     bits, signed = tags.get(258, (16,))[0], tags.get(339, (1,))[0] == 2
     values = np.asarray(image)

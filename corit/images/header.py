@@ -77,8 +77,8 @@ def _main(path: str) -> str | BytesIO:
 
 
 def _turn(image: Image.Image) -> Turn:
-    if image.format == "PNG" and "exif" not in image.info:  # else Pillow would decode all of it to look behind it
-        return UPRIGHT
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return UPRIGHT  # Pillow turns TIFF files itself; and would decode all of a PNG file to look behind its pixels
     return ORIENTATIONS.get(image.getexif().get(0x0112, 1), UPRIGHT)
 
 

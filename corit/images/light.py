@@ -41,13 +41,15 @@ class Light:
     """What code values stand for.
 
     primaries: the gamut. transfer: "srgb" for all SDR curves, which are shown as they are; "pq", "hlg" or "gamma", a
-    power. gamma: its exponent, 1 for light itself. peak: nits of the brightest that a PQ picture has.
+    power. gamma: its exponent, 1 for light itself. peak: nits of the brightest that a PQ picture has. full: the 16-bit
+    code of a full signal.
     """
 
     primaries: Chromaticities = BT709
     transfer: str = "srgb"
     gamma: float = 1.0
     peak: float = PEAK
+    full: int = 65535
 
     @property
     def hdr(self) -> bool:
@@ -144,7 +146,7 @@ def _adaptation(source: tuple[float, ...], target: tuple[float, ...]) -> Float:
 @lru_cache(maxsize=16)
 def _table(light: Light, kind: str) -> Float:
     """What each code value stands for: nits (PQ), the scene's light (HLG), or light of 0 to 1."""
-    signal = np.linspace(0, 1, np.iinfo(kind).max + 1)
+    signal = np.linspace(0, 1, 256) if kind == "uint8" else np.minimum(np.arange(65536) / light.full, 1)
     if light.transfer == "pq":
         values = pq_nits(signal)
     elif light.transfer == "hlg":

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError, UnsupportedError
-from corit.images.display import still
+from corit.images.display import eight_bits, still
 from corit.images.pages import note_of
-from corit.images.tiff import main_picture
+from corit.images.tiff import describes_picture, main_picture
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -101,7 +101,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
 
 
 def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image, str]:
-    """The first frame of a picture, upright, and what is to be said of further ones."""
+    """The first frame of a picture, upright, and what is to be said of how it was taken."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of sizes, which are checked here, and of damage, of which the status tells
         image: Image.Image = Image.open(BytesIO(data))
@@ -112,7 +112,8 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image, str
             )
         note = note_of(image)
         image.load()
-        return ImageOps.exif_transpose(image), note
+        image, shades = eight_bits(image)
+        return ImageOps.exif_transpose(image), "; ".join(filter(None, (note, shades)))
 
 
 def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
@@ -124,6 +125,8 @@ def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
         kind = "a video"
     if kind:
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
+    if describes_picture(data):
+        return UnsupportedError(f"{name} is a TIFF file of numbers that cannot be read; save it with 8 or 16 bits")
     if name.lower().endswith(tuple(SUFFIXES)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
     return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")

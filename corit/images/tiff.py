@@ -68,6 +68,12 @@ def main_picture(data: bytes, name: str = "") -> tuple[bytes, str]:
     return (data if first is None or first is pages[0] else _led_by(data, order, first.offset)), note
 
 
+def describes_picture(data: bytes) -> bool:
+    """Whether a file is a TIFF file that says what its pixels stand for, if not in a way that can be decoded."""
+    order = MAGIC.get(data[:4])
+    return order is not None and any(PHOTOMETRIC in d.tags for d in _chain(data, order))
+
+
 def _require_picture(picture: bool, name: str, kind: str) -> None:
     if not picture:
         called = f" ({kind})" if kind else ""
