@@ -126,7 +126,9 @@ def _unidentified(data: bytes, name: str) -> UnreadableError | UnsupportedError:
     if kind:
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
     if describes_picture(data):
-        return UnsupportedError(f"{name} is a TIFF file of numbers that cannot be read; save it with 8 or 16 bits")
+        return UnsupportedError(
+            f"{name} is a TIFF file of a kind that cannot be read; save it with 8 or 16 bits a channel"
+        )
     if name.lower().endswith(tuple(SUFFIXES)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
     return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")

@@ -141,9 +141,7 @@ def _icc(tags, space, kind, pcs):
 
 def with_chunks(png, *chunks):
     """A PNG file with chunks (name, data) behind its header."""
-    made = b"".join(
-        struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks
-    )
+    made = b"".join(struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
     return png[:33] + made + png[33:]
 
 
@@ -165,11 +163,16 @@ def frame(codes, pixels="yuv444p10le", matrix=9, full=False):
     if full:
         planes = [luma * top, *(c * top + (1 << bits - 1) for c in chroma)]
     else:
-        planes = [luma * (219 << bits - 8) + (16 << bits - 8), *(c * (224 << bits - 8) + (1 << bits - 1) for c in chroma)]
+        planes = [
+            luma * (219 << bits - 8) + (16 << bits - 8),
+            *(c * (224 << bits - 8) + (1 << bits - 1) for c in chroma),
+        ]
     planes = [np.clip(p.round(), 0, top) for p in planes]
     made = av.VideoFrame(codes.shape[1], codes.shape[0], pixels)
     for values, plane in zip(planes, made.planes, strict=True):
-        held = np.zeros((plane.height, plane.line_size // (1 if bits == 8 else 2)), np.uint8 if bits == 8 else np.uint16)
+        held = np.zeros(
+            (plane.height, plane.line_size // (1 if bits == 8 else 2)), np.uint8 if bits == 8 else np.uint16
+        )
         held[:, : plane.width] = values
         plane.update(held.tobytes())
     made.colorspace, made.color_range = matrix, 2 if full else 1

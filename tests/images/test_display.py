@@ -40,7 +40,9 @@ PROFILES = {"Display P3": 2.2, "Adobe RGB": 2.19921875, "BT.2020": 2.4, "sRGB": 
 @pytest.mark.parametrize("gamut", PROFILES)
 def test_profiles_are_applied(gamut, kind):
     gamma = round(PROFILES[gamut] * 256) / 256  # as the profile can say it
-    data = encoded(SMOOTH, kind, icc_profile=colours.profile(gamut, gamma), **({"lossless": True} if kind == "WEBP" else {}))
+    data = encoded(
+        SMOOTH, kind, icc_profile=colours.profile(gamut, gamma), **({"lossless": True} if kind == "WEBP" else {})
+    )
     found = decode(data)
     expected = colours.converted(SMOOTH / 255, gamut, lambda c: c**gamma)
     assert levels(found.pixels, expected) < 1.05  # littlecms rounds its tables
@@ -53,7 +55,9 @@ def test_profiles_are_applied(gamut, kind):
 def test_profiles_of_lossy_kinds_are_applied(kind):
     plain = decode(encoded(SMOOTH, kind, quality=100, subsampling=0 if kind == "JPEG" else "4:4:4")).pixels
     profile = colours.profile("Display P3", 2.25)
-    found = decode(encoded(SMOOTH, kind, quality=100, subsampling=0 if kind == "JPEG" else "4:4:4", icc_profile=profile))
+    found = decode(
+        encoded(SMOOTH, kind, quality=100, subsampling=0 if kind == "JPEG" else "4:4:4", icc_profile=profile)
+    )
     assert levels(found.pixels, colours.converted(plain / 255, "Display P3", lambda c: c**2.25)) < 1.05
 
 
@@ -207,7 +211,9 @@ def test_chunks_that_say_srgb_or_nonsense_change_nothing(name):
 
 
 def test_code_points_go_before_a_profile():
-    data = colours.with_chunks(encoded(SMOOTH, icc_profile=colours.profile("Adobe RGB", 1.5)), (b"cICP", bytes([12, 13, 0, 1])))
+    data = colours.with_chunks(
+        encoded(SMOOTH, icc_profile=colours.profile("Adobe RGB", 1.5)), (b"cICP", bytes([12, 13, 0, 1]))
+    )
     assert levels(decode(data).pixels, colours.converted(SMOOTH / 255, "Display P3", colours.srgb_linear)) < 0.6
 
 
@@ -225,7 +231,8 @@ def test_hdr_png_is_tone_mapped_with_all_its_bits(transfer, nits):
 
 
 @pytest.mark.parametrize(
-    "chunk", [(b"cLLI", (4_000_0000).to_bytes(4) + bytes(4)), (b"mDCV", bytes(16) + (4_000_0000).to_bytes(4) + bytes(4))]
+    "chunk",
+    [(b"cLLI", (4_000_0000).to_bytes(4) + bytes(4)), (b"mDCV", bytes(16) + (4_000_0000).to_bytes(4) + bytes(4))],
 )
 def test_hdr_png_says_how_bright_it_is(chunk):
     values, data = deep_png(colours.smooth(24, 40), (b"cICP", bytes([9, 16, 0, 1])), chunk)
@@ -235,7 +242,7 @@ def test_hdr_png_says_how_bright_it_is(chunk):
 
 
 def test_hdr_png_is_upright_and_on_white():
-    values, data = deep_png(colours.smooth(24, 40), (b"cICP", bytes([9, 18, 0, 1])))
+    _, data = deep_png(colours.smooth(24, 40), (b"cICP", bytes([9, 18, 0, 1])))
     exif = Image.Exif()
     exif[0x0112] = 6
     turned_data = colours.with_chunks(data, (b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))
@@ -285,9 +292,8 @@ def test_colours_that_no_screen_shows_are_said():
     data = colours.with_chunks(encoded(NOISE), (b"cICP", bytes([10, 17, 0, 1])))
     found = decode(data)
     assert np.array_equal(found.pixels, NOISE)
-    assert found.note == (
-        "its colours are of a kind that is not for screens (primaries 10, transfer 17 of H.273), and were taken for sRGB"
-    )
+    kind = "primaries 10, transfer 17 of H.273"
+    assert found.note == f"its colours are of a kind that is not for screens ({kind}), and were taken for sRGB"
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -320,15 +326,21 @@ def test_pixels_become_square():
     assert np.abs(found[4, 3:-3, 0] - expected[3:-3]).max() <= 1
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF", "GIF"])
-@pytest.mark.parametrize("mode", ["RGB", "L", "P", "1", "CMYK", "RGBA"])
+MODES = {
+    "JPEG": ("RGB", "L", "CMYK"),
+    "PNG": ("RGB", "RGBA", "L", "LA", "P", "1"),
+    "WEBP": ("RGB", "RGBA", "L"),
+    "BMP": ("RGB", "L", "P", "1"),
+    "TIFF": ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK"),
+    "AVIF": ("RGB", "RGBA"),
+    "GIF": ("RGB", "RGBA", "L", "P"),
+}
+
+
+@pytest.mark.parametrize(("kind", "mode"), [(k, m) for k, modes in MODES.items() for m in modes])
 def test_pictures_that_state_nothing_come_as_they_are_stored(kind, mode):
     """What Pillow gives, bit for bit: the scores of ordinary pictures are those that they were."""
-    image = Image.fromarray(NOISE).convert(mode)
-    try:
-        data = encoded(image, kind)
-    except (OSError, ValueError):
-        pytest.skip("there is no such file")
+    data = encoded(Image.fromarray(NOISE).convert(mode), kind)
     with Image.open(BytesIO(data)) as opened:
         if opened.mode in ("RGBA", "LA") or "transparency" in opened.info:
             front = opened.convert("RGBA")

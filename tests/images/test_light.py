@@ -19,7 +19,7 @@ def test_pq_has_the_standards_values():
 
 
 def test_hlg_has_the_standards_values():
-    # BT.2408: 75 % of HLG on a display of 1000 nits are 203 nits; BT.2100: half of the signal is a twelfth of the scene.
+    # BT.2408: 75 % of HLG are 203 nits of a display's 1000; BT.2100: half of the signal is a twelfth of the scene.
     assert light.hlg_scene(np.array([0.0, 0.5, 1.0])) == pytest.approx([0, 1 / 12, 1], abs=1e-6)
     assert 1000 * light.hlg_scene(np.array(0.75)) ** 1.2 == pytest.approx(203, abs=0.5)
 
@@ -94,6 +94,20 @@ def test_powers_and_codes_below_full():
     codes = np.array([[[255, 128, 51]]], np.uint8)
     assert to_srgb(codes, Light(transfer="gamma", gamma=1.0)).tolist() == [[[255, 188, 124]]]
     half = np.array([[[65280, 32640, 0]]], np.uint16)
-    assert to_srgb(half, Light(DISPLAY_P3, full=65280)).tolist() == to_srgb(
-        np.array([[[65535, 32768, 0]]], np.uint16), Light(DISPLAY_P3)
-    ).tolist()
+    assert (
+        to_srgb(half, Light(DISPLAY_P3, full=65280)).tolist()
+        == to_srgb(np.array([[[65535, 32768, 0]]], np.uint16), Light(DISPLAY_P3)).tolist()
+    )
+
+
+def test_linear_light_is_what_ffmpeg_makes_of_pq():
+    """Recorded of its zscale filter (5.1.9): BT.2020 PQ of full range to linear BT.709, 1 being 203 nits."""
+    codes = np.array([[20000, 30000, 40000], [45000, 38000, 30000], [35000, 35000, 35000], [10000, 5000, 20000]])
+    recorded = [
+        [-0.182658, 0.317267, 1.452655],
+        [3.885182, 0.784548, 0.181879],
+        [0.636831, 0.636831, 0.636831],
+        [0.004295, -0.000177, 0.058882],
+    ]
+    found = light.pq_nits(codes / 65535) / light.WHITE @ light.to_bt709(BT2020).T
+    assert found == pytest.approx(np.array(recorded), rel=2e-4, abs=2e-6)
