@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image
 
 MOVING = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # kinds whose pictures follow one another, and are no pages
-SEVERAL = frozenset(("HEIF", "HEIC"))
+SEVERAL = frozenset(("HEIF",))  # what pillow-heif calls all of its kinds
 # Of an MPO file's pictures, those that are pictures by themselves; others are smaller copies and gain maps.
 BY_ITSELF = "Multi-Frame Image"
 

@@ -12,8 +12,9 @@ from PIL import Image, ImageCms, ImageOps
 from corit.images import icc
 from corit.images.display import ORIENTATIONS, shown, shown_size, square_width, turned
 from corit.images.header import read_header
+from corit.images.light import BT709, BT2020, DISPLAY_P3
 from corit.images.media import decode
-from corit.images.tagged import cicp
+from corit.images.tagged import cicp, of_still
 from corit.seeding import generator
 
 NOISE = generator("display").integers(0, 256, (24, 36, 3), dtype=np.uint8)
@@ -70,6 +71,15 @@ def test_a_profile_of_srgb_changes_nothing(kind, profile):
     assert np.array_equal(decode(encoded(NOISE, kind, icc_profile=data)).pixels, decode(encoded(NOISE, kind)).pixels)
     grey = NOISE[..., 0]
     assert np.array_equal(decode(encoded(grey, kind, icc_profile=data)).pixels, decode(encoded(grey, kind)).pixels)
+
+
+def test_a_profile_that_is_nearly_srgb_is_applied():
+    """By three levels in the middle greys."""
+    codes = np.linspace(0, 1, 1024)
+    table = (65535 * colours.srgb_linear(codes + 0.012 * np.sin(np.pi * codes))).round().astype(int)
+    found = decode(encoded(SMOOTH, icc_profile=colours.profile("sRGB", table))).pixels
+    difference = np.abs(found.astype(int) - SMOOTH).max()
+    assert 2 <= difference <= 3
 
 
 def test_each_profile_is_built_once(monkeypatch):
@@ -264,6 +274,27 @@ def test_avif_has_the_gamut_of_its_colour_box():
     found = decode(with_colour_box(data, 12, 13)).pixels
     assert levels(found, colours.converted(plain / 255, "Display P3", colours.srgb_linear)) < 0.6
     assert np.array_equal(decode(with_colour_box(data, 2, 2)).pixels, plain)
+
+
+def box(kind, *parts):
+    data = b"".join(parts)
+    return (8 + len(data)).to_bytes(4) + kind + data
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(("primary", "expected"), [(1, BT2020), (2, DISPLAY_P3), (3, BT709)])
+def test_colour_boxes_are_those_of_the_primary_picture(primary, expected, wide):
+    """Others belong to gain maps and alpha planes; wide: with the larger fields that the boxes may have."""
+    boxes = [box(b"colr", b"nclx", bytes([0, code, 0, 13, 0, 0, 128])) for code in (9, 12)]
+    size, version = (4, 1) if wide else (2, 0)
+    index = (lambda k: (0x8000 | k).to_bytes(2)) if wide else (lambda k: (0x80 | k).to_bytes(1))
+    listed = b"".join(item.to_bytes(size) + b"\1" + index(item) for item in (1, 2)) + (3).to_bytes(size) + b"\0"
+    head = bytes([version, 0, 0, int(wide)])
+    ipma = box(b"ipma", head, (3).to_bytes(4), listed)
+    pitm = box(b"pitm", head, primary.to_bytes(size))
+    meta = box(b"meta", bytes(4), pitm, box(b"iprp", box(b"ipco", *boxes), ipma))
+    stated = of_still(box(b"ftyp", b"avif", bytes(4)) + meta, {})
+    assert (stated.light.primaries if stated else BT709) == expected
 
 
 def test_hdr_avif_is_tone_mapped():
