@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, get_args
@@ -25,6 +25,7 @@ from corit.detect import Detector, Report
 from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
 from corit.images.choice import Choice, choose
+from corit.images.display import READING
 from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
 from corit.images.signature import is_gif
@@ -44,7 +45,6 @@ from corit.lines import (
     video_lines,
 )
 from corit.videos import VideoReport, score_video
-from corit.views.prepare import joined
 from corit.whole import require_writable
 
 if TYPE_CHECKING:
@@ -173,8 +173,9 @@ def _run(detector: Detector, job: Job) -> int:
 def _settings(job: Job, detector: Detector) -> dict[str, Any]:
     """All that lines depend on, but for the inputs: a job with other values may not go on with its file."""
     asked = {k: getattr(job, k) for k in ("format", "twins", "aligned", "frames", "choice", "per")}
+    known = {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), "reading": READING}
     outside = {"outside": words} if (words := detector.outside()) else {}
-    return {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), **asked, **outside}
+    return {**known, **asked, **outside}
 
 
 def _digest(detector: Detector) -> str:
@@ -207,18 +208,9 @@ def _reports(detector: Detector, job: Job, before: Resumed, passed: PassedOver) 
     samples = map(source.sample, _todo(job, before, films=False, passed=passed))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
-    yield from map(_noted, scanned)
+    yield from scanned
     for path in _todo(job, before, films=True):
         yield _video(detector, job, path)
-
-
-def _noted(report: Report) -> Report:
-    """The report of a picture, with a word where only the beginning of it was looked at."""
-    frames = frames_in(report.path) if report.score is not None else 1
-    if frames == 1:
-        return report
-    reason = f"animated: only the first of {frames} frames was looked at"
-    return replace(report, rows=tuple(replace(r, reason=joined(r.reason, reason)) for r in report.rows))
 
 
 def _video(detector: Detector, job: Job, path: str) -> VideoReport:

@@ -15,11 +15,12 @@ from corit.data.stamp import Current, Version, current
 from corit.detect import Report
 from corit.errors import DataError
 from corit.evaluate.rows import ScoredRow
+from corit.images.display import READING
 from corit.images.header import read_header
 from corit.judge import Judge
 
 UNLABELLED = "unlabelled"
-FORMAT = 1  # of scores: to be raised when the same picture and detector give another one
+FORMAT = 1  # of scores: to be raised when the same pixels and detector give another one
 
 
 def score(
@@ -41,7 +42,7 @@ def score(
     comes twice.
     """
     samples = _unique(source.samples)
-    settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT}
+    settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT, "reading": READING}
     kept = Journal(Path(journal), settings)
     before = {s.id: current(s) for s in samples}
     missing = [s for s in samples if not _holds(kept, s.id, before[s.id])]

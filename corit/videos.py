@@ -215,7 +215,7 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
         last = seen
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
-            views = preparer(Picture(frame.pixels))
+            views = preparer(Picture(frame.pixels, note=frame.note))
             yield _Look(row, views, tuple(look(frame.pixels, v.box) if v.box else None for v in views))
         except InputError as err:
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
@@ -294,7 +294,8 @@ def summary(
     few = min(seen, max(2, following.share * seen)) if following.share else 0
     long = [t.score for t in tracks if t.frames >= few]
     score = max(long) if long else _mean_of_highest(rows)
-    return VideoReport(path, score, verdict(score), "ok", "", tracks, tuple(rows))
+    note = next((r.reason for r in rows if r.score is not None and r.reason), "")
+    return VideoReport(path, score, verdict(score), "ok", note, tracks, tuple(rows))
 
 
 def _mean_of_highest(rows: Sequence[FrameRow]) -> float:

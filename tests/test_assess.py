@@ -466,6 +466,14 @@ def test_weights_are_of_the_detector_that_they_are_named_for(saved, backbone, tm
         assess.named(saved, ["a", "three=b"])
 
 
+def test_scores_of_other_pixels_are_not_gone_on_with(backbone, folder, tmp_path, monkeypatch):
+    source = labelled([str(folder)])
+    score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
+    monkeypatch.setattr("corit.score.READING", 99)
+    with pytest.raises(DataError, match="begun with reading 2 instead of 99"):
+        score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
+
+
 def test_a_place_is_one_place_however_it_is_written(backbone, folder, tmp_path, monkeypatch):
     made, asked = Trained(detector(backbone)), []
     monkeypatch.chdir(folder.parent)

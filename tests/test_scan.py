@@ -194,6 +194,7 @@ OTHERS = {
     "aligned": True,
     "landmarks": Landmarks({"b0.png": np.zeros((5, 2), np.float32)}),
     "detector": None,
+    "reading": None,
 }
 
 
@@ -221,9 +222,12 @@ def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_p
     calibration = replace(made.card.calibration, fake=0.9)
     other = scenes() if what == "detector" else made
     other.card = replace(other.card, calibration=calibration) if what == "detector" else other.card
-    asked = replace(job, **{what: OTHERS[what]}) if what != "detector" else job
-    with pytest.raises(DataError, match=rf"rows.part was begun with {what} .* instead of .* remove it"):
-        scan.run(other, asked)
+    asked = replace(job, **{what: OTHERS[what]}) if OTHERS[what] else job
+    with monkeypatch.context() as patched:
+        if what == "reading":
+            patched.setattr(scan, "READING", scan.READING + 1)
+        with pytest.raises(DataError, match=rf"rows.part was begun with {what} .* instead of .* remove it"):
+            scan.run(other, asked)
     assert part.read_bytes() == held
     scan.run(made, job)
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]
@@ -502,3 +506,11 @@ def test_keys_of_landmarks_are_told_apart_by_all_pictures_of_a_scan(made, tmp_pa
     assert "the entry '0.png' is ambiguous: it could be of another picture as well" in lines[0]["reason"]
     _, lines = run(made, capsys, tmp_path / "a", landmarks=marks)
     assert [x["status"] for x in lines] == ["ok"]
+
+
+def test_a_row_says_what_of_its_file_was_not_scored(made, tmp_path):
+    pages = [Image.fromarray(np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8)) for k in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    scan.run(made, scan.Job((str(tmp_path),), "jsonl", out=tmp_path / "rows"))
+    (row,) = map(json.loads, (tmp_path / "rows").read_text().splitlines())
+    assert (row["status"], row["reason"]) == ("ok", "page 1 of 3: the other pages are not scored")

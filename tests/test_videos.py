@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import av
 import numpy as np
 import pytest
 from data import faces
-from images import films
+from images import colours, films
 from test_detect import detector
 
 from corit.errors import DataError
@@ -67,6 +68,17 @@ def test_each_frame_is_scored_as_the_picture_that_it_is(made, film):
         assert [r.score for r in own] == pytest.approx([r.score for r in alone.rows], abs=1e-5)
         assert [r.face for r in own] == [r.face for r in alone.rows]
         assert [r.seconds for r in own] == [frame.seconds] * len(own)
+
+
+def test_what_is_to_be_said_of_the_frames_is_said_of_the_video(made, tmp_path):
+    stored = [av.VideoFrame.from_ndarray(two(k), "rgb24").reformat(format="yuv444p") for k in range(3)]
+    for one in stored:
+        one.color_trc = 9
+    path = colours.write(tmp_path / "a.mkv", stored)
+    report = score_video(made, path, frames=2, finder=find_two)
+    assert report.status == "ok"
+    assert "transfer 9 of H.273" in report.reason
+    assert {r.reason for r in report.frames} == {report.reason}
 
 
 def test_faces_are_followed_and_averaged(made, film):

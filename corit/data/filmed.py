@@ -41,7 +41,7 @@ class Projector:
             raise UnreadableError(
                 f"frame {index} of {self._film.name} cannot be decoded: the film is cut off or damaged there"
             )
-        return Picture(frame.pixels)
+        return Picture(frame.pixels, note=frame.note)
 
 
 @dataclass(frozen=True)

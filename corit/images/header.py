@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import PurePath
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from corit.errors import InputError
+from corit.images.display import ORIENTATIONS, UPRIGHT, Turn, shown_size
+from corit.images.pages import moving_frames
 from corit.images.pillow import OWN_RULES
+from corit.images.tiff import MAGIC, main_picture
 from corit.images.video import Film, is_film
 from corit.regular import open_regular
 
-MOVING = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # kinds whose pictures follow one another, and are no pages
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
 LUMA = np.array(
     [16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29]
@@ -25,7 +29,11 @@ LUMA = np.array(
 
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels, kind such as "jpeg", "png" or "mp4", and a JPEG's quality of 1 to 100, else 0."""
+    """What a file says of itself.
+
+    width and height: in pixels, as it is shown. kind: such as "jpeg", "png" or "mp4". quality: a JPEG's of 1 to 100,
+    else 0.
+    """
 
     width: int
     height: int
@@ -53,19 +61,37 @@ def _film(path: str) -> Header | None:
 
 def _picture(path: str) -> Header | None:
     try:
-        with OWN_RULES, open_regular(path) as file, Image.open(file) as image:
+        with OWN_RULES, Image.open(_main(path)) as image:
             tables = getattr(image, "quantization", None)
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
-            return Header(image.width, image.height, (image.format or "").lower(), quality)
+            width, height = shown_size(image.width, image.height, 1.0, _turn(image))
+            return Header(width, height, (image.format or "").lower(), quality)
     except Exception:  # what a decoder raises of damaged bytes is its own choice: see corit.images.media
         return None
+
+
+def _main(path: str) -> BinaryIO:
+    """What to open: of a TIFF file the picture that is meant, which need not be its first."""
+    file = open_regular(path)
+    tiff = file.read(4) in MAGIC
+    file.seek(0)
+    if not tiff:
+        return file
+    with file:
+        return BytesIO(main_picture(file.read())[0])
+
+
+def _turn(image: Image.Image) -> Turn:
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return UPRIGHT  # Pillow turns TIFF files itself; and would decode all of a PNG file to look behind its pixels
+    return ORIENTATIONS.get(image.getexif().get(0x0112, 1), UPRIGHT)
 
 
 def frames_in(path: str) -> int:
     """How many frames a picture shows one after the other; 1 for one that stands still, and for other files."""
     try:
         with OWN_RULES, open_regular(path) as file, Image.open(file) as image:
-            return int(getattr(image, "n_frames", 1)) if image.format in MOVING else 1
+            return moving_frames(image)
     except Exception:  # as above
         return 1
 

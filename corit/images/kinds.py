@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from corit.errors import InputError, UnreadableError, UnsupportedError
+from corit.images.tiff import describes_picture
 
 EXPORT = "export it as JPEG, PNG or TIFF"
 # Signatures as (offset, bytes, words). Of raw files Pillow would read the thumbnail, and hand PostScript to another
@@ -107,6 +108,10 @@ def refusal(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> In
         return _unsupported(name, kind)
     if kind := _kind(data, OTHERS) or _page(data) or ("a video" if brand else ""):
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
+    if describes_picture(data):
+        return UnsupportedError(
+            f"{name} is a TIFF file of a kind that cannot be read; save it with 8 or 16 bits a channel"
+        )
     if name.lower().endswith(tuple(suffixes)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
     return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")

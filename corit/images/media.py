@@ -14,8 +14,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError
 from corit.images.damage import is_plain_jpeg, load_plain_jpeg, load_whole
+from corit.images.display import eight_bits, still
 from corit.images.kinds import refusal, require_decoder, require_open_kind
+from corit.images.pages import note_of
 from corit.images.pillow import OWN_RULES
+from corit.images.tiff import main_picture
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -29,11 +32,12 @@ MEGABYTES = 500.0
 class Picture:
     """One decoded picture.
 
-    `pixels` is (H, W, 3) uint8 RGB, upright. `landmarks` is (P, 2) float32 x, y in pixels of this picture, or None.
-    `mask` is (H, W) bool, a foreground that somebody already knows, or None. `aligned` says that the picture already is
-    a face crop in the template's pose, so that no face is looked for. `digest` is the SHA-256 of the file, if any.
-    `note` says in words what a reader of the result must know of how the picture was read; empty for nothing. `domain`
-    says what kind of picture it is where its source knows, as `DRAWN`; empty for what a file holds.
+    `pixels` is (H, W, 3) uint8 sRGB as a viewer shows it: see `corit.images.display`. `landmarks` is (P, 2) float32
+    x, y in pixels of this picture, or None. `mask` is (H, W) bool, a foreground that somebody already knows, or None.
+    `aligned` says that the picture already is a face crop in the template's pose, so that no face is looked for.
+    `digest` is the SHA-256 of the file, if any. `note` says in words what a reader of the result must know of how the
+    picture was read; empty for nothing. `domain` says what kind of picture it is where its source knows, as `DRAWN`;
+    empty for what a file holds.
     """
 
     pixels: np.ndarray
@@ -71,19 +75,20 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
 
 
 def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Picture:
-    """Decode JPEG, PNG, WebP, GIF (first frame), TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
+    """Decode JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
 
-    EXIF orientation is applied, transparency is laid on white, 16-bit and floating greys are scaled, colour profiles
-    are ignored. Raises UnreadableError for damaged, cut or oversized files, UnsupportedError for other kinds,
-    TooSmallError for an empty picture.
+    The picture comes as a viewer shows it, see `corit.images.display`: of several, the first that is of full
+    resolution, or the primary one; the note says what is left out. Raises UnreadableError for damaged, cut or oversized
+    files, UnsupportedError for other kinds and for raw files of cameras, TooSmallError for an empty picture.
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
     require_open_kind(data, name)
     heic = _heif(data)
     try:
-        found = _loaded(data, name, megapixels)
-        pixels = found if isinstance(found, np.ndarray) else _rgb(found)
+        main, left_out = main_picture(data, name)
+        loaded, more = _loaded(main, name, megapixels)
+        pixels, how = (loaded, "") if isinstance(loaded, np.ndarray) else still(loaded, data)
     except InputError:
         raise
     except UnidentifiedImageError as err:
@@ -93,11 +98,12 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     # of a folder must not end the others, and nothing is put in its place.
     except Exception as err:
         raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
-    return Picture(pixels, digest=hashlib.sha256(data).hexdigest())
+    note = "; ".join(filter(None, (left_out, more, how)))
+    return Picture(pixels, digest=hashlib.sha256(data).hexdigest(), note=note)
 
 
-def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image | np.ndarray:
-    """The first frame of a picture, upright; or its pixels, where nothing is left to be done with them."""
+def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np.ndarray, str]:
+    """The first frame of a picture, upright, or its pixels where nothing is left to be done; and what is to be said."""
     with OWN_RULES:
         image: Image.Image = Image.open(BytesIO(data))
         require_decoder(image.format, name)
@@ -106,24 +112,13 @@ def _loaded(data: bytes, name: str, megapixels: float) -> Image.Image | np.ndarr
                 f"{name} would unpack to {image.width} x {image.height} pixels, more than {megapixels:g} million; "
                 "shrink it first"
             )
+        if min(image.size) < 1:
+            raise TooSmallError("the picture has no pixels")
+        note = note_of(image)
         if is_plain_jpeg(image):
-            return load_plain_jpeg(image, data)
-        return ImageOps.exif_transpose(load_whole(image, data))
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    """(H, W, 3) uint8 of any of Pillow's modes."""
-    if min(image.size) < 1:
-        raise TooSmallError("the picture has no pixels")
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if image.mode != "F" else max(1.0, float(np.nanmax(values)))
-        grey = np.clip(np.nan_to_num(values) / top * 255, 0, 255).round().astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        front = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return np.array(image.convert("RGB"))
+            return load_plain_jpeg(image, data), note
+        image, shades = eight_bits(load_whole(image, data))
+        return ImageOps.exif_transpose(image), "; ".join(filter(None, (note, shades)))
 
 
 def _heif(data: bytes) -> bool:

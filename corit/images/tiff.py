@@ -1,132 +1,132 @@
-"""Whether a TIFF file holds all the parts of its pages, and those of the first page are whole."""
+"""The directories of a TIFF file: which of its pictures is the one that is meant, and which files are raw."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
+from corit.errors import UnsupportedError
 
-from corit.images.jpeg import decode_jpeg
-
-# Tags, and the values of the compression's.
-COMPRESSION, SAMPLES, JPEG_TABLES = 259, 277, 347
-PARTS = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
-JPEG, DEFLATE = 7, (8, 32946)
-WIDTHS = {1: 1, 3: 2, 4: 4, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes of each type of whole numbers
+MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
+# Raw files whose first bytes differ from those of TIFF; the rest of them are TIFF files and tell by their tags.
+RAW_MAGIC = {b"IIRO": "ORF", b"IIRS": "ORF", b"MMOR": "ORF", b"IIU\0": "RW2"}
+SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION = 254, 255, 262, 330, 50706
+SENSOR = (32803, 34892)  # photometric interpretations: a colour filter array, and linear raw
+REDUCED, MASK = 1, 4  # bits of the subfile type
+SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
+WANTED = frozenset((SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION))
+PAGES = 100_000  # more than any file has; a chain that is longer runs in a circle
 
 
 @dataclass(frozen=True)
-class _Layout:
-    """How numbers are stored: TIFF, or BigTIFF with wide offsets, in one order of bytes or the other."""
+class Directory:
+    """One picture of a file: where it is described, and the tags that say what it is."""
 
-    order: str
-    big: bool
-
-    @classmethod
-    def of(cls, data: bytes) -> _Layout:
-        order = "<" if data[:2] == b"II" else ">"
-        return cls(order, data[2:4] in (b"\x2b\0", b"\0\x2b"))
+    offset: int
+    tags: dict[int, tuple[int, ...]]
 
     @property
-    def first(self) -> int:
-        """Where the offset of the first directory is."""
-        return 8 if self.big else 4
+    def full(self) -> bool:
+        """Whether it is a picture by itself, neither a smaller copy of another one nor its mask."""
+        return not (self._first(SUBFILE) & (REDUCED | MASK)) and self._first(OLD_SUBFILE) != 2
 
-    @cached_property
-    def wide(self) -> np.dtype:
-        """Of offsets and counts of values."""
-        return np.dtype(f"{self.order}u{8 if self.big else 4}")
+    @property
+    def raw(self) -> bool:
+        """Whether it holds what a sensor measured."""
+        return self._first(PHOTOMETRIC) in SENSOR or DNG_VERSION in self.tags
 
-    @cached_property
-    def length(self) -> np.dtype:
-        """Of the number of a directory's entries."""
-        return np.dtype(f"{self.order}u{8 if self.big else 2}")
-
-    @cached_property
-    def entry(self) -> np.dtype:
-        """Of an entry, whose value is its own place where it is short."""
-        short = f"{self.order}u2"
-        return np.dtype([("tag", short), ("type", short), ("count", self.wide), ("value", f"V{self.wide.itemsize}")])
+    def _first(self, tag: int) -> int:
+        return next(iter(self.tags.get(tag, ())), 0)
 
 
-def require_whole_tiff(data: bytes) -> None:
-    """Raise an error for a TIFF file that ends before its last page does, or whose first page is damaged.
-
-    Parts that are compressed by Deflate have a checksum, and those that are JPEG a strict decoder; damage of others is
-    known only where their decoder stumbles over it.
+def main_picture(data: bytes, name: str = "") -> tuple[bytes, str]:
+    """The file with its first picture of full resolution in front, so that decoders take that one.
 
     Args:
-        data: the file.
+        data: any file; what is no TIFF file comes back as it is.
+        name: for messages.
+
+    Returns:
+        The bytes, and what is to be said of the other pages, or nothing.
 
     Raises:
-        ValueError: with words on what is wrong.
+        UnsupportedError: for a raw file of a camera.
     """
-    for page, tags in enumerate(_directories(data), start=1):
-        parts = list(_parts(tags))
-        if any(start + size > len(data) for start, size in parts):
-            raise ValueError(f"page {page} reaches beyond the end of the file")
-        if page == 1:
-            for start, size in parts:
-                _require_part(data[start : start + size], tags)
+    kind = RAW_MAGIC.get(data[:4]) or ("CR2" if data[:2] in (b"II", b"MM") and data[8:10] == b"CR" else "")
+    order = MAGIC.get(data[:4])
+    if kind or order is None:
+        _require_picture(not kind, name, kind)
+        return data, ""
+    pages = list(_chain(data, order))
+    inner = [d for p in pages for at in p.tags.get(CHILDREN, ()) for d in _chain(data, order, at, most=1)]
+    dng = any(DNG_VERSION in p.tags for p in pages)
+    _require_picture(not any(d.raw for d in (*pages, *inner)), name, "DNG" if dng else "")
+    full = [p for p in pages if p.full]
+    first = next(iter(full or [d for d in inner if d.full] or pages), None)
+    note = f"page 1 of {len(full)}: the other pages are not scored" if len(full) > 1 else ""
+    return (data if first is None or first is pages[0] else _led_by(data, order, first.offset)), note
 
 
-def _directories(data: bytes) -> Iterator[Mapping[int, np.ndarray]]:
-    """The values of the tags of each page that are whole numbers."""
-    layout, seen = _Layout.of(data), set[int]()
-    at = _number(data, layout.wide, layout.first)
-    while at and at not in seen:
-        seen.add(at)
-        count = _number(data, layout.length, at)
-        start = at + layout.length.itemsize
-        end = start + count * layout.entry.itemsize
-        if end + layout.wide.itemsize > len(data):
-            raise ValueError(f"the tags of page {len(seen)} reach beyond the end of the file")
-        entries = np.frombuffer(data, layout.entry, count, start)
-        yield {int(e["tag"]): _values(data, layout, e) for e in entries if int(e["type"]) in WIDTHS}
-        at = _number(data, layout.wide, end)
+def describes_picture(data: bytes) -> bool:
+    """Whether a file is a TIFF file that says what its pixels stand for, if not in a way that can be decoded."""
+    order = MAGIC.get(data[:4])
+    return order is not None and any(PHOTOMETRIC in d.tags for d in _chain(data, order))
 
 
-def _number(data: bytes, kind: np.dtype, at: int) -> int:
-    if at + kind.itemsize > len(data):
-        raise ValueError("it has a page beyond the end of the file")
-    return int(np.frombuffer(data, kind, 1, at)[0])
+def _require_picture(picture: bool, name: str, kind: str) -> None:
+    if not picture:
+        called = f" ({kind})" if kind else ""
+        raise UnsupportedError(
+            f"{name or 'the file'} is a raw file of a camera{called}, which every program develops in its own way; "
+            "export it as JPEG, PNG or TIFF first"
+        )
 
 
-def _values(data: bytes, layout: _Layout, entry: np.void) -> np.ndarray:
-    kind = np.dtype(f"{layout.order}u{WIDTHS[int(entry['type'])]}")
-    count = int(entry["count"])
-    held = bytes(entry["value"])
-    if count * kind.itemsize <= len(held):
-        return np.frombuffer(held, kind, count)
-    start = int(np.frombuffer(held, layout.wide)[0])
-    if start + count * kind.itemsize > len(data):
-        raise ValueError(f"tag {int(entry['tag'])} reaches beyond the end of the file")
-    return np.frombuffer(data, kind, count, start)
+def _big(data: bytes) -> bool:
+    return b"+" in data[:4]
 
 
-def _parts(tags: Mapping[int, np.ndarray]) -> Iterator[tuple[int, int]]:
-    """Where each strip and tile starts, and its length; none of pages that do not say so."""
-    for offsets, lengths in PARTS:
-        if offsets in tags and lengths in tags:
-            yield from zip(tags[offsets].tolist(), tags[lengths].tolist(), strict=False)
+def _led_by(data: bytes, order: str, offset: int) -> bytes:
+    """The file with another directory as its first."""
+    if _big(data):
+        return data[:8] + struct.pack(order + "Q", offset) + data[16:]
+    return data[:4] + struct.pack(order + "I", offset) + data[8:]
 
 
-def _require_part(part: bytes, tags: Mapping[int, np.ndarray]) -> None:
-    compression = tags[COMPRESSION][0] if COMPRESSION in tags else 1
-    if part and compression in DEFLATE:
-        unpacked = zlib.decompressobj()
-        unpacked.decompress(part)
-        if not unpacked.eof:
-            raise ValueError("a part of it ends before its data do")
-    if part and compression == JPEG:
-        tables = tags[JPEG_TABLES].tobytes() if JPEG_TABLES in tags else b""
-        _require_jpeg(tables[:-2] + part[2:] if tables else part, tags)
+def _chain(data: bytes, order: str, offset: int | None = None, most: int = PAGES) -> Iterator[Directory]:
+    """The directories from one on, or all, as far as they can be read."""
+    big, seen = _big(data), set[int]()
+    try:
+        if offset is None:
+            (offset,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        while offset and offset not in seen and len(seen) < most:
+            seen.add(offset)
+            tags, after = _directory(data, order, offset, big)
+            yield Directory(offset, tags)
+            offset = after
+    except struct.error:  # the decoder says what is damaged
+        return
 
 
-def _require_jpeg(data: bytes, tags: Mapping[int, np.ndarray]) -> None:
-    channels = int(tags[SAMPLES][0]) if SAMPLES in tags else 1
-    if channels in (1, 3, 4):
-        decode_jpeg(data, channels)
+def _directory(data: bytes, order: str, offset: int, big: bool) -> tuple[dict[int, tuple[int, ...]], int]:
+    """The wanted tags of a directory, and where the next one is."""
+    head, width, word = ("Q", 20, "Q") if big else ("H", 12, "I")
+    (count,) = struct.unpack_from(order + head, data, offset)
+    at, tags = offset + struct.calcsize(order + head), dict[int, tuple[int, ...]]()
+    for entry in range(at, min(at + count * width, len(data)), width):
+        tag, kind, values = struct.unpack_from(order + "HH" + word, data, entry)
+        if tag in WANTED and kind in SIZES:
+            tags[tag] = _values(data, order, entry + width - struct.calcsize(word), kind, min(values, PAGES), word)
+    try:
+        (after,) = struct.unpack_from(order + word, data, at + count * width)
+    except struct.error:
+        after = 0
+    return tags, after
+
+
+def _values(data: bytes, order: str, at: int, kind: int, count: int, word: str) -> tuple[int, ...]:
+    form = f"{order}{count}{SIZES[kind]}"
+    if struct.calcsize(form) > struct.calcsize(word):
+        (at,) = struct.unpack_from(order + word, data, at)
+    return struct.unpack_from(form, data, at)

@@ -16,12 +16,13 @@ from typing import BinaryIO
 import av
 import numpy as np
 from av.container import InputContainer
-from av.sidedata.sidedata import Type
 from av.stream import Disposition
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
 from corit.images.container import asf_seconds, breaks_off, container_of, is_film
+from corit.images.display import UPRIGHT, shown_size
+from corit.images.frame import show, size_of
 from corit.images.media import MEGAPIXELS
 from corit.images.timetable import Timetable, timetable
 from corit.images.transport import remarked
@@ -41,11 +42,15 @@ DAMAGED = "damaged, cut short, or of a kind that is not known"
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded frame: its index in the video, its time in seconds from the start, pixels (H, W, 3) uint8 RGB."""
+    """One decoded frame: its index in the video, its time in seconds from the start, pixels (H, W, 3) uint8 sRGB.
+
+    The pixels are those that a viewer shows: see `corit.images.display`. note: as in `Picture`.
+    """
 
     index: int
     seconds: float
     pixels: np.ndarray
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,9 +85,9 @@ class Film:
 
     count: the frames that the file announces, 0 for none said; once frames are taken, the number they were chosen
     among. held: those up to the last whose packet is there, once they are counted. fps: announced frames a second, 0
-    where unknown. size: (width, height) in pixels of the frames, which come upright, as the file says the camera was
-    held. Raises UnreadableError for a file that is absent, empty or damaged, UnsupportedError for one that is no video,
-    whatever its name says.
+    where unknown. size: (width, height) of the frames, which come upright and with square pixels. Raises
+    UnreadableError for a file that is absent, empty or damaged, UnsupportedError for one that is no video, whatever its
+    name says.
     """
 
     def __init__(self, path: str | Path, threads: int = 1) -> None:
@@ -95,7 +100,7 @@ class Film:
         self.fps, self.count = self._reel.fps, self._reel.announced
         frames = self._reel.frames()
         first = next(frames, None)
-        self.size = self._reel.size if first is None else _upright_size(first)
+        self.size = self._reel.size if first is None else size_of(first, self._reel.aspect)
         self._zero = self._reel.zero(first)
         self._frames: Iterator[av.VideoFrame] = frames if first is None else chain((first,), frames)
         self._table: Timetable | None = None
@@ -204,7 +209,7 @@ class Film:
         assert self._current is not None
         index, frame = self._current
         try:
-            return Frame(index, self.when(index), _upright(frame))
+            return Frame(index, self.when(index), *show(frame, self._reel.aspect))
         except (av.FFmpegError, ValueError):  # a format of pixels that cannot be converted
             return None
 
@@ -259,7 +264,8 @@ def _told(gaps: Sequence[Gap]) -> str:
 class _Reel:
     """The film's stream of a file that is opened to be read once.
 
-    fps and announced: as the file says, 0 for nothing said. size: of the frames as they are stored.
+    fps and announced: as the file says, 0 for nothing said. aspect: width of a stored pixel over its height. size: of
+    the frames with square pixels, before they are turned.
     """
 
     def __init__(self, path: str, name: str, threads: int = 1) -> None:
@@ -283,7 +289,8 @@ class _Reel:
         codec = self._stream.codec_context
         codec.thread_count = threads
         codec.options = {"max_pixels": str(int(MEGAPIXELS * 1e6))}
-        self.size = (codec.width, codec.height)
+        self.aspect = float(self._stream.sample_aspect_ratio or 1)
+        self.size = shown_size(codec.width, codec.height, self.aspect, UPRIGHT)
         if math.prod(self.size) > MEGAPIXELS * 1e6:
             raise UnreadableError(
                 f"{name} has frames of {self.size[0]} x {self.size[1]} pixels, more than {MEGAPIXELS:g} million; "
@@ -467,26 +474,3 @@ def _codec(container: InputContainer, index: int) -> str:
         av.logging.set_level(level)
     found = re.search(rf"Stream #0:{index}\b.*?Video: (?:none \((\S+)|(\w+))", described)
     return next(filter(None, found.groups()), "unknown") if found else "unknown"
-
-
-def _turn(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
-    """Whether a frame is to be transposed, then flipped from left to right and upside down, by its display matrix."""
-    matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
-    if matrix is None:
-        return False, False, False
-    a, b, _, c, d, *_ = np.frombuffer(matrix, np.int32).astype(np.int64)
-    swapped = abs(b) + abs(c) > abs(a) + abs(d)
-    return (True, bool(c < 0), bool(b < 0)) if swapped else (False, bool(a < 0), bool(d < 0))
-
-
-def _upright_size(frame: av.VideoFrame) -> tuple[int, int]:
-    return (frame.height, frame.width) if _turn(frame)[0] else (frame.width, frame.height)
-
-
-def _upright(frame: av.VideoFrame) -> np.ndarray:
-    """The pixels (H, W, 3) of a frame as the camera was held."""
-    pixels = frame.to_ndarray(format="rgb24")
-    transposed, mirrored, tumbled = _turn(frame)
-    pixels = pixels.swapaxes(0, 1) if transposed else pixels
-    pixels = pixels[:, ::-1] if mirrored else pixels
-    return np.ascontiguousarray(pixels[::-1] if tumbled else pixels)

@@ -1,0 +1,232 @@
+"""The picture as a viewer shows it: the one definition of what is scored, for stills and for frames of videos.
+
+It is upright (by the EXIF orientation or the display matrix), has square pixels (the width of a video's frames is
+scaled by their sample aspect ratio; what a still says of its resolution counts for nothing, as in browsers), is of
+full resolution, and sRGB: colour profiles are applied, code points (CICP, nclx), PNG's chunks and wide gamuts are
+heeded, and HDR (PQ, HLG) is tone-mapped by BT.2390, see `corit.images.light`. SDR video is shown by its code values, as
+browsers and players do. Transparency is laid on white. What cannot be shown so is said in a note. A picture or frame
+that states nothing of all this comes as it is stored, bit for bit.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from corit.images import icc, tagged
+from corit.images.light import SRGB, Light, to_srgb
+
+READING = 2  # raised whenever some files come as other pixels than before; 1 showed stored pixels
+SQUARE = 0.01  # by which pixels may be off the square and stay: programs round their ratios, and nobody sees it
+BELIEVED = 8.0  # sample aspect ratios beyond it are mistakes; real ones end at 3
+ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
+
+Turn = tuple[bool, bool, bool]  # whether to transpose, then to flip from left to right, then upside down
+UPRIGHT: Turn = (False, False, False)
+ORIENTATIONS: dict[int, Turn] = {  # of EXIF
+    2: (False, True, False),
+    3: (False, True, True),
+    4: (False, False, True),
+    5: (True, False, False),
+    6: (True, True, False),
+    7: (True, True, True),
+    8: (True, False, True),
+}
+
+
+def shown(pixels: np.ndarray, light: Light = SRGB, aspect: float = 1.0, turn: Turn = UPRIGHT) -> np.ndarray:
+    """Stored pixels as a viewer shows them.
+
+    Args:
+        pixels: (H, W, 3) uint8 or uint16 R'G'B' of full range.
+        light: what they stand for.
+        aspect: width of a stored pixel over its height.
+        turn: how it becomes upright.
+
+    Returns:
+        (H', W', 3) uint8 sRGB, upright and of square pixels.
+    """
+    return turned(_widened(to_srgb(pixels, light), square_width(pixels.shape[1], aspect)), turn)
+
+
+def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
+    """Stored pixels (H, W, 3) of any depth, upright and contiguous."""
+    transposed, mirrored, tumbled = turn
+    found = pixels.swapaxes(0, 1) if transposed else pixels
+    found = found[:, ::-1] if mirrored else found
+    return np.ascontiguousarray(found[::-1] if tumbled else found)
+
+
+def shown_size(width: int, height: int, aspect: float, turn: Turn) -> tuple[int, int]:
+    """The (width, height) that `shown` makes of so many stored pixels."""
+    width = square_width(width, aspect)
+    return (height, width) if turn[0] else (width, height)
+
+
+def square_width(width: int, aspect: float) -> int:
+    """How wide a picture is in square pixels; as it is where its own are square, or not to be believed."""
+    if abs(aspect - 1) < SQUARE or not 1 / BELIEVED <= aspect <= BELIEVED:
+        return width
+    return max(1, round(width * aspect))
+
+
+def _widened(pixels: np.ndarray, width: int) -> np.ndarray:
+    if width == pixels.shape[1]:
+        return pixels
+    method = cv2.INTER_CUBIC if width > pixels.shape[1] else cv2.INTER_AREA
+    return cv2.resize(pixels, (width, pixels.shape[0]), interpolation=method)
+
+
+def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
+    """A decoded still as a viewer shows it.
+
+    Args:
+        image: the picture, upright, of 8 bits (see `eight_bits`), with Pillow's `info` of the file.
+        data: the file.
+
+    Returns:
+        (H, W, 3) uint8 sRGB, and what is to be said of it, or nothing.
+    """
+    info = image.info
+    stated = tagged.of_still(data, info)
+    light = stated.light if stated else SRGB
+    note = stated.note if stated else ""
+    if stated is None and "icc_profile" in info:
+        image, note = _managed(image, info["icc_profile"])
+    elif stated is None and data.startswith(tagged.PNG):
+        light = tagged.of_gamma(info)
+    if image.mode == "LAB":
+        image = icc.lab_in_srgb(image)
+    return _on_white(image, light, data), note
+
+
+def _managed(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
+    """The picture in sRGB by its profile; alpha goes along."""
+    if not _clear(image):
+        return icc.in_srgb(_plain(image), profile)
+    front = image.convert("RGBA")
+    colours, note = icc.in_srgb(front.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), profile)
+    colours.putalpha(front.getchannel("A"))
+    return colours, note
+
+
+def _clear(image: Image.Image) -> bool:
+    return image.mode in ALPHA or "transparency" in image.info
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _on_white(image: Image.Image, light: Light, data: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 of any of Pillow's modes."""
+    alpha = None
+    if _clear(image):
+        front = image.convert("RGBA")
+        if light != SRGB:
+            alpha = front.getchannel("A")
+        image = front if alpha else Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
+    pixels = np.array(image.convert("RGB"))
+    if light == SRGB:
+        return pixels
+    deep = _deep(data) if light.hdr else None
+    pixels = shown(pixels if deep is None or deep.shape != pixels.shape else deep, light)
+    if alpha is None:
+        return pixels
+    front = Image.fromarray(pixels)
+    return np.array(Image.composite(front, Image.new("RGB", front.size, "white"), alpha))
+
+
+def _deep(data: bytes) -> np.ndarray | None:
+    """(H, W, 3) uint16 of a file, of more than the 8 bits that Pillow gives, upright; None where that cannot be had.
+
+    In 8 bits HDR's dark steps are too coarse.
+    """
+    if data.startswith(tagged.PNG):
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if found is None or found.dtype != np.uint16 or found.ndim != 3:
+            return None
+        return turned(found[..., 2::-1], _turn(data))
+    if data[4:8] != b"ftyp":
+        return None
+    return _avif(data) if data[8:12] in (b"avif", b"avis") else _heic(data)
+
+
+def _turn(data: bytes) -> Turn:
+    """How a file's stored pixels become upright, by its EXIF orientation."""
+    with Image.open(BytesIO(data)) as image:
+        return ORIENTATIONS.get(image.getexif().get(0x0112, 1), UPRIGHT)
+
+
+def _avif(data: bytes) -> np.ndarray | None:
+    import av
+
+    from corit.images.frame import full_code
+
+    try:
+        with av.open(BytesIO(data), "r", format="mov") as container:
+            frame = next(container.decode(video=0))
+            codes = frame.to_ndarray(format="rgb48le") * (65535 / full_code(frame))
+            return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn(data))
+    except (av.FFmpegError, StopIteration, ValueError, IndexError):
+        return None  # of tiles, of which the decoder gives one: the 8 bits have to do
+
+
+def _heic(data: bytes) -> np.ndarray | None:
+    try:
+        from pillow_heif import open_heif
+    except ImportError:
+        return None
+    opened = open_heif(BytesIO(data), convert_hdr_to_8bit=False)
+    found = np.asarray(opened)
+    if found.dtype != np.uint16 or found.ndim != 3:
+        return None
+    spare = 16 - int(opened.info.get("bit_depth", 16))  # low bits that are zero, so that white would not be 65535
+    return ((found[..., :3] >> spare) * (65535 / ((1 << 16 - spare) - 1))).round().astype(np.uint16)
+
+
+def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
+    """A loaded picture with grey values of more than 8 bits as one of mode L, and what is to be said of it.
+
+    Others come back as they are: colours of more than 8 bits are cut to them by Pillow.
+
+    Up to 16 bits values are shown by their whole range. There is no such convention for signed and 32-bit numbers, nor
+    for floating ones that are not within 0 to 1: unless the file declares its range, the smallest of the usual ones
+    that holds the values is taken if they fill a quarter of it; else the darkest is black and the brightest white.
+    """
+    if not image.mode.startswith("I") and image.mode != "F":
+        return image, ""
+    tags: Any = getattr(image, "tag_v2", {})
+    bits, signed = tags.get(258, (16,))[0], tags.get(339, (1,))[0] == 2
+    values = np.asarray(image)
+    if image.mode == "I" and bits == 32 and not signed:
+        values = values.view(np.uint32)  # which Pillow reads as signed
+    values = values.astype(np.float64)
+    low, high, note = _range(values[np.isfinite(values)], tags, image.mode == "F", bits, signed)
+    level = np.nan_to_num((values - low) / ((high - low) or 1), posinf=1, neginf=0)
+    codes = np.clip(level * 255, 0, 255).round().astype(np.uint8)
+    made = Image.fromarray(255 - codes if tags.get(262) == 0 else codes)  # white is zero
+    made.info = {k: v for k, v in image.info.items() if k != "transparency"}
+    return made, note
+
+
+def _range(values: np.ndarray, tags: Any, floating: bool, bits: int, signed: bool) -> tuple[float, float, str]:
+    """The values that are black and white, and words on how they were found where it is no convention."""
+    least, most = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    low, high = (float(np.ravel(tags[t])[0]) if t in tags else None for t in (340, 341))
+    if high is not None and high > (low or 0):
+        return low or 0.0, high, f"grey values from {low or 0:g} (black) to {high:g} (white), as the file declares"
+    if floating and least >= 0 and most <= 1:
+        return 0.0, 1.0, ""
+    whole = 2.0 ** (bits - signed) - 1
+    if bits <= 16 and not signed and not floating:
+        return 0.0, whole, ""
+    usual = (255.0, 65535.0) if floating else sorted({255.0, min(65535.0, whole), whole})
+    fit = next((top for top in usual if most <= top), None)
+    if fit is not None and least >= 0 and most >= fit / 4:
+        return 0.0, fit, f"grey values from 0 (black) to {fit:.0f} (white), the usual range that holds them"
+    return least, most, f"grey values from {least:g} (black) to {most:g} (white), the least and greatest that there are"

@@ -1,0 +1,159 @@
+"""What files state of their colours besides ICC profiles: the code points of H.273 (CICP), and PNG's own chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from corit.images.light import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, Light
+
+PNG = b"\x89PNG\r\n\x1a\n"
+# H.273: gamuts that differ visibly from sRGB's. The two of BT.601 are shown as BT.709's by players and browsers.
+WIDE: dict[int, Chromaticities] = {9: BT2020, 11: DCI_P3, 12: DISPLAY_P3}
+HDR = {16: "pq", 18: "hlg"}
+LINEAR = 8
+STRANGE_PRIMARIES, STRANGE_TRANSFER = (10,), (9, 10, 17)  # CIE XYZ; logarithms, and cinema's: no screen shows them
+STRANGE = "its colours are of a kind that is not for screens ({}), and were taken for sRGB"
+USUAL_GAMMA, NEARLY = 1 / 2.2, 0.05  # a PNG's gAMA so near to it is sRGB's own, as libpng's programs take it
+NEAR = 0.005  # of chromaticities: what differs less is sRGB's gamut
+SMALL = 0.01  # of the area between three primaries: less is a mistake, sRGB's is 0.11
+BRIGHTEST = 10_000.0  # nits: what PQ ends at
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a file states: its light, and what is to be said of it, or nothing."""
+
+    light: Light = SRGB
+    note: str = ""
+
+
+def cicp(primaries: int, transfer: int, peak: float = 0.0) -> Stated:
+    """The light of H.273's code points for primaries and transfer.
+
+    Args:
+        primaries: the code; 2 for not stated.
+        transfer: the code; 2 for not stated. All SDR curves are shown as sRGB's, as browsers and players do.
+        peak: nits of the brightest light in the picture or of the display that it was made on; 0 for not stated.
+    """
+    if primaries in STRANGE_PRIMARIES or transfer in STRANGE_TRANSFER:
+        return Stated(SRGB, STRANGE.format(f"primaries {primaries}, transfer {transfer} of H.273"))
+    if transfer in HDR:
+        gamut = BT709 if primaries == 1 else WIDE.get(primaries, BT2020)
+        known = transfer == 16 and 0 < peak <= BRIGHTEST
+        return Stated(Light(gamut, HDR[transfer], peak=peak if known else PEAK))
+    gamut = WIDE.get(primaries, BT709)
+    return Stated(Light(gamut, "gamma", 1.0) if transfer == LINEAR else Light(gamut))
+
+
+def of_still(data: bytes, info: dict[Any, Any]) -> Stated | None:
+    """What a picture file states by code points, which go before a profile; None for nothing.
+
+    Args:
+        data: the file.
+        info: what Pillow says of it: `nclx_profile`, of a HEIC picture.
+    """
+    if data.startswith(PNG):
+        return _png(data)
+    if (profile := info.get("nclx_profile")) is not None:
+        if info.get("icc_profile"):
+            return None
+        return cicp(int(profile["color_primaries"]), int(profile["transfer_characteristics"]), _heif_peak(data))
+    if data[4:8] == b"ftyp" and not info.get("icc_profile"):
+        found = dict(_properties(data)).get(b"colr", b"")
+        if found[:4] == b"nclx" and len(found) >= 8:
+            return cicp(int.from_bytes(found[4:6]), int.from_bytes(found[6:8]), _heif_peak(data))
+    return None
+
+
+def of_gamma(info: dict[Any, Any]) -> Light:
+    """The light of a PNG file's gAMA and cHRM chunks, which count where it has no other statement."""
+    if "srgb" in info:
+        return SRGB
+    white_first = info.get("chromaticity")
+    gamut: Chromaticities = (*white_first[2:], *white_first[:2]) if white_first else BT709
+    if not _sound(gamut) or all(abs(a - b) < NEAR for a, b in zip(gamut, BT709, strict=True)):
+        gamut = BT709
+    gamma = float(info.get("gamma") or USUAL_GAMMA)
+    if abs(gamma / USUAL_GAMMA - 1) < NEARLY:
+        return Light(gamut)
+    return Light(gamut, "gamma", 1 / gamma)
+
+
+def _sound(gamut: Chromaticities) -> bool:
+    """Whether its primaries span a triangle, so that light can be had of them."""
+    (rx, ry), (gx, gy), (bx, by), (_, white) = (gamut[k : k + 2] for k in (0, 2, 4, 6))
+    area = abs((gx - rx) * (by - ry) - (bx - rx) * (gy - ry)) / 2
+    return area > SMALL and white > 0 and 0 not in (ry, gy, by)
+
+
+def _png(data: bytes) -> Stated | None:
+    chunks = dict(_chunks(data))
+    coded = chunks.get(b"cICP", b"")
+    if len(coded) != 4:
+        return None
+    peak = int.from_bytes(chunks.get(b"cLLI", b"")[:4]) / 1e4 or int.from_bytes(chunks.get(b"mDCV", b"")[16:20]) / 1e4
+    return cicp(coded[0], coded[1], peak)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG file before its picture."""
+    at = len(PNG)
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IDAT":
+        length = int.from_bytes(data[at : at + 4])
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + min(length, 64)]
+        at += 12 + length
+
+
+def _heif_peak(data: bytes) -> float:
+    """Nits of the brightest light of a HEIC or AVIF picture, or of the display it was made on; 0 for not stated."""
+    found = dict(_properties(data))
+    light, display = found.get(b"clli", b"")[:2], found.get(b"mdcv", b"")[16:20]
+    return float(int.from_bytes(light)) or int.from_bytes(display) / 1e4
+
+
+def _properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The properties of the primary item of a HEIC or AVIF file."""
+    meta = next((d[4:] for kind, d in _boxes(data) if kind == b"meta"), b"")
+    boxes = dict(_boxes(meta))
+    inner = dict(_boxes(boxes.get(b"iprp", b"")))
+    every = list(_boxes(inner.get(b"ipco", b"")))
+    primary = boxes.get(b"pitm", b"\0" * 6)
+    item = int.from_bytes(primary[4:8] if primary[0] else primary[4:6])
+    wanted = set(_associations(inner.get(b"ipma", b""), item))
+    # In reverse, so that the first of a kind is what a dictionary keeps.
+    yield from ((kind, d) for number, (kind, d) in reversed(list(enumerate(every, 1))) if number in wanted)
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    while at + 8 <= len(data):
+        length, head = int.from_bytes(data[at : at + 4]), 8
+        if length == 1:
+            length, head = int.from_bytes(data[at + 8 : at + 16]), 16
+        end = at + length if length else len(data)
+        if end < at + head:
+            return
+        yield data[at + 4 : at + 8], data[at + head : end]
+        at = end
+
+
+def _associations(data: bytes, item: int) -> Iterator[int]:
+    """The numbers of an item's properties in an `ipma` box."""
+    if len(data) < 8:
+        return
+    wide_item, wide_index = data[0] > 0, bool(data[3] & 1)
+    at = 8
+    for _ in range(int.from_bytes(data[4:8])):
+        step = 4 if wide_item else 2
+        one, count = int.from_bytes(data[at : at + step]), int.from_bytes(data[at + step : at + step + 1])
+        at += step + 1
+        if at > len(data):
+            return
+        for _ in range(count):
+            size = 2 if wide_index else 1
+            value = int.from_bytes(data[at : at + size])
+            at += size
+            if one == item:
+                yield value & (0x7FFF if wide_index else 0x7F)
