@@ -135,7 +135,7 @@ def test_a_preprocessed_frame_brings_its_landmarks_and_is_aligned(root):
     assert picture.aligned
     assert picture.landmarks.shape == (81, 2)
     assert picture.mask is None  # a manipulation mask would tell the label
-    assert FaceForensics(str(root), reading=Reading(masks=True)).load(fake).mask.sum() == 8 * 8
+    assert FaceForensics(str(root), reading=Reading(masks=True)).load(fake).mask.sum() == 16 * 16
     real = next(s for s in source.samples if not s.label)
     assert FaceForensics(str(root), reading=Reading(masks=True)).load(real).mask is None
 

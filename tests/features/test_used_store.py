@@ -18,6 +18,7 @@ from corit.data.stamp import Current
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
+from corit.images.shape import mean_face
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train import recipe_for, split, train
@@ -42,9 +43,8 @@ def draw(folder, kind, count=12):
 
 
 def points(folder, shift):
-    """A file of landmarks for the pictures of a folder: an ellipse of 68 points, moved."""
-    at = np.linspace(0, 2 * np.pi, 68, endpoint=False)
-    outline = np.stack([32 + shift + 18 * np.cos(at), 32 + 22 * np.sin(at)], axis=1)
+    """A file of landmarks for the pictures of a folder: a mean face, moved."""
+    outline = SIDE * mean_face() + (shift, 0)
     file = folder.parent / f"landmarks-{shift}.json"
     file.write_text(json.dumps({f"{folder.name}/{i:02d}.png": outline.tolist() for i in range(12)}))
     return read_landmarks(file)
