@@ -24,6 +24,7 @@ from corit.data.stamp import Current, Version
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import words
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
+from corit.images.display import READING
 from corit.images.faces import FaceFinder
 from corit.images.video import Film
 
@@ -137,7 +138,7 @@ class Job:
     @property
     def current(self) -> Current:
         """The version of the video, and of its film of masks where there is one, that is there now."""
-        return Current([p for p in (self.path, mask_film(self.path)) if p])
+        return Current([p for p in (self.path, mask_film(self.path)) if p], [f"reading {READING}"])
 
     @property
     def folder(self) -> str:

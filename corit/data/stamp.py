@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 from corit.data.frames import beside
 from corit.data.sample import Sample
+from corit.images.display import READING
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,12 @@ class Current:
 def current(sample: Sample) -> Current:
     """The version of a sample's picture that is there now.
 
-    It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, and what the
-    sample says of anything else (`Sample.extra`).
+    It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, how files are
+    read, and what the sample says of anything else (`Sample.extra`).
     """
     near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
-    return Current([sample.path, *(path for path in near if path)], (f"frame {sample.frame}", sample.extra))
+    read = f"reading {READING}" if os.path.exists(sample.path) else "drawn"
+    return Current([sample.path, *(path for path in near if path)], (f"frame {sample.frame}", read, sample.extra))
 
 
 def stamp(path: str) -> str:

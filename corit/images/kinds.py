@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 
 from corit.errors import InputError, UnreadableError, UnsupportedError
-from corit.images.tiff import describes_picture
+from corit.images.tiff import EXPORT, describes_picture
+from corit.images.tiff_parts import require_whole_tiff
 
-EXPORT = "export it as JPEG, PNG or TIFF"
 # Signatures as (offset, bytes, words). Of raw files Pillow would read the thumbnail, and hand PostScript to another
 # program; the rest it does not know, or has no decoder for.
 CLOSED = (
@@ -109,12 +109,19 @@ def refusal(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> In
     if kind := _kind(data, OTHERS) or _page(data) or ("a video" if brand else ""):
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
     if describes_picture(data):
-        return UnsupportedError(
-            f"{name} is a TIFF file of a kind that cannot be read; save it with 8 or 16 bits a channel"
-        )
+        return _tiff(data, name)
     if name.lower().endswith(tuple(suffixes)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
     return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")
+
+
+def _tiff(data: bytes, name: str) -> InputError:
+    """The error for a TIFF file that Pillow does not know: of another kind, or because it is damaged."""
+    try:
+        require_whole_tiff(data)
+    except ValueError as err:
+        return UnreadableError(f"{name} is damaged or cut short: {err}")
+    return UnsupportedError(f"{name} is a TIFF file of a kind that cannot be read; save it with 8 or 16 bits a channel")
 
 
 def _unsupported(name: str, kind: str) -> UnsupportedError:

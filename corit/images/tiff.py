@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from corit.errors import UnsupportedError
 
 MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
-# Raw files whose first bytes differ from those of TIFF; the rest of them are TIFF files and tell by their tags.
-RAW_MAGIC = {b"IIRO": "ORF", b"IIRS": "ORF", b"MMOR": "ORF", b"IIU\0": "RW2"}
+EXPORT = "export it as JPEG, PNG or TIFF"
 SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION = 254, 255, 262, 330, 50706
 SENSOR = (32803, 34892)  # photometric interpretations: a colour filter array, and linear raw
 REDUCED, MASK = 1, 4  # bits of the subfile type
@@ -51,17 +50,18 @@ def main_picture(data: bytes, name: str = "") -> tuple[bytes, str]:
         The bytes, and what is to be said of the other pages, or nothing.
 
     Raises:
-        UnsupportedError: for a raw file of a camera.
+        UnsupportedError: for a raw file of a camera that is a TIFF file; see `corit.images.kinds` for the others.
     """
-    kind = RAW_MAGIC.get(data[:4]) or ("CR2" if data[:2] in (b"II", b"MM") and data[8:10] == b"CR" else "")
     order = MAGIC.get(data[:4])
-    if kind or order is None:
-        _require_picture(not kind, name, kind)
+    if order is None:
         return data, ""
     pages = list(_chain(data, order))
     inner = [d for p in pages for at in p.tags.get(CHILDREN, ()) for d in _chain(data, order, at, most=1)]
-    dng = any(DNG_VERSION in p.tags for p in pages)
-    _require_picture(not any(d.raw for d in (*pages, *inner)), name, "DNG" if dng else "")
+    if any(d.raw for d in (*pages, *inner)):
+        kind = " (DNG)" if any(DNG_VERSION in p.tags for p in pages) else ""
+        raise UnsupportedError(
+            f"{name or 'the file'} is a raw picture of a camera{kind}, which is not supported; {EXPORT}"
+        )
     full = [p for p in pages if p.full]
     first = next(iter(full or [d for d in inner if d.full] or pages), None)
     note = f"page 1 of {len(full)}: the other pages are not scored" if len(full) > 1 else ""
@@ -72,15 +72,6 @@ def describes_picture(data: bytes) -> bool:
     """Whether a file is a TIFF file that says what its pixels stand for, if not in a way that can be decoded."""
     order = MAGIC.get(data[:4])
     return order is not None and any(PHOTOMETRIC in d.tags for d in _chain(data, order))
-
-
-def _require_picture(picture: bool, name: str, kind: str) -> None:
-    if not picture:
-        called = f" ({kind})" if kind else ""
-        raise UnsupportedError(
-            f"{name or 'the file'} is a raw file of a camera{called}, which every program develops in its own way; "
-            "export it as JPEG, PNG or TIFF first"
-        )
 
 
 def _big(data: bytes) -> bool:

@@ -237,6 +237,14 @@ def test_a_picture_that_changes_while_it_is_read_is_read_again(backbone, tmp_pat
     assert run.trained("store") == run.trained("empty")
 
 
+def test_pictures_that_are_read_in_another_way_are_measured_again(backbone, tmp_path, monkeypatch):
+    run = Run(backbone, tmp_path)
+    run("store")
+    monkeypatch.setattr("corit.data.stamp.READING", 99)
+    assert run("store").rows == 24
+    assert run("store").rows == 0
+
+
 def test_another_world_of_the_same_seed_is_drawn_anew(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
     encoder = Encoder(backbone, recipe)
