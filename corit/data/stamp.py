@@ -69,8 +69,8 @@ class Current:
 def current(sample: Sample) -> Current:
     """The version of a sample's picture that is there now.
 
-    It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, how files are
-    read, and what the sample says of anything else (`Sample.extra`).
+    It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, how files
+    are read, and what the sample says of anything else (`Sample.extra`).
     """
     near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
     read = f"reading {READING}" if os.path.exists(sample.path) else "drawn"

@@ -37,6 +37,7 @@ TOLD = 3  # gaps that a reason names
 BROKEN = ", and the file breaks off: how many it had is not known"
 # Containers in which more time between two frames is no sign of a loss: they tell it, or have no times of their own.
 SPACED = ("mov", "avi", "gif", "mpegvideo")
+NAMELESS = ("none", "unknown")
 DAMAGED = "damaged, cut short, or of a kind that is not known"
 
 
@@ -458,9 +459,10 @@ def _film_stream(container: InputContainer, name: str) -> av.VideoStream:
     best = container.streams.best("video")
     stream = best if best in streams else streams[0]
     if stream.codec_context is None:
-        raise UnsupportedError(
-            f"{name} is of the codec {_codec(container, stream.index)}, which cannot be decoded here"
-        )
+        codec = _codec(container, stream.index)
+        if codec in NAMELESS:  # the part of the file that tells is gone
+            raise UnreadableError(f"{name} is called a video, but it is {DAMAGED}")
+        raise UnsupportedError(f"{name} is of the codec {codec}, which cannot be decoded here")
     return stream
 
 

@@ -207,6 +207,14 @@ def test_any_kind_of_pixels_comes_as_it_was(tmp_path, name):
         assert np.abs(frame.pixels[1::2].mean((0, 2)) - picture[1::2].mean((0, 2))).max() < 12
 
 
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.9])
+def test_a_film_whose_index_is_cut_off_is_damaged_and_of_no_odd_codec(tmp_path, share):
+    whole = films.write(tmp_path / "whole.mp4")
+    films.cut(whole, tmp_path / "cut.mp4", share=share)
+    with pytest.raises(UnreadableError, match=r"cut.mp4 is called a video, but it is damaged, cut short"):
+        read_video(tmp_path / "cut.mp4")
+
+
 def test_a_codec_that_cannot_be_decoded_is_named(tmp_path):
     data = films.write(tmp_path / "film.avi").read_bytes()
     path = tmp_path / "odd.avi"
