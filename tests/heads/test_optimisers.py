@@ -177,3 +177,20 @@ def test_attention_heads_of_two_seeds_share_neither_start_nor_values():
     assert torch.equal(one, again)
     assert (one != other).all()
     assert one.abs().max() <= 6**-0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_head_starts_where_its_seed_and_nothing_else_says(kind):
+    both = initial([3, 5], 2, 9, KINDS[kind], torch.float64)
+    for part, alone in zip(both, initial([5], 1, 9, KINDS[kind], torch.float64), strict=True):
+        whole, own = part.reshape(2, 2, -1), alone.reshape(-1)
+        assert torch.equal(whole[1, 0], own)
+        assert torch.equal(whole[1, 1], own)  # radii of a seed start alike
+    weight, bias, *upper = both
+    assert (weight[0] != weight[1]).all()
+    assert 0.8 / 3 < weight.abs().max() <= 1 / 3
+    assert not bias.any()
+    if upper:
+        assert (upper[0][0] != upper[0][1]).all()
+        assert upper[0].abs().max() <= 0.5
+        assert not upper[1].any()
