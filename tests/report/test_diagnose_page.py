@@ -100,7 +100,7 @@ def test_figure_2a_is_the_median_over_seeds():
     found = diagnosis(
         cell("A", [[0.9, 0.8, 0.7, 0.5], [0.7, 0.6, 0.5, 0.5], [0.8, 0.9, 0.6, 0.5]], RHOS[1:]), rhos=RHOS[1:]
     )
-    assert curve(radii.against_radius(found)).get_xdata().tolist() == list(RHOS)
+    assert curve(radii.against_radius(found)).get_xdata().tolist() == list(RHOS[1:])
     assert curve(radii.against_radius(found)).get_ydata().tolist() == [0.8, 0.8, 0.6, 0.5]
 
 
@@ -108,7 +108,7 @@ def test_figure_2b_is_the_gain_seed_by_seed_up_to_a_tenth():
     found = diagnosis(
         cell("A", [[0.6, 0.7, 0.8, 0.5], [0.8, 0.7, 0.9, 0.5], [0.7, 0.7, 0.7, 0.5]], RHOS[1:]), rhos=RHOS[1:]
     )
-    np.testing.assert_allclose(curve(radii.gains(found)).get_xdata(), RHOS[:3])
+    np.testing.assert_allclose(curve(radii.gains(found)).get_xdata(), RHOS[1:4])
     np.testing.assert_allclose(curve(radii.gains(found)).get_ydata(), [0, 0, 0.1], atol=1e-12)
     assert radii.gains(diagnosis(cell("A", [[0.6, 0.7]], (0.2, 0.3)), rhos=(0.2, 0.3))) is None
 
