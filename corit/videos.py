@@ -194,7 +194,8 @@ def _said(report: VideoReport, words: str) -> VideoReport:
     if report.score is None:
         return report
     tracks = tuple(replace(t, reason=joined(words, t.reason)) for t in report.tracks)
-    return replace(report, reason=joined(words, report.reason), tracks=tracks)
+    own = report.reason.removeprefix(words).removeprefix("; ")  # which a frame's may begin with
+    return replace(report, reason=joined(words, own), tracks=tracks)
 
 
 @dataclass(frozen=True)

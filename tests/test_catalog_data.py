@@ -52,7 +52,7 @@ def test_several_texts_are_one_source(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1), videos=1)
     source = catalog.data(f"uadfv:{tmp_path}", "miniature:people=2,pictures=1")
     assert {s.dataset for s in source.samples} == {"UADFV", "miniature"}
-    assert source.load(source.samples[0]).pixels.shape == (16, 16, 3)
+    assert source.load(source.samples[0]).pixels.shape == (32, 32, 3)
     with pytest.raises(DataError, match="expected a data set, one of faceforensics"):
         catalog.data()
 

@@ -79,20 +79,20 @@ def current(sample: Sample) -> Current:
 
 def stamp(path: str) -> str:
     """A file's full path, size and time of change; of what is no file, such as drawn pictures, the path alone."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return path
-    return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns}"
+    return _told(path, "st_size", "st_mtime_ns")
 
 
 def _stamp(path: str) -> str:
     """More than `stamp`: a file that another one was moved over may have the old one's size and time of change."""
+    return _told(path, "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
+
+
+def _told(path: str, *fields: str) -> str:
     try:
         found = os.stat(path)
     except OSError:
         return path
-    return f"{os.path.abspath(path)} {found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"
+    return " ".join([os.path.abspath(path), *(str(getattr(found, f)) for f in fields)])
 
 
 def _bytes(path: str) -> str:

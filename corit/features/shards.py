@@ -84,14 +84,20 @@ def measured(
 ) -> FeatureRow:
     """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead.
 
+    So are features that are not zero and would all become zero.
+
     note: the row's reason where it is measured; see `Picture.note`. version: see `FeatureRow`.
     """
     with np.errstate(over="ignore"):
         half, half_levels = z.astype(np.float16), None if levels is None else levels.astype(np.float16)
-    if np.isfinite(half).all() and (half_levels is None or np.isfinite(half_levels).all()):
+    held = [(x, h) for x, h in ((z, half), (levels, half_levels)) if x is not None and h is not None]
+    if all(np.isfinite(h).all() and (h.any() or not x.any()) for x, h in held):
         return FeatureRow(sample, face, box, half, half_levels, reason=note, version=version)
     largest = max(float(np.abs(x).max()) for x in (z, levels) if x is not None)
-    reason = f"expected features within float16's 65504, got {largest:g}; use another precision or another layer"
+    reason = (
+        f"expected features within float16's 65504 and not below its 6e-8, got {largest:g}; use another precision or "
+        "another layer"
+    )
     return FeatureRow(sample, face, box, status=OVERFLOW, reason=reason, version=version)
 
 

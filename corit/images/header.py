@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -61,7 +63,7 @@ def _film(path: str) -> Header | None:
 
 def _picture(path: str) -> Header | None:
     try:
-        with OWN_RULES, Image.open(_main(path)) as image:
+        with OWN_RULES, _main(path) as file, Image.open(file) as image:
             tables = getattr(image, "quantization", None)
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
             width, height = shown_size(image.width, image.height, 1.0, _turn(image))
@@ -70,15 +72,13 @@ def _picture(path: str) -> Header | None:
         return None
 
 
-def _main(path: str) -> BinaryIO:
+@contextmanager
+def _main(path: str) -> Generator[BinaryIO]:
     """What to open: of a TIFF file the picture that is meant, which need not be its first."""
-    file = open_regular(path)
-    tiff = file.read(4) in MAGIC
-    file.seek(0)
-    if not tiff:
-        return file
-    with file:
-        return BytesIO(main_picture(file.read())[0])
+    with open_regular(path) as file:
+        tiff = file.read(4) in MAGIC
+        file.seek(0)
+        yield BytesIO(main_picture(file.read())[0]) if tiff else file
 
 
 def _turn(image: Image.Image) -> Turn:

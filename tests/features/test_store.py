@@ -217,6 +217,13 @@ def test_what_half_precision_cannot_hold_becomes_a_row_that_says_so(tmp_path, ba
     assert store.features().ids.tolist() == ["s01"]
 
 
+def test_features_that_half_precision_makes_zero_are_not_stored_as_zero():
+    assert measured(sample(0), 0, None, value(0) * 1e-12).status == "overflow"
+    assert measured(sample(0), 0, None, value(0), np.full(LEVELS, 1e-12)).status == "overflow"
+    assert measured(sample(0), 0, None, np.zeros(WIDTH), np.zeros(LEVELS)).status == "ok"
+    assert measured(sample(0), 0, None, np.where(np.arange(WIDTH) == 1, 1.0, 1e-12)).status == "ok"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

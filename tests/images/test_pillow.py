@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from corit.errors import UnreadableError
+from corit.errors import UnreadableError, UnsupportedError
 from corit.images.header import Header, frames_in, read_header
 from corit.images.media import decode
 from corit.images.pillow import OWN_RULES
@@ -84,6 +84,6 @@ def test_headers_are_read_without_a_word(tmp_path, capfd):
     many = b"II*\0\x08\0\0\0" + struct.pack("<H", 6) + b"".join(struct.pack("<HHII", *e) for e in entries) + bytes(4)
     (tmp_path / "b.tif").write_bytes(many)
     assert read_header(str(tmp_path / "b.tif")) is None
-    with pytest.raises(UnreadableError):
+    with pytest.raises(UnsupportedError, match="TIFF file of a kind that cannot be read"):
         decode(many, "b.tif")
     assert capfd.readouterr() == ("", "")
