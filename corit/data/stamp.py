@@ -13,7 +13,7 @@ from corit.data.sample import Sample
 from corit.images.display import READING
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there is one for each row of a store
 class Version:
     """The version of a picture that a result was made from.
 

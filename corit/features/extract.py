@@ -148,7 +148,7 @@ def extract_into(
         ]
         jobs = [job for s in samples if (job := _job(s, forge, stores)).draws]
         for store in stores:
-            store.flush()  # what is stored already is listed before anything is measured
+            store.list_rows()  # what is stored already is the store's before anything is measured
         done = skipped = len(samples) - len(jobs)
         worker = Worker(source, preparer, versioned=True)
         with _interruptible() as interrupted, closing(prepare(jobs, worker, workers if jobs else 0)) as stream:

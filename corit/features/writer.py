@@ -20,6 +20,7 @@ from corit.features.store import load
 SHARD_ROWS = 2000
 SHARD_BYTES = 2**26
 SHARD_SECONDS = 300.0
+LISTING_SECONDS = 30.0  # between two listings, each of which takes some seconds for a million rows
 LOCK = ".lock"
 AGAIN = "unsupported"  # a status that another installation may not give: it is tried again
 
@@ -53,7 +54,7 @@ class StoreWriter:
         self._rows = max(1, min(shard_rows, SHARD_BYTES // header.row_bytes))
         self._pending: list[tuple[FeatureRow, str]] = []
         self._asked: dict[str, tuple[Sample, Version]] | None = {} if listed else None
-        self._since = time.monotonic()
+        self._since = self._since_listing = time.monotonic()
         self._lock = _lock(self.path)
         try:
             self._kept = self._open()
@@ -122,17 +123,19 @@ class StoreWriter:
             self._asked[sample.id] = sample, version
 
     def flush(self) -> None:
-        """Write the pending rows as a shard, and the listing of all rows that are the store's."""
+        """Write the pending rows as a shard."""
         if self._pending:
             number = self._next()
             shards.write(shards.place(self.path, number), self.header, [row for row, _ in self._pending])
             for at, (row, _) in enumerate(self._pending):
                 _note(self._kept[row.sample.id], row.version, prepared(row.status), (number, at))
         self._pending = []
-        self._list()
+        if time.monotonic() - self._since_listing > LISTING_SECONDS:
+            self.list_rows()
 
-    def _list(self) -> None:
-        """Write which rows are the store's."""
+    def list_rows(self) -> None:
+        """Write which of the rows that reached the disk are the store's; leaving the writer does so as well."""
+        self._since_listing = time.monotonic()
         if self._asked is None:
             return
         found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._asked.values())
@@ -151,6 +154,7 @@ class StoreWriter:
     ) -> None:
         try:
             self.flush()
+            self.list_rows()
         finally:
             self._lock.release()
 
