@@ -125,15 +125,15 @@ def train(
     real: Annotated[list[str], Parameter(consume_multiple=True)],
     out: Path,
     fake: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    domain: Domain = "face",
+    domain: Domain | None = None,
     backbone: str = "clip-vit-l14",
     weights: str = "",
     features: Path | None = None,
     recipe: Path | None = None,
-    model: str = "corit",
+    model: str | None = None,
     seeds: int = 5,
     rho: float = 0.05,
-    learning_rate: float = 0.5,
+    learning_rate: float | None = None,
     epochs: int = 20,
     head: Literal["linear", "mlp"] = "linear",
     fpr: float = 0.05,
@@ -153,15 +153,15 @@ def train(
         real: folders of real pictures and films
         out: folder of the detector to write
         fake: folders of fake pictures and films
-        domain: face finds and aligns faces, scene takes whole pictures
+        domain: face finds and aligns faces, scene takes whole pictures; by default the recipe's, else face
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file; by default the backbone's own
         features: folder that keeps the measured features; by default OUT.features
-        recipe: a TOML file of every choice of views and model
-        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
+        recipe: a TOML file of every choice of views and model; --domain and --model beside it change it
+        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained; by default the recipe's, else corit
         seeds: heads that are trained; the best on the validation part is kept
         rho: SAM's radius
-        learning_rate: of the head
+        learning_rate: of the head; by default 0.5 for linear and 0.001 for mlp
         epochs: of the head
         head: linear or mlp
         fpr: false-positive rate on validation reals at which the threshold is set
@@ -185,13 +185,14 @@ def train(
     from corit.train import features_of, recipe_for, split
     from corit.train import train as fit_heads
 
-    rate = learning_rate if head == "linear" else min(learning_rate, 1e-3)
-    trained = HeadRecipe(kind=head, optimiser="sgd" if head == "linear" else "adamw", learning_rate=rate, rho=rho)
+    optimiser, usual = ("sgd", 0.5) if head == "linear" else ("adamw", 1e-3)
+    rate = usual if learning_rate is None else learning_rate
+    trained = HeadRecipe(kind=head, optimiser=optimiser, learning_rate=rate, rho=rho)  # type: ignore[arg-type]
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = catalog.backbone(backbone, weights)
-    made = recipe_for(frozen, domain, model, recipe)
+    made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
         store = features_of(
             source,
@@ -231,11 +232,11 @@ def extract(
     out: Path,
     real: Annotated[list[str], Parameter(consume_multiple=True)],
     fake: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
-    domain: Domain = "face",
+    domain: Domain | None = None,
     backbone: str = "clip-vit-l14",
     weights: str = "",
     recipe: Path | None = None,
-    model: str = "corit",
+    model: str | None = None,
     levels: bool = False,
     blends: int = 0,
     frames: int = 32,
@@ -253,11 +254,11 @@ def extract(
         out: folder of the store; run again to go on after an interrupt
         real: folders of real pictures and films
         fake: folders of fake pictures and films
-        domain: face finds and aligns faces, scene takes whole pictures
+        domain: face finds and aligns faces, scene takes whole pictures; by default the recipe's, else face
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file
-        recipe: a TOML file of every choice of views and model
-        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained
+        recipe: a TOML file of every choice of views and model; --domain and --model beside it change it
+        model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained; by default the recipe's, else corit
         levels: keep every layer's class and region tokens too
         blends: self-blended fakes of each real picture
         frames: of each film at most so many are taken; 0 for all
@@ -280,7 +281,7 @@ def extract(
     source = split(Filmed(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = catalog.backbone(backbone, weights)
-    made = recipe_for(frozen, domain, model, recipe)
+    made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
         store = features_of(
             source,

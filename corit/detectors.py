@@ -53,8 +53,9 @@ def entry(name: str) -> DetectorEntry:
 
 
 def recipe_of(name: str, base: Recipe) -> Recipe:
-    """The recipe of a detector's features: the base with the detector's changes."""
-    return base.replace(**entry(name).changes)
+    """The recipe of a detector's features: what detectors differ in is its own, all else the base's."""
+    usual = {"model.kind": "corit", "model.inject": True, "model.rrm": True}
+    return base.replace(**{**usual, **entry(name).changes})
 
 
 def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> HeadRecipe | Head:

@@ -17,7 +17,7 @@ from corit.data.sample import Sample, Source
 from corit.data.split import split_by_group
 from corit.detect import Card, Detector
 from corit.detectors import recipe_of
-from corit.errors import DataError
+from corit.errors import DataError, RecipeError
 from corit.evaluate import metrics
 from corit.evaluate.calibration import calibrate
 from corit.evaluate.metrics import Estimate, bootstrap
@@ -174,12 +174,27 @@ def split(source: Source, key: int = 0) -> Split:
     return Split(source, split_by_group(source.samples, key=key))
 
 
-def recipe_for(backbone: Backbone, domain: str = "face", model: str = "corit", file: Path | None = None) -> Recipe:
-    """The recipe of a file, or the defaults, for a backbone, a domain and a detector's name. Raises RecipeError."""
+def recipe_for(backbone: Backbone, domain: str = "", model: str = "", file: Path | None = None) -> Recipe:
+    """The recipe of a detector's features: the defaults, changed by a file, changed by what is asked for beside it.
+
+    Args:
+        backbone: the frozen ViT.
+        domain: face or scene; empty for the file's, by default face.
+        model: a detector's name; empty for the file's, by default corit.
+        file: a recipe in TOML, or None.
+
+    Returns:
+        The recipe with the backbone's name and weights.
+
+    Raises:
+        RecipeError: a file or name that cannot be read, or a file that is for other weights than the backbone's.
+    """
     base = Recipe() if file is None else Recipe.read(file)
-    named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest}
-    return (
-        base.replace(**named)
-        if file is not None
-        else recipe_of(model, base.replace(**named, **{"views.domain": domain}))
-    )
+    if base.backbone.weights not in ("", backbone.digest):
+        raise RecipeError(
+            f"{file} is for {base.backbone.name} weights {base.backbone.weights[:12]}, but {backbone.name} has "
+            f"{backbone.digest[:12]}; give --backbone and --weights of the file, or clear its backbone.weights"
+        )
+    made = base.replace(**{"backbone.name": backbone.name, "backbone.weights": backbone.digest})
+    made = recipe_of(model, made) if model else made
+    return made.replace(**{"views.domain": domain}) if domain else made

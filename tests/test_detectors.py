@@ -110,3 +110,9 @@ def test_detectors_that_must_be_trained_say_so(tmp_path):
         load("pooled")
     with pytest.raises(DetectorError, match="expected a detector folder"):
         load(str(tmp_path))
+
+
+def test_every_change_of_a_detector_has_its_usual_value_in_the_others():
+    base = Recipe().replace(**{"model.kind": "pooled", "model.inject": False, "model.rrm": False, "model.tau": 0.5})
+    for name, entry in DETECTORS.items():
+        assert recipe_of(name, base) == Recipe().replace(**{"model.tau": 0.5, **entry.changes})

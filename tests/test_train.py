@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import corit
 from corit import catalog
-from corit.errors import DataError
+from corit.errors import DataError, RecipeError
 from corit.evaluate.metrics import auc
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
@@ -87,6 +89,27 @@ def test_recipes_are_made_for_a_backbone(backbone, tmp_path):
     (tmp_path / "r.toml").write_text("[model]\ntau = 0.5\n")
     held = recipe_for(backbone, file=tmp_path / "r.toml")
     assert (held.model.tau, held.backbone.name) == (0.5, "miniature")
+
+
+def test_what_is_asked_for_beside_a_recipe_file_changes_it(backbone, tmp_path):
+    file = tmp_path / "r.toml"
+    file.write_text('[views]\ndomain = "scene"\n[model]\nkind = "unifd"\ntau = 0.5\n')
+    kept = recipe_for(backbone, file=file)
+    assert (kept.views.domain, kept.model.kind) == ("scene", "unifd")
+    changed = recipe_for(backbone, "face", "corit", file)
+    assert (changed.views.domain, changed.model.kind, changed.model.tau) == ("face", "corit", 0.5)
+    assert recipe_for(backbone, model="regions", file=file).model == replace(changed.model, inject=False, rrm=False)
+    usual = recipe_for(backbone)
+    assert (usual.views.domain, usual.model.kind) == ("face", "corit")
+
+
+def test_a_recipe_file_for_other_weights_is_refused(backbone, tmp_path):
+    file = tmp_path / "r.toml"
+    file.write_text('[backbone]\nname = "clip-vit-l14"\nweights = "abcdef0123456789"\n')
+    with pytest.raises(RecipeError, match=r"r.toml is for clip-vit-l14 weights abcdef012345, but miniature has"):
+        recipe_for(backbone, file=file)
+    file.write_text(f'[backbone]\nweights = "{backbone.digest}"\n')
+    assert recipe_for(backbone, file=file).backbone.weights == backbone.digest
 
 
 def test_a_split_source_still_gives_its_pictures():
