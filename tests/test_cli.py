@@ -65,6 +65,27 @@ def test_training_without_fakes_says_so(detector):
     assert card["weights"] == "packaged"
 
 
+@pytest.mark.parametrize(("head", "asked", "used"), [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", None, 0.5)])
+def test_a_head_is_trained_at_the_rate_that_was_asked_for(photos, capsys, tmp_path, head, asked, used):
+    words = (
+        "train",
+        "--real",
+        photos,
+        "--domain",
+        "scene",
+        "--backbone",
+        "miniature",
+        "--workers",
+        "0",
+        "--seeds",
+        "1",
+    )
+    rate = () if asked is None else ("--learning-rate", asked)
+    code, _, err = run(capsys, *words, "--epochs", "1", "--head", head, *rate, "--out", tmp_path / "d")
+    assert code == 0, err
+    assert json.loads((tmp_path / "d" / "detector.json").read_text())["head"]["learning_rate"] == used
+
+
 def test_training_with_fakes_needs_both_kinds_in_each_part(photos, capsys, tmp_path):
     cv2.imwrite(str(tmp_path / "one.png"), photograph("x"))
     code, _, err = run(capsys, "train", "--real", tmp_path, "--out", tmp_path / "d", "--backbone", "miniature")
