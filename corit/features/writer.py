@@ -52,7 +52,7 @@ class StoreWriter:
             raise StoreError(f"expected at least one row a shard, got {shard_rows}")
         self.path, self.header = Path(path), header
         self._rows = max(1, min(shard_rows, SHARD_BYTES // header.row_bytes))
-        self._pending: list[tuple[FeatureRow, str]] = []
+        self._pending: list[FeatureRow] = []
         self._asked: dict[str, tuple[Sample, Version]] | None = {} if listed else None
         self._since = self._since_listing = time.monotonic()
         self._lock = _lock(self.path)
@@ -114,7 +114,7 @@ class StoreWriter:
             self._ask(row.sample, row.version)
         if not self._pending:
             self._since = time.monotonic()
-        self._pending += [(row, _key(row.version)) for row in rows]
+        self._pending += rows
         if len(self._pending) >= self._rows or time.monotonic() - self._since > SHARD_SECONDS:
             self.flush()
 
@@ -126,8 +126,8 @@ class StoreWriter:
         """Write the pending rows as a shard."""
         if self._pending:
             number = self._next()
-            shards.write(shards.place(self.path, number), self.header, [row for row, _ in self._pending])
-            for at, (row, _) in enumerate(self._pending):
+            shards.write(shards.place(self.path, number), self.header, self._pending)
+            for at, row in enumerate(self._pending):
                 _note(self._kept[row.sample.id], row.version, prepared(row.status), (number, at))
         self._pending = []
         if time.monotonic() - self._since_listing > LISTING_SECONDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -164,11 +165,8 @@ class Lab:
         return self._listings[key]
 
     def rows(self, data: str, reading: Reading) -> str:
-        """What tells one list of rows from another, whatever is in their files."""
-        return self.once(
-            f"rows of {data}, {reading}",
-            lambda: hashlib.sha256(repr(tuple(self.source(data, reading).samples)).encode()).hexdigest(),
-        )
+        """What tells one list of rows from another, whatever is in their files; of drawn ones, also what is drawn."""
+        return self.once(f"rows of {data}, {reading}", lambda: listed(self.source(data, reading)))
 
     def encoder(self, variant: Variant, protocol: Protocol) -> Encoder:
         """A variant's encoder under a protocol."""
@@ -315,16 +313,28 @@ class Lab:
 LEVELS = "-levels"
 
 
+def listed(source: Source) -> str:
+    """What tells one list of rows from another; with the first picture where it is drawn, as no file tells of it."""
+    h = hashlib.sha256(repr(tuple(source.samples)).encode())
+    if source.samples and not os.path.exists(source.samples[0].path):
+        h.update(_first(source))
+    return h.hexdigest()
+
+
+def _first(source: Source) -> bytes:
+    try:
+        return source.load(source.samples[0]).pixels.tobytes()
+    except InputError as err:
+        return str(err).encode()
+
+
 def digest(source: Source) -> str:
     """What tells one list of rows, and the files behind it, from another."""
     h = hashlib.sha256()
     for s in source.samples:
         h.update(repr((s, current(s).stamp)).encode())
     if source.samples:
-        try:
-            h.update(source.load(source.samples[0]).pixels.tobytes())
-        except InputError as err:
-            h.update(str(err).encode())
+        h.update(_first(source))
     return h.hexdigest()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from corit.paper.lab import Lab, Need
 from corit.paper.run import settings_of
 from corit.paper.stage import Size, miniature
 from corit.paper.variant import CORIT, UNIFD, Variant
+from corit.world.miniature import Miniature, MiniatureSpec
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,26 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     assert third != second
     landmarks.unlink()  # a row that then cannot be measured is measured again when they are back
     assert lab.digest(source()) not in (second, third)
+
+
+def test_the_folder_of_features_is_known_by_its_rows_and_what_is_drawn(tree, tmp_path):
+    root = tmp_path / "sets"
+    shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
+    source = lambda: lab.catalog.data(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
+    first = lab.listed(source())
+    shutil.copy(source().samples[4].path, source().samples[0].path)
+    assert lab.listed(source()) == first  # the store itself measures the changed picture again
+    listed = root / "Celeb-DF-v1" / "List_of_testing_videos.txt"
+    listed.write_text("\n".join(listed.read_text().splitlines()[1:]))
+    assert lab.listed(source()) != first
+    world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("DF",)))
+    drawn = lab.listed(world)
+
+    class Redrawn(Miniature):
+        def load(self, sample):
+            return replace(super().load(sample), pixels=np.zeros((64, 64, 3), np.uint8))
+
+    assert lab.listed(Redrawn(world.spec)) != drawn == lab.listed(Miniature(world.spec))
 
 
 def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_path):
