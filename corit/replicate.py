@@ -66,6 +66,8 @@ def _encoders(steps: int, faces: int, photos: Path | None) -> dict[str, Any]:
 
 def _require_same(folder: Path, asked: dict[str, Any]) -> None:
     """Raise DataError where the folder holds worlds of other settings, which it remembers."""
+    if not (folder / SETTINGS).exists() and any(folder.glob("world-*/results.json")):
+        raise DataError(f"{folder} holds worlds of settings that nobody remembers; remove it or choose another folder")
     Journal(folder / SETTINGS, json.loads(json.dumps(asked))).close()
 
 

@@ -20,7 +20,7 @@ from corit.data.journal import held
 from corit.data.landmarks import Landmarks
 from corit.data.missing import examples
 from corit.data.passed import PassedOver
-from corit.data.stamp import stamp
+from corit.data.stamp import Current
 from corit.detect import Detector, Report
 from corit.errors import DataError, InputError
 from corit.features.extract import progress_bar
@@ -142,12 +142,12 @@ def _run(detector: Detector, job: Job) -> int:
     if head:
         _ = detector.encoder  # so that missing weights end the command before the first line, and are not a line
     gallery, scored = _gallery(job, detector, before), before.scored
-    with progress_bar("pictures and videos") as progress, _sink(job) as stream, _noting(job) as note:
+    with progress_bar("pictures and videos") as progress, _sink(job) as stream, _noting(job) as (look, note):
         begun = job.out is not None and stream.tell() > 0
         writer = Table(stream) if job.format == "table" else Stream(stream, job.format, begun)
         total = len(head) if len(head) <= LISTED else None
         progress(0, total)  # type: ignore[arg-type]
-        for done, report in enumerate(_reports(detector, job, before, passed), start=1):
+        for done, report in enumerate(_reports(detector, job, before, passed, look), start=1):
             if gallery is not None:
                 gallery.add(report)
             for line in _lines(report, job, detector):
@@ -201,15 +201,20 @@ def _todo(job: Job, before: Resumed, *, films: bool, passed: PassedOver | None =
     return (p for p in inputs(job.paths, films=films, passed=passed) if p not in before.done)
 
 
-def _reports(detector: Detector, job: Job, before: Resumed, passed: PassedOver) -> Iterator[Report | VideoReport]:
-    """Pictures first, all in one stream of batches, since workers that prepare them are slow to start."""
+def _reports(
+    detector: Detector, job: Job, before: Resumed, passed: PassedOver, look: Callable[[str], str]
+) -> Iterator[Report | VideoReport]:
+    """Pictures first, all in one stream of batches, since workers that prepare them are slow to start.
+
+    look: called with each path before it is read, and gives it back.
+    """
     known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, films=False))
     source = Unlabelled(job.aligned, known)
-    samples = map(source.sample, _todo(job, before, films=False, passed=passed))
+    samples = map(source.sample, map(look, _todo(job, before, films=False, passed=passed)))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
     yield from scanned
-    for path in _todo(job, before, films=True):
+    for path in map(look, _todo(job, before, films=True)):
         yield _video(detector, job, path)
 
 
@@ -245,13 +250,20 @@ def _stamps(part: Path) -> Path:
 
 
 @contextmanager
-def _noting(job: Job) -> Iterator[Callable[[str], object]]:
-    """A callback that remembers the stamp of an input whose lines are written, where they go to a file."""
+def _noting(job: Job) -> Iterator[tuple[Callable[[str], str], Callable[[str], object]]]:
+    """Two callbacks: for an input before it is read, and for one whose lines are written, whose stamp is remembered."""
     if job.out is None:
-        yield lambda path: None
+        yield (lambda path: path), (lambda path: None)
         return
+    stamps: dict[str, str] = {}
+
+    def look(path: str) -> str:
+        stamps[path] = Current([path]).stamp
+        return path
+
     with _stamps(_part(job.out)).open("a", encoding="utf-8") as file:
-        yield lambda path: print(json.dumps([path, stamp(path)]), file=file, flush=True)
+        # Each line begins with its end, so that one that was cut short does not swallow the next.
+        yield look, lambda path: print("\n" + json.dumps([path, stamps.pop(path, "")]), file=file, flush=True)
 
 
 def _require_unchanged(done: Set[str], part: Path) -> None:
@@ -264,7 +276,7 @@ def _require_unchanged(done: Set[str], part: Path) -> None:
     for line in noted.read_text(encoding="utf-8").splitlines() if noted.exists() else ():
         with suppress(ValueError):  # a line that a kill cut short
             before.update([json.loads(line)])
-    changed = [path for path in before if path in done and stamp(path) != before[path]]
+    changed = [path for path in before if path in done and Current([path]).stamp != before[path]]
     if changed:
         raise DataError(
             f"expected the files that {part} has lines of, but {examples(changed)} changed since; remove {part} to "

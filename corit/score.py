@@ -45,7 +45,7 @@ def score(
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT, "reading": READING}
     kept = Journal(Path(journal), settings)
     before = {s.id: current(s) for s in samples}
-    missing = [s for s in samples if not _holds(kept, s.id, before[s.id])]
+    missing = [s for s in samples if not _holds(kept, s, before[s.id])]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
     done = len(samples) - len(missing)
@@ -58,10 +58,12 @@ def score(
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 
-def _holds(kept: Journal, name: str, now: Current) -> bool:
+def _holds(kept: Journal, sample: Sample, now: Current) -> bool:
     """Whether a kept score is of the picture that is there now; of one that was only touched the new stamp is kept."""
-    entry = kept.entries.get(name)
-    if entry is None or not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
+    entry = kept.entries.get(sample.id)
+    if entry is None or (entry["status"] == UNLABELLED) != (sample.label is None):
+        return False
+    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
         return False
     if entry["stamp"] != now.stamp:
         kept.write(**{**entry, "stamp": now.stamp})

@@ -511,3 +511,33 @@ def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, fol
     alone = [assess.perturbed(made, data, [c], tmp_path / "a", draws=10)[0] for c in conditions]
     assert list(together) == alone
     assert [d.lost for d in together] == [0, 1, 0]
+
+
+def test_a_picture_that_changes_after_it_was_read_is_scored_again(backbone, folder, tmp_path):
+    for kind in ("real", "fake"):
+        (tmp_path / "d" / kind).mkdir(parents=True)
+        (tmp_path / "d" / kind / "1.png").write_bytes((folder / kind / "1.png").read_bytes())
+    path, made = tmp_path / "d" / "real" / "1.png", Trained(detector(backbone))
+
+    class Late:
+        identity = made.identity
+
+        def ready(self):
+            made.ready()
+
+        def scan(self, source, samples, **options):
+            reports = list(made.scan(source, samples, **options))
+            path.write_bytes((folder / "real" / "2.png").read_bytes())
+            return reports
+
+    score(Late(), labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
+    (real, _) = score(made, labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
+    assert real.score == pytest.approx(made.detector(path).score, abs=1e-5)
+
+
+def test_a_row_is_scored_once_it_has_a_label(backbone, folder, tmp_path):
+    made, asked = Trained(detector(backbone)), tmp_path / "rows.csv"
+    for label, status in (("", "unlabelled"), ("fake", "ok"), ("", "unlabelled")):
+        asked.write_text(f"path,label\n{folder / 'real' / '1.png'},real\n{folder / 'fake' / '1.png'},{label}\n")
+        rows = score(made, labelled([str(asked)]), tmp_path / "s.jsonl")
+        assert [(r.status, r.label) for r in rows] == [("ok", 0), (status, 1 if label else -1)]

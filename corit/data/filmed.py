@@ -9,6 +9,7 @@ from typing import Any
 
 from corit.data.frames import WHOLE, is_video
 from corit.data.sample import Sample, Source
+from corit.data.stamp import Current
 from corit.errors import InputError, UnreadableError
 from corit.images.choice import Choice, choose
 from corit.images.media import Picture
@@ -25,16 +26,17 @@ class Projector:
 
     def __init__(self) -> None:
         self._film: Film | None = None
-        self._next = 0
+        self._next, self._stamp = 0, ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Projector, ()
 
     def __call__(self, path: str, index: int) -> Picture:
         """A frame of a film. Raises InputError's kinds, UnreadableError for a frame that cannot be decoded."""
-        if self._film is None or self._film.path != path or index < self._next:
+        now = Current([path]).stamp
+        if self._film is None or self._stamp != now or index < self._next:  # also where another file took its place
             self._film = None  # closed before another one is opened
-            self._film = Film(path)
+            self._stamp, self._film = now, Film(path)
         self._next = index + 1
         frame = self._film.frame(index)
         if frame is None:

@@ -110,7 +110,8 @@ def prepare(
         with _writing(out):
             if not os.path.samefile(root, out):
                 copy_lists(root, out, stage, missed)
-        rows = _standing(jobs, journal)
+        with _writing(out):
+            rows = _standing(jobs, journal)
         todo = [j for j in jobs if j.name not in rows]
         _require_writable(todo)
         seen(len(rows), len(jobs))
@@ -247,7 +248,6 @@ def _require_writable(jobs: Sequence[Job]) -> None:
 def _cut_out(job: Job) -> tuple[Prepared, Version]:
     """Make a video's crops where they are staged; its row, and the version of the video that was read."""
     now = job.current
-    _ = now.stamp
     return _row(job), now.version()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from corit.data.frames import beside
+from corit.data.frames import beside, top
 from corit.data.sample import Sample
 from corit.images.display import READING
 
@@ -31,16 +31,13 @@ UNKNOWN = Version()
 class Current:
     """The version of some files that is there now; their bytes are read only where the stamp does not decide.
 
-    files: what a result is made of, the most important first. words: whatever else it depends on.
+    files: what a result is made of, the most important first. words: whatever else it depends on. stamp: of the files
+    when this object was made.
     """
 
     def __init__(self, files: Sequence[str], words: Sequence[str] = ()) -> None:
         self.files, self.words = tuple(files), tuple(words)
-
-    @cached_property
-    def stamp(self) -> str:
-        """The stamp of the files."""
-        return _digest([*map(_stamp, self.files), *self.words])
+        self.stamp = _digest([*map(_stamp, self.files), *self.words])
 
     @cached_property
     def content(self) -> str:
@@ -54,12 +51,13 @@ class Current:
         return _digest([*digests, *self.words]) if all(digests) else ""
 
     def version(self, digest: str = "") -> Version:
-        """The version that was read since `stamp` was first asked for; digest: the SHA-256 of the first file if known.
+        """The version that was read since this object was made; digest: the SHA-256 of the first file if known.
 
         Where a file was changed meanwhile nobody can say what was read: then it has no content, and is read again.
         """
-        again = Current(self.files, self.words)
-        return Version(self.stamp, again.content_with(digest) if again.stamp == self.stamp else "")
+        content = Current(self.files, self.words).content_with(digest)
+        same = Current(self.files, self.words).stamp == self.stamp
+        return Version(self.stamp, content if same else "")
 
     def same(self, other: Version) -> bool:
         """Whether a result of another version still holds."""
@@ -74,7 +72,9 @@ def current(sample: Sample) -> Current:
     """
     near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
     read = f"reading {READING}" if os.path.exists(sample.path) else "drawn"
-    return Current([sample.path, *(path for path in near if path)], (f"frame {sample.frame}", read, sample.extra))
+    marked = near[0] is not None and os.path.isdir(top(near[0], "landmarks"))  # then a frame without any is refused
+    words = (f"frame {sample.frame}", read, f"landmarks {marked}", sample.extra)
+    return Current([sample.path, *(path for path in near if path)], words)
 
 
 def stamp(path: str) -> str:

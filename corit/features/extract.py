@@ -203,7 +203,12 @@ def _draws(sample: Sample, forge: int, store: StoreWriter, now: Current) -> tupl
 
 def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[list[Item]]:
     """The items of each sample that the store has not."""
-    found = [[i for i in items if not store.holds(i.sample.id, i.version)] for items in prepared]
+    found = []
+    for items in prepared:
+        for item in items:
+            if store.holds(item.sample.id, item.version):
+                store.ask(item.sample, item.version)
+        found.append([i for i in items if not store.holds(i.sample.id, i.version)])
     return [items for items in found if items]
 
 

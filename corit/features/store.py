@@ -149,10 +149,9 @@ class FeatureStore:
     rows were written one by one, all of them.
     """
 
-    def __init__(self, path: Path, parts: Parts) -> None:
+    def __init__(self, path: Path, parts: Parts, listed: pa.Table | None) -> None:
         self.path, self.header = path, parts.header
         self._batches, self._pages = tuple(parts.batches), parts.pages
-        listed = listing.read(path)
         self.table, self._places = (
             _all(parts) if listed is None else listing.apply(listed, parts.numbers, parts.batches)
         )
@@ -162,10 +161,11 @@ class FeatureStore:
     def open(cls, path: str | Path) -> FeatureStore:
         """Open a store. Raises StoreError when there is none, or when it is damaged or mixed."""
         folder = Path(path)
+        listed = listing.read(folder)  # before the shards, of which others may come while these are read
         found = load(folder)
         if found is None:
             raise StoreError(f"expected a feature store at {folder}, but it holds no shards; run `corit extract` first")
-        return cls(folder, found)
+        return cls(folder, found, listed)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

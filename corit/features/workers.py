@@ -81,8 +81,7 @@ class Worker:
 
     def __getitem__(self, job: Job) -> list[Item]:
         with _naming(job.sample):
-            now, digest = current(job.sample), ""
-            _ = now.stamp if self.versioned else ""
+            now, digest = current(job.sample) if self.versioned else None, ""
             try:
                 picture = self.source.load(job.sample)
                 digest = getattr(picture, "digest", "")
@@ -90,7 +89,7 @@ class Worker:
             except InputError as err:
                 draws = (None,) if None in job.draws else job.draws
                 items = [_failed(_named(job.sample, n), 0, None, err) for n in draws]
-            version = now.version(digest) if self.versioned else UNKNOWN
+            version = UNKNOWN if now is None else now.version(digest)
             return [replace(item, version=version) for item in items]
 
     def _items(self, job: Job, picture: Picture) -> list[Item]:

@@ -26,13 +26,15 @@ AGAIN = "unsupported"  # a status that another installation may not give: it is 
 
 
 class Kept(NamedTuple):
-    """The rows of one id and one version of its picture.
+    """The rows of one id and one version of its picture, all of which lie in one shard: the last that has some.
 
-    prepared: whether the picture could be prepared. places: (shard, row) of each, empty until they reach the disk.
+    prepared: whether the picture could be prepared. again: it is to be tried again in the next run. places: (shard,
+    row) of each, empty until they reach the disk.
     """
 
     version: Version
-    prepared: bool
+    prepared: bool = False
+    again: bool = False
     places: tuple[tuple[int, int], ...] = ()
 
 
@@ -78,9 +80,8 @@ class StoreWriter:
             columns = (batch[c].to_pylist() for c in ("id", "status", "stamp", "content"))
             for row, (name, status, stamp, content) in enumerate(zip(*columns, strict=True)):
                 version = Version(newer.get((name, content), stamp), content)
-                if status != AGAIN and not _unsure(version):
-                    _note(kept.setdefault(name, {}), version, prepared(status), (number, row))
-        return kept
+                _note(kept.setdefault(name, {}), version, status, (number, row))
+        return {name: {k: v for k, v in versions.items() if not v.again} for name, versions in kept.items()}
 
     @property
     def stored(self) -> dict[str, bool]:
@@ -97,12 +98,13 @@ class StoreWriter:
         found = found or next((k for k in versions if now.same(k.version)), None)
         if found is None:
             return None
-        self._ask(sample, Version(now.stamp, found.version.content))
+        self.ask(sample, Version(now.stamp, found.version.content))
         return found.prepared
 
     def holds(self, row: str, version: Version) -> bool:
         """Whether rows of an id and a version are stored for good."""
-        return not _unsure(version) and _key(version) in self._kept.get(row, {})
+        found = self._kept.get(row, {}).get(_key(version))
+        return found is not None and not found.again
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
         """Add rows; all rows of an id and version must come in one call. Raises StoreError for such as are there."""
@@ -110,28 +112,36 @@ class StoreWriter:
             if self.holds(row.sample.id, row.version):
                 raise StoreError(f"{self.path} holds {row.sample.id!r} already; ids must be unique")
         for row in rows:
-            _note(self._kept.setdefault(row.sample.id, {}), row.version, prepared(row.status))
-            self._ask(row.sample, row.version)
+            _note(self._kept.setdefault(row.sample.id, {}), row.version, row.status)
+            self.ask(row.sample, row.version)
         if not self._pending:
             self._since = time.monotonic()
         self._pending += rows
         if len(self._pending) >= self._rows or time.monotonic() - self._since > SHARD_SECONDS:
             self.flush()
 
-    def _ask(self, sample: Sample, version: Version) -> None:
+    def ask(self, sample: Sample, version: Version) -> None:
+        """Make rows that are stored, or appended, the store's, with the sample as it is given here."""
         if self._asked is not None:
             self._asked[sample.id] = sample, version
 
     def flush(self) -> None:
         """Write the pending rows as a shard."""
-        if self._pending:
-            number = self._next()
-            shards.write(shards.place(self.path, number), self.header, self._pending)
-            for at, row in enumerate(self._pending):
-                _note(self._kept[row.sample.id], row.version, prepared(row.status), (number, at))
-        self._pending = []
+        rows, self._pending = self._pending, []
+        if rows:
+            self._write(rows)
         if time.monotonic() - self._since_listing > LISTING_SECONDS:
             self.list_rows()
+
+    def _write(self, rows: list[FeatureRow]) -> None:
+        number = self._next()
+        path = shards.place(self.path, number)
+        try:
+            shards.write(path, self.header, rows)
+        finally:  # an interrupt may come when the shard has its name already: then it is not written once more
+            self._pending = [] if path.exists() else rows
+            for at, row in enumerate(rows) if path.exists() else ():
+                _note(self._kept[row.sample.id], row.version, row.status, (number, at))
 
     def list_rows(self) -> None:
         """Write which of the rows that reached the disk are the store's; leaving the writer does so as well."""
@@ -159,10 +169,14 @@ class StoreWriter:
             self._lock.release()
 
 
-def _note(versions: dict[str, Kept], version: Version, ok: bool, *places: tuple[int, int]) -> None:
-    """Add a row to those of its version."""
-    before = versions.get(_key(version), Kept(version, False))
-    versions[_key(version)] = Kept(before.version, before.prepared or ok, (*before.places, *places))
+def _note(versions: dict[str, Kept], version: Version, status: str, place: tuple[int, int] | None = None) -> None:
+    """Add a row to those of its version, in place of those in an earlier shard."""
+    before = versions.get(_key(version), Kept(version))
+    if place and before.places and before.places[0][0] != place[0]:
+        before = Kept(version)
+    again = before.again or status == AGAIN or _unsure(version)
+    places = (*before.places, place) if place else before.places
+    versions[_key(version)] = Kept(before.version, before.prepared or prepared(status), again, places)
 
 
 def _key(version: Version) -> str:

@@ -9,10 +9,12 @@ byte may pass for another picture, as in files without compression. That a file 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from io import BytesIO
 
 import numpy as np
@@ -27,6 +29,9 @@ STORED = {"CMYK": "CMYK;I"}  # JPEG files hold CMYK inverted, as Adobe's program
 SAYING = frozenset(("exif", "xmp", "icc_profile"))  # what may turn a picture or change its colours
 STDERR = 2
 _stderr = threading.Lock()
+# Lines of libtiff, which name a part of it or the file as Pillow opens it; and of its decoders, which mean damage.
+LIBTIFF = re.compile(r"(\w*(Decode|Fax3|Fax4|LZW|LZMA|ZIP|ZSTD|PackBits|JPEG|TIFF)\w*|tempfile\.tif): ")
+DECODER = re.compile(r"(\w*Decode\w*|Fax[34]\w*): ")
 
 
 def load_whole(image: Image.Image, data: bytes) -> Image.Image:
@@ -116,11 +121,15 @@ def _require_png(data: bytes) -> None:
 def _require_gif(data: bytes) -> None:
     """Raise ValueError unless the file has its end, behind the blocks of all frames."""
     at = 13 + _table(data[10])
-    while data[at] != 0x3B:  # IndexError behind the end
-        at += 2 if data[at] == 0x21 else 11 + _table(data[at + 9])  # an extension, or a frame with its code size
-        while data[at]:
-            at += 1 + data[at]
-        at += 1
+    try:
+        while data[at] != 0x3B:
+            if data[at]:  # zeros between blocks mean nothing
+                at += 2 if data[at] == 0x21 else 11 + _table(data[at + 9])  # an extension, or a frame and its code size
+                while data[at]:
+                    at += 1 + data[at]
+            at += 1
+    except IndexError as err:
+        raise ValueError("it has no end") from err
 
 
 def _table(flags: int) -> int:
@@ -172,17 +181,31 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
 
 
 def _load_tiff(image: Image.Image) -> None:
-    """Load a picture whose decoder writes its errors on standard error, of which Pillow knows only that there are some.
+    """Load a picture whose decoder writes its errors on standard error, of which Pillow knows only some.
 
-    What other threads write in the meantime is passed on, unless there is an error.
+    What other threads write in the meantime is passed on.
     """
-    try:
-        shown = os.dup(STDERR)
-    except OSError:  # it is closed
-        image.load()
-        return
+    failed, lines = _heard(image)
+    said = [line for line in lines if DECODER.match(line)]
+    others = "".join(f"{line}\n" for line in lines if not LIBTIFF.match(line))
+    if others:
+        os.write(STDERR, others.encode(errors="surrogateescape"))
+    if failed is not None or said:
+        words = next((line for line in reversed(lines) if LIBTIFF.match(line)), str(failed))
+        raise ValueError(words) from failed
+
+
+def _heard(image: Image.Image) -> tuple[OSError | None, list[str]]:
+    """Load a picture: the error that ended it, if any, and the lines that came on standard error meanwhile."""
     failed = None
-    with _stderr, tempfile.TemporaryFile() as held:
+    with _stderr, ExitStack() as after:  # all under the lock: a copy taken before it may be another thread's file
+        try:
+            shown = os.dup(STDERR)
+        except OSError:  # it is closed
+            image.load()
+            return None, []
+        after.callback(os.close, shown)
+        held = after.enter_context(tempfile.TemporaryFile())
         os.dup2(held.fileno(), STDERR)
         try:
             image.load()
@@ -190,14 +213,5 @@ def _load_tiff(image: Image.Image) -> None:
             failed = err
         finally:
             os.dup2(shown, STDERR)
-            os.close(shown)
         held.seek(0)
-        written = held.read()
-    if failed is not None:
-        raise ValueError(_last_line(written) or str(failed)) from failed
-    os.write(STDERR, written)
-
-
-def _last_line(written: bytes) -> str:
-    lines = written.decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return failed, held.read().decode(errors="surrogateescape").splitlines()

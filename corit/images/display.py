@@ -10,6 +10,7 @@ that states nothing of all this comes as it is stored, bit for bit.
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 from typing import Any
 
@@ -36,6 +37,36 @@ ORIENTATIONS: dict[int, Turn] = {  # of EXIF
     7: (True, True, True),
     8: (True, False, True),
 }
+
+
+def turn_of(image: Image.Image) -> Turn:
+    """How the stored pixels of an opened picture become upright.
+
+    The orientation of its EXIF data counts and no other, such as XMP's, as in browsers. EXIF data that cannot be read
+    say nothing, and TIFF files are turned by Pillow when they are loaded.
+    """
+    held = image.info.get("exif")
+    if image.format == "TIFF" or not isinstance(held, bytes):
+        return UPRIGHT
+    exif = Image.Exif()
+    try:
+        exif.load(held)
+        return ORIENTATIONS.get(exif.get(0x0112, 1), UPRIGHT)
+    except (SyntaxError, ValueError, TypeError, KeyError, OverflowError, OSError, struct.error):
+        return UPRIGHT
+
+
+def upright(image: Image.Image, turn: Turn) -> Image.Image:
+    """A loaded picture as it is turned, with its `info`."""
+    transposed, mirrored, tumbled = turn
+    image = image.transpose(Image.Transpose.TRANSPOSE) if transposed else image
+    image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if tumbled else image
+
+
+def _turn_of(data: bytes) -> Turn:
+    with Image.open(BytesIO(data)) as image:
+        return turn_of(image)
 
 
 def shown(pixels: np.ndarray, light: Light = SRGB, aspect: float = 1.0, turn: Turn = UPRIGHT) -> np.ndarray:
@@ -150,16 +181,10 @@ def _deep(data: bytes) -> np.ndarray | None:
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None or found.dtype != np.uint16 or found.ndim != 3:
             return None
-        return turned(found[..., 2::-1], _turn(data))
+        return turned(found[..., 2::-1], _turn_of(data))
     if data[4:8] != b"ftyp":
         return None
     return _avif(data) if data[8:12] in (b"avif", b"avis") else _heic(data)
-
-
-def _turn(data: bytes) -> Turn:
-    """How a file's stored pixels become upright, by its EXIF orientation."""
-    with Image.open(BytesIO(data)) as image:
-        return ORIENTATIONS.get(image.getexif().get(0x0112, 1), UPRIGHT)
 
 
 def _avif(data: bytes) -> np.ndarray | None:
@@ -171,7 +196,7 @@ def _avif(data: bytes) -> np.ndarray | None:
         with av.open(BytesIO(data), "r", format="mov") as container:
             frame = next(container.decode(video=0))
             codes = frame.to_ndarray(format="rgb48le") * (65535 / full_code(frame))
-            return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn(data))
+            return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn_of(data))
     except (av.FFmpegError, StopIteration, ValueError, IndexError):
         return None  # of tiles, of which the decoder gives one: the 8 bits have to do
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from corit.errors import InputError
-from corit.images.display import ORIENTATIONS, UPRIGHT, Turn, shown_size
+from corit.images.display import shown_size, turn_of
+from corit.images.media import MEGABYTES
 from corit.images.pages import moving_frames
 from corit.images.pillow import OWN_RULES
 from corit.images.tiff import MAGIC, main_picture
@@ -66,7 +68,7 @@ def _picture(path: str) -> Header | None:
         with OWN_RULES, _main(path) as file, Image.open(file) as image:
             tables = getattr(image, "quantization", None)
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
-            width, height = shown_size(image.width, image.height, 1.0, _turn(image))
+            width, height = shown_size(image.width, image.height, 1.0, turn_of(image))
             return Header(width, height, (image.format or "").lower(), quality)
     except Exception:  # what a decoder raises of damaged bytes is its own choice: see corit.images.media
         return None
@@ -76,15 +78,9 @@ def _picture(path: str) -> Header | None:
 def _main(path: str) -> Generator[BinaryIO]:
     """What to open: of a TIFF file the picture that is meant, which need not be its first."""
     with open_regular(path) as file:
-        tiff = file.read(4) in MAGIC
+        tiff = file.read(4) in MAGIC and os.fstat(file.fileno()).st_size <= MEGABYTES * 1e6  # else it is not scored
         file.seek(0)
         yield BytesIO(main_picture(file.read())[0]) if tiff else file
-
-
-def _turn(image: Image.Image) -> Turn:
-    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
-        return UPRIGHT  # Pillow turns TIFF files itself; and would decode all of a PNG file to look behind its pixels
-    return ORIENTATIONS.get(image.getexif().get(0x0112, 1), UPRIGHT)
 
 
 def frames_in(path: str) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from corit.errors import InputError, UnreadableError, UnsupportedError
-from corit.images.tiff import EXPORT, describes_picture
+from corit.images.tiff import EXPORT, MAGIC, describes_picture
 from corit.images.tiff_parts import require_whole_tiff
 
 # Signatures as (offset, bytes, words). Of raw files Pillow would read the thumbnail, and hand PostScript to another
@@ -108,19 +108,21 @@ def refusal(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> In
         return _unsupported(name, kind)
     if kind := _kind(data, OTHERS) or _page(data) or ("a video" if brand else ""):
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
-    if describes_picture(data):
-        return _tiff(data, name)
+    if data[:4] in MAGIC and (error := _tiff(data, name)):
+        return error
     if name.lower().endswith(tuple(suffixes)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
     return UnsupportedError(f"expected a picture, but {name} is of no kind that can be read")
 
 
-def _tiff(data: bytes, name: str) -> InputError:
+def _tiff(data: bytes, name: str) -> InputError | None:
     """The error for a TIFF file that Pillow does not know: of another kind, or because it is damaged."""
     try:
         require_whole_tiff(data)
     except ValueError as err:
         return UnreadableError(f"{name} is damaged or cut short: {err}")
+    if not describes_picture(data):
+        return None
     return UnsupportedError(f"{name} is a TIFF file of a kind that cannot be read; save it with 8 or 16 bits a channel")
 
 

@@ -10,11 +10,11 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError
 from corit.images.damage import is_plain_jpeg, load_plain_jpeg, load_whole
-from corit.images.display import eight_bits, still
+from corit.images.display import eight_bits, still, turn_of, upright
 from corit.images.kinds import refusal, require_decoder, require_open_kind
 from corit.images.pages import note_of
 from corit.images.pillow import OWN_RULES
@@ -114,11 +114,11 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np
             )
         if min(image.size) < 1:
             raise TooSmallError("the picture has no pixels")
-        note = note_of(image)
+        note, turn = note_of(image), turn_of(image)
         if is_plain_jpeg(image):
             return load_plain_jpeg(image, data), note
         image, shades = eight_bits(load_whole(image, data))
-        return ImageOps.exif_transpose(image), "; ".join(filter(None, (note, shades)))
+        return upright(image, turn), "; ".join(filter(None, (note, shades)))
 
 
 def _heif(data: bytes) -> bool:

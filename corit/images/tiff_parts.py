@@ -13,6 +13,8 @@ from corit.images.jpeg import decode_jpeg
 
 # Tags, and the values of the compression's.
 COMPRESSION, SAMPLES, JPEG_TABLES = 259, 277, 347
+WIDTH, LENGTH, BITS, TILE = 256, 257, 258, (322, 323)
+PIECE = 1 << 20
 PARTS = ((273, 279), (324, 325))  # offsets and lengths of strips, and of tiles
 JPEG, DEFLATE = 7, (8, 32946)
 WIDTHS = {1: 1, 3: 2, 4: 4, 7: 1, 13: 4, 16: 8, 18: 8}  # bytes of each type of whole numbers
@@ -117,13 +119,31 @@ def _parts(tags: Mapping[int, np.ndarray]) -> Iterator[tuple[int, int]]:
 def _require_part(part: bytes, tags: Mapping[int, np.ndarray]) -> None:
     compression = tags[COMPRESSION][0] if COMPRESSION in tags else 1
     if part and compression in DEFLATE:
-        unpacked = zlib.decompressobj()
-        unpacked.decompress(part)
-        if not unpacked.eof:
-            raise ValueError("a part of it ends before its data do")
+        _require_deflated(part, _most(tags))
     if part and compression == JPEG:
         tables = tags[JPEG_TABLES].tobytes() if JPEG_TABLES in tags else b""
         _require_jpeg(tables[:-2] + part[2:] if tables else part, tags)
+
+
+def _require_deflated(part: bytes, most: int) -> None:
+    """Raise ValueError unless a part unpacks to its checksum; in pieces, as a small one may unpack to gigabytes."""
+    unpacked, total = zlib.decompressobj(), 0
+    while not unpacked.eof:
+        made = len(unpacked.decompress(part, PIECE))
+        part, total = unpacked.unconsumed_tail, total + made
+        if total > most:
+            raise ValueError("a part of it unpacks to more than its picture holds")
+        if not made and not part and not unpacked.eof:
+            raise ValueError("a part of it ends before its data do")
+
+
+def _most(tags: Mapping[int, np.ndarray]) -> int:
+    """More bytes than a strip or a tile of a page can hold."""
+    width, height, samples = (int(tags[t][0]) if t in tags else 1 for t in (WIDTH, LENGTH, SAMPLES))
+    tile = [int(tags[t][0]) if t in tags else 0 for t in TILE]
+    bits = int(max(tags[BITS])) if BITS in tags and len(tags[BITS]) else 1
+    pixels = max(width, tile[0]) * max(height, tile[1])
+    return pixels * samples * max(8, bits) // 8 + PIECE
 
 
 def _require_jpeg(data: bytes, tags: Mapping[int, np.ndarray]) -> None:

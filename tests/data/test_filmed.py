@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 
@@ -132,3 +133,14 @@ def test_a_film_goes_onward_only(mine):
     assert film.frame(12) is None  # there are 12, counted from 0
     with pytest.raises(DataError, match="at least one frame"):
         Filmed(classes(str(mine)), 0)
+
+
+def test_a_film_that_another_took_the_place_of_is_opened_anew(tmp_path):
+    path, other = (
+        films.write(tmp_path / "a.avi"),
+        films.write(tmp_path / "b.avi", shown=[np.full((48, 64, 3), 250, np.uint8)] * 20),
+    )
+    play = Projector()
+    play(str(path), 3)
+    os.replace(other, path)
+    assert np.array_equal(play(str(path), 5).pixels, Projector()(str(path), 5).pixels)

@@ -14,7 +14,8 @@ import pytest
 from corit import catalog
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
-from corit.data.stamp import Current
+from corit.data.sample import Sample
+from corit.data.stamp import Current, Version, current
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
@@ -287,3 +288,48 @@ def test_a_damaged_listing_and_a_lost_shard_are_named(backbone, tmp_path):
     (tmp_path / "store" / "rows.ipc").write_bytes(b"ARROW1 and no more")
     with pytest.raises(StoreError, match=r"rows\.ipc is damaged.*delete it and extract again"):
         FeatureStore.open(tmp_path / "store")
+
+
+def test_an_interrupt_behind_a_shard_does_not_write_it_twice(backbone, tmp_path, monkeypatch):
+    run = Run(backbone, tmp_path)
+
+    def stopped(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("corit.features.shards._sync", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run("used")
+    assert run("used").rows == 0
+    run("empty")
+    assert run.trained("used") == run.trained("empty")
+
+
+def test_a_shard_that_was_copied_within_its_store_is_no_harm(backbone, tmp_path):
+    run = Run(backbone, tmp_path)
+    run("used")
+    shutil.copy(tmp_path / "used" / "part-000000.arrow", tmp_path / "used" / "part-000005.arrow")
+    assert run("used").rows == 0
+    run("empty")
+    assert run.trained("used") == run.trained("empty")
+
+
+def test_a_version_is_none_where_a_file_changed_since(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"one")
+    now = Current([str(path)])
+    assert now.version().content == Current([str(path)]).content
+    path.write_bytes(b"two")
+    assert now.version() == Version(now.stamp, "")
+    assert not Current([str(path)]).same(now.version())
+
+
+def test_a_folder_of_landmarks_counts_also_without_a_file_in_it(tmp_path):
+    frame = tmp_path / "frames" / "a" / "000.png"
+    frame.parent.mkdir(parents=True)
+    frame.write_bytes(b"a frame")
+    bare = current(Sample("x", str(frame), 0))
+    (tmp_path / "landmarks").mkdir()
+    marked = current(Sample("x", str(frame), 0))
+    assert marked.content != bare.content
+    assert not marked.same(bare.version())
