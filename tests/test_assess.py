@@ -538,6 +538,8 @@ def test_a_picture_that_changes_after_it_was_read_is_scored_again(backbone, fold
 def test_a_row_is_scored_once_it_has_a_label(backbone, folder, tmp_path):
     made, asked = Trained(detector(backbone)), tmp_path / "rows.csv"
     for label, status in (("", "unlabelled"), ("fake", "ok"), ("", "unlabelled")):
-        asked.write_text(f"path,label\n{folder / 'real' / '1.png'},real\n{folder / 'fake' / '1.png'},{label}\n")
-        rows = score(made, labelled([str(asked)]), tmp_path / "s.jsonl")
-        assert [(r.status, r.label) for r in rows] == [("ok", 0), (status, 1 if label else -1)]
+        files = [(folder / kind / f"{k}.png", kind) for k in (1, 2) for kind in ("real", "fake")]
+        named = [(path, label if k == 3 else kind) for k, (path, kind) in enumerate(files)]
+        asked.write_text("path,label\n" + "".join(f"{path},{kind}\n" for path, kind in named))
+        *_, row = score(made, labelled([str(asked)]), tmp_path / "s.jsonl")
+        assert (row.status, row.label) == (status, 1 if label else -1)

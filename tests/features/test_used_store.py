@@ -294,7 +294,8 @@ def test_an_interrupt_behind_a_shard_does_not_write_it_twice(backbone, tmp_path,
     run = Run(backbone, tmp_path)
 
     def stopped(folder):
-        raise KeyboardInterrupt
+        if any(folder.glob("part-*")):
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
         patched.setattr("corit.features.shards._sync", stopped)
