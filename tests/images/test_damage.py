@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image, ImageFile
 
 from corit.errors import UnreadableError
 from corit.images.media import decode
+from corit.images.tiff_parts import _require_deflated
 from corit.seeding import generator
 
 PIXELS = np.clip(
@@ -188,3 +190,48 @@ def test_a_program_that_takes_truncated_files_does_not_change_what_is_damage(mon
     with pytest.raises(UnreadableError):
         decode(data[: len(data) // 2])
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def test_standard_error_is_its_own_after_threads_have_read_tiff_files():
+    data, before = encoded("TIFF", compression="tiff_lzw"), os.fstat(2).st_ino
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda _: decode(data).pixels.tobytes(), range(40)))
+    assert len(set(pictures)) == 1
+    assert os.fstat(2).st_ino == before
+
+
+def test_what_a_fax_decoder_reports_is_damage(capfd):
+    held = BytesIO()
+    grain = np.random.default_rng(0).random((200, 300)) > 0.9
+    Image.fromarray(grain).save(held, "TIFF", compression="group4")
+    whole = held.getvalue()
+    assert decode(whole, "x.tif").pixels.shape == (200, 300, 3)
+    with Image.open(BytesIO(whole)) as image:
+        start, size = image.tag_v2[273][0], image.tag_v2[279][0]
+    hurt = bytearray(whole)
+    hurt[start + size // 2 : start + size] = b"\x55" * (size - size // 2)
+    with pytest.raises(UnreadableError, match=r"x.tif is damaged or cut short: Fax\w+"):
+        decode(bytes(hurt), "x.tif")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_small_part_that_unpacks_to_much_is_refused_before_it_is_unpacked():
+    with pytest.raises(ValueError, match="unpacks to more than its picture holds"):
+        _require_deflated(zlib.compress(bytes(10**8)), 10**6)
+    _require_deflated(zlib.compress(bytes(10**6)), 10**6)
+
+
+def test_a_gif_without_its_end_is_said_to_have_none():
+    held = BytesIO()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(held, "GIF")
+    whole = held.getvalue()
+    assert decode(whole[:-1] + b"\0" + whole[-1:]).pixels.shape == (9, 9, 3)
+    with pytest.raises(UnreadableError, match="cut short: it has no end"):
+        decode(whole[:-1], "x.gif")
+
+
+def test_half_of_a_tiff_file_is_damaged_whatever_it_is_called():
+    data = encoded("TIFF", compression="tiff_lzw")
+    for name in ("x.tif", "scan0001"):
+        with pytest.raises(UnreadableError, match=f"{name} is damaged or cut short: it has a page beyond the end"):
+            decode(data[: len(data) // 2], name)
