@@ -20,11 +20,11 @@ from corit.errors import DetectorError, InputError
 from corit.evaluate.calibration import Calibration
 from corit.features.workers import Item, Job, Worker, prepare
 from corit.heads.head import Head, HeadRecipe
-from corit.images.media import DRAWN, Picture, read_picture
+from corit.images.media import DRAWN, Picture, joined, read_picture
 from corit.model.corit import Readout
 from corit.model.encode import Encoder
 from corit.recipe import Recipe
-from corit.views.prepare import Preparer, Views, joined
+from corit.views.prepare import Preparer, Views
 from corit.whole import whole_folder
 
 if TYPE_CHECKING:

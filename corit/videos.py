@@ -17,11 +17,11 @@ from corit.detect import Detector, Evidence
 from corit.errors import DataError, InputError
 from corit.images.choice import Choice
 from corit.images.faces import FaceFinder, find_faces
-from corit.images.media import Picture
+from corit.images.media import Picture, joined
 from corit.images.scenes import alike, colours, look
 from corit.images.tracks import follow
 from corit.images.video import Film, Frame
-from corit.views.prepare import Box, Preparer, Views, joined
+from corit.views.prepare import Box, Preparer, Views
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, 
         scene = row.scene if row.status != "unreadable" else scene
         frames.append(replace(row, scene=scene))
     status = end.status if report.score is not None else report.status
-    reason = "; ".join(filter(None, (report.reason, end.reason)))
+    reason = joined(report.reason, end.reason)
     return replace(report, status=status, reason=reason, frames=tuple(frames))
 
 

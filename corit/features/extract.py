@@ -205,11 +205,15 @@ def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[lis
     """The items of each sample that the store has not."""
     found = []
     for items in prepared:
+        lacking = []
         for item in items:
             if store.holds(item.sample.id, item.version):
                 store.ask(item.sample, item.version)
-        found.append([i for i in items if not store.holds(i.sample.id, i.version)])
-    return [items for items in found if items]
+            else:
+                lacking.append(item)
+        if lacking:
+            found.append(lacking)
+    return found
 
 
 @contextmanager

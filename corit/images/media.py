@@ -57,6 +57,11 @@ class Picture:
             raise ValueError(f"mask must be {self.pixels.shape[:2]}, got {self.mask.shape}")
 
 
+def joined(*notes: str) -> str:
+    """Notes as one; see `Picture.note`."""
+    return "; ".join(filter(None, notes))
+
+
 def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture:
     """Decode a picture file. Raises InputError's kinds: see `decode`."""
     path = Path(path)
@@ -98,7 +103,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     # of a folder must not end the others, and nothing is put in its place.
     except Exception as err:
         raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
-    note = "; ".join(filter(None, (left_out, more, how)))
+    note = joined(left_out, more, how)
     return Picture(pixels, digest=hashlib.sha256(data).hexdigest(), note=note)
 
 
@@ -118,7 +123,7 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np
         if is_plain_jpeg(image):
             return load_plain_jpeg(image, data), note
         image, shades = eight_bits(load_whole(image, data))
-        return upright(image, turn), "; ".join(filter(None, (note, shades)))
+        return upright(image, turn), joined(note, shades)
 
 
 def _heif(data: bytes) -> bool:

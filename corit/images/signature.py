@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import Literal
 
 from corit.images.container import is_film
+from corit.regular import open_regular
 
 Kind = Literal["picture", "video", ""]
 HEAD = 32
@@ -30,13 +29,7 @@ def kind_of(path: str) -> Kind:
 
     Only regular files are opened: a named pipe would be waited for. A GIF file is a picture.
     """
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return ""
-        with open(path, "rb") as file:
-            head = file.read(HEAD)
-    except (OSError, ValueError):  # the second of names that no file can have
-        return ""
+    head = _head(path)
     if _text(head):
         return ""
     return "picture" if _picture(head) else "video" if is_film(path) else ""
@@ -44,13 +37,16 @@ def kind_of(path: str) -> Kind:
 
 def is_gif(path: str) -> bool:
     """Whether a regular file begins as a GIF file."""
+    return _head(path).startswith(b"GIF8")
+
+
+def _head(path: str) -> bytes:
+    """The first bytes of a regular file; none of what cannot be opened."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return False
-        with open(path, "rb") as file:
-            return file.read(4) == b"GIF8"
-    except OSError:
-        return False
+        with open_regular(path) as file:
+            return file.read(HEAD)
+    except (OSError, ValueError):  # the second of names that no file can have
+        return b""
 
 
 def _picture(head: bytes) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from corit.errors import DataError, NoFaceError, TooSmallError
 from corit.images.faces import Face, FaceFinder, align, find_faces
-from corit.images.media import Picture
+from corit.images.media import Picture, joined
 from corit.images.predict import Predictor, predict_landmarks
 from corit.images.shape import require_face
 from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
@@ -190,11 +190,6 @@ class Preparer:
             return random_partition(self.grid[0] * self.grid[1], self.recipe.random_regions, rng)
         width, majority = self.recipe.boundary, self.recipe.majority
         return patch_regions(crop.mask, self.grid, width=width, majority=majority, names=self.regions)
-
-
-def joined(*notes: str) -> str:
-    """Notes as one; see `Picture.note`."""
-    return "; ".join(filter(None, notes))
 
 
 def require_size(picture: Picture, least: int = ViewsRecipe().min_side) -> None:
