@@ -9,8 +9,8 @@ from statistics import median
 
 import torch
 
-from corit import catalog
-from corit.backbone import Backbone
+from corit import sources as catalog
+from corit.backbones.stepped import Backbone
 from corit.model import corit
 from corit.recipe import ModelRecipe
 from corit.seeding import generator

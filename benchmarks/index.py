@@ -35,7 +35,7 @@ def write(path: Path, rows: int) -> Path:
 
 def measure(path: Path) -> dict[str, float]:
     """List the rows, check them without decoding, and draw a thousand of each split and label."""
-    from corit.data.check import check
+    from corit.data.care.check import check
     from corit.data.chosen import Chosen
     from corit.data.index import index
 

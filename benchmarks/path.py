@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 
 from benchmarks import photographs
-from corit import catalog
-from corit.backbone import Backbone
+from corit import sources as catalog
+from corit.backbones.stepped import Backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Source

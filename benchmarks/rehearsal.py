@@ -28,10 +28,12 @@ def rehearsal(backbone: str = "clip-vit-l14", tables: Sequence[str] = TABLES) ->
 
 def tree(root: Path) -> None:
     """Every data set of the paper, painted with the miniature's faces."""
+    sys.path.append(str(fresh.ROOT / "tests"))  # where the tiny trees of the data sets are drawn
+    from trees.paint import miniature
+    from trees.paper import paper
+    from trees.write import Hand
+
     from corit.world.miniature import Miniature, MiniatureSpec
-    from corit.world.trees.paint import miniature
-    from corit.world.trees.paper import paper
-    from corit.world.trees.write import Hand
 
     paper(root, Hand(miniature(Miniature(MiniatureSpec(0, PEOPLE, 4, PEOPLE, 2))), frames=1), people=2, each=1)
 

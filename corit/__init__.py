@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 # Name -> the module that defines it. Resolved on first use, so that `import corit` is instant and loads no torch.
 _PUBLIC = {
-    "Detector": "corit.detect",
+    "Detector": "corit.detect.detector",
     "Recipe": "corit.recipe",
     "CoritError": "corit.errors",
 }
@@ -22,7 +22,7 @@ _PUBLIC = {
 __all__ = ["CoritError", "Detector", "Recipe", "__version__"]
 
 if TYPE_CHECKING:
-    from corit.detect import Detector
+    from corit.detect.detector import Detector
     from corit.errors import CoritError
     from corit.recipe import Recipe
 

@@ -103,9 +103,9 @@ def demo(
         pictures: pictures of each identity
         workers: processes that draw and prepare pictures
     """
-    from corit.demo import compare, write_results
     from corit.features.extract import progress_bar
     from corit.report.demo import write_report
+    from corit.studies.demo import compare, write_results
     from corit.world.miniature import world_of
 
     found = compare(out, spec=world_of(people, pictures), seeds=range(seeds), workers=workers, bars=progress_bar)
@@ -175,15 +175,15 @@ def train(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import catalog
+    from corit import sources as catalog
     from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
     from corit.heads.head import HeadRecipe
     from corit.report.data import say_passed_over
     from corit.report.text import outcome
-    from corit.train import features_of, recipe_for, split
-    from corit.train import train as fit_heads
+    from corit.train.heads import features_of, recipe_for, split
+    from corit.train.heads import train as fit_heads
 
     optimiser, usual = ("sgd", 0.5) if head == "linear" else ("adamw", 1e-3)
     rate = usual if learning_rate is None else learning_rate
@@ -270,12 +270,12 @@ def extract(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import catalog
+    from corit import sources as catalog
     from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
     from corit.features.extract import progress_bar
     from corit.report.data import say_passed_over
-    from corit.train import features_of, recipe_for, split
+    from corit.train.heads import features_of, recipe_for, split
 
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
@@ -338,8 +338,8 @@ def detect(
         workers: processes that decode and prepare pictures
         device: cpu or cuda
     """
-    from corit.detect import Detector
-    from corit.scan import Job, run
+    from corit.commands.scan import Job, run
+    from corit.detect.detector import Detector
 
     known = _landmarks(landmarks)
     job = Job(tuple(paths), format, html, out, twins, aligned, known, batch, workers, frames, choice, per)
@@ -377,7 +377,7 @@ def replicate(
         workers: processes that draw and prepare pictures
     """
     from corit.features.extract import progress_bar
-    from corit.replicate import replicate as run
+    from corit.studies.replicate import replicate as run
     from corit.world.miniature import world_of
 
     found = run(
@@ -403,7 +403,7 @@ def replicate(
 @app.command
 def backbones() -> int:
     """List the backbones by name, with where their weights come from."""
-    from corit import catalog
+    from corit import sources as catalog
 
     for name in catalog.BACKBONES:
         print(f"{name:20} {catalog.default_weights(name)}")

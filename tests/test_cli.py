@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from corit import cli, scan
+from corit import cli
+from corit.commands import scan
 from corit.errors import DataError
 from corit.images.faces import align, find_faces
 from corit.seeding import generator

@@ -12,20 +12,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from detect.test_detector import detector
 from full import narrow
 from matplotlib.figure import Figure
-from test_detect import detector
 
 from corit import cli, failures
-from corit.data.export import export
-from corit.data.journal import Journal
+from corit.data.care.export import export
 from corit.data.sample import Sample
-from corit.detect import Detector
+from corit.detect.detector import Detector
+from corit.detect.output import begin
 from corit.errors import DataError, MachineError, StoreError
-from corit.lines import begin
+from corit.files import whole_folder, write_whole
+from corit.journal import Journal
 from corit.paper.run import _prepare_together, one
 from corit.report import page
-from corit.whole import whole_folder, write_whole
 from corit.world import encoder, pretrain
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corit.data.contents import read_contents
+from corit.commands.scan import inputs
+from corit.data.care.contents import read_contents
 from corit.data.folders import FolderSource
 from corit.data.index import index
 from corit.data.landmarks import read_landmarks, read_points
@@ -22,7 +23,6 @@ from corit.images.header import frames_in, read_header
 from corit.images.media import read_picture
 from corit.images.video import Film, is_film
 from corit.regular import open_regular, require_regular
-from corit.scan import inputs
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 

@@ -35,7 +35,7 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
         root: folder to look into, and two folders below it
         format: table, jsonl or csv
     """
-    from corit import catalog
+    from corit import sources as catalog
     from corit.data.places import listing
     from corit.report.data import lines
 
@@ -68,7 +68,7 @@ def check(
         workers: threads that decode
         format: table, jsonl or csv
     """
-    from corit.data.audit import audit
+    from corit.data.care.audit import audit
     from corit.features.extract import progress_bar
     from corit.report.data import findings
 
@@ -102,7 +102,7 @@ def _looking(faces: bool) -> Callable[[Picture], object]:
 
 def _listed(specs: list[str], root: str, missed: list[str]) -> Source:
     """Data sets without what they lack, which goes to `missed`."""
-    from corit import catalog
+    from corit import sources as catalog
 
     source = catalog.data(*specs, root=root, missed=missed.append)
     return source if source.samples else catalog.data(*specs, root=root)  # which says what it looked for
@@ -144,10 +144,10 @@ def prepare(
     """
     from dataclasses import asdict
 
-    from corit import catalog
-    from corit.data.named import read
-    from corit.data.prepare import Cropping, list_films
-    from corit.data.prepare import prepare as run
+    from corit import sources as catalog
+    from corit.data.care.prepare import Cropping, list_films
+    from corit.data.care.prepare import prepare as run
+    from corit.data.spec import read
     from corit.features.extract import progress_bar
     from corit.report.data import lines
     from corit.report.text import visible
@@ -200,9 +200,9 @@ def export(
     """
     import os
 
-    from corit import catalog
-    from corit.data.export import above_frames, unnumbered
-    from corit.data.export import export as write
+    from corit import sources as catalog
+    from corit.data.care.export import above_frames, unnumbered
+    from corit.data.care.export import export as write
     from corit.data.missing import examples
 
     samples = catalog.data(*data, root=root).samples

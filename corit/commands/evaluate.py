@@ -48,11 +48,11 @@ def evaluate(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import assess
     from corit.errors import NothingScoredError
+    from corit.evaluate import run as assess
+    from corit.evaluate.labelled import labelled
     from corit.evaluate.slices import compare
     from corit.features.extract import progress_bar
-    from corit.labelled import labelled
     from corit.report.data import say_passed_over
     from corit.report.evaluate import remarks, table, write
     from corit.report.text import put

@@ -17,10 +17,10 @@ def findings(
         workers: processes that measure, 0 for none
     """
     from corit.features.extract import progress_bar
-    from corit.findings.plan import Plan, tiny
-    from corit.findings.run import read, run
-    from corit.findings.table import table
     from corit.report.findings import save
+    from corit.studies.findings.plan import Plan, tiny
+    from corit.studies.findings.run import read, run
+    from corit.studies.findings.table import table
 
     plan = tiny() if quick else Plan()
     with progress_bar("findings") as progress:

@@ -13,9 +13,9 @@ from corit.commands.device import Device
 from corit.errors import DataError
 
 if TYPE_CHECKING:
+    from corit.bench.lab import Lab
+    from corit.bench.stage import Stage
     from corit.paper.artefact import Artefact
-    from corit.paper.lab import Lab
-    from corit.paper.stage import Stage
 
 FAILED = 1
 
@@ -114,8 +114,8 @@ def laboratory(
 
     Raises DataError for a world and a root together, for a file in the place of a folder, and as `Lab` and its stages.
     """
+    from corit.bench.lab import Lab
     from corit.features.extract import progress_bar
-    from corit.paper.lab import Lab
 
     if out.exists() and not out.is_dir():
         raise DataError(f"expected a folder to write into, but {out} is a file; choose another --out")
@@ -131,7 +131,7 @@ def default_backbone(root: Path | None) -> str:
 
 
 def _stage(world: str | None, root: Path | None, people: int, pictures: int, most: int) -> Stage:
-    from corit.paper import stage
+    from corit.bench import stage
 
     if world is not None and root is not None:
         raise DataError("expected --world miniature or --root DIR, got both")
@@ -151,7 +151,7 @@ def _chosen(what: Sequence[str]) -> list[Artefact]:
 
 def _named(texts: Sequence[str] | None) -> dict[str, str]:
     """NAME=PLACE of several backbones' weights. Raises DataError for another form, BackboneError for another name."""
-    from corit.catalog import require_backbone
+    from corit.sources import require_backbone
 
     wrong = [t for t in texts or () if not all(t.partition("="))]
     if wrong:

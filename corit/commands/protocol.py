@@ -17,8 +17,8 @@ def listed() -> int:
     """List the protocols: what each trains on, selects on and tests on, its level and metrics."""
     from rich.table import Table
 
-    from corit.data.protocols import PROTOCOLS
-    from corit.paper.scoreboard import described
+    from corit.bench.protocols import PROTOCOLS
+    from corit.bench.scoreboard import described
     from corit.report.text import printed
 
     said = [described(p) for p in PROTOCOLS.values() if not p.name.startswith("miniature")]
@@ -90,9 +90,9 @@ def run(
     """
     from dataclasses import replace
 
+    from corit.bench.lab import HEAD
+    from corit.bench.scoreboard import scoreboard, table, write
     from corit.commands.paper import laboratory
-    from corit.paper.lab import HEAD
-    from corit.paper.scoreboard import scoreboard, table, write
 
     rate = {} if head == "linear" else {"optimiser": "adamw", "learning_rate": 1e-3}
 

@@ -52,11 +52,11 @@ def robustness(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import assess
     from corit.errors import NothingScoredError
+    from corit.evaluate import run as assess
+    from corit.evaluate.labelled import labelled
     from corit.features.extract import progress_bar
     from corit.images.perturb import LEVELS, PERTURBATIONS
-    from corit.labelled import labelled
     from corit.report.data import say_passed_over
     from corit.report.robustness import table, write
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from glob import iglob
 from pathlib import Path
 
-from corit.data.named import Named, usage
+from corit.data.spec import Named, usage
 from corit.errors import DataError
 
 DEPTH = 2  # folders below the root that are looked at
@@ -24,7 +24,7 @@ class Place:
 
     @property
     def spec(self) -> str:
-        """What `corit.data.named.source` takes."""
+        """What `corit.data.spec.source` takes."""
         return f"{self.name}:{self.path}"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from corit import catalog
-from corit.detectors import recipe_of
+from corit import sources as catalog
+from corit.detect.named import recipe_of
 from corit.diagnose.measured import Measured
 from corit.diagnose.plan import Plan
 from corit.diagnose.read import read

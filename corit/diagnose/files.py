@@ -14,10 +14,10 @@ import numpy as np
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
+from corit.files import whole, write_whole
 from corit.theory.collapse import Radius
 from corit.theory.landscape import Landscape
 from corit.theory.watch import FACTORS
-from corit.whole import whole, write_whole
 
 WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from corit.evaluate.video import average
+from corit.metrics.video import average
 
 SIZES = (64, 128, 256, 512, 1024)  # px of the shorter side
 QUALITIES = (50, 75, 90)

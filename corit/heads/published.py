@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 
 from corit.errors import WeightsError
+from corit.files import whole
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
-from corit.whole import whole
 
 # The 4 kB file of the publication's repository (MIT licence): weight (1, 768) and bias (1).
 URL = "https://raw.githubusercontent.com/WisconsinAIVision/UniversalFakeDetect/main/pretrained_weights/fc_weights.pth"

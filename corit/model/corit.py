@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from corit.backbone import Backbone
+from corit.backbones.stepped import Backbone
 from corit.errors import RecipeError
 from corit.recipe import ModelRecipe
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from corit.backbone import Backbone
+from corit.backbones.stepped import Backbone
 from corit.model.corit import Readout
 
 Read = Literal["class", "projected", "pooled"]

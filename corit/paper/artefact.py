@@ -12,9 +12,9 @@ from corit.errors import DataError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from corit.paper.grid import Grid
-    from corit.paper.lab import Lab, Need
-    from corit.paper.stage import Stage
+    from corit.bench.grid import Grid
+    from corit.bench.lab import Lab, Need
+    from corit.bench.stage import Stage
 
 Kind = Literal["table", "figure"]
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from corit.bench.lab import Lab, Need
+from corit.bench.stage import FORGERIES
+from corit.bench.variant import CORIT, UNIFD
 from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
 from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
 from corit.features.store import FeatureStore
-from corit.paper.lab import Lab, Need
-from corit.paper.stage import FORGERIES
-from corit.paper.variant import CORIT, UNIFD
 from corit.report.radii import TITLES
 from corit.theory.collapse import CHANCE, LEARNED
 

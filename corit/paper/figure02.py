@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from corit.bench.lab import Lab
 from corit.paper.artefact import Made
 from corit.paper.diagnosis import AGAINST_RADIUS, areas, caption, diagnosis, needs, notes
-from corit.paper.lab import Lab
 from corit.report import radii
 
 __all__ = ["make", "needs"]

@@ -7,18 +7,18 @@ from dataclasses import replace
 import numpy as np
 from matplotlib.figure import Figure
 
-from corit.data.protocols import Protocol
-from corit.evaluate.benchmark import score
-from corit.evaluate.metrics import auc
-from corit.evaluate.parts import Part, part, require_disjoint, require_recipe
+from corit.bench.benchmark import score
+from corit.bench.entry import counted
+from corit.bench.lab import Lab, Need, fitting
+from corit.bench.lab import needs as needed
+from corit.bench.parts import Part, part, require_disjoint, require_recipe
+from corit.bench.protocols import Protocol
+from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.features.extract import opened
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
+from corit.metrics.auc import auc
 from corit.paper.artefact import Made
-from corit.paper.entry import counted
-from corit.paper.lab import Lab, Need, fitting
-from corit.paper.lab import needs as needed
-from corit.paper.variant import CORIT, UNIFD, Variant
 
 PROTOCOL = "cross-dataset"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}

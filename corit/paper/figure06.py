@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from corit.bench.lab import Lab
 from corit.errors import DataError
 from corit.paper.artefact import Made
 from corit.paper.diagnosis import COURSES, MAIN, caption, diagnosis, gsnr, needs, notes
-from corit.paper.lab import Lab
 from corit.report import courses
 
 __all__ = ["make", "needs"]

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from corit.data.protocols import Protocol, Selection
+from corit.bench.benchmark import Scored
+from corit.bench.damage import KINDS, LEVELS, named, original
+from corit.bench.lab import Lab, Need
+from corit.bench.protocols import Protocol, Selection
+from corit.bench.stage import DAMAGED
+from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.errors import DataError
-from corit.evaluate.benchmark import Scored
-from corit.evaluate.robustness import Robustness, robustness
+from corit.metrics.robustness import Robustness, robustness
 from corit.paper.artefact import Made
-from corit.paper.damage import KINDS, LEVELS, named, original
-from corit.paper.lab import Lab, Need
-from corit.paper.stage import DAMAGED
-from corit.paper.variant import CORIT, UNIFD, Variant
 
 PROTOCOL = "faceforensics"
 CLEAN = "undamaged"

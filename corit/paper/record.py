@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from corit.files import write_whole
 from corit.paper.artefact import ARTEFACTS
-from corit.whole import write_whole
 
 RECORDS = "records"
 Status = Literal["ok", "failed", "not made"]

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
+from corit.bench.lab import Lab, Need
 from corit.data.frames import Reading
 from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.failures import words
+from corit.files import write_whole
 from corit.paper.artefact import Artefact, Made, artefact
-from corit.paper.lab import Lab, Need
+from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
-from corit.report.paper import save, write_page
 from corit.report.text import csv_text
-from corit.whole import write_whole
 
 
 def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = False) -> list[Record]:

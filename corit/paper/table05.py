@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from corit.bench.entry import methods, published, table, wanted
+from corit.bench.lab import Lab, Need
 from corit.paper.artefact import Made
-from corit.paper.entry import methods, published, table, wanted
-from corit.paper.lab import Lab, Need
 
 PROTOCOL = "universal"
 

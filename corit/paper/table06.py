@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from corit.evaluate.metrics import Estimate
+from corit.bench.draws import mean
+from corit.bench.entry import METRICS, counted, measure, methods, wanted
+from corit.bench.grid import Grid, Line
+from corit.bench.lab import Lab, Need
+from corit.bench.printed import printed
+from corit.bench.stage import FORGERIES
+from corit.bench.variant import CORIT, UNIFD
+from corit.metrics.auc import Estimate
 from corit.paper.artefact import LEFT_OUT, Made
-from corit.paper.draws import mean
-from corit.paper.entry import METRICS, counted, measure, methods, wanted
-from corit.paper.grid import Grid, Line
-from corit.paper.lab import Lab, Need
-from corit.paper.printed import printed
-from corit.paper.stage import FORGERIES
-from corit.paper.variant import CORIT, UNIFD
 
 
 def needs(lab: Lab) -> list[Need]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from corit.bench.entry import Entry, table, wanted
+from corit.bench.lab import Lab, Need
+from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.paper.artefact import Made
-from corit.paper.entry import Entry, table, wanted
-from corit.paper.lab import Lab, Need
-from corit.paper.variant import CORIT, UNIFD, Variant
 
 PROTOCOL = "components"
 ENTRIES = (

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from corit.bench.entry import Entry, table, wanted
+from corit.bench.lab import Lab, Need
+from corit.bench.printed import printed
+from corit.bench.variant import CORIT
 from corit.paper.artefact import Made
-from corit.paper.entry import Entry, table, wanted
-from corit.paper.lab import Lab, Need
-from corit.paper.printed import printed
-from corit.paper.variant import CORIT
 
 PROTOCOL = "cross-dataset"
 DEPTH = 24  # of the paper's backbone, whose layers the rows name

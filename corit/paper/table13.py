@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corit.evaluate.benchmark import Learner, Scorer
-from corit.evaluate.parts import Part
+from corit.bench.benchmark import Learner, Scorer
+from corit.bench.entry import Entry, table, wanted
+from corit.bench.lab import Lab, Need, fitting
+from corit.bench.parts import Part
+from corit.bench.variant import CORIT
 from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.fit import fit, problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
 from corit.paper.artefact import Made
-from corit.paper.entry import Entry, table, wanted
-from corit.paper.lab import Lab, Need, fitting
-from corit.paper.variant import CORIT
 from corit.recipe import REGIONS
 
 PROTOCOL = "cross-dataset"

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from rich.table import Table
 
-from corit.data.audit import Finding
-from corit.data.check import passed_over
+from corit.data.care.audit import Finding
+from corit.data.care.check import passed_over
 from corit.data.missing import examples
 from corit.data.passed import described
 from corit.data.sample import Source

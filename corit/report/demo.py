@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from corit.demo import MODELS, Comparison, Table
 from corit.heads.fit import Fit
 from corit.images.media import Picture
 from corit.model.encode import Encoder
 from corit.report import page
+from corit.studies.demo import MODELS, Comparison, Table
 from corit.views.foreground import ellipse, saliency, token_foreground
 from corit.world.miniature import Miniature
 

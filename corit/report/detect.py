@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from corit.detect import Evidence, Report, Row
-from corit.evaluate.calibration import Calibration
+from corit.detect.detector import Evidence, Report, Row
+from corit.detect.video import FrameRow, VideoReport
+from corit.metrics.calibration import Calibration
 from corit.report import page
 from corit.report.timeline import timeline
-from corit.videos import FrameRow, VideoReport
 
 SCORED, UNSCORED = 200, 100  # inputs that a page shows
 

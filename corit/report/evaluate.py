@@ -12,16 +12,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.assess import About
-from corit.evaluate.curve import Ranking
 from corit.evaluate.files import files
-from corit.evaluate.measures import TITLES, Raised
-from corit.evaluate.metrics import Estimate
 from corit.evaluate.rows import FIELDS
+from corit.evaluate.run import About
 from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
+from corit.files import write_whole
+from corit.metrics.auc import Estimate
+from corit.metrics.curve import Ranking
+from corit.metrics.measures import TITLES, Raised
 from corit.report import page
 from corit.report.text import compared, csv_number, csv_text, interval, json_text, printed, visible
-from corit.whole import write_whole
 
 COLUMNS = (
     *("detector", "level", "slice", "name", "reals", "fakes", "unscored", "units"),

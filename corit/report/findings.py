@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from corit.findings.book import Book, Key, mean, of_groups
-from corit.findings.headline import quantity, seeds
-from corit.findings.plan import OVERT, SUBTLE
 from corit.report import page
+from corit.studies.findings.book import Book, Key, mean, of_groups
+from corit.studies.findings.headline import quantity, seeds
+from corit.studies.findings.plan import OVERT, SUBTLE
 from corit.theory.collapse import CHANCE
 
 KINDS = (*OVERT, *SUBTLE)

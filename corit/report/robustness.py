@@ -10,11 +10,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.assess import About, Damage
+from corit.evaluate.run import About, Damage
+from corit.files import write_whole
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
 from corit.report.text import csv_number, csv_text, interval, json_text, percent, printed
-from corit.whole import write_whole
 
 COLUMNS = (
     *("detector", "perturbation", "level", "auc_original", "auc", "auc_low", "auc_high"),

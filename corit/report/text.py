@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from corit.demo import Comparison
-    from corit.evaluate.metrics import Estimate
+    from corit.detect.output import Line
     from corit.evaluate.slices import Comparison as Tested
     from corit.features.store import FeatureStore
-    from corit.lines import Line
-    from corit.train import Outcome
+    from corit.metrics.auc import Estimate
+    from corit.studies.demo import Comparison
+    from corit.train.heads import Outcome
 
 TOO_FEW = "too few"  # for an interval
 SPREAD = re.compile(r", spread \d+ % of the face's width")  # one for each picture

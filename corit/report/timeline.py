@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from corit.evaluate.calibration import Calibration
+from corit.detect.video import FrameRow, VideoReport
+from corit.metrics.calibration import Calibration
 from corit.report.page import COLOURS
-from corit.videos import FrameRow, VideoReport
 
 WIDTH, HEIGHT, LEFT, TOP = 900, 150, 34, 8  # of the plotting area, and the margins before it, in pixels
 POINTS = 600  # of a track; a longer one has the highest score of each of so many stretches

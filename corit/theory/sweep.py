@@ -14,13 +14,13 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from corit.errors import FitError
+from corit.files import whole
 from corit.heads.fit import BUDGET, Fit, Problem, fit, fit_each, logits_of, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
 from corit.theory.collapse import Collapse, Place, check_radii, collapses, refined
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
-from corit.whole import whole
 
 FORMAT = 2  # of the kept parts: another number makes them anew
 CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a folder, together

@@ -12,7 +12,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from corit.errors import WeightsError
-from corit.whole import whole
+from corit.files import whole
 
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 64, 8, 96, 8, 3
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from corit.errors import DataError
+from corit.files import whole
 from corit.seeding import generator, torch_generator
-from corit.whole import whole
 from corit.world import encoder
 from corit.world.faces import attributes
 from corit.world.masked import Painter, blanks

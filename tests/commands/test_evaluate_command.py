@@ -13,7 +13,7 @@ from PIL import Image
 from corit import cli
 
 DETECTOR = """
-from corit.judge import Outside
+from corit.evaluate.detectors import Outside
 DETECTOR = Outside(lambda pictures: [float(p.mean()) / 255 for p in pictures], threshold={threshold})
 """
 

@@ -7,17 +7,17 @@ import sys
 
 import numpy as np
 import pytest
+from trees import celebdf, deeperforensics, df40, dfdc, faceforensics, forensynths, genimage, uadfv
+from trees.deepfakebench import flat_json, windows
+from trees.paint import Subject, miniature, squares
+from trees.plain import plain
+from trees.write import Hand
 
 from corit.data.adapters import ADAPTERS, adapter
 from corit.data.missing import ORIGINS, examples, missing
 from corit.data.sample import Sample
 from corit.errors import DataError, InputError
 from corit.world.miniature import Miniature, MiniatureSpec
-from corit.world.trees import celebdf, deeperforensics, df40, dfdc, faceforensics, forensynths, genimage, uadfv
-from corit.world.trees.deepfakebench import flat_json, windows
-from corit.world.trees.paint import Subject, miniature, squares
-from corit.world.trees.plain import plain
-from corit.world.trees.write import Hand
 
 SMALL = {"pairs": {"train": 1, "val": 1, "test": 1}}
 TREES = {

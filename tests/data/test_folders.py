@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from images import films
 from PIL import Image
+from trees.paint import Subject
+from trees.write import Hand
 
 from corit.data.filmed import Filmed
 from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
@@ -22,8 +24,6 @@ from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images.shape import mean_face
-from corit.world.trees.paint import Subject
-from corit.world.trees.write import Hand
 
 
 def paint(path, value=100):

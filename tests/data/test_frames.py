@@ -6,16 +6,16 @@ import os
 import shutil
 
 import pytest
+from trees.faceforensics import faceforensics
+from trees.uadfv import uadfv
+from trees.write import Hand
 
-from corit.data.check import surprises
-from corit.data.faceforensics import FaceForensics
+from corit.data.care.check import surprises
 from corit.data.frames import Reading, clips, names_in, natural, video_key
 from corit.data.sample import Sample
-from corit.data.uadfv import UADFV
+from corit.data.sets.faceforensics import FaceForensics
+from corit.data.sets.uadfv import UADFV
 from corit.errors import DataError, UnreadableError
-from corit.world.trees.faceforensics import faceforensics
-from corit.world.trees.uadfv import uadfv
-from corit.world.trees.write import Hand
 
 
 def touch(root, *names):

@@ -10,17 +10,17 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
+from trees.paint import Subject, squares
+from trees.uadfv import uadfv
+from trees.write import Hand
 
 from corit.data.folders import FolderSource, Unlabelled
 from corit.data.index import Index
 from corit.data.landmarks import read_landmarks, read_points
-from corit.data.uadfv import UADFV
+from corit.data.sets.uadfv import UADFV
 from corit.errors import DataError, UnreadableError
 from corit.images.faces import FIVE_POINTS, five_points
 from corit.images.shape import misfit, require_face
-from corit.world.trees.paint import Subject, squares
-from corit.world.trees.uadfv import uadfv
-from corit.world.trees.write import Hand
 
 
 def archive(change):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import codecs
 
 import pytest
+from trees.celebdf import celebdf
+from trees.deeperforensics import deeperforensics
+from trees.dfdc import dfdc, dfdcp
+from trees.faceforensics import faceforensics
+from trees.write import Hand
 
 from corit.data.adapters import adapter
 from corit.data.lists import read_json, read_text
 from corit.errors import DataError
-from corit.world.trees.celebdf import celebdf
-from corit.world.trees.deeperforensics import deeperforensics
-from corit.world.trees.dfdc import dfdc, dfdcp
-from corit.world.trees.faceforensics import faceforensics
-from corit.world.trees.write import Hand
 
 LISTS = {
     "celeb-df-v2": (celebdf, "List_of_testing_videos.txt"),

@@ -6,13 +6,13 @@ import os
 
 import pytest
 from data.test_adapters import TREES, plain, plant
+from trees import genimage, uadfv
+from trees.df40 import df40
+from trees.write import Hand
 
-from corit import catalog
+from corit import sources as catalog
 from corit.data.places import Place, listing, places
 from corit.errors import DataError
-from corit.world.trees import genimage, uadfv
-from corit.world.trees.df40 import df40
-from corit.world.trees.write import Hand
 
 SAME = {"celeb-df-v1": {"celeb-df-v2"}, "celeb-df-v2": {"celeb-df-v1"}, "faceshifter": {"faceforensics"}}
 

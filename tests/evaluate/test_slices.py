@@ -10,12 +10,12 @@ import pytest
 from reference import heads as slow
 from sklearn.metrics import roc_auc_score
 
-from corit.data.protocols import METRICS
+from corit.bench.protocols import METRICS
 from corit.errors import DataError
 from corit.evaluate.files import files
-from corit.evaluate.metrics import accuracy, auc, bootstrap
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
+from corit.metrics.auc import accuracy, auc, bootstrap
 from corit.report.evaluate import remarks
 from corit.seeding import generator
 

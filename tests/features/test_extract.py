@@ -12,8 +12,8 @@ import torch
 from features.stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
 from timm.models.vision_transformer import VisionTransformer
 
-from corit import backbone as bb
-from corit import catalog
+from corit import sources as catalog
+from corit.backbones import stepped as bb
 from corit.errors import DataError, MachineError, StoreError, WeightsError
 from corit.failures import words
 from corit.features import shards

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from corit import catalog
+from corit import sources as catalog
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Sample
@@ -22,7 +22,7 @@ from corit.heads.head import HeadRecipe
 from corit.images.shape import mean_face
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
-from corit.train import recipe_for, split, train
+from corit.train.heads import recipe_for, split, train
 from corit.world.miniature import Miniature, MiniatureSpec
 
 HEAD = HeadRecipe(learning_rate=0.1, epochs=2)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
+from corit.detect.video import DEFAULT
 from corit.images.scenes import alike, colours, look
-from corit.videos import DEFAULT
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera", "coins", "moon", "page", "brick", "grass", "gravel")
 

@@ -8,7 +8,7 @@ import torch
 from reference import corit as slow
 from timm.models.vision_transformer import VisionTransformer
 
-from corit.backbone import Backbone
+from corit.backbones.stepped import Backbone
 from corit.errors import RecipeError
 from corit.model import corit, unifd
 from corit.model.encode import Encoder

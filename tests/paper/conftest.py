@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from paper.paper_runs import REAL, WORLD, command
+from trees.paint import miniature
+from trees.paper import paper
+from trees.write import Hand
 
 from corit.paper import diagnosis, table10
 from corit.world.miniature import Miniature, MiniatureSpec
-from corit.world.trees.paint import miniature
-from corit.world.trees.paper import paper
-from corit.world.trees.write import Hand
 
 
 @pytest.fixture(scope="session")

@@ -13,16 +13,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
-from corit.data.protocols import Protocol, Selection
+from corit.bench.parts import Part
+from corit.bench.protocols import Protocol, Selection
+from corit.bench.variant import CORIT
 from corit.errors import DataError
-from corit.evaluate.metrics import auc
-from corit.evaluate.parts import Part
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows
+from corit.metrics.auc import auc
 from corit.paper import figure04, figure05, figure07, masks, table07
-from corit.paper.variant import CORIT
+from corit.paper.page import save
 from corit.recipe import ModelRecipe
-from corit.report.paper import save
 from corit.seeding import generator
 from corit.views.prepare import Views
 

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
+from corit.bench import entry, lab
+from corit.bench.benchmark import Scored
+from corit.bench.lab import Lab, Need
+from corit.bench.protocols import Selection
+from corit.bench.stage import Size, miniature
+from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.data.frames import beside
-from corit.data.protocols import Selection
 from corit.errors import DataError, WeightsError
-from corit.evaluate.benchmark import Scored
-from corit.evaluate.metrics import auc as area
 from corit.heads.published import WIDTH
-from corit.paper import entry, figure08, lab, table10
+from corit.metrics.auc import auc as area
+from corit.paper import figure08, table10
 from corit.paper.artefact import artefact
 from corit.paper.figure08 import CLEAN
-from corit.paper.lab import Lab, Need
 from corit.paper.run import settings_of
-from corit.paper.stage import Size, miniature
-from corit.paper.variant import CORIT, UNIFD, Variant
 from corit.world.miniature import Miniature, MiniatureSpec
 
 
@@ -153,7 +154,7 @@ def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
 
 
 def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
-    from corit.paper.stage import root
+    from corit.bench.stage import root
 
     names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
     assert tuple(names.values()) == artefact("table10").backbones

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from corit.catalog import backbone
-from corit.paper.printed import printed
+from corit.bench.printed import printed
+from corit.sources import backbone
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "paper.md").read_text()

@@ -8,20 +8,20 @@ import json
 import numpy as np
 import pytest
 from paper.paper_runs import REAL, SMALL
+from trees.faceforensics import faceforensics
+from trees.paint import miniature
+from trees.write import Hand
 
 from corit import cli
+from corit.bench import scoreboard, stage
+from corit.bench.benchmark import Benchmark, Scored
+from corit.bench.protocols import PROTOCOLS
+from corit.bench.stage import DAMAGED, USUAL, Size
 from corit.data.frames import Reading
-from corit.data.protocols import PROTOCOLS
-from corit.evaluate.benchmark import Benchmark, Scored
-from corit.evaluate.delong import delong
-from corit.evaluate.metrics import auc
 from corit.images.choice import choose
-from corit.paper import scoreboard, stage
-from corit.paper.stage import DAMAGED, USUAL, Size
+from corit.metrics.auc import auc
+from corit.metrics.delong import delong
 from corit.world.miniature import Miniature, MiniatureSpec
-from corit.world.trees.faceforensics import faceforensics
-from corit.world.trees.paint import miniature
-from corit.world.trees.write import Hand
 
 MINIATURE = ["--people", "6", "--pictures", "2", *SMALL]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from corit.evaluate.calibration import Calibration
+from corit.detect.video import FrameRow, VideoReport, summary
+from corit.metrics.calibration import Calibration
 from corit.report.timeline import HEIGHT, LEFT, POINTS, TOP, WIDTH, timeline
-from corit.videos import FrameRow, VideoReport, summary
 
 LIMITS = Calibration(1.0, 0.0, 0.75, 0.25, 0.05, 10, 10)
 

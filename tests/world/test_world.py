@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit import catalog
+from corit import sources as catalog
 from corit.errors import DataError, WeightsError
 from corit.images.faces import five_points, template
 from corit.seeding import generator

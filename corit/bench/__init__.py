@@ -1,0 +1,1 @@
+"""Protocol runs: features, heads and measurements, beside published numbers."""

@@ -1,0 +1,244 @@
+"""The rows that a protocol asks for, found in feature stores; and the proof that no test row helped to choose."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from corit.bench.protocols import Protocol, Selection
+from corit.data.care.check import real_paths
+from corit.data.missing import examples
+from corit.data.sets.forensynths import SUBSETS, cut
+from corit.errors import DataError
+from corit.features.store import FeatureStore
+from corit.heads.rows import Rows
+from corit.images.choice import choose
+
+Unit = Literal["video", "source"]
+UNIFD = {f"UniFD/{s}": s for s in SUBSETS}
+
+
+@dataclass(frozen=True)
+class Side:
+    """Several tables of the same rows, side by side: (n, D1 + D2 + ...)."""
+
+    parts: tuple[Rows, ...]
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    @property
+    def width(self) -> int:
+        """D1 + D2 + ..."""
+        return sum(p.width for p in self.parts)
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        """The rows of `index` (b), each a concatenation."""
+        return torch.cat([p.gather(index) for p in self.parts], dim=1)
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Several tables one below the other: (n1 + n2 + ..., D)."""
+
+    parts: tuple[Rows, ...]
+
+    def __len__(self) -> int:
+        return sum(len(p) for p in self.parts)
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.parts[0].width
+
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.cumsum([0, *(len(p) for p in self.parts)])
+
+    def gather(self, index: np.ndarray) -> Tensor:
+        """The rows of `index` (b), in its order."""
+        which = np.searchsorted(self._starts, index, side="right") - 1
+        found = [(np.flatnonzero(which == i), p) for i, p in enumerate(self.parts)]
+        rows = [(at, p.gather(index[at] - self._starts[i])) for i, (at, p) in enumerate(found)]
+        out = rows[0][1].new_empty(len(index), self.width)
+        for at, values in rows:
+            out[torch.from_numpy(at)] = values
+        return out
+
+
+@dataclass(frozen=True)
+class Part:
+    """Measured rows of one or several selections, with what is known of them.
+
+    rows (n, D). table: the stores' metadata columns and `data`, the data set's name, n rows. unscored: rows that the
+    protocol asks for and that could not be measured, by status.
+    """
+
+    rows: Rows
+    table: pa.Table
+    unscored: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return self.table.num_rows
+
+    @cached_property
+    def y(self) -> np.ndarray:
+        """Labels (n): 0 real, 1 fake."""
+        return self.column("label").astype(np.int64)
+
+    def column(self, name: str) -> np.ndarray:
+        """One metadata column (n)."""
+        return self.table[name].to_numpy(zero_copy_only=False)
+
+    def units(self, by: Unit) -> np.ndarray:
+        """(n) texts of what is not independent: the video, else the source, else the picture; or the source first."""
+        names = ("video", "group", "id") if by == "video" else ("group", "video", "id")
+        chosen = [a or b or c for a, b, c in zip(*map(self.column, names), strict=True)]
+        return np.array([f"{d}\0{c}" for d, c in zip(self.column("data"), chosen, strict=True)])
+
+
+def part(
+    protocol: Protocol,
+    selections: Sequence[Selection],
+    stores: Mapping[str, FeatureStore],
+    layers: Sequence[int] = (),
+) -> Part:
+    """The rows of some selections of a protocol, from the stores by data set.
+
+    layers: F_l = [C; T_1..T_K] of these layers side by side in place of z, from stores that keep levels: so one store
+    serves every l_m of (24). Raises DataError when a store is not given or a kind is absent, StoreError as the store.
+    """
+    found = [_one(protocol, s, _store(protocol, s, stores), layers) for s in selections]
+    widths = {p.rows.width for p in found}
+    if len(widths) > 1:
+        raise DataError(f"protocol {protocol.name}: expected features of one width, got {sorted(widths)}")
+    lost = sum((Counter(p.unscored) for p in found), Counter[str]())
+    if len(found) == 1:
+        return found[0]
+    return Part(Stacked(tuple(p.rows for p in found)), pa.concat_tables([p.table for p in found]), dict(lost))
+
+
+def _store(protocol: Protocol, selection: Selection, stores: Mapping[str, FeatureStore]) -> FeatureStore:
+    if selection.data not in stores:
+        needed = ", ".join(protocol.data)
+        raise DataError(
+            f"protocol {protocol.name} needs features of {needed}, but there are none of {selection.data}; extract them"
+        )
+    return stores[selection.data]
+
+
+def _one(protocol: Protocol, selection: Selection, store: FeatureStore, layers: Sequence[int]) -> Part:
+    table = store.table
+    wanted = np.isin(_texts(table, "id"), list(_ids(protocol, selection, table)))
+    status = _texts(table, "status")
+    counts = Counter(status[wanted & (status != "ok")].tolist())
+    ids = set(_texts(table, "id")[wanted & (status == "ok")].tolist())
+    if not ids:
+        raise DataError(f"protocol {protocol.name}: no row of {selection} could be measured; not measured: {counts}")
+    held = [store.features(level=l) for l in layers] or [store.features()]
+    index = np.flatnonzero(np.isin(held[0].ids, list(ids)))
+    taken = [h.take(index) for h in held]
+    named = taken[0].table.append_column("data", pa.array([selection.data] * len(index)))
+    return Part(taken[0] if len(taken) == 1 else Side(tuple(taken)), named, dict(counts))
+
+
+def _texts(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy(zero_copy_only=False)
+
+
+def _ids(protocol: Protocol, selection: Selection, table: pa.Table) -> Iterable[str]:
+    """The ids that a selection means: its split, data sets and manipulations, then frames of a video, then the cut."""
+    label, kind = pc.fill_null(table["label"], -1).to_numpy(), _texts(table, "manipulation")
+    keep = label >= 0
+    if selection.split:
+        keep &= _texts(table, "split") == selection.split
+    if selection.datasets:
+        keep &= np.isin(_texts(table, "dataset"), selection.datasets)
+    if selection.manipulations:
+        keep &= (label == 0) | np.isin(kind, selection.manipulations)
+    index = np.flatnonzero(keep)
+    index = _frames(protocol, table, index)
+    return _cut(protocol, table, label, index) if selection.split == "test" else _texts(table, "id")[index].tolist()
+
+
+def _frames(protocol: Protocol, table: pa.Table, index: np.ndarray) -> np.ndarray:
+    """Of the rows `index`, those of the frames that the protocol takes of each video; all faces of a frame stay."""
+    if protocol.frames is None or len(index) == 0:
+        return index
+    videos, frames, ids = _texts(table, "video")[index], _texts(table, "frame")[index], _texts(table, "id")[index]
+    order = np.lexsort((ids, frames, videos))
+    _, starts = np.unique(videos[order], return_index=True)
+    kept = []
+    for at in np.split(order, starts[1:]):
+        names = list(dict.fromkeys(ids[at].tolist()))
+        if not videos[at[0]] or len(names) <= protocol.frames:
+            kept.append(at)
+            continue
+        chosen = {names[i] for i in choose(len(names), protocol.frames, protocol.choice)}
+        kept.append(at[[n in chosen for n in ids[at].tolist()]])
+    return index[np.sort(np.concatenate(kept))]
+
+
+def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarray) -> list[str]:
+    """UniversalFakeDetect's cut of each of its subsets, as its adapter makes it, where the protocol asks for it."""
+    ids, dataset = _texts(table, "id")[index], _texts(table, "dataset")[index]
+    if protocol.sampling == "unifd-full":
+        return list(ids.tolist())
+    kept: list[str] = []
+    for name in np.unique(dataset).tolist():
+        if name not in UNIFD:
+            kept += ids[dataset == name].tolist()
+            continue
+        sides = [sorted(set(ids[(dataset == name) & (label[index] == y)].tolist())) for y in (0, 1)]
+        reals, fakes = cut(sides[0], sides[1], f"0 {UNIFD[name]}")
+        kept += [*reals, *fakes]
+    return kept
+
+
+def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> None:
+    """Raise DataError unless the protocol's stores are of one recipe, which has the protocol's transform."""
+    used = {d: stores[d] for d in protocol.data if d in stores}
+    digests = {d: s.digest[:10] for d, s in used.items()}
+    if len(set(digests.values())) > 1:
+        raise DataError(
+            f"protocol {protocol.name}: expected features of one recipe, got {digests}; extract all with the same one"
+        )
+    for data, recipe in ((d, s.recipe) for d, s in used.items()):
+        wrong = [k for k, v in protocol.transform if recipe.replace(**{k: v}) != recipe]
+        if wrong:
+            demanded = dict(protocol.transform)
+            raise DataError(
+                f"protocol {protocol.name} demands {', '.join(f'{k} = {demanded[k]!r}' for k in wrong)}, but the "
+                f"features of {data} were made with something else; extract them with it"
+            )
+
+
+def require_disjoint(protocol: Protocol, chosen: Part, test: Part, role: str) -> None:
+    """Raise DataError when rows to train on or to select by share an id, a path, a source or a video with test rows.
+
+    Sources and videos are compared within a data set, ids and paths across all of them, paths as they really are.
+    """
+    for what in ("id", "path", "group", "video"):
+        both = sorted(_names(chosen, what) & _names(test, what))
+        if both:
+            raise DataError(
+                f"protocol {protocol.name}: the rows to {role} share {len(both)} {what}s with the test rows: "
+                f"{examples([b.replace(chr(0), ' ') for b in both])}; the test set never steers, so take them out"
+            )
+
+
+def _names(rows: Part, what: str) -> set[str]:
+    names = rows.column(what)
+    if what in ("group", "video"):
+        return {f"{d}\0{n}" for d, n in zip(rows.column("data"), names, strict=True) if n}
+    found = set(names.tolist()) - {""}
+    return real_paths(found) if what == "path" else found

@@ -1,0 +1,1 @@
+"""Check, audit, prepare and export data sets."""

@@ -1,0 +1,336 @@
+"""Videos -> aligned face crops with landmarks and masks on disk, by DeepfakeBench's recipe and in its layout."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from corit.data.care.copies import copy_lists
+from corit.data.frames import BESIDE, FILMS
+from corit.data.masks import Masks, mask_film
+from corit.data.pool import as_finished, require_workers
+from corit.data.stamp import Current, Version
+from corit.errors import DataError, InputError, MachineError
+from corit.failures import words
+from corit.images.crop import BENCHMARK, Cropping, Cut, crop
+from corit.images.display import READING
+from corit.images.faces import FaceFinder
+from corit.images.video import Film
+from corit.journal import Journal, alone
+
+JOURNAL = "prepared.jsonl"
+STAGED = ".preparing"
+SAVED = ("ok", "truncated")
+OURS = (*SAVED, "moving")
+KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved: a video with frames has all
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of one video. name: its path below the root. folder: where its frames are, empty for none.
+
+    status: ok; truncated, where frames are lost and the others were saved; no_face; unreadable; unsupported; exists,
+    where frames that this program did not make are in the way; clash, where those of another video would be.
+    frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a film of masks; the
+    reason says why. faceless: chosen frames without a face. missing: chosen frames that could not be decoded.
+    """
+
+    name: str
+    folder: str
+    status: str
+    reason: str = ""
+    frames: int = 0
+    masks: int = 0
+    maskless: int = 0
+    faceless: int = 0
+    missing: int = 0
+
+
+def _silent(said: str) -> None:
+    """Tell nobody."""
+
+
+def list_films(root: str | os.PathLike[str], missed: Callable[[str], None] = _silent) -> Iterator[str]:
+    """The video files below a folder in a stable order, without hidden ones and films of masks.
+
+    missed: told of each folder that is not looked into: it cannot be opened, or is a link, which may lead in circles.
+    """
+    for folder, inner, names in os.walk(root, onerror=lambda err: missed(f"{err.filename}: {err.strerror}")):
+        inner[:] = sorted(n for n in inner if not n.startswith(".") and n not in BESIDE)
+        for name in inner:
+            if os.path.islink(os.path.join(folder, name)):
+                missed(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
+        yield from (
+            os.path.join(folder, n) for n in sorted(names) if PurePath(n).suffix.lower() in FILMS and n[0] != "."
+        )
+
+
+def prepare(
+    paths: Iterable[str],
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    cropping: Cropping = BENCHMARK,
+    *,
+    finder: FaceFinder | None = None,
+    workers: int = 0,
+    seen: Callable[[int, int], None] = lambda done, total: None,
+    missed: Callable[[str], None] = _silent,
+) -> Generator[Prepared]:
+    """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
+
+    <folder>/videos/<video>.mp4 or <folder>/<video>.mp4 becomes <folder>/frames/<video>/000.png with landmarks/ beside
+    it, numbered by the frame's index, and masks/ where a film of masks lies in masks/videos/ above the compression's
+    folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
+    prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
+    holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
+    dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
+    module. seen: told how many of all videos have a row. missed: told of each list that could not be copied.
+
+    Yields a row for each video, in order. Raises DataError when a video lies outside the root, another process prepares
+    into `out`, or `out` cannot be written or was begun with other settings.
+    """
+    root, out = os.fspath(root), os.fspath(out)
+    require_workers(workers)
+    if not os.path.isdir(root):
+        raise DataError(f"expected a folder of videos at {root}; there is none")
+    films = {_name(p, root): p for p in paths}
+    with alone(out), _stage(out) as stage:
+        jobs = [Job(name, path, out, stage, cropping, finder) for name, path in films.items()]
+        journal = Journal(Path(out) / JOURNAL, asdict(cropping))
+        with _writing(out):
+            if not os.path.samefile(root, out):
+                copy_lists(root, out, stage, missed)
+        with _writing(out):
+            rows = _standing(jobs, journal)
+        todo = [j for j in jobs if j.name not in rows]
+        _require_writable(todo)
+        seen(len(rows), len(jobs))
+        with closing(as_finished(_cut_out, todo, workers, lambda j, r: _settle(j, r, journal, rows))) as work:
+            for job in jobs:
+                while job.name not in rows:
+                    next(work)
+                    seen(len(rows), len(jobs))
+                yield rows[job.name]
+        with _writing(out):
+            journal.close()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video to prepare. It travels to a worker process. stage: a folder of this run alone."""
+
+    name: str
+    path: str
+    out: str
+    stage: str
+    cropping: Cropping
+    finder: FaceFinder | None
+
+    @property
+    def current(self) -> Current:
+        """The version of the video, and of its film of masks where there is one, that is there now."""
+        return Current([p for p in (self.path, mask_film(self.path)) if p], [f"reading {READING}"])
+
+    @property
+    def folder(self) -> str:
+        """What frames/, landmarks/ and masks/ lie in: the video's folder, or the one above videos/."""
+        parts = self.name.split("/")
+        at = len(parts) - 1 - parts[::-1].index("videos") if "videos" in parts[:-1] else len(parts) - 1
+        return "/".join(parts[:at])
+
+    @property
+    def video(self) -> str:
+        """The path of the video below frames/."""
+        inside = self.name[len(self.folder) :].strip("/").removeprefix("videos/")
+        return os.path.splitext(inside)[0]
+
+    def target(self, kind: str) -> str:
+        """Where the frames, landmarks or masks go."""
+        return os.path.join(self.out, self.folder, kind, self.video)
+
+    @property
+    def staged(self) -> str:
+        """Where they are made."""
+        return os.path.join(self.stage, self.name)
+
+
+@contextmanager
+def _writing(out: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as err:
+        kind = MachineError if words(err) else DataError  # which comes back from a worker without its cause
+        raise kind(f"expected to write below {out}, but {err.strerror or err}; mend that and go on") from err
+
+
+@contextmanager
+def _stage(out: str) -> Iterator[str]:
+    """A folder of this run alone in which videos are made; what runs that were killed left is removed."""
+    above = os.path.join(out, STAGED)
+    shutil.rmtree(above, ignore_errors=True)
+    with _writing(out):
+        os.makedirs(above, exist_ok=True)
+        stage = tempfile.mkdtemp(dir=above)
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(above, ignore_errors=True)
+
+
+def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
+    """The rows of videos for which nothing is to be done."""
+    rows, rivals = {}, _rivals(jobs)
+    for job in jobs:
+        entry = journal.entries.get(job.name, {})
+        if _done(job, entry, journal):
+            held = {f.name: entry[f.name] for f in fields(Prepared) if f.name in entry}
+            rows[job.name] = Prepared(**{**held, "folder": job.target("frames")})
+        elif job.name in rivals:
+            reason = f"its frames and those of {rivals[job.name]} would lie in one folder; rename one of the two"
+            rows[job.name] = Prepared(job.name, "", "clash", reason)
+        elif os.path.exists(job.target("frames")) and entry.get("status") not in OURS:
+            reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
+            rows[job.name] = Prepared(job.name, "", "exists", reason)
+    return rows
+
+
+def _done(job: Job, entry: dict[str, Any], journal: Journal) -> bool:
+    """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
+    if entry.get("status") not in SAVED or not os.path.isdir(job.target("frames")):
+        return False
+    if not os.path.exists(job.path):
+        return True
+    now = job.current
+    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
+        return False
+    if entry["stamp"] != now.stamp:  # it was only touched: not to be read again in every run
+        journal.write(**{**entry, "stamp": now.stamp})
+    return True
+
+
+def _rivals(jobs: Sequence[Job]) -> dict[str, str]:
+    """The videos whose frames would lie in the folder of another one's, or in a folder in it, each with the other."""
+    taken: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for job in jobs:
+        other = taken.setdefault(job.target("frames"), job.name)
+        if other != job.name:
+            found |= {job.name: other, other: job.name}
+    for target, name in taken.items():
+        for above in map(str, PurePath(target).parents):
+            if above in taken:
+                found |= {name: taken[above], taken[above]: name}
+    return found
+
+
+def _require_writable(jobs: Sequence[Job]) -> None:
+    """Before hours of work: no file lies where a folder has to be made, and nothing forbids it."""
+    for folder in sorted({os.path.dirname(j.target(kind)) for j in jobs for kind in KINDS}):
+        there = folder
+        while not os.path.lexists(there):
+            there = os.path.dirname(there)
+        if not os.path.isdir(there):
+            raise DataError(f"expected to make the folder {folder}, but {there} is none; remove it and go on")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise DataError(f"expected to write below {folder}, but nobody may write to {there}; change its rights")
+
+
+def _cut_out(job: Job) -> tuple[Prepared, Version]:
+    """Make a video's crops where they are staged; its row, and the version of the video that was read."""
+    now = job.current
+    return _row(job), now.version()
+
+
+def _row(job: Job) -> Prepared:
+    counts = {"frames": 0, "masks": 0, "maskless": 0, "faceless": 0}
+    masks = Masks(mask_film(job.path))
+    try:
+        film = Film(job.path)
+        for frame in film.frames(job.cropping.frames, job.cropping.choice):
+            cut = crop(frame, job.cropping, job.finder, masks.of(frame))
+            counts["frames" if cut else "faceless"] += 1
+            if cut:
+                counts["maskless" if cut.mask is None else "masks"] += masks.path is not None
+                with _writing(job.out):
+                    _write(job.staged, cut)
+    except InputError as err:
+        return Prepared(job.name, "", err.status, str(err), faceless=counts["faceless"])
+    assert film.ending is not None
+    end = film.ending
+    if not counts["frames"]:
+        reason = f"no face was found in {counts['faceless']} frames"
+        return Prepared(job.name, "", "no_face", reason, **counts, missing=end.missing)
+    reasons = [end.reason] if end.reason else []
+    if counts["maskless"]:
+        reasons.append(f"{counts['maskless']} of {counts['frames']} frames have no mask: {masks.path}: {masks.problem}")
+    return Prepared(job.name, job.target("frames"), end.status, "; ".join(reasons), **counts, missing=end.missing)
+
+
+def _write(staged: str, cut: Cut) -> None:
+    for kind in KINDS:
+        if kind != "masks" or cut.mask is not None:
+            os.makedirs(os.path.join(staged, kind), exist_ok=True)
+    name = f"{cut.index:03d}"
+    Path(staged, "frames", f"{name}.png").write_bytes(_png(cut.pixels))
+    landmarks = io.BytesIO()
+    np.save(landmarks, cut.landmarks)
+    Path(staged, "landmarks", f"{name}.npy").write_bytes(landmarks.getvalue())
+    if cut.mask is not None:
+        Path(staged, "masks", f"{name}.png").write_bytes(_png(cut.mask.astype(np.uint8) * 255))
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """A picture as the bytes of a file: written by the library itself, it does not say why a file is cut short."""
+    held = io.BytesIO()
+    Image.fromarray(pixels).save(held, "PNG")
+    return held.getvalue()
+
+
+def _settle(job: Job, made: tuple[Prepared, Version], journal: Journal, rows: dict[str, Prepared]) -> None:
+    """Move what a job made to its place, or what an earlier file of its name gave away from there, and remember it."""
+    result, version = made
+    with _writing(job.out):
+        if not result.folder:
+            shutil.rmtree(job.staged, ignore_errors=True)
+        if result.folder or journal.entries.get(job.name, {}).get("status") in OURS:
+            _require_whole(job, result)
+            _move(job, journal)
+        shutil.rmtree(job.staged, ignore_errors=True)
+        journal.write(**asdict(replace(result, folder="")), **asdict(version))
+    rows[job.name] = result
+
+
+def _require_whole(job: Job, result: Prepared) -> None:
+    for kind, expected in (("frames", result.frames), ("landmarks", result.frames), ("masks", result.masks)):
+        made = os.path.join(job.staged, kind)
+        found = len(os.listdir(made)) if os.path.isdir(made) else 0
+        if result.folder and found != expected:
+            raise DataError(f"expected {expected} files in {made}, got {found}; something removes them: run again")
+
+
+def _move(job: Job, journal: Journal) -> None:
+    journal.write(job.name, status="moving")  # from here on what lies at the targets is ours
+    for kind in KINDS:
+        made, target = os.path.join(job.staged, kind), job.target(kind)
+        if os.path.exists(target):
+            shutil.rmtree(target)
+        if os.path.isdir(made):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            os.replace(made, target)
+
+
+def _name(path: str, root: str) -> str:
+    name = os.path.relpath(path, root).replace(os.sep, "/")
+    if name.startswith("../") or os.path.isabs(name):
+        raise DataError(f"expected videos below {root}, got {path}; give the folder that all of them lie in")
+    return name

@@ -1,0 +1,131 @@
+"""DeeperForensics-1.0 -> Sample rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
+from corit.data.lists import read_text
+from corit.data.missing import examples, missing
+from corit.data.sample import Sample, Split
+from corit.data.sets.faceforensics import require_compression
+from corit.errors import DataError
+from corit.images.media import Picture
+
+VERSIONS = (
+    "end_to_end",
+    *(f"end_to_end_level_{level}" for level in range(1, 6)),
+    "end_to_end_random_level",
+    *(f"end_to_end_mix_{count}_distortions" for count in (2, 3, 4)),
+    "reenact_postprocess",
+)
+DATASET = "DeeperForensics-1.0"
+
+
+@dataclass(frozen=True)
+class DeeperForensics:
+    """DeeperForensics-1.0: films of 100 paid actors, and 1000 swaps of their faces in up to eleven versions.
+
+    The official lists split the swaps (703, 96, 201) and say nothing of the actors' films. A film goes where its
+    actor's swaps go: to test rather than val, to val rather than train, and nowhere when no list names the actor. A
+    sample's group is the actor. These films are what DeepfakeBench takes for the reals; the data set's authors give
+    them as the source of the faces, and take for the reals the films of FaceForensics++ that the faces were put on.
+
+    faceforensics: the root of FaceForensics++, whose films stand for the reals in place of the actors': each goes where
+    its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises DataError when
+    lists or videos are missing.
+    """
+
+    root: str
+    versions: tuple[str, ...] = ("end_to_end",)
+    faceforensics: str = ""
+    compression: str = "c23"
+    reading: Reading = ALL
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.versions) - set(VERSIONS))
+        if unknown:
+            raise DataError(f"no such version: {', '.join(unknown)}; DeeperForensics-1.0 has {', '.join(VERSIONS)}")
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """The actors' films, then the swaps of each version."""
+        lists = read_lists(self.root)
+        reals = self._targets(lists) if self.faceforensics else self._reals(lists)
+        fakes = (s for version in dict.fromkeys(self.versions) for s in self._fakes(version, lists))
+        return (*reals, *fakes)
+
+    def _reals(self, lists: dict[str, Split]) -> Iterator[Sample]:
+        sides: dict[str, Split] = {}
+        for split in SPLITS:  # in this order, so that test has the last word
+            sides.update({actor(name): split for name, s in lists.items() if s == split})
+        where = os.path.join(self.root, "source_videos")
+        for key, clip in complete("deeperforensics", self.root, where, self.reading).items():
+            yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
+
+    def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
+        """The films of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
+        level = require_compression(self.compression)
+        sides = {name.partition("_")[0]: split for name, split in lists.items()}
+        where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
+        wanted = [name for name, split in sides.items() if split in self.reading.splits]
+        found = complete("faceforensics", self.faceforensics, where, self.reading, wanted, "the swaps' names")
+        for name, clip in found.items():
+            yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
+
+    def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
+        where = os.path.join(self.root, "manipulated_videos", version)
+        wanted = [name for name, split in lists.items() if split in self.reading.splits]
+        found = complete("deeperforensics", self.root, where, self.reading, wanted, "lists/splits")
+        for name, clip in found.items():
+            yield from self._rows(clip, f"{version}/{name}", lists[name], version)
+
+    def _rows(self, clip: Clip, name: str, split: Split | None, version: str, group: str = "") -> Iterator[Sample]:
+        if split not in self.reading.splits:
+            return
+        bare = name.rpartition("/")[2]
+        yield from rows(
+            clip,
+            self.reading,
+            video=f"{DATASET}/{name}",
+            label=int(bool(version)),
+            split=split,
+            dataset=DATASET,
+            manipulation=version,
+            group=group or person(bare, fake=bool(version)),
+        )
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one frame. Raises InputError's kinds."""
+        return read_frame(sample, self.reading)
+
+
+def actor(swap: str) -> str:
+    """Whose face a swap shows: M134 in 000_M134, which was put on video 000 of FaceForensics++."""
+    return swap.partition("_")[2]
+
+
+def person(video: str, *, fake: bool) -> str:
+    """The group of a video, by its name: the actor whose face a swap shows, or who is filmed."""
+    return f"actor {actor(video) if fake else video.partition('_')[0]}"
+
+
+def read_lists(root: str) -> dict[str, Split]:
+    """Swap -> split of lists/splits/{train,val,test}.txt. Raises DataError when a list is absent or damaged."""
+    folder = os.path.join(root, "lists", "splits")
+    absent = [f"lists/splits/{s}.txt" for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.txt"))]
+    if absent:
+        raise missing("deeperforensics", root, "expected the official split lists, but some are missing", absent)
+    sides: dict[str, Split] = {}
+    for split in SPLITS:
+        lines = read_text(os.path.join(folder, f"{split}.txt"), "the official list").splitlines()
+        names = [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
+        wrong = [n for n in names if not actor(n) or sides.setdefault(n, split) != split]
+        if wrong:
+            raise DataError(
+                f"expected names such as 000_M134.mp4, each in one list of {folder}, got {examples(wrong)} in {split}"
+            )
+    return sides

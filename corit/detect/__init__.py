@@ -1,0 +1,1 @@
+"""Detectors: loaded, asked, and their results as rows."""

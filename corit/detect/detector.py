@@ -1,0 +1,329 @@
+"""A trained detector: picture -> Report, and folders of pictures -> a row for each face or picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from corit.data.sample import Sample, Source
+from corit.errors import DetectorError, InputError
+from corit.features.workers import Item, Job, Worker, prepare
+from corit.files import whole_folder
+from corit.heads.head import Head, HeadRecipe
+from corit.images.media import DRAWN, Picture, joined, read_picture
+from corit.metrics.calibration import Calibration
+from corit.model.corit import Readout
+from corit.model.encode import Encoder
+from corit.recipe import Recipe
+from corit.views.prepare import Preparer, Views
+
+if TYPE_CHECKING:
+    from corit.backbones.stepped import Backbone
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """The result for one face, or for one picture without faces to find.
+
+    status: ok, no_face, unreadable, too_small, unsupported. score in [0, 1] (the probability of fake), spread (standard
+    deviation of the score over several twins), verdict: None unless ok. face: (x0, y0, x1, y1) in pixels, or None.
+    reason: why there is no score; of an ok row, what its reader must know of how the picture was read, or nothing.
+    """
+
+    path: str
+    face: tuple[float, float, float, float] | None
+    score: float | None
+    spread: float | None
+    verdict: str | None
+    status: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        if (self.status == "ok") != (self.score is not None):
+            raise ValueError(f"a row has a score exactly when it is ok, got {self.status} with score {self.score}")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a page shows of one face: the crop (S, S, 3), patch regions (K, N), patch evidence (h, w) in logits."""
+
+    image: np.ndarray
+    regions: np.ndarray
+    heat: np.ndarray
+
+
+@dataclass(frozen=True)
+class Report:
+    """The rows of one picture, and, when asked for, the evidence behind each row that is ok."""
+
+    path: str
+    rows: tuple[Row, ...]
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def score(self) -> float | None:
+        """The highest score of the picture's faces; None when nothing could be scored."""
+        return max((r.score for r in self.rows if r.score is not None), default=None)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a detector says of itself: all of it is written to detector.json.
+
+    domain: in words, what the pictures that it was trained on show; empty where nobody said. One that begins with
+    `DRAWN` is of the miniature world, and nothing else may be called real or fake by it.
+    """
+
+    recipe: Recipe
+    head: HeadRecipe
+    calibration: Calibration
+    weights: str
+    licence: str
+    classes: tuple[str, ...]
+    data_digest: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    domain: str = ""
+
+
+class Detector:
+    """A head, its calibration and the recipe of its features, around a frozen backbone that is loaded on first use."""
+
+    def __init__(self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu") -> None:
+        self.head, self.card, self.device = head, card, device
+        self._backbone = backbone
+
+    @classmethod
+    def load(cls, path: str | Path, *, weights: str | None = None, device: str = "cpu") -> Detector:
+        """Read a detector folder. `weights` says where the backbone's weights are now, if they moved.
+
+        Raises DetectorError when the folder is not a detector or is damaged, WeightsError when the backbone's weights
+        cannot be had.
+        """
+        folder = Path(path)
+        card = _read_card(folder)
+        try:
+            state = load_file(folder / "head.safetensors")
+        except (OSError, SafetensorError) as err:
+            raise DetectorError(f"expected head.safetensors in {folder}, but it cannot be read: {err}") from err
+        if weights is not None:
+            card = replace(card, weights=weights)
+        return cls(Head.from_state(state, card.head), card, device=device)
+
+    def save(self, path: str | Path) -> Path:
+        """Write a folder with head.safetensors and detector.json, whole or not at all. Replaces an older detector."""
+        target = Path(path)
+        if target.exists() and not (target / "detector.json").exists():
+            raise DetectorError(f"{target} exists and is not a detector; choose another folder")
+        with whole_folder(target) as staged:
+            (staged / "head.safetensors").write_bytes(save(self.head.state()))
+            (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
+        return target
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The frozen backbone, checked against the digest that the detector was trained with."""
+        if self._backbone is not None:
+            return self._backbone
+        from corit import sources as catalog
+
+        recipe = self.card.recipe.backbone
+        backbone = catalog.backbone(recipe.name, self.card.weights)
+        if backbone.digest != recipe.weights:
+            raise DetectorError(
+                f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}, but "
+                f"{self.card.weights!r} holds {backbone.digest[:12]}; pass --weights with the right file"
+            )
+        return backbone
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The frozen feature extractor of the detector's recipe."""
+        return Encoder(self.backbone, self.card.recipe, device=self.device)
+
+    def preparer(self, twins: int = 1) -> Preparer:
+        """The preparation of the detector's recipe, with that many twins where the features need one."""
+        return self.encoder.preparer(twins)
+
+    def __call__(
+        self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
+    ) -> Report:
+        """Score one picture: a path, an RGB array (H, W, 3) uint8, or a Picture. Trouble becomes a row, not a score."""
+        label = name or (str(image) if isinstance(image, (str, Path)) else "")
+        try:
+            views = self.preparer(twins)(_picture(image))
+        except InputError as err:
+            return failed(label, err)
+        return self.report(label, views, evidence=evidence)
+
+    def report(self, path: str, views: Sequence[Views], *, evidence: bool = False) -> Report:
+        """Score the prepared faces of one picture."""
+        logits = self.logits(views)
+        rows = tuple(self._row(path, v, t) for v, t in zip(views, logits, strict=True))
+        shown = tuple(self.evidence(v) for v in views) if evidence else ()
+        return Report(path, rows, shown)
+
+    def logits(self, views: Sequence[Views]) -> list[np.ndarray]:
+        """For each view, the logit of each of its twins (of the view itself where features need no twin)."""
+        alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
+        found = self.head.logits(self.encoder(alone).z.float().cpu()).numpy() if alone else np.zeros(0)
+        ends = np.cumsum([max(1, len(v.twins)) for v in views])
+        return np.split(found, ends[:-1])
+
+    def _row(self, path: str, view: Views, logits: np.ndarray) -> Row:
+        scores = self.card.calibration.score(logits)
+        score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
+        spread = float(scores.std()) if len(scores) > 1 else None
+        reason = joined(self.outside(view.domain), view.note)
+        return Row(path, view.box, score, spread, self.verdict(score, view.domain), "ok", reason)
+
+    def outside(self, domain: str = "") -> str:
+        """Why pictures are none that the detector knows, in words; empty where they may be.
+
+        Args:
+            domain: of the pictures, see `Picture.domain`; by default that of files.
+        """
+        if not self.card.domain.startswith(DRAWN) or domain == DRAWN:
+            return ""
+        return f"outside what this detector was trained on: it knows {DRAWN} only"
+
+    def verdict(self, score: float, domain: str = "") -> str:
+        """What the detector calls a score: fake, real, or unsure, also for all that it does not know.
+
+        Args:
+            score: in [0, 1].
+            domain: of the picture; see `outside`.
+        """
+        return "unsure" if self.outside(domain) else self.card.calibration.verdict(score)
+
+    def evidence(self, view: Views) -> Evidence:
+        """How each patch would move the logit if it stood for its region: a reading of the head, not a proof.
+
+        Patch i of region k counts sum over levels of m_ki (V_i - mean over the region) . d logit / d T_k, so that the
+        map is zero on average over a region and shows where, inside it, the head finds what it calls fake.
+        """
+        readout = self.encoder([_with_twin(view, 0)], keep_masks=True, keep_patches=True)
+        z = readout.z.float().cpu().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(self.head.logits(z).sum(), z)
+        heat = _patch_evidence(readout, slope[0])
+        return Evidence(view.image, view.regions, heat.reshape(self.backbone.grid))
+
+    def scan(
+        self,
+        source: Source,
+        samples: Iterable[Sample],
+        *,
+        twins: int = 1,
+        batch: int = 8,
+        workers: int = 0,
+        evidence: bool = False,
+    ) -> Iterator[Report]:
+        """A Report for each sample, in order, several pictures a batch; whatever cannot be scored has its row too.
+
+        workers: processes that decode and prepare, 0 for none. The scores depend on neither batch nor workers.
+        """
+        workers = 0 if self.encoder.in_process else workers
+        jobs = (Job(s, (None,)) for s in samples)
+        pending: list[list[Item]] = []
+        with closing(prepare(jobs, Worker(source, self.preparer(twins)), workers)) as stream:
+            for items in stream:
+                pending.append(items)
+                if sum(map(len, pending)) >= batch:
+                    yield from self._flush(pending, evidence)
+                    pending = []
+        yield from self._flush(pending, evidence)
+
+    def _flush(self, pending: Sequence[Sequence[Item]], evidence: bool) -> Iterator[Report]:
+        views = [i.views for items in pending for i in items if i.views is not None]
+        logits = iter(self.logits(views))
+        for items in pending:
+            path = items[0].sample.path
+            rows = tuple(self._item(i, logits) for i in items)
+            yield Report(path, rows, tuple(self.evidence(i.views) for i in items if i.views) if evidence else ())
+
+    def _item(self, item: Item, logits: Iterator[np.ndarray]) -> Row:
+        if item.views is None:
+            return Row(item.sample.path, item.box, None, None, None, item.status, item.reason)
+        return self._row(item.sample.path, item.views, next(logits))
+
+
+def failed(path: str, error: InputError) -> Report:
+    """The report of a picture that could not be scored: one row with a status and a reason."""
+    return Report(path, (Row(path, None, None, None, None, error.status, str(error)),))
+
+
+def _with_twin(view: Views, index: int) -> Views:
+    """The view with one of its twins alone, or as it is where it has none."""
+    return replace(view, twins=view.twins[index : index + 1]) if len(view.twins) > 1 else view
+
+
+def _picture(image: str | Path | np.ndarray | Picture) -> Picture:
+    if isinstance(image, Picture):
+        return image
+    return Picture(image) if isinstance(image, np.ndarray) else read_picture(image)
+
+
+def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:
+    """(N) of a readout of one view, with masks where the model has regions and the slope d logit / d z (Dz)."""
+    assert readout.patches is not None
+    v = readout.patches[0].float().cpu()  # (2, N, D)
+    width = v.shape[-1]
+    tokens = slope.view(-1, width)  # [C; T] of each level in turn, or the class token alone
+    levels = v if readout.masks is not None and len(tokens) % 2 == 0 else v[1:]
+    per_level = tokens.view(len(levels), -1, width)
+    heat = torch.zeros(v.shape[1])
+    for j, level in enumerate(levels):
+        regions = per_level[j, 1:]
+        if len(regions) == 0:  # no region tokens: the class token's slope reads every patch
+            heat += (level - level.mean(0)) @ per_level[j, 0]
+            continue
+        masks = readout.masks[0, -1].cpu()  # type: ignore[index]
+        for k, row in enumerate(regions):
+            chosen = masks[k].float()
+            count = chosen.sum().clamp_min(1)
+            mean = (chosen @ level) / count
+            heat += chosen * ((level - mean) @ row) / count
+    return heat.numpy()
+
+
+def _card_json(card: Card) -> dict[str, Any]:
+    return {"format": FORMAT, **asdict(card), "recipe": card.recipe.to_toml(), "recipe_digest": card.recipe.digest}
+
+
+def _inferred(recipe: Recipe, note: str) -> str:
+    """The domain of a detector that was written before detectors had one: told where its note is the demo's."""
+    drawn = recipe.backbone.name == "miniature" and note.startswith("trained in the miniature world")
+    return f"{DRAWN} (inferred from its note)" if drawn else ""
+
+
+def _read_card(folder: Path) -> Card:
+    path = folder / "detector.json"
+    if not path.is_file():
+        raise DetectorError(f"expected a detector folder with detector.json at {folder}; make one with corit train")
+    try:
+        saved = json.loads(path.read_text())
+        if saved.pop("format") != FORMAT:
+            raise DetectorError(f"{path} is of another format than {FORMAT}; use the version of corit that wrote it")
+        digest = saved.pop("recipe_digest")
+        recipe = Recipe.from_toml(saved.pop("recipe"))
+        head, calibration = HeadRecipe(**saved.pop("head")), Calibration(**saved.pop("calibration"))
+        rest: dict[str, Any] = {k: tuple(v) if k == "classes" else v for k, v in saved.items()}
+        card = Card(recipe, head, calibration, **{"domain": _inferred(recipe, saved.get("note", "")), **rest})
+    except (json.JSONDecodeError, KeyError, TypeError) as err:
+        raise DetectorError(f"{path} is damaged: {err!r}; train the detector again or restore the file") from err
+    if recipe.digest != digest:
+        raise DetectorError(f"{path} was edited: its recipe no longer has the digest it was trained with")
+    return card

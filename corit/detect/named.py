@@ -1,0 +1,120 @@
+"""Detectors by name: what each changes of a recipe and of a head. A further one is an entry of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corit.errors import DetectorError
+from corit.recipe import Recipe
+
+if TYPE_CHECKING:
+    from corit.backbones.stepped import Backbone
+    from corit.detect.detector import Detector
+    from corit.heads.head import Head, HeadRecipe
+
+
+@dataclass(frozen=True)
+class DetectorEntry:
+    """A detector: recipe fields and head fields that differ from whatever they are compared with.
+
+    what: one line for lists. changes: dotted fields of Recipe. head: fields of HeadRecipe. published: the head is not
+    trained but UniFD's own.
+    """
+
+    what: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    head: Mapping[str, Any] = field(default_factory=dict)
+    published: bool = False
+
+
+# The first is the paper's method, the others what it is measured against, from the same rows with the same head.
+DETECTORS: dict[str, DetectorEntry] = {
+    "corit": DetectorEntry("region tokens refined and injected, two levels (the paper's method)"),
+    "regions": DetectorEntry(
+        "the same regions pooled in every layer without injection", {"model.inject": False, "model.rrm": False}
+    ),
+    "unifd": DetectorEntry("class token of the last layer (the paper's baseline)", {"model.kind": "unifd"}),
+    "pooled": DetectorEntry("mean of the last layer's patch tokens (linear probe)", {"model.kind": "pooled"}),
+    "unifd-768": DetectorEntry(
+        "projected class token with UniFD's published head", {"model.kind": "unifd-768"}, published=True
+    ),
+    "unifd-768-trained": DetectorEntry("projected class token with a head trained here", {"model.kind": "unifd-768"}),
+}
+
+
+def entry(name: str) -> DetectorEntry:
+    """A detector of the table. Raises DetectorError for a name that it has not."""
+    if name not in DETECTORS:
+        raise DetectorError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
+    return DETECTORS[name]
+
+
+def recipe_of(name: str, base: Recipe) -> Recipe:
+    """The recipe of a detector's features: what detectors differ in is its own, all else the base's."""
+    usual = {"model.kind": "corit", "model.inject": True, "model.rrm": True}
+    return base.replace(**{**usual, **entry(name).changes})
+
+
+def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> HeadRecipe | Head:
+    """How the detector's head is trained: the base with the detector's changes; or the published head itself.
+
+    path: the published head's file, if it is not to be fetched. Raises WeightsError when it cannot be had.
+    """
+    from dataclasses import replace
+
+    from corit.heads.published import unifd_head
+
+    found = entry(name)
+    return unifd_head(path) if found.published else replace(base, **found.head)
+
+
+def load(
+    name: str, *, weights: str | None = None, device: str = "cpu", domain: str = "scene", head: str | Path | None = None
+) -> Detector:
+    """A detector by its folder, or "unifd-768" with its published head on CLIP ViT-L/14.
+
+    weights: where the backbone's are. domain: "scene" or "face", for the published head, whose pictures are cropped
+    at the centre and not resized, as its publication has it. Raises DetectorError, WeightsError.
+    """
+    from corit.detect.detector import Detector
+
+    if Path(name).is_dir() or name not in DETECTORS:
+        return Detector.load(name, weights=weights, device=device)
+    if not entry(name).published:
+        raise DetectorError(
+            f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"
+        )
+    from corit import sources as catalog
+    from corit.heads.published import unifd_head
+
+    unifd_head(head)  # 4 kB that cannot be had end the command before 1.2 GB are fetched
+    return published(catalog.backbone("clip-vit-l14", weights or ""), weights or "hub", domain, head, device)
+
+
+def published(
+    backbone: Backbone, weights: str, domain: str = "scene", head: str | Path | None = None, device: str = "cpu"
+) -> Detector:
+    """UniFD as it was published, around a backbone whose projection is 768 wide."""
+    from corit.detect.detector import Card, Detector
+    from corit.heads.published import RECIPE, SHA256, unifd_head
+    from corit.metrics.calibration import Calibration
+
+    trained = unifd_head(head)
+    named = {"backbone.name": backbone.name, "backbone.weights": backbone.digest, "views.domain": domain}
+    recipe = Recipe().replace(**named, **{"views.scene_fit": "crop", "model.kind": "unifd-768"})
+    card = Card(
+        recipe=recipe,
+        head=RECIPE,
+        calibration=Calibration(slope=1.0, intercept=0.0, fake=0.5, real=0.5, fpr=0.5, reals=0, fakes=0),
+        weights=weights,
+        licence=f"{backbone.licence}; head MIT (UniversalFakeDetect)",
+        classes=("real", "fake"),
+        data_digest=SHA256,
+        domain="whole pictures: photographs and what ProGAN generates",
+        note="UniFD's published head, trained by its authors on ProGAN and chosen on ProGAN's test set; its threshold "
+        "0.5 was not calibrated here",
+    )
+    return Detector(trained, card, backbone, device)

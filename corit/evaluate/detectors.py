@@ -1,0 +1,272 @@
+"""What evaluation asks of a detector, whoever made it: scores of pictures, a threshold, and what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from corit.data.sample import Sample, Source
+from corit.detect import named as detectors
+from corit.detect.detector import Detector, Report, Row, failed
+from corit.errors import CoritError, DetectorError, InputError
+from corit.recipe import ViewsRecipe
+from corit.views.prepare import Box, Preparer
+
+NAME = "DETECTOR"  # what a file of an outside detector has to define
+Pictures = Sequence[np.ndarray]
+
+
+class Judge(Protocol):
+    """A detector as evaluation sees it: `Trained` or `Outside`."""
+
+    @property
+    def threshold(self) -> float:
+        """Scores from here up are called fake; nothing that is measured has chosen it."""
+
+    @property
+    def identity(self) -> str:
+        """A digest of what decides its scores, so that those of another detector are not taken for its own."""
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What a page says of it, by word."""
+
+    def ready(self) -> None:
+        """Load what it needs. Raises CoritError now instead of at the first picture."""
+
+    def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
+        """A Report for each sample, in order; what cannot be scored has its row too."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector that this package trained, or UniFD's published one."""
+
+    detector: Detector
+
+    @property
+    def threshold(self) -> float:
+        """That of its calibration."""
+        return self.detector.card.calibration.fake
+
+    @property
+    def identity(self) -> str:
+        """A digest of recipe, head and calibration."""
+        h = hashlib.sha256(self.detector.card.recipe.digest.encode())
+        for name, tensor in sorted(self.detector.head.state().items()):
+            h.update(name.encode() + tensor.numpy().tobytes())
+        h.update(repr(sorted(asdict(self.detector.card.calibration).items())).encode())
+        return h.hexdigest()
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """Model, backbone, head, validation and seeds."""
+        card, c = self.detector.card, self.detector.card.calibration
+        backbone = card.recipe.backbone
+        known = {
+            "model": card.recipe.model.kind,
+            "backbone": f"{backbone.name} {backbone.weights[:12]}",
+            "head": f"{card.head.kind}, SAM rho {card.head.rho:g}, {card.head.scaling} scaling",
+            "validation": f"{c.reals} reals, {c.fakes} fakes, threshold {c.fake:.3f}",
+        }
+        seeds = len(card.metrics.get("auc_per_seed", ()))
+        best = {"seeds": f"the best of {seeds} on validation" if seeds > 1 else "one"} if seeds else {}
+        said = {"trained on": card.domain, "note": card.note}
+        return {**known, **best, **{k: v for k, v in said.items() if v}}
+
+    def ready(self) -> None:
+        """Load the backbone. Raises WeightsError, DetectorError."""
+        _ = self.detector.encoder
+
+    def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
+        """See `Detector.scan`."""
+        return self.detector.scan(source, samples, batch=batch, workers=workers)
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Somebody else's detector: a function of pictures, measured on the same rows as any other.
+
+    score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each: numbers, an array or a tensor. domain:
+    "scene" hands pictures over as they are, "face" hands over aligned face crops (side, side, 3), as the package's own
+    detectors see them. threshold: from rows other than those that are measured. version: a text to change when the
+    scores do. note: for the page.
+    """
+
+    score: Callable[[Pictures], Sequence[float]]
+    threshold: float = 0.5
+    domain: Literal["scene", "face"] = "scene"
+    side: int = 256
+    version: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1 or self.domain not in ("scene", "face") or self.side < 1:
+            raise DetectorError(
+                "expected a threshold of 0 to 1, domain scene or face, and a side of at least 1, got "
+                f"{self.threshold}, {self.domain!r}, {self.side}"
+            )
+
+    @property
+    def identity(self) -> str:
+        """A digest of version and settings: the function itself has none."""
+        return hashlib.sha256(f"{self.version} {self.threshold} {self.domain} {self.side}".encode()).hexdigest()
+
+    @property
+    def about(self) -> Mapping[str, str]:
+        """What it is given, and its note."""
+        given = "whole pictures" if self.domain == "scene" else f"face crops of {self.side} px"
+        known = {"model": "an outside function", "given": given, "threshold": f"{self.threshold:.3f}"}
+        return {**known, **({"note": self.note} if self.note else {})}
+
+    def ready(self) -> None:
+        """Nothing is loaded."""
+
+    def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
+        """A Report for each sample, in order, the function being called for `batch` samples at a time.
+
+        Raises DetectorError when the function fails or does not return a probability for each picture. workers: not
+        used.
+        """
+        rows = list(samples)
+        for some in (rows[i : i + batch] for i in range(0, len(rows), batch)):
+            yield from self._reports(source, some)
+
+    def _reports(self, source: Source, samples: Sequence[Sample]) -> Iterator[Report]:
+        found = [(s, self._crops(source, s)) for s in samples]
+        pictures = [p for _, crops in found if not isinstance(crops, InputError) for p, _, _ in crops]
+        scores = iter(self._scores(pictures))
+        for s, crops in found:
+            if isinstance(crops, InputError):
+                yield failed(s.path, crops)
+            else:
+                yield Report(s.path, tuple(self._row(s, box, next(scores), note) for _, box, note in crops))
+
+    def _crops(self, source: Source, sample: Sample) -> list[tuple[np.ndarray, Box | None, str]] | InputError:
+        try:
+            picture = source.load(sample)
+            if self.domain == "scene":
+                return [(picture.pixels, None, picture.note)]
+            preparer = Preparer(ViewsRecipe(domain="face"), self.side, (1, 1), twins=0)
+            return [(c.pixels, c.box, c.note) for c in preparer.crops(picture)]
+        except InputError as err:
+            return err
+
+    def _scores(self, pictures: Pictures) -> list[float]:
+        if not pictures:
+            return []
+        with _spoken_for("a detector's function to score pictures"):
+            answer = self.score(pictures)
+            answer = list(answer) if isinstance(answer, Iterator) else answer
+            scores = _numbers(answer)
+        if scores is None or scores.shape != (len(pictures),) or not ((scores >= 0) & (scores <= 1)).all():
+            raise DetectorError(
+                f"expected a probability in [0, 1] for each of {len(pictures)} pictures from the detector's function, "
+                f"got {answer if scores is None else scores.tolist()!r:.80}"
+            )
+        return [float(s) for s in scores]
+
+    def _row(self, sample: Sample, box: Box | None, score: float, note: str) -> Row:
+        verdict = "fake" if score >= self.threshold else "real"
+        return Row(sample.path, box, score, None, verdict, "ok", note)
+
+
+def _numbers(answer: Any) -> np.ndarray | None:
+    """An answer as float64, None if it is no numbers; torch's tensors, of any device and with gradients, are some."""
+    try:
+        if hasattr(answer, "detach"):
+            return np.asarray(answer.detach().cpu().double(), dtype=np.float64)
+        plain = [v.detach().cpu().double() if hasattr(v, "detach") else v for v in answer]
+        return np.array([np.asarray(v, dtype=np.float64) for v in plain])
+    except (TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _spoken_for(expected: str) -> Generator[None]:
+    """An error of somebody else's code, whichever it is, as a DetectorError that says where in it."""
+    try:
+        yield
+    except CoritError:
+        raise
+    except SyntaxError as err:
+        where = f"{err.filename}, line {err.lineno}: " if err.filename else ""  # of a file with NUL none is known
+        raise DetectorError(f"expected {expected}, but {where}{err.msg}; mend it") from err
+    except (Exception, SystemExit) as err:
+        ours = os.path.dirname(__file__)
+        frames = traceback.extract_tb(err.__traceback__)
+        at = next((f for f in frames if os.path.dirname(f.filename) != ours), frames[-1])
+        raise DetectorError(
+            f"expected {expected}, but {at.filename}, line {at.lineno}: {type(err).__name__}: {err}; mend it"
+        ) from err
+
+
+def load(name: str, *, weights: str | None = None, device: str = "cpu", head: str | Path | None = None) -> Judge:
+    """A detector by its folder, a name of `corit.detect.named`, or a Python file that defines DETECTOR, an `Outside`.
+
+    The file is run, and may import what lies beside it; the text of all of that is part of its identity. head: the file
+    of UniFD's published head. Raises DetectorError, WeightsError.
+    """
+    if not name.endswith(".py"):
+        return Trained(detectors.load(name, weights=weights, device=device, head=head))
+    module, digest = _module(Path(name))
+    found = module.__dict__.get(NAME)
+    if not isinstance(found, Outside):
+        raise DetectorError(
+            f"expected {name} to define {NAME} = corit.evaluate.detectors.Outside(...), got {found!r:.60}"
+        )
+    return replace(found, version=f"{digest} {found.version}")
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as err:
+        raise DetectorError(
+            f"expected a detector's Python file at {path}, but it cannot be read: {err.strerror}"
+        ) from err
+
+
+def _module(path: Path) -> tuple[ModuleType, str]:
+    """A file run as a module of its own, and a digest of its text and of the modules beside it that it imports."""
+    text = _text(path)
+    module = ModuleType(f"corit_outside_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look up their annotations
+    with _beside(path) as helpers, _spoken_for(f"{path} to define {NAME}"):
+        exec(compile(text, str(path), "exec"), module.__dict__)
+        digest = hashlib.sha256(text)
+        for helper in helpers():
+            digest.update(_text(helper))
+    return module, digest.hexdigest()
+
+
+@contextmanager
+def _beside(path: Path) -> Generator[Callable[[], list[Path]]]:
+    """Imports find what lies beside a file, and forget it afterwards: other files have helpers of the same names.
+
+    Gives the files of the modules that were found there.
+    """
+    folder, before = path.resolve().parent, set(sys.modules)
+
+    def found() -> dict[str, Path]:
+        files = {n: getattr(m, "__file__", None) for n, m in sys.modules.items() if n not in before}
+        return {n: Path(f) for n, f in files.items() if f and Path(f).resolve().is_relative_to(folder)}
+
+    sys.path.insert(0, str(folder))
+    try:
+        yield lambda: sorted(found().values())
+    finally:
+        sys.path.remove(str(folder))
+        for name in found():
+            del sys.modules[name]

@@ -1,0 +1,198 @@
+"""The labelled data that evaluation reads: one or several sources, told apart, of whose splits the test is taken."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from corit import sources as catalog
+from corit.data.chosen import Joined
+from corit.data.filmed import FRAMES, Filmed
+from corit.data.folders import SIDES
+from corit.data.sample import Sample, Source
+from corit.data.spec import read
+from corit.data.stamp import stamp
+from corit.errors import DataError
+from corit.images.choice import Choice
+from corit.images.media import Picture
+
+
+@dataclass(frozen=True)
+class Held:
+    """Another source's test rows where it has a test split, and all of its rows otherwise."""
+
+    source: Source
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows."""
+        rows = self.source.samples
+        return tuple(s for s in rows if s.split == "test") or rows
+
+    def load(self, sample: Sample) -> Picture:
+        """The picture of one row. Raises InputError's kinds."""
+        return self.source.load(sample)
+
+
+@dataclass(frozen=True)
+class Titled:
+    """A plain folder or CSV file of somebody's own, with a title that tells its rows from others'.
+
+    prefix: put the title before ids, groups and videos, so that several such sources can be joined. dataset: the title
+    is the data set of all rows. kinds: fakes in a sub-folder of a folder have its name as their manipulation.
+    """
+
+    source: Source
+    title: str
+    prefix: bool = False
+    dataset: bool = False
+    kinds: bool = False
+
+    @cached_property
+    def _origins(self) -> dict[str, Sample]:
+        return {self._id(s.id): s for s in self.source.samples}
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows, in the source's order."""
+        return tuple(self._named(s) for s in self.source.samples)
+
+    def _id(self, name: str) -> str:
+        return f"{self.title}/{name}" if self.prefix and name else name
+
+    def _named(self, s: Sample) -> Sample:
+        named = replace(s, id=self._id(s.id), group=self._id(s.group), video=self._id(s.video))
+        if self.dataset:
+            named = replace(named, dataset=self.title)
+        return replace(named, manipulation=_below(s) or s.manipulation) if self.kinds and s.label else named
+
+    def load(self, sample: Sample) -> Picture:
+        """The picture of one row. Raises InputError's kinds."""
+        return self.source.load(self._origins[sample.id])
+
+
+def _below(s: Sample) -> str:
+    """The sub-folder in which a folder's row lies, or ""; see `FolderSource` for how ids are made."""
+    parts = s.id.split("/")
+    if s.split and parts[0].lower() in SIDES:
+        parts = parts[1:]
+    rest = parts[1:]  # below the folder of the class
+    if s.split and len(rest) > 1 and rest[0].lower() in SIDES:
+        rest = rest[1:]
+    return rest[0] if len(rest) > 1 else ""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Data to measure on; see `labelled`. texts: how it was named. root: the place of texts that have none."""
+
+    source: Source
+    texts: tuple[str, ...]
+    root: str = ""
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows. Raises DataError unless there are reals and fakes, and ids that are unique."""
+        rows = self.source.samples
+        counts = Counter(s.label for s in rows)
+        if not (counts[0] and counts[1]):
+            raise DataError(
+                f"expected real and fake pictures in {self.name}, got {counts[0]} reals, {counts[1]} fakes and "
+                f"{counts[None]} without a label; add the other kind, or score them with `corit detect`"
+            )
+        return rows
+
+    @property
+    def name(self) -> str:
+        """The texts."""
+        return ", ".join(self.texts)
+
+    @property
+    def key(self) -> str:
+        """The texts with the places in them in full, so that each place is written in one way."""
+        return "; ".join(_key(_spec(text), self.root) for text in self.texts)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What a page says of the data."""
+        splits = sorted({s.split for s in self.samples})
+        said = f"split {' and '.join(splits)}" if any(splits) else "not divided into splits"
+        return {"rows of": self.name, "rows": f"{len(self.samples):,}, {said}"}
+
+    def load(self, sample: Sample) -> Picture:
+        """The picture of one row. Raises InputError's kinds."""
+        return self.source.load(sample)
+
+
+def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES, choice: Choice = "even") -> Labelled:
+    """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `catalog.data` names.
+
+    Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
+    splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
+    frames=... or choice=... itself. Raises DataError when there is no such data, for data that is named twice, and for
+    a name that is both a data set's and a folder's; nothing is listed yet.
+    """
+    if not data:
+        raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
+    specs = [_spec(text) for text in data]
+    if len({_key(s, root) for s in specs}) < len(specs):
+        raise DataError(f"expected each data once, got {', '.join(data)}, of which some are the same; name it once")
+    titles = [_title(s, root) for s in specs]
+    parts = []
+    for spec, title in zip(specs, titles, strict=True):
+        made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
+        said = read(spec, catalog.DATA)[1]
+        parts.append(Filmed(made, said.get("frames", frames), said.get("choice", choice)))
+    return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
+
+
+def _spec(text: str) -> str:
+    if text in catalog.DATA and os.path.isdir(text):
+        raise DataError(
+            f"expected one thing called {text}, but there are a data set and a folder of that name; write {text}: for "
+            f"the data set or ./{text} for the folder"
+        )
+    if text.partition(":")[0] in catalog.DATA:
+        return text
+    if os.path.isdir(text):
+        return f"folder:{text}"
+    return f"csv:{text}" if text.lower().endswith(".csv") else text
+
+
+def _key(spec: str, root: str) -> str:
+    """A text with every place in full and its options in order, and with what tells its file of landmarks."""
+    name, said = read(spec, catalog.DATA)
+    if root:
+        said.setdefault(catalog.DATA[name].place, root)
+    places = {k for k, kind in catalog.DATA[name].takes.items() if kind in ("text", "texts")}
+    full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
+    if "landmarks" in said:  # other ones give other crops of the same pictures
+        full["landmarks"] = stamp(said["landmarks"])
+    return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
+
+
+def _full(value: str | tuple[str, ...]) -> str:
+    """Real paths of what is there; other texts, such as a compression, as they are."""
+    texts = (value,) if isinstance(value, str) else value
+    return " ".join(os.path.realpath(t) if os.path.exists(t) else t for t in texts)
+
+
+def _title(spec: str, root: str) -> str:
+    """The last part of the place that a text names, without the suffix of a file; its kind where it names none."""
+    kind, _, rest = spec.partition(":")
+    place = rest.split(",")[0]
+    name = os.path.basename(os.path.abspath((place if "=" not in place else "") or root or kind))
+    return os.path.splitext(name)[0] if kind == "csv" else name
+
+
+def _part(spec: str, title: str, root: str, several: bool) -> Source:
+    made = catalog.data(spec, root=root)
+    kind = spec.partition(":")[0]
+    if kind == "folder":
+        made = Titled(made, title, several, dataset=True, kinds="by_folder=" not in spec)
+    elif kind == "csv":
+        made = Titled(made, title, several)
+    return made if "splits=" in spec else Held(made)

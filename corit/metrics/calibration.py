@@ -1,0 +1,87 @@
+"""Logits become probabilities and verdicts, decided on validation rows only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log
+from typing import Literal
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from corit.errors import FitError
+from corit.metrics.auc import check
+
+Verdict = Literal["real", "unsure", "fake"]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling and the two thresholds of a detector.
+
+    A score is sigmoid(slope * logit + intercept). fake: scores from here up are called fake; at most a share `fpr` of
+    the validation reals reach it. real: scores below are called real; at most a share `fpr` of the validation fakes
+    stay below it. Scores between are unsure. reals, fakes: how many validation rows stand behind these numbers.
+    """
+
+    slope: float
+    intercept: float
+    fake: float
+    real: float
+    fpr: float
+    reals: int
+    fakes: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.real <= self.fake:
+            raise FitError(f"expected thresholds 0 <= real <= fake, got {self.real} and {self.fake}")
+
+    def score(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities in [0, 1] of logits of any shape."""
+        return _sigmoid(self.slope * np.asarray(logits, dtype=np.float64) + self.intercept)
+
+    def verdict(self, score: float) -> Verdict:
+        """fake, real, or unsure between the thresholds."""
+        return "fake" if score >= self.fake else "real" if score < self.real else "unsure"
+
+
+def _sigmoid(t: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(t, -500, 500)))
+
+
+def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Calibration:
+    """Fit slope, intercept and thresholds on validation logits (n) and labels (n).
+
+    Platt's smoothed targets keep the slope finite when the validation rows are perfectly separated. A head that ranks
+    fakes below reals, or that gives every row the same logit, gets slope 0: each score then is the share of fakes.
+    Raises DataError on one class or non-finite logits, FitError when fpr is not in (0, 1).
+    """
+    check(labels, logits)
+    if not 0 < fpr < 1:
+        raise FitError(f"expected a false-positive rate between 0 and 1, got {fpr}")
+    logits = np.asarray(logits, dtype=np.float64)
+    slope, intercept = _platt(logits, labels)
+    scores = _sigmoid(slope * logits + intercept)
+    reals, fakes = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
+    fake = float(np.nextafter(reals[len(reals) - 1 - int(fpr * len(reals))], 2))
+    real = float(fakes[int(fpr * len(fakes))])
+    return Calibration(slope, intercept, fake, min(real, fake), fpr, len(reals), len(fakes))
+
+
+def _platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Maximum likelihood of sigmoid(a t + b) with targets (n1 + 1)/(n1 + 2) and 1/(n0 + 2) (Platt, 1999).
+
+    A head that ranks the wrong way round on validation must not be turned into a right one by its calibration: where
+    a <= 0 the maximum with a = 0 holds, and b is the log odds of the labels. Their smoothing has no place there, since
+    it only keeps a finite.
+    """
+    n1, n0 = int(labels.sum()), int((1 - labels).sum())
+    target = np.where(labels == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
+    centre, spread = float(logits.mean()), float(logits.std()) or 1.0
+    x = (np.concatenate([logits, logits])[:, None] - centre) / spread  # else the optimiser stops early on an offset
+    y = np.repeat([1, 0], len(logits))
+    model = LogisticRegression(C=1e9, tol=1e-8).fit(x, y, sample_weight=np.concatenate([target, 1 - target]))
+    slope = float(model.coef_[0, 0]) / spread
+    if slope <= 0:
+        return 0.0, log(n1 / n0)
+    return slope, float(model.intercept_[0]) - slope * centre

@@ -1,0 +1,517 @@
+"""Folders of pictures and videos, scanned as a stream: every input has its lines, in every format, once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from data import faces
+from detect.test_detector import detector
+from full import narrow
+from images import films
+from PIL import Image
+
+from corit.commands import scan
+from corit.data.landmarks import Landmarks
+from corit.detect.output import FIELDS, Line, Stream, Table, resume
+from corit.detect.video import score_video
+from corit.errors import DataError
+from corit.images.media import DRAWN
+from corit.images.shape import mean_face
+from corit.report import detect as page
+
+
+def scenes():
+    """A detector of whole pictures."""
+    made = detector()
+    recipe = made.card.recipe.replace(**{"views.domain": "scene"})
+    made.card = replace(made.card, recipe=recipe)
+    return made
+
+
+@pytest.fixture(scope="module")
+def made():
+    return scenes()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two pictures, a video, a cut one, and three files that are not what their names say; a video in a sub-folder."""
+    root = tmp_path_factory.mktemp("mixed")
+    (root / "a").mkdir()
+    for i in range(2):
+        grain = np.random.default_rng(i).integers(0, 256, (6, 6, 3)).astype(np.uint8)
+        cv2.imwrite(str(root / f"b{i}.png"), cv2.resize(grain, (96, 96)))
+    faces.film(root / "a" / "deep.mp4")
+    films.cut(faces.film(root / "whole.avi"), root / "cut.avi", share=0.7)
+    (root / "whole.avi").rename(root / "whole.AVI")
+    (root / "picture.mp4").write_bytes((root / "b0.png").read_bytes())
+    (root / "video.png").write_bytes((root / "a" / "deep.mp4").read_bytes())
+    (root / "zero.mp4").write_bytes(b"")
+    (root / "notes.txt").write_text("no input")
+    return root
+
+
+ORDER = ["b0.png", "b1.png", "video.png", "cut.avi", "picture.mp4", "whole.AVI", "zero.mp4", "a/deep.mp4"]
+STATUS = ["ok", "ok", "unsupported", "truncated", "unsupported", "ok", "unreadable", "ok"]
+
+
+def run(made, capsys, *paths, **asked):
+    scored = scan.run(made, scan.Job(tuple(map(str, paths)), **{"format": "jsonl"} | asked))
+    return scored, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_every_input_has_a_line_with_a_status(made, folder, capsys):
+    scored, lines = run(made, capsys, folder, per="video", frames=4)
+    assert [os.path.relpath(x["path"], folder) for x in lines] == ORDER
+    assert [x["status"] for x in lines] == STATUS
+    assert [x["part"] for x in lines] == ["picture"] * 3 + ["video"] * 5
+    assert all((x["score"] is not None) == (x["status"] in ("ok", "truncated")) == bool(x["verdict"]) for x in lines)
+    assert all(bool(x["reason"]) == (x["status"] != "ok") for x in lines)
+    assert scored == 5
+    deep = score_video(made, folder / "a" / "deep.mp4", frames=4)
+    assert (lines[-1]["score"], lines[-1]["frames"]) == (deep.score, 4)
+
+
+def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp_path):
+    (tmp_path / "b.jpg_large").write_bytes((folder / "b0.png").read_bytes())
+    (tmp_path / "deep").write_bytes((folder / "a" / "deep.mp4").read_bytes())
+    with Image.open(folder / "b0.png") as still:
+        still.save(tmp_path / "g.gif_large", format="GIF")
+    for name in ("x.cr2", "y.cr2", "note.txt", "z.jxl"):
+        (tmp_path / name).write_bytes(b"II*\0\x10\0\0\0CR")
+    asked = scan.Job((str(tmp_path),), "jsonl", per="video", frames=2)
+    assert scan.run(made, asked) == 3
+    said = capsys.readouterr()
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert [(os.path.basename(x["path"]), x["part"], x["status"]) for x in lines] == [
+        ("b.jpg_large", "picture", "ok"),
+        ("g.gif_large", "picture", "ok"),
+        ("deep", "video", "ok"),
+    ]
+    whole = run(made, capsys, folder / "b0.png")[1]
+    assert lines[0]["score"] == whole[0]["score"]
+    assert said.err.count("passed over 4 files: 2 .cr2, 1 .jxl, 1 .txt\n") == 1
+
+
+def test_a_folder_of_nothing_but_other_files_is_refused_with_their_number(made, tmp_path):
+    (tmp_path / "x.cr2").touch()
+    with pytest.raises(DataError, match="but found none; passed over 1 file: 1 .cr2"):
+        scan.run(made, scan.Job((str(tmp_path),)))
+
+
+def test_lines_per_track_and_per_frame(made, folder, capsys):
+    path = folder / "cut.avi"
+    scored, lines = run(made, capsys, path, frames=6)
+    report = score_video(made, path, frames=6)
+    video, track = lines
+    assert (video["part"], track["part"], scored) == ("video", "track", 2)
+    assert (track["track"], track["start"], track["frames"]) == (0, 0.0, len(report.frames) - 1)
+    assert track["score"] == report.tracks[0].score
+    scored, lines = run(made, capsys, path, frames=6, per="frame")
+    assert [x["part"] for x in lines] == ["video", "track"] + ["frame"] * len(report.frames)
+    assert [x["frame"] for x in lines[2:]] == [r.index for r in report.frames]
+    assert [x["score"] for x in lines[2:]] == [r.score for r in report.frames]
+    assert [x["status"] for x in lines[2:]] == ["ok"] * (len(report.frames) - 1) + ["unreadable"]
+    assert lines[2]["verdict"] == made.card.calibration.verdict(lines[2]["score"])
+    assert scored == 2 + len(report.frames) - 1
+
+
+def test_which_frames_is_the_callers(made, folder, capsys):
+    path = folder / "whole.AVI"
+    for asked, expected in (
+        ({"frames": 3, "choice": "first"}, [0, 1, 2]),
+        ({"frames": 3}, [0, 5, 11]),
+        ({"frames": 0}, list(range(12))),
+    ):
+        _, lines = run(made, capsys, path, per="frame", **asked)
+        assert [x["frame"] for x in lines if x["part"] == "frame"] == expected
+
+
+def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
+    (tmp_path / "upload").write_bytes((folder / "whole.AVI").read_bytes())
+    (tmp_path / "blob").write_bytes((folder / "b0.png").read_bytes())
+    _, lines = run(made, capsys, tmp_path / "upload", tmp_path / "blob", per="video")
+    assert [(x["part"], x["status"]) for x in lines] == [("picture", "ok"), ("video", "ok")]
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(made, capsys, tmp_path, kind):
+    moving = [Image.fromarray(s) for s in films.pictures(5, (96, 96))]
+    moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:], duration=100)
+    moving[0].save(tmp_path / f"untimed.{kind}", save_all=True, append_images=moving[1:])
+    moving[0].save(tmp_path / f"still.{kind}")
+    _, lines = run(made, capsys, tmp_path, per="video")
+    found = {os.path.basename(x["path"]): (x["part"], x["status"], x["reason"], x["frames"]) for x in lines}
+    animated = "animated: only the first of 5 frames was looked at"
+    assert found == {
+        f"a.{kind}": ("video", "ok", "", 5) if kind == "gif" else ("picture", "ok", animated, None),
+        f"untimed.{kind}": ("picture", "ok", animated, None),
+        f"still.{kind}": ("picture", "ok", "", None),
+    }
+
+
+def test_landmarks_are_of_pictures_only(made, folder, capsys):
+    scored, (line,) = run(made, capsys, folder / "whole.AVI", aligned=True)
+    assert (scored, line["status"]) == (0, "unsupported")
+    assert "--aligned" in line["reason"]
+
+
+@pytest.fixture(scope="module", params=["jsonl", "csv"])
+def whole(request, made, folder, tmp_path_factory):
+    """A job whose file is whole, and how many of its lines have a score."""
+    out = tmp_path_factory.mktemp("whole") / "rows"
+    job = scan.Job((str(folder),), request.param, out=out, per="frame", frames=4)
+    return job, scan.run(made, job)
+
+
+@pytest.mark.parametrize("cut_at", [0, 1, 4, 9, 15, 21])
+def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(made, whole, tmp_path, cut_at):
+    job, scored = whole
+    lines = job.out.read_text().splitlines(keepends=True)
+    cut = replace(job, out=tmp_path / "cut")
+    part = tmp_path / "cut.part"
+    part.write_text("".join(lines[:cut_at]) + lines[cut_at][:9])
+    assert scan.run(made, cut) == scored
+    assert stripped(cut.out.read_text(), job.format) == stripped(job.out.read_text(), job.format)
+    assert not part.exists()
+
+
+OTHERS = {
+    "format": "csv",
+    "twins": 2,
+    "frames": 5,
+    "choice": "first",
+    "per": "video",
+    "aligned": True,
+    "landmarks": Landmarks({"b0.png": np.zeros((5, 2), np.float32)}),
+    "detector": None,
+    "reading": None,
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_path, monkeypatch, what):
+    job = scan.Job((str(folder),), "jsonl", out=tmp_path / "rows", frames=4)
+    part = tmp_path / "rows.part"
+    written = []
+
+    class StoppedError(Exception):
+        pass
+
+    def stopped(self, line, real=Stream.write):
+        real(self, line)
+        written.append(line)
+        if len(written) == 3:
+            raise StoppedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", stopped)
+        with pytest.raises(StoppedError):
+            scan.run(made, job)
+    held = part.read_bytes()
+    assert held.count(b"\n") == 3
+    calibration = replace(made.card.calibration, fake=0.9)
+    other = scenes() if what == "detector" else made
+    other.card = replace(other.card, calibration=calibration) if what == "detector" else other.card
+    asked = replace(job, **{what: OTHERS[what]}) if OTHERS[what] else job
+    with monkeypatch.context() as patched:
+        if what == "reading":
+            patched.setattr(scan, "READING", scan.READING + 1)
+        with pytest.raises(DataError, match=rf"rows.part was begun with {what} .* instead of .* remove it"):
+            scan.run(other, asked)
+    assert part.read_bytes() == held
+    scan.run(made, job)
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
+def test_a_file_whose_inputs_have_changed_is_not_gone_on_with(made, folder, tmp_path, monkeypatch):
+    photos = tmp_path / "photos"
+    shutil.copytree(folder, photos)
+    job, part = scan.Job((str(photos),), "jsonl", out=tmp_path / "rows"), tmp_path / "rows.part"
+    written = []
+
+    def stopped(self, line, real=Stream.write):
+        real(self, line)
+        written.append(line.path)
+        if len(written) == 3:
+            raise InterruptedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", stopped)
+        with pytest.raises(InterruptedError):
+            scan.run(made, job)
+    held, first = part.read_bytes(), Path(written[0])
+    before = first.stat().st_mtime_ns
+    os.utime(first, ns=(before, before + 1))
+    with pytest.raises(DataError, match=rf"{first.name} changed since; remove .*rows.part to begin anew"):
+        scan.run(made, job)
+    assert part.read_bytes().splitlines()[0] == held.splitlines()[0]
+    part.unlink()
+    scan.run(made, job)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos", "rows"]
+    os.utime(first, ns=(before, before + 1))
+    scan.run(made, job)  # a file that is whole is made anew
+
+
+def test_settings_that_cannot_be_read_are_said(made, folder, tmp_path):
+    (tmp_path / "rows.part").write_text("{}\n")
+    (tmp_path / "rows.part.json").write_text("[")
+    with pytest.raises(DataError, match="is damaged; remove it"):
+        scan.run(made, scan.Job((str(folder),), "jsonl", out=tmp_path / "rows"))
+
+
+def stripped(text, format):
+    """Lines without scores, which may differ in the last digits with the batch."""
+    read = map(json.loads, text.splitlines()) if format == "jsonl" else csv.DictReader(io.StringIO(text))
+    return [{k: v for k, v in row.items() if k != "score"} for row in read]
+
+
+def test_a_file_of_other_columns_is_not_gone_on_with(tmp_path):
+    part = tmp_path / "rows.csv.part"
+    for text, format in (
+        ("path,score\nx.png,0.5\n", "csv"),
+        ("path,score\nx.png,0.5\n", "jsonl"),
+        ('{"name": 1}\n', "jsonl"),
+    ):
+        part.write_text(text)
+        with pytest.raises(DataError, match=r"expected lines of path, .* remove it"):
+            resume(part, format)
+        assert part.read_text() == text
+
+
+NAMES = ["plain.png", 'quote " comma ,.png', "two\nlines.png", "carriage\rreturn.png", "\udcff no text.png", "ä.png"]
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_any_file_name_comes_back(tmp_path, format):
+    part = tmp_path / "rows.part"
+    with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        writer = Stream(stream, format, begun=False)
+        for name in [*NAMES, "last.png"]:
+            writer.write(Line(name, None, 0.5, None, "real", "ok", ""))
+    whole = part.read_bytes()
+    found = resume(part, format)
+    assert (found.done, found.scored) == (frozenset(NAMES), len(NAMES))
+    assert part.read_bytes() == whole[: whole.rfind(b"\n", 0, -1) + 1]
+    for size in range(0, len(whole), 11):  # a file may be cut anywhere, in the middle of a name of two lines too
+        part.write_bytes(whole[:size])
+        done = resume(part, format).done
+        assert done == set(NAMES[: len(done)])
+        assert whole.startswith(part.read_bytes())
+
+
+def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monkeypatch):
+    """A million files: the first is scored after a stated number is listed, and only so many are held."""
+    monkeypatch.setattr(scan, "LISTED", 3)
+    listed = []
+
+    def endless(roots, *, films, passed=None):
+        for i in range(10**6 if not films else 0):
+            listed.append(i)
+            yield str(folder / "b0.png")
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(line):
+        assert len(listed) < 40
+        raise EnoughError
+
+    monkeypatch.setattr(scan, "inputs", endless)
+    monkeypatch.setattr(Stream, "write", lambda self, line: stop(line))
+    with pytest.raises(EnoughError):
+        run(made, capsys, folder)
+
+
+def test_a_long_table_is_printed_in_parts(monkeypatch):
+    monkeypatch.setattr(Table, "ROWS", 2)
+    stream = io.StringIO()
+    table = Table(stream)
+    for i in range(5):
+        table.write(Line(f"{i}.png", None, 0.5, None, "real", "ok", ""))
+        assert len(table.lines) < 2
+    table.end()
+    first = [line.split()[0] for line in stream.getvalue().splitlines()]
+    assert first == ["path", "0.png", "1.png", "path", "2.png", "3.png", "path", "4.png"]
+    assert "track" not in stream.getvalue()
+
+
+def test_a_table_shows_what_videos_have(made, folder, capsys):
+    scan.run(made, scan.Job((str(folder / "whole.AVI"), str(folder / "b0.png"))))
+    out = capsys.readouterr().out
+    assert out.split()[:5] == ["path", "part", "seconds", "track", "frames"]
+    assert "0.00 to 1.10" in out
+
+
+def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys, tmp_path, monkeypatch):
+    target = tmp_path / "page.html"
+    run(made, capsys, folder, html=target, frames=4)
+    text = target.read_text()
+    assert text.count('class="card"') == 8
+    assert text.count('class="timeline"') == 3
+    assert text.count("<polyline") == 3
+    assert text.count('class="lost"') == 1
+    assert text.count("<figure>") == sum(min(scan.MOMENTS, n) for n in (4, 4, 2))
+    assert "Shown are" not in text
+    assert "video of 12 frames" in text
+    assert "video of 0 frames" not in text
+    monkeypatch.setattr(page.Gallery.__init__, "__kwdefaults__", {"scored": 2, "unscored": 1, "before": 0})
+    _, lines = run(made, capsys, folder, html=target, frames=4, per="video")
+    text = target.read_text()
+    assert text.count('class="card"') == 3
+    assert "Shown are the 2 with the highest score of the 5" in text
+    assert "the first 1 of the 3 that have none" in text
+    best = sorted((x for x in lines if x["score"] is not None), key=lambda x: -x["score"])[:2]
+    assert all(x["path"] in text for x in best)
+    assert str(folder / "video.png") in text
+    assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
+
+
+def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys, tmp_path):
+    target = tmp_path / "page.html"
+    run(made, capsys, folder / "whole.AVI", html=target, frames=1)
+    text = target.read_text()
+    assert "The face with the highest score:" in text
+    assert "The 1 faces" not in text
+    assert text.count("<th>track</th>") == 1
+    small = films.write(tmp_path / "small.avi", shown=[np.zeros((16, 16, 3), np.uint8)] * 2)
+    run(made, capsys, small, html=target)
+    text = target.read_text()
+    assert 'class="timeline"' in text
+    assert "<th>track</th>" not in text
+
+
+def test_a_page_of_names_that_are_no_text_is_written(made, folder, capsys, tmp_path):
+    odd = os.fsencode(tmp_path) + b"/b\xff.png"
+    try:
+        with open(odd, "wb") as file:
+            file.write((folder / "b0.png").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    target = tmp_path / "page.html"
+    run(made, capsys, os.fsdecode(odd), html=target)
+    assert "b\\udcff.png" in target.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["out", "html"])
+def test_what_cannot_be_written_is_said_before_the_first_input(made, folder, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(scan, "_reports", lambda *a: pytest.fail("an input was scored"))
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file" / "rows", tmp_path):
+        with pytest.raises(DataError, match="expected to write"):
+            scan.run(made, scan.Job((str(folder),), "jsonl", **{kind: place}))
+
+
+def test_folders_of_what_is_written_are_made(made, folder, tmp_path):
+    out, html = tmp_path / "a" / "rows", tmp_path / "b" / "page.html"
+    scan.run(made, scan.Job((str(folder / "b0.png"),), "jsonl", out=out, html=html))
+    assert out.is_file()
+    assert html.is_file()
+
+
+def test_a_full_disk_keeps_the_rows_that_are_there_and_the_run_goes_on(made, folder, tmp_path):
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    job = scan.Job((str(folder),), "jsonl", out=whole, per="video", frames=2)
+    scan.run(made, job)
+    with narrow(900), pytest.raises(OSError, match="File too large"):
+        scan.run(made, replace(job, out=cut))
+    beside = [f"cut.jsonl.part{end}" for end in ("", ".json", ".stamps")]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*beside, "whole.jsonl"]
+    scan.run(made, replace(job, out=cut))
+    assert cut.read_text() == whole.read_text()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cut.jsonl", "whole.jsonl"]
+
+
+def test_two_runs_do_not_write_one_file(made, folder, tmp_path, monkeypatch):
+    job = scan.Job((str(folder / "b0.png"), str(folder / "b1.png")), "jsonl", out=tmp_path / "rows")
+
+    def written(self, line, real=Stream.write):
+        real(self, line)
+        with pytest.raises(DataError, match="another process is writing to .*rows"):
+            scan.run(made, job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Stream, "write", written)
+        scan.run(made, job)
+    assert len(job.out.read_text().splitlines()) == 2
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
+BAD = {
+    "frames": ({"frames": -1}, "at least one frame"),
+    "choice": ({"choice": "odd"}, "even or first"),
+    "per": ({"per": "second"}, "per frame, track, video"),
+    "batch": ({"batch": 0}, "batch >= 1"),
+    "workers": ({"workers": -1}, "workers >= 0"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_asked_is_said_before_any_work(tmp_path, name):
+    asked, words = BAD[name]
+    with pytest.raises(DataError, match=words):
+        scan.Job((str(tmp_path),), **asked)
+
+
+def test_fields_are_those_of_a_line():
+    assert FIELDS[:7] == ("path", "face", "score", "spread", "verdict", "status", "reason")
+
+
+def test_a_detector_of_drawn_faces_says_so_of_every_file(folder, capsys, tmp_path):
+    """In JSON lines, CSV and the table, of pictures, videos, tracks and frames, on the page; the scores stay."""
+    usual, narrow = scenes(), scenes()
+    narrow.card = replace(narrow.card, domain=DRAWN)
+    paths = [folder / "b0.png", folder / "cut.avi", folder / "a" / "deep.mp4"]
+    _, before = run(usual, capsys, *paths, per="frame", frames=4)
+    scored, lines = run(narrow, capsys, *paths, per="frame", frames=4, html=tmp_path / "p.html")
+    words = "outside what this detector was trained on: it knows drawn faces of the miniature world only"
+    assert scored == sum(x["score"] is not None for x in lines) > 0
+    assert {x["part"] for x in lines} == {"picture", "video", "track", "frame"}
+    for a, b in zip(before, lines, strict=True):
+        assert a["score"] == b["score"]
+        if b["score"] is None:
+            assert (b["verdict"], b["reason"]) == (None, a["reason"])
+            continue
+        assert b["verdict"] == "unsure"
+        assert b["reason"] == (f"{words}; {a['reason']}" if a["reason"] else words)
+    shown = (tmp_path / "p.html").read_text()
+    assert f"Every verdict is unsure: the pictures are {words}." in shown
+    assert shown.count(words) == 1 + 3
+    assert 'class="verdict fake"' not in shown
+    assert 'class="verdict real"' not in shown
+    scan.run(narrow, scan.Job((str(paths[0]),), "csv"))
+    assert words in capsys.readouterr().out
+    scan.run(narrow, scan.Job((str(paths[0]),), "table"))
+    table = capsys.readouterr().out
+    assert "unsure" in table
+    assert "outside what this" in " ".join(table.split())
+
+
+def test_keys_of_landmarks_are_told_apart_by_all_pictures_of_a_scan(made, tmp_path, capsys):
+    for name in ("a/0.png", "b/0.png", "c/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("RGB", (96, 96)).save(tmp_path / name)
+    points = (mean_face() * 96).astype(np.float32)
+    marks = Landmarks({"0.png": points, "1.png": points}, str(tmp_path / "marks" / "l.json"))
+    _, lines = run(made, capsys, tmp_path / "a", tmp_path / "b", tmp_path / "c", landmarks=marks)
+    assert [x["status"] for x in lines] == ["unreadable", "unreadable", "ok"]
+    assert "the entry '0.png' is ambiguous: it could be of another picture as well" in lines[0]["reason"]
+    _, lines = run(made, capsys, tmp_path / "a", landmarks=marks)
+    assert [x["status"] for x in lines] == ["ok"]
+
+
+def test_a_row_says_what_of_its_file_was_not_scored(made, tmp_path):
+    pages = [Image.fromarray(np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8)) for k in range(3)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    scan.run(made, scan.Job((str(tmp_path),), "jsonl", out=tmp_path / "rows"))
+    (row,) = map(json.loads, (tmp_path / "rows").read_text().splitlines())
+    assert (row["status"], row["reason"]) == ("ok", "page 1 of 3: the other pages are not scored")

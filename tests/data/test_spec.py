@@ -1,0 +1,123 @@
+"""Sources named by a text: what it says reaches the constructor, and what it cannot say is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from corit.data.chosen import Chosen, Joined, few
+from corit.data.frames import Reading
+from corit.data.sample import Sample
+from corit.data.spec import Named, source, usage
+from corit.errors import DataError
+
+
+class Listed:
+    """A source that remembers how it was built."""
+
+    def __init__(self, rows=(), **options):
+        self.samples, self.options = tuple(rows), options
+
+    def load(self, sample):
+        return sample.id
+
+
+ROWS = tuple(
+    Sample(f"{split}/{label}/{i}", "", label, split, "DF" if label and i % 2 else "FS" if label else "", "set")
+    for split in ("train", "test")
+    for label in (0, 1)
+    for i in range(6)
+)
+TABLE = {
+    "films": Named(lambda **o: Listed(ROWS, **o), {"root": "text", "names": "words"}, ("root",), video=True),
+    "files": Named(lambda **o: Listed(ROWS, **o), {"real": "texts", "seed": "number", "deep": "flag"}),
+}
+
+
+def options(spec, root=""):
+    return source(spec, TABLE, root).options
+
+
+def test_what_stands_before_the_first_option_is_the_place_whatever_signs_it_has():
+    assert options("films:/data/ff++") == {"root": "/data/ff++"}
+    assert options("films:C:/a b,c/d=e") == {"root": "C:/a b,c/d=e"}
+    assert options("films:root=/x") == {"root": "/x"}
+    assert options("films", root="/y") == {"root": "/y"}
+    assert options("films:/x", root="/y") == {"root": "/x"}
+
+
+def test_values_are_read_as_what_they_are():
+    assert options("files:real=a,b,real=c,seed=-3,deep=Yes") == {"real": ("a,b", "c"), "seed": -3, "deep": True}
+    assert options("films:/x,names=a+b,names=c") == {"root": "/x", "names": ("a", "b", "c")}
+
+
+def test_a_video_data_set_takes_a_reading():
+    expected = Reading(8, "first", "videos", ("val", "test"), True, True)
+    spec = "films:/x,frames=8,choice=first,media=videos,splits=val+test,masks=true,partial=1"
+    assert options(spec) == {"root": "/x", "reading": expected}
+    with pytest.raises(DataError, match="expected choice to be one of even, first, got 'odd'"):
+        options("films:/x,choice=odd")
+
+
+def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
+    found = source("files:splits=test,manipulations=DF,max=2", TABLE)
+    assert isinstance(found, Chosen)
+    assert {(s.split, s.manipulation) for s in found.samples} == {("test", ""), ("test", "DF")}
+    assert [s.label for s in found.samples] == [0, 0, 1, 1]
+    assert found.load(found.samples[0]) == found.samples[0].id
+    assert {s.label for s in source("films:/x,max=1", TABLE).samples} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("", "no data set '' in ''; expected NAME:PLACE,option=value with one of films, files"),
+        ("foo:/x", "no data set 'foo'"),
+        ("films", "expected root of films, got 'films'; write films:ROOT"),
+        ("films:/x,foo=1", "films takes no option 'foo'; it takes splits, manipulations, max, frames"),
+        ("films:/x,root=/y", "expected root once, got /x, /y"),
+        ("films:/x,frames=many", "expected a whole number for frames, got 'many'"),
+        ("films:/x,frames=0", "expected at least one frame"),
+        ("files:deep=perhaps", "expected true or false for deep, got 'perhaps'"),
+        ("films:root=", "expected a text for root, got ''"),
+        ("files:max=0", "expected a max of at least one row of each class, got 0"),
+    ],
+)
+def test_a_text_that_cannot_be_meant_is_refused(spec, words):
+    with pytest.raises(DataError) as caught:
+        source(spec, TABLE)
+    assert words in str(caught.value)
+
+
+def test_usage_says_what_is_needed_and_what_may_be_said():
+    assert usage("films", TABLE["films"]).startswith("films:ROOT [splits, manipulations, max, frames, choice")
+    assert usage("files", TABLE["files"]) == "files [splits, manipulations, max, real, seed, deep]"
+
+
+def test_few_rows_are_among_the_more_rows_and_keep_their_order():
+    few_ids, more_ids = ([s.id for s in few(ROWS, n)] for n in (2, 4))
+    assert set(few_ids) < set(more_ids)
+    assert more_ids == [s.id for s in ROWS if s.id in more_ids]
+    assert few(ROWS, 6) == ROWS
+    kinds = [Sample(f"{k}{i}", f"{k}{i}", 1, "test", k) for k in ("DF", "NT") for i in range(3)]
+    assert [s.manipulation for s in few(kinds, 1)] == ["DF", "NT"]  # none is left out because another has many
+    assert [s.id for s in few(ROWS, 2, key=1)] != few_ids
+    with pytest.raises(DataError, match="at least one sample"):
+        few(ROWS, 0)
+
+
+def test_a_choice_of_what_is_not_there_is_refused():
+    with pytest.raises(DataError, match="no row has the split val; there are test, train"):
+        _ = Chosen(Listed(ROWS), splits=("val",)).samples
+    with pytest.raises(DataError, match="no row has the manipulation F2F; there are DF, FS"):
+        _ = Chosen(Listed(ROWS), manipulations=("F2F",)).samples
+    with pytest.raises(DataError, match="none of 0 is of the splits"):
+        _ = Chosen(Listed()).samples
+
+
+def test_several_sources_are_one_and_each_loads_its_own():
+    other = Listed([Sample("other", "", 0)])
+    both = Joined((Listed(ROWS), other))
+    assert both.samples == (*ROWS, *other.samples)
+    assert both.load(other.samples[0]) == "other"
+    with pytest.raises(DataError, match="rows of the same id"):
+        _ = Joined((other, other)).samples

@@ -1,0 +1,104 @@
+"""Each claim's rule on records made by hand: shown, not shown, mixed; and the numbers it takes them from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from studies.findings.made import NO, PLAN, SOME, YES, book
+
+from corit.errors import DataError
+from corit.studies.findings import assertions, headline
+from corit.studies.findings.book import Book, Key
+from corit.studies.findings.headline import medians
+
+
+def rows(found):
+    return {c.name: c for c in [*headline.claims(found), *assertions.claims(found)]}
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """All claims in worlds that go each way; GSNR turns alone, since else its correlation with COR would stay."""
+    found = {name: rows(book(ways)) for name, ways in (("yes", YES), ("no", NO), ("some", SOME))}
+    for name, ways in (("yes", YES), ("no", NO), ("some", SOME)):
+        found[name]["bifurcation, GSNR"] = headline.bifurcation(book(YES, gsnr=ways), "GSNR")
+    return found
+
+
+NAMES = list(rows(book(YES)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_can_be_shown(judged, name):
+    assert judged["yes"][name].verdict == "shown"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_can_fail(judged, name):
+    assert judged["no"][name].verdict == "not shown"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_claim_can_be_mixed(judged, name):
+    assert judged["some"][name].verdict == "mixed"
+
+
+def test_every_row_says_rule_world_heads_and_seeds(judged):
+    for claim in judged["yes"].values():
+        assert claim.rule
+        assert "miniature" in claim.setting
+        assert "3 encoder seeds" in claim.setting or "encoder seeds 0, 1, 2" in claim.setting
+        assert "2 head seeds" in claim.setting
+
+
+def test_values_are_those_of_the_cells(agree):
+    found = rows(book(YES))
+    # COR of CoRIT stands 0.2 in log10 above UniFD's in every cell.
+    agree(found["CoRIT raises COR"].effects["corit"].value, 0.2)
+    # The tilt runs over the first and last third, (-1 -0.6)/2 to (0.6 + 1)/2, times 0.1 of AUC.
+    agree(found["bifurcation, AUC"].effects["subtle types' loss"].value, 0.16)
+    agree(found["bifurcation, AUC"].effects["overt types' change"].value, 0.16)
+    agree(found["gains up to rho 0.1, perceptron"].effects["mean"].value, 0.02)
+    agree(found["flatter landscape"].effects["perceptron, rise"].value, 0.3)
+    agree(found["curvature drift"].effects["perceptron, rho 0.1"].value, -0.02)
+
+
+def test_a_censored_radius_ranks_at_its_end_and_a_lost_head_not_at_all():
+    made = book(YES)
+    key = Key()
+    cells = made.sweeps[key.name(0)]["cells"]
+    cells[0]["cor"] = [{"value": 20.0, "censoring": ">"}, {"value": None, "censoring": "never learned"}]
+    assert made.cor(key, 0)[0, 0] == 20.0
+    assert np.isnan(made.cor(key, 0)[0, 1])
+    share = headline.collapsed(made, key, 0)
+    assert share.tolist() == [23 / 24, 1.0]
+
+
+def test_cells_are_compared_at_the_layers_that_both_have():
+    made = book(YES)
+    a, b = made.matched(Key("pool"), Key(), 1)
+    assert [made.places(Key("pool"), 1)[i] for i in a] == [made.places(Key(), 1)[i] for i in b]
+    assert len(a) == 2 * 4
+
+
+def test_a_phase_without_an_end_counts_as_long_as_the_course():
+    assert set(book(YES).start(Key("unifd"), 0).flatten()) == {80.0}
+    assert set(book(YES).start(Key("corit"), 0).flatten()) == {40.0}
+
+
+def test_a_setting_that_was_not_measured_is_an_error_in_words():
+    empty = Book(PLAN, {}, {}, {}, {}, {})
+    with pytest.raises(DataError, match=r"semantic-0\.unifd\.mlp\.standard, but it was not measured"):
+        empty.cor(Key(), 0)
+
+
+def test_without_controls_there_is_no_row_of_them():
+    plan = replace(PLAN, targets=("semantic",))
+    assert "bifurcation, semantic pretraining" not in rows(book(YES, plan))
+
+
+def test_a_cell_that_never_learned_has_no_median():
+    values = np.array([[1.0, 2.0, np.nan], [np.nan, np.nan, np.nan]])
+    np.testing.assert_array_equal(medians(values), [1.5, np.nan])
