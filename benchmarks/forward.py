@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.model import corit
 from corit.recipe import ModelRecipe
@@ -24,7 +24,7 @@ def forward_ratio(repeats: int = 5, *, batch: int = 4, threads: int = 2) -> floa
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        ours, theirs = passes(catalog.backbone("clip-vit-l14", "random:0"), batch)
+        ours, theirs = passes(load_backbone("clip-vit-l14", "random:0"), batch)
         with torch.inference_mode():
             ours(), theirs()  # the first calls allocate
             return median(_ratio(ours, theirs, swap=bool(i % 2)) for i in range(repeats))

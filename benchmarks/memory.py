@@ -47,13 +47,13 @@ def memory_growth(few: int = FEW, many: int = MANY) -> dict[str, float]:
 
 def measure(folder: Path, count: int) -> dict[str, float]:
     """Extract `count` pictures with the miniature's backbone and its default preparation of faces."""
-    from corit import sources as catalog
+    from corit.backbones.names import load_backbone
     from corit.features.extract import extract
     from corit.model.encode import Encoder
     from corit.recipe import BackboneRecipe, Recipe
 
     source = Repeated(write(folder / "pictures", "face", FILES), count)
-    encoder = Encoder(catalog.backbone("miniature"), Recipe(BackboneRecipe("miniature")))
+    encoder = Encoder(load_backbone("miniature"), Recipe(BackboneRecipe("miniature")))
     summary = extract(source, encoder.preparer(), encoder, folder / f"store-{count}", batch=32)
     if summary.counts != {"ok": count}:
         raise ValueError(f"expected {count} measured pictures, got {dict(summary.counts)}")

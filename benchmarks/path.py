@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import photographs
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
@@ -32,7 +32,7 @@ def path_ratio(pictures: int = PICTURES, *, batch: int = 4, workers: int = 1) ->
     writes the store; starting the processes counts. The model alone runs on the same views in the same batches, one
     half before and one half after, so that a machine that slows down or speeds up meets both alike.
     """
-    backbone = catalog.backbone("clip-vit-l14", "random:0")
+    backbone = load_backbone("clip-vit-l14", "random:0")
     assert backbone.digest  # computed once, as for any number of pictures
     ratios = {f"path_ratio_{d}": _ratio(backbone, d, pictures, batch, workers) for d in DOMAINS}
     return {"path_ratio": max(ratios.values()), **ratios, "path_workers": workers, "path_pictures": pictures}

@@ -22,13 +22,13 @@ def training_memory(backbone: str = "clip-vit-l14", batch: int = BATCH) -> dict[
 
 def measure(name: str, batch: int, device: str) -> dict[str, float]:
     """Two steps of one head on features that are computed in the step, as without a feature store."""
-    from corit import sources as catalog
+    from corit.backbones.names import load_backbone
     from corit.heads.sam import sam_gradient
     from corit.model import corit
     from corit.recipe import ModelRecipe
     from corit.seeding import torch_generator
 
-    backbone = catalog.backbone(name, "random:0").to(device)
+    backbone = load_backbone(name, "random:0").to(device)
     draws = torch_generator("training")
     x, twin = (torch.randn(batch, 3, backbone.side, backbone.side, generator=draws).to(device) for _ in range(2))
     patches = backbone.grid[0] * backbone.grid[1]

@@ -103,7 +103,7 @@ def demo(
         pictures: pictures of each identity
         workers: processes that draw and prepare pictures
     """
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.demo import write_report
     from corit.studies.demo import compare, write_results
     from corit.world.miniature import world_of
@@ -175,11 +175,11 @@ def train(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import sources as catalog
+    from corit.backbones.names import default_weights, load_backbone
     from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
-    from corit.features.extract import progress_bar
     from corit.heads.head import HeadRecipe
+    from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.report.text import outcome
     from corit.train.heads import features_of, recipe_for, split
@@ -191,7 +191,7 @@ def train(
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
     say_passed_over(folders)
-    frozen = catalog.backbone(backbone, weights)
+    frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
         store = features_of(
@@ -213,7 +213,7 @@ def train(
             store,
             frozen,
             replace(trained, epochs=epochs),
-            weights=weights or catalog.default_weights(backbone),
+            weights=weights or default_weights(backbone),
             seeds=range(seeds),
             fpr=fpr,
             note="" if fake else "trained on self-blended fakes of the real pictures only",
@@ -270,17 +270,17 @@ def extract(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
-    from corit import sources as catalog
+    from corit.backbones.names import load_backbone
     from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.train.heads import features_of, recipe_for, split
 
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(Filmed(folders, frames or None, choice))
     say_passed_over(folders)
-    frozen = catalog.backbone(backbone, weights)
+    frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
         store = features_of(
@@ -376,7 +376,7 @@ def replicate(
         photos: folder in Tiny ImageNet's layout, for pretraining
         workers: processes that draw and prepare pictures
     """
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.studies.replicate import replicate as run
     from corit.world.miniature import world_of
 
@@ -403,10 +403,10 @@ def replicate(
 @app.command
 def backbones() -> int:
     """List the backbones by name, with where their weights come from."""
-    from corit import sources as catalog
+    from corit.backbones.names import BACKBONES, default_weights
 
-    for name in catalog.BACKBONES:
-        print(f"{name:20} {catalog.default_weights(name)}")
+    for name in BACKBONES:
+        print(f"{name:20} {default_weights(name)}")
     print("timm:NAME            hub    (any timm ViT with a class token and absolute positions)")
     return 0
 
@@ -435,7 +435,7 @@ def pretrain(
         photos: folder in Tiny ImageNet's layout
         device: cpu or cuda
     """
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.world.pretrain import pretrain as run
 
     with progress_bar("pretraining") as progress:

@@ -8,9 +8,9 @@ import pytest
 from trees import celebdf, deeperforensics, df40, faceforensics, forensynths, genimage, uadfv
 from trees.write import Hand
 
-from corit import sources as catalog
 from corit.data.adapters import ADAPTERS
 from corit.errors import DataError
+from corit.sources import SOURCES, open_source
 
 MORE = {"df40": ",names=heygen"}
 TREES = {
@@ -23,38 +23,38 @@ TREES = {
 
 
 def test_every_adapter_is_in_the_table():
-    assert set(ADAPTERS) <= set(catalog.DATA)
-    assert set(catalog.DATA) - set(ADAPTERS) == {"miniature"}
+    assert set(ADAPTERS) <= set(SOURCES)
+    assert set(SOURCES) - set(ADAPTERS) == {"miniature"}
 
 
 @pytest.mark.parametrize("name", [n for n in ADAPTERS if n != "folder"])
 def test_a_source_is_built_without_a_look_at_the_disk_and_says_what_is_missing_when_listed(name):
-    source = catalog.data(f"{name}:/nowhere/at all{MORE.get(name, '')}")
+    source = open_source(f"{name}:/nowhere/at all{MORE.get(name, '')}")
     with pytest.raises(DataError, match="/nowhere/at all"):
         _ = source.samples
 
 
 def test_options_reach_the_adapter(tmp_path):
     celebdf.celebdf(tmp_path, Hand(frames=3))
-    source = catalog.data("celeb-df-v1:frames=2,splits=test", root=str(tmp_path))
+    source = open_source("celeb-df-v1:frames=2,splits=test", root=str(tmp_path))
     assert {s.dataset for s in source.samples} == {"Celeb-DF-v1"}
     assert {s.split for s in source.samples} == {"test"}
     assert {s.frame for s in source.samples} == {0, 2}
 
 
 def test_the_miniature_is_named_like_any_other():
-    source = catalog.data("miniature:seed=3,people=4,pictures=1,kinds=DF,splits=val")
+    source = open_source("miniature:seed=3,people=4,pictures=1,kinds=DF,splits=val")
     assert [s.manipulation for s in source.samples] == ["", "", "DF", "DF"]
     assert source.load(source.samples[0]).aligned
 
 
 def test_several_texts_are_one_source(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1), videos=1)
-    source = catalog.data(f"uadfv:{tmp_path}", "miniature:people=2,pictures=1")
+    source = open_source(f"uadfv:{tmp_path}", "miniature:people=2,pictures=1")
     assert {s.dataset for s in source.samples} == {"UADFV", "miniature"}
     assert source.load(source.samples[0]).pixels.shape == (32, 32, 3)
     with pytest.raises(DataError, match="expected a data set, one of faceforensics"):
-        catalog.data()
+        open_source()
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,6 @@ def test_several_texts_are_one_source(tmp_path):
 )
 def test_a_word_that_is_said_twice_counts_once(name, options, once, tmp_path):
     TREES[name](tmp_path)
-    twice = catalog.data(f"{name}:{tmp_path},{options}").samples
-    assert twice == catalog.data(f"{name}:{tmp_path},{once}").samples
+    twice = open_source(f"{name}:{tmp_path},{options}").samples
+    assert twice == open_source(f"{name}:{tmp_path},{once}").samples
     assert len({s.id for s in twice}) == len(twice) > 0

@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from corit.bench.benchmark import Learner
-from corit.bench.grid import Grid, Line
+from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab, Measured, Need, needs
 from corit.bench.printed import printed
 from corit.bench.protocols import Protocol
 from corit.bench.variant import CORIT, PROBE, PROJECTED, REGIONS_ONLY, UNIFD, Variant
 from corit.errors import WeightsError
 from corit.heads.published import WIDTH, unifd_head
-from corit.paper.artefact import Made
 
 PUBLISHED = (
     "UniFD's published head was trained by its authors on ProGAN and chosen by them on ProGAN's test set, so that its "

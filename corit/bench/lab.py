@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from corit import sources as catalog
-from corit.backbones.stepped import Backbone, device_of
+from corit.backbones.device import device_of
+from corit.backbones.names import default_weights, load_backbone
+from corit.backbones.stepped import Backbone
 from corit.bench.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.bench.draws import mean
 from corit.bench.parts import Part, part, require_disjoint
@@ -22,12 +23,13 @@ from corit.data.frames import Reading
 from corit.data.sample import Source
 from corit.data.stamp import current
 from corit.errors import CoritError, DataError, InputError, WeightsError
-from corit.features.extract import Bars, Target, opened
+from corit.features.extract import Target
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.model.encode import Encoder
+from corit.progress import Bars, opened
 
 HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # the demo's, chosen on validation identities
 
@@ -91,7 +93,7 @@ class Lab:
             )
         device_of(device)  # a wrong one ends the run before anything is recorded
         self.stage, self.out, self.seeds, self.head, self.draws = stage, Path(out), tuple(seeds), head, draws
-        self.named = (backbone, weights or catalog.default_weights(backbone))
+        self.named = (backbone, weights or default_weights(backbone))
         self.others = dict(others or {})
         self.batch, self.workers, self.device, self.bars = batch, workers, device, bars
         self.unifd_head = unifd_head
@@ -131,7 +133,7 @@ class Lab:
         named = self._named(variant)
         if named not in self._backbones:
             try:
-                self._backbones[named] = catalog.backbone(*named)
+                self._backbones[named] = load_backbone(*named)
             except WeightsError as err:
                 if named[0] == self.named[0]:
                     raise
@@ -144,7 +146,7 @@ class Lab:
         if variant is None or not variant.backbone:
             return name, weights
         said = weights if variant.backbone == name else self.others.get(variant.backbone, "")
-        return variant.backbone, variant.weights or said or catalog.default_weights(variant.backbone)
+        return variant.backbone, variant.weights or said or default_weights(variant.backbone)
 
     def source(self, data: str, reading: Reading = USUAL) -> Source:
         """A data set of the stage under a reading. Raises DataError where it is missing or incomplete."""

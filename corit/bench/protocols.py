@@ -13,10 +13,9 @@ from corit.data.sets.faceforensics import FOUR
 from corit.data.sets.forensynths import SUBSETS, Sampling
 from corit.errors import DataError
 from corit.images.choice import Choice
+from corit.metrics.measures import METRICS
 
 Level = Literal["frame", "video"]
-Metric = Literal["auc", "ap", "acc", "acc-val", "eer", "eer-interpolated", "tpr@1", "tpr@5", "ece"]
-METRICS: tuple[str, ...] = get_args(Metric)
 Changes = tuple[tuple[str, object], ...]
 # Data sets that hold the same videos on the same sides: FaceForensics++'s reals, by its lists, and in DF40 also the
 # test reals of Celeb-DF-v2; and on other sides: Celeb-DF-v2 extends the first version.

@@ -111,13 +111,13 @@ def root(folder: str, *, most: int = 0) -> Stage:
 
 def _listed(name: str, folder: str, most: int) -> Callable[..., Source]:
     def build(reading: Reading = USUAL) -> Source:
-        from corit import sources as catalog
+        from corit.sources import open_source
 
         place, options = PLACES[name]
         parts = [options.format(root=folder), f"max={most}" if most else ""]
         if name != "unifd":  # whose pictures are no frames
             parts += [f"choice={reading.choice}", f"frames={reading.frames}" if reading.frames else ""]
-        return catalog.data(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
+        return open_source(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
 
     return build
 

@@ -35,11 +35,11 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
         root: folder to look into, and two folders below it
         format: table, jsonl or csv
     """
-    from corit import sources as catalog
     from corit.data.places import listing
     from corit.report.data import lines
+    from corit.sources import SOURCES
 
-    rows = listing(catalog.DATA, root)
+    rows = listing(SOURCES, root)
     put(lines(rows, format))
     return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
 
@@ -69,7 +69,7 @@ def check(
         format: table, jsonl or csv
     """
     from corit.data.care.audit import audit
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.data import findings
 
     missed: list[str] = []
@@ -102,10 +102,10 @@ def _looking(faces: bool) -> Callable[[Picture], object]:
 
 def _listed(specs: list[str], root: str, missed: list[str]) -> Source:
     """Data sets without what they lack, which goes to `missed`."""
-    from corit import sources as catalog
+    from corit.sources import open_source
 
-    source = catalog.data(*specs, root=root, missed=missed.append)
-    return source if source.samples else catalog.data(*specs, root=root)  # which says what it looked for
+    source = open_source(*specs, root=root, missed=missed.append)
+    return source if source.samples else open_source(*specs, root=root)  # which says what it looked for
 
 
 @app.command
@@ -144,19 +144,19 @@ def prepare(
     """
     from dataclasses import asdict
 
-    from corit import sources as catalog
     from corit.data.care.prepare import Cropping, list_films
     from corit.data.care.prepare import prepare as run
     from corit.data.spec import read
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.data import lines
     from corit.report.text import visible
+    from corit.sources import SOURCES, open_source
 
     missed: list[str] = []
     if data:
-        options = {d: read(d, catalog.DATA)[1] for d in data}
+        options = {d: read(d, SOURCES)[1] for d in data}
         told = [d if "media" in options[d] else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
-        paths = list(dict.fromkeys(s.path for s in catalog.data(*told, root=str(root)).samples))
+        paths = list(dict.fromkeys(s.path for s in open_source(*told, root=str(root)).samples))
     else:
         paths = list(list_films(root, missed.append))
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
@@ -200,12 +200,12 @@ def export(
     """
     import os
 
-    from corit import sources as catalog
     from corit.data.care.export import above_frames, unnumbered
     from corit.data.care.export import export as write
     from corit.data.missing import examples
+    from corit.sources import open_source
 
-    samples = catalog.data(*data, root=root).samples
+    samples = open_source(*data, root=root).samples
     base = below or above_frames(os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples}))
     write(samples, out, base, compression, prefix)
     put(f"{out}: {len(samples)} frames below {base}")

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 
 def _there(_: Any, name: str) -> None:
-    from corit.backbones.stepped import device_of
+    from corit.backbones.device import device_of
 
     device_of(name)
 

@@ -51,7 +51,7 @@ def diagnose(
         workers: processes that draw and prepare the demo's pictures
     """
     from corit.diagnose.diagnosis import diagnose as run
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.diagnose import text, write
 
     asked = _asked(layers=layers, rho=rho, heads=heads, groups=groups, seeds=seeds, steps=steps)

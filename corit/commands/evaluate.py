@@ -52,7 +52,7 @@ def evaluate(
     from corit.evaluate import run as assess
     from corit.evaluate.labelled import labelled
     from corit.evaluate.slices import compare
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.report.evaluate import remarks, table, write
     from corit.report.text import put

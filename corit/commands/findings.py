@@ -16,7 +16,7 @@ def findings(
         photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
         workers: processes that measure, 0 for none
     """
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
     from corit.report.findings import save
     from corit.studies.findings.plan import Plan, tiny
     from corit.studies.findings.run import read, run

@@ -115,7 +115,7 @@ def laboratory(
     Raises DataError for a world and a root together, for a file in the place of a folder, and as `Lab` and its stages.
     """
     from corit.bench.lab import Lab
-    from corit.features.extract import progress_bar
+    from corit.progress import progress_bar
 
     if out.exists() and not out.is_dir():
         raise DataError(f"expected a folder to write into, but {out} is a file; choose another --out")
@@ -151,7 +151,7 @@ def _chosen(what: Sequence[str]) -> list[Artefact]:
 
 def _named(texts: Sequence[str] | None) -> dict[str, str]:
     """NAME=PLACE of several backbones' weights. Raises DataError for another form, BackboneError for another name."""
-    from corit.sources import require_backbone
+    from corit.backbones.names import require_backbone
 
     wrong = [t for t in texts or () if not all(t.partition("="))]
     if wrong:

@@ -55,8 +55,8 @@ def robustness(
     from corit.errors import NothingScoredError
     from corit.evaluate import run as assess
     from corit.evaluate.labelled import labelled
-    from corit.features.extract import progress_bar
     from corit.images.perturb import LEVELS, PERTURBATIONS
+    from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.report.robustness import table, write
 

@@ -28,7 +28,6 @@ from corit.detect.output import (
     Per,
     Resumed,
     Stream,
-    Table,
     begin,
     picture_lines,
     resume,
@@ -37,7 +36,6 @@ from corit.detect.output import (
 )
 from corit.detect.video import VideoReport, score_video
 from corit.errors import DataError, InputError
-from corit.features.extract import progress_bar
 from corit.files import require_writable
 from corit.images.choice import Choice, choose
 from corit.images.display import READING
@@ -46,6 +44,8 @@ from corit.images.media import SUFFIXES
 from corit.images.signature import is_gif
 from corit.images.video import Film, is_film
 from corit.journal import held
+from corit.progress import progress_bar
+from corit.report.lines import Screen
 
 if TYPE_CHECKING:
     from corit.report.detect import Gallery
@@ -144,7 +144,7 @@ def _run(detector: Detector, job: Job) -> int:
     gallery, scored = _gallery(job, detector, before), before.scored
     with progress_bar("pictures and videos") as progress, _sink(job) as stream, _noting(job) as (look, note):
         begun = job.out is not None and stream.tell() > 0
-        writer = Table(stream) if job.format == "table" else Stream(stream, job.format, begun)
+        writer = Screen(stream) if job.format == "table" else Stream(stream, job.format, begun)
         total = len(head) if len(head) <= LISTED else None
         progress(0, total)  # type: ignore[arg-type]
         for done, report in enumerate(_reports(detector, job, before, passed, look), start=1):

@@ -138,10 +138,10 @@ class Detector:
         """The frozen backbone, checked against the digest that the detector was trained with."""
         if self._backbone is not None:
             return self._backbone
-        from corit import sources as catalog
+        from corit.backbones.names import load_backbone
 
         recipe = self.card.recipe.backbone
-        backbone = catalog.backbone(recipe.name, self.card.weights)
+        backbone = load_backbone(recipe.name, self.card.weights)
         if backbone.digest != recipe.weights:
             raise DetectorError(
                 f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}, but "

@@ -98,29 +98,6 @@ class Stream:
         """Nothing is left to write."""
 
 
-class Table:
-    """Prints lines as a table, a screenful at a time so that no number of them is held; columns are never mixed."""
-
-    ROWS = 1000
-
-    def __init__(self, stream: IO[str]) -> None:
-        self.stream, self.lines = stream, list[Line]()
-
-    def write(self, line: Line) -> None:
-        """Keep one line, and print those that are kept when there are many."""
-        self.lines.append(line)
-        if len(self.lines) >= self.ROWS:
-            self.end()
-
-    def end(self) -> None:
-        """Print what is left."""
-        from corit.report.text import rows
-
-        if self.lines:
-            print(rows(self.lines), file=self.stream)
-        self.lines = []
-
-
 def _csv(values: Iterable[object]) -> str:
     text, shown = io.StringIO(), [str(v) for v in values]
     writer = partial(csv.writer, text, lineterminator="\n")

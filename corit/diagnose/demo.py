@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.detect.named import recipe_of
 from corit.diagnose.measured import Measured
 from corit.diagnose.plan import Plan
 from corit.diagnose.read import read
-from corit.features.extract import Bars, Target, progress_bar
+from corit.features.extract import Target
 from corit.features.shared import extract_shared
 from corit.model.encode import Encoder
+from corit.progress import Bars, progress_bar
 from corit.recipe import BackboneRecipe, Recipe
 from corit.world.miniature import Miniature, MiniatureSpec, world_of
 
@@ -32,7 +33,7 @@ def measured(
     bars: Bars = progress_bar,
 ) -> tuple[Measured, ...]:
     """Both models' features, extracted into `out`/features in one pass over the pictures; finishes what was begun."""
-    backbone = catalog.backbone("miniature", weights)
+    backbone = load_backbone("miniature", weights)
     base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
     folders = {name: Path(out) / "features" / model for name, model in MODELS.items()}
     targets = [Target(Encoder(backbone, recipe_of(m, base)), folders[n], keep_levels=True) for n, m in MODELS.items()]

@@ -14,8 +14,8 @@ from corit.diagnose.groups import groups_of, tasks_of
 from corit.diagnose.measured import Measured, headline, layer_name, require_finite, require_layers, usual_layers
 from corit.diagnose.plan import Kind, Plan
 from corit.errors import DataError
-from corit.features.extract import Bars, opened
 from corit.heads.head import Head
+from corit.progress import Bars, opened
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius

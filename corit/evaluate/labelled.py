@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from corit import sources as catalog
 from corit.data.chosen import Joined
 from corit.data.filmed import FRAMES, Filmed
 from corit.data.folders import SIDES
@@ -18,6 +17,7 @@ from corit.data.stamp import stamp
 from corit.errors import DataError
 from corit.images.choice import Choice
 from corit.images.media import Picture
+from corit.sources import SOURCES, open_source
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Labelled:
 
 
 def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES, choice: Choice = "even") -> Labelled:
-    """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `catalog.data` names.
+    """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `open_source` names.
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
     splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
@@ -136,7 +136,7 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
     a name that is both a data set's and a folder's; nothing is listed yet.
     """
     if not data:
-        raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(catalog.DATA)}")
+        raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(SOURCES)}")
     specs = [_spec(text) for text in data]
     if len({_key(s, root) for s in specs}) < len(specs):
         raise DataError(f"expected each data once, got {', '.join(data)}, of which some are the same; name it once")
@@ -144,18 +144,18 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
     parts = []
     for spec, title in zip(specs, titles, strict=True):
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
-        said = read(spec, catalog.DATA)[1]
+        said = read(spec, SOURCES)[1]
         parts.append(Filmed(made, said.get("frames", frames), said.get("choice", choice)))
     return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
 
 
 def _spec(text: str) -> str:
-    if text in catalog.DATA and os.path.isdir(text):
+    if text in SOURCES and os.path.isdir(text):
         raise DataError(
             f"expected one thing called {text}, but there are a data set and a folder of that name; write {text}: for "
             f"the data set or ./{text} for the folder"
         )
-    if text.partition(":")[0] in catalog.DATA:
+    if text.partition(":")[0] in SOURCES:
         return text
     if os.path.isdir(text):
         return f"folder:{text}"
@@ -164,10 +164,10 @@ def _spec(text: str) -> str:
 
 def _key(spec: str, root: str) -> str:
     """A text with every place in full and its options in order, and with what tells its file of landmarks."""
-    name, said = read(spec, catalog.DATA)
+    name, said = read(spec, SOURCES)
     if root:
-        said.setdefault(catalog.DATA[name].place, root)
-    places = {k for k, kind in catalog.DATA[name].takes.items() if kind in ("text", "texts")}
+        said.setdefault(SOURCES[name].place, root)
+    places = {k for k, kind in SOURCES[name].takes.items() if kind in ("text", "texts")}
     full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
     if "landmarks" in said:  # other ones give other crops of the same pictures
         full["landmarks"] = stamp(said["landmarks"])
@@ -189,7 +189,7 @@ def _title(spec: str, root: str) -> str:
 
 
 def _part(spec: str, title: str, root: str, several: bool) -> Source:
-    made = catalog.data(spec, root=root)
+    made = open_source(spec, root=root)
     kind = spec.partition(":")[0]
     if kind == "folder":
         made = Titled(made, title, several, dataset=True, kinds="by_folder=" not in spec)

@@ -19,10 +19,10 @@ from corit.evaluate.labelled import Labelled
 from corit.evaluate.rows import ScoredRow
 from corit.evaluate.scoring import score
 from corit.evaluate.slices import Evaluation
-from corit.features.extract import Bars, opened
 from corit.images.perturb import LEVEL_TEXTS
 from corit.metrics.auc import auc
 from corit.metrics.robustness import Robustness, robustness
+from corit.progress import Bars, opened
 
 SCORES = "scores"
 

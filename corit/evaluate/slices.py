@@ -12,14 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-from corit.bench.protocols import METRICS
 from corit.data.missing import examples
 from corit.errors import DataError, NothingScoredError
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.metrics.auc import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.delong import DeLong, delong
-from corit.metrics.measures import Columns, estimates
+from corit.metrics.measures import METRICS, Columns, estimates
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]

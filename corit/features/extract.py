@@ -6,12 +6,12 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from corit.data.sample import Sample, Source
 from corit.data.stamp import Current, current
@@ -19,25 +19,12 @@ from corit.errors import DataError, WeightsError
 from corit.features.shards import FeatureRow, Header, measured
 from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
 from corit.features.writer import SHARD_ROWS, StoreWriter
+from corit.progress import Progress
 from corit.recipe import Recipe
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
     from corit.model.encode import Encoder
-
-Progress = Callable[[int, int], None]
-
-
-class Bars(Protocol):
-    """Opens a progress bar: `progress_bar`."""
-
-    def __call__(self, label: str, /) -> AbstractContextManager[Progress]:
-        """A context whose value is told of what is done and of all there is."""
-
-
-def opened(bars: Bars | None, label: str) -> AbstractContextManager[Progress | None]:
-    """A progress bar, or None for silence."""
-    return nullcontext() if bars is None else bars(label)
 
 
 @dataclass(frozen=True)
@@ -274,16 +261,3 @@ def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels:
         z = readout.z.float().cpu().numpy()
         levels = [None] * len(z) if readout.levels is None else readout.levels.float().cpu().numpy()
         yield from zip(z, levels, strict=True)
-
-
-@contextmanager
-def progress_bar(label: str) -> Generator[Progress]:
-    """A progress bar on standard error, as a callable for `extract`."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(label, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

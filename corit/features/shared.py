@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from corit.data.sample import Source
-from corit.features.extract import Progress, Target, extract_into
+from corit.features.extract import Target, extract_into
+from corit.progress import Progress
 from corit.recipe import ViewsRecipe
 from corit.views.prepare import Crop, Preparer, Views
 

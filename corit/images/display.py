@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,9 +21,13 @@ from PIL import Image
 from corit.images import icc, tagged
 from corit.images.light import SRGB, Light, to_srgb
 
+if TYPE_CHECKING:
+    import av
+
 READING = 2  # raised whenever some files come as other pixels than before; 1 showed stored pixels
 SQUARE = 0.01  # by which pixels may be off the square and stay: programs round their ratios, and nobody sees it
 BELIEVED = 8.0  # sample aspect ratios beyond it are mistakes; real ones end at 3
+FULL = 2  # of FFmpeg's colour ranges
 ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 Turn = tuple[bool, bool, bool]  # whether to transpose, then to flip from left to right, then upside down
@@ -190,8 +194,6 @@ def _deep(data: bytes) -> np.ndarray | None:
 def _avif(data: bytes) -> np.ndarray | None:
     import av
 
-    from corit.images.frame import full_code
-
     try:
         with av.open(BytesIO(data), "r", format="mov") as container:
             frame = next(container.decode(video=0))
@@ -255,3 +257,11 @@ def _range(values: np.ndarray, tags: Any, floating: bool, bits: int, signed: boo
     if fit is not None and least >= 0 and most >= fit / 4:
         return 0.0, fit, f"grey values from 0 (black) to {fit:.0f} (white), the usual range that holds them"
     return least, most, f"grey values from {least:g} (black) to {most:g} (white), the least and greatest that there are"
+
+
+def full_code(frame: av.VideoFrame) -> int:
+    """Which 16-bit code FFmpeg's scaler makes of a full signal of more than 8 bits: it shifts."""
+    bits = frame.format.components[0].bits
+    if frame.format.is_rgb:
+        return 65535
+    return ((1 << bits) - 1) << (16 - bits) if frame.color_range == FULL else 255 << 8

@@ -9,11 +9,10 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
-from corit.images.display import UPRIGHT, Turn, shown, shown_size
+from corit.images.display import UPRIGHT, Turn, full_code, shown, shown_size
 from corit.images.light import SRGB
 from corit.images.tagged import Stated, cicp
 
-FULL = 2  # of FFmpeg's colour ranges
 # Dolby Vision's profile 5 has colours of its own, and no base that other players could show.
 DOLBY = "Dolby Vision of profile 5, whose colours only its own players know: they were taken for others"
 
@@ -39,14 +38,6 @@ def show(frame: av.VideoFrame, aspect: float = 1.0) -> tuple[np.ndarray, str]:
     light = replace(stated.light, full=full_code(frame)) if deep else stated.light
     pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
     return shown(pixels, light, aspect, turn_of(frame)), stated.note
-
-
-def full_code(frame: av.VideoFrame) -> int:
-    """Which 16-bit code FFmpeg's scaler makes of a full signal of more than 8 bits: it shifts."""
-    bits = frame.format.components[0].bits
-    if frame.format.is_rgb:
-        return 65535
-    return ((1 << bits) - 1) << (16 - bits) if frame.color_range == FULL else 255 << 8
 
 
 def size_of(frame: av.VideoFrame, aspect: float = 1.0) -> tuple[int, int]:

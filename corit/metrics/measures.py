@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from scipy.stats import norm
 
-from corit.bench.protocols import METRICS
 from corit.errors import DataError
 from corit.metrics.auc import Estimate, check, enough, percentile, resample
 from corit.metrics.curve import Curve, Ranking
+
+Metric = Literal["auc", "ap", "acc", "acc-val", "eer", "eer-interpolated", "tpr@1", "tpr@5", "ece"]
+METRICS: tuple[str, ...] = get_args(Metric)
 
 
 @dataclass(frozen=True)

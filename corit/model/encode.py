@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corit.backbones.stepped import Backbone, device_of
+from corit.backbones.device import device_of
+from corit.backbones.stepped import Backbone
 from corit.errors import RecipeError
 from corit.images.faces import FaceFinder, find_faces
 from corit.model import corit, unifd

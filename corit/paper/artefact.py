@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from corit.errors import DataError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from corit.bench.grid import Grid
+    from corit.bench.grid import Made
     from corit.bench.lab import Lab, Need
     from corit.bench.stage import Stage
 
 Kind = Literal["table", "figure"]
-
-
-@dataclass(frozen=True)
-class Made:
-    """What an artefact's file gives: a table or figures below each other, and what must be said under them.
-
-    numbers: those of a figure, lines of texts, the head first. caption: fields that differ from the run's.
-    """
-
-    grid: Grid | None = None
-    figures: tuple[Figure, ...] = ()
-    notes: tuple[str, ...] = ()
-    numbers: tuple[tuple[str, ...], ...] = ()
-    caption: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from corit.bench.grid import Made
 from corit.bench.lab import Lab
-from corit.paper.artefact import Made
 from corit.paper.diagnosis import COURSES, MAIN, caption, diagnosis, gsnr, needs, notes
 from corit.report import courses
 

@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from corit.backbones.names import lacking
 from corit.bench.stage import DAMAGED, PLACES, Stage
 from corit.data.missing import missing
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
-from corit.sources import lacking
 
 # Seconds that a picture of 224 px and its twin take by one recipe of CLIP ViT-L/14 on two cores: docs/performance.md.
 SECONDS = 2.0

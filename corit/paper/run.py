@@ -9,13 +9,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
+from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.data.frames import Reading
 from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.failures import words
 from corit.files import write_whole
-from corit.paper.artefact import Artefact, Made, artefact
+from corit.paper.artefact import Artefact, artefact
 from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
 from corit.report.text import csv_text

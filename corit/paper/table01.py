@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from corit.bench.entry import methods, table, wanted
+from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
-from corit.paper.artefact import Made
 
 PROTOCOL = "cross-dataset"
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from corit.bench.grid import Grid, Line
+from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab
 from corit.bench.printed import printed
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import FINAL
 from corit.diagnose.plan import Kind
 from corit.errors import DataError
-from corit.paper.artefact import Made
 from corit.paper.diagnosis import MAIN, NAMES, caption, diagnosis, needs, notes
 from corit.theory.collapse import CHANCE
 

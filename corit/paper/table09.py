@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from corit.bench.entry import Entry, table, wanted
+from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.bench.variant import CORIT, Variant
-from corit.paper.artefact import Made
 from corit.recipe import RegionName
 
 PROTOCOL = "cross-dataset"

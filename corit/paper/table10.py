@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from corit.bench.draws import mean
 from corit.bench.entry import METRICS, counted
-from corit.bench.grid import Grid, Line
+from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab, Need
 from corit.bench.lab import needs as needed
 from corit.bench.printed import printed
 from corit.bench.variant import Variant
-from corit.paper.artefact import Made, artefact
+from corit.paper.artefact import artefact
 
 PROTOCOL = "cross-dataset"
 RANDOM = {"random weights 0": "random:0", "random weights 1": "random:1"}  # the control for what pretraining gives

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from corit.bench.benchmark import Learner, Scorer
 from corit.bench.entry import Entry, table, wanted
+from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need, fitting
 from corit.bench.parts import Part
 from corit.bench.variant import CORIT
@@ -19,7 +20,6 @@ from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.fit import fit, problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
-from corit.paper.artefact import Made
 from corit.recipe import REGIONS
 
 PROTOCOL = "cross-dataset"

@@ -9,14 +9,13 @@ import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from corit.detect.output import Line
     from corit.evaluate.slices import Comparison as Tested
     from corit.features.store import FeatureStore
     from corit.metrics.auc import Estimate
@@ -29,27 +28,6 @@ SPREAD = re.compile(r", spread \d+ % of the face's width")  # one for each pictu
 
 # C0, DEL and C1, and what turns the direction of writing
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def rows(found: Sequence[Line]) -> str:
-    """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
-    films = any(r.part != "picture" for r in found)
-    table = Table(box=None, pad_edge=False)
-    of_films = ("part", "seconds", "track", "frames") if films else ()
-    for name in ("path", *of_films, "face", "score", "spread", "verdict", "status", "reason"):
-        table.add_column(name, overflow="fold")
-    for r in found:
-        face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
-        score = "" if r.score is None else f"{r.score:.3f}"
-        spread = "" if r.spread is None else f"{r.spread:.3f}"
-        film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
-        table.add_row(visible(r.path), *film, face, score, spread, r.verdict or "", r.status, visible(r.reason))
-    return printed(table)
-
-
-def _seconds(line: Line) -> str:
-    times = [f"{t:.2f}" for t in (line.start, line.end) if t is not None]
-    return " to ".join(times)
 
 
 def outcome(found: Outcome) -> str:

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.sample import Source
-from corit.features.extract import Bars, opened
 from corit.features.store import Features, FeatureStore
 from corit.files import write_whole
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
 from corit.metrics.auc import Estimate, auc, bootstrap
+from corit.progress import Bars, opened
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train.heads import Outcome, features_of, train
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -91,7 +91,7 @@ def compare(
     """
     started = time.monotonic()
     spec = spec or MiniatureSpec()
-    world, backbone = Miniature(spec), catalog.backbone("miniature", weights)
+    world, backbone = Miniature(spec), load_backbone("miniature", weights)
     stores = {m: _features(world, m, backbone, Path(out) / "features" / m, workers, bars) for m in MODELS}
     fits = {m: _fit(stores[m], spec.kinds, head, seeds, bars, m) for m in MODELS}
     measured = {m: _tables(stores[m], fits[m], spec.kinds) for m in MODELS}

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from corit.errors import DataError
-from corit.features.extract import Bars
 from corit.files import write_whole
 from corit.journal import Journal
+from corit.progress import Bars
 from corit.studies.demo import MODELS, compare
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain

@@ -18,7 +18,7 @@ from corit.data.split import split_by_group
 from corit.detect.detector import Card, Detector
 from corit.detect.named import recipe_of
 from corit.errors import DataError, RecipeError
-from corit.features.extract import Progress, extract
+from corit.features.extract import extract
 from corit.features.store import Features, FeatureStore
 from corit.heads.fit import Fit, fit, problem
 from corit.heads.head import HeadRecipe
@@ -27,6 +27,7 @@ from corit.metrics import auc as metrics
 from corit.metrics.auc import Estimate, bootstrap
 from corit.metrics.calibration import calibrate
 from corit.model.encode import Encoder
+from corit.progress import Progress
 from corit.recipe import Recipe
 
 MEASURES = {"auc": metrics.auc, "ap": metrics.average_precision, "eer": metrics.equal_error_rate}

@@ -8,8 +8,11 @@ from safetensors.torch import save_file
 from timm.layers import QuickGELU
 from timm.models.vision_transformer import VisionTransformer
 
-from corit import sources as catalog
-from corit.backbones import stepped as bb
+from corit.backbones.build import wrap
+from corit.backbones.device import device_of
+from corit.backbones.names import BACKBONES, lacking, load_backbone
+from corit.backbones.stepped import contract
+from corit.backbones.weights import read_weights
 from corit.errors import BackboneError, DeviceError, WeightsError
 
 STAT = (0.5, 0.5, 0.5)
@@ -30,7 +33,7 @@ def tiny(kind="clip", seed=0):
 
 
 def wrapped(kind="clip", **kw):
-    return bb.wrap(tiny(kind, **kw), kind, "random:0", STAT, STAT, "test")
+    return wrap(tiny(kind, **kw), kind, "random:0", STAT, STAT, "test")
 
 
 def step(backbone, image):
@@ -46,8 +49,8 @@ KINDS = ["clip", "imagenet", "dinov2", "registers"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_stepping_equals_the_familys_own_forward(kind, agree):
     model = tiny(kind)
-    backbone = bb.wrap(model, kind, "random:0", STAT, STAT, "")
-    bb.contract(backbone)
+    backbone = wrap(model, kind, "random:0", STAT, STAT, "")
+    contract(backbone)
     image = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     agree(step(backbone.double(), image), model.double().eval().forward_features(image), rtol=1e-9)
     assert backbone.prefix == (5 if kind == "registers" else 1)
@@ -76,7 +79,7 @@ def test_blocks_run_under_autocast_with_extra_tokens(precision):
 
 
 def test_preprocessing_belongs_to_the_backbone(agree):
-    backbone = bb.wrap(tiny(), "clip", "random:0", (0.1, 0.2, 0.3), (0.5, 0.6, 0.7), "")
+    backbone = wrap(tiny(), "clip", "random:0", (0.1, 0.2, 0.3), (0.5, 0.6, 0.7), "")
     pixels = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
     expected = (pixels[0, 3, 5] / 255 - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7]
     agree(backbone.normalise(pixels)[0, :, 3, 5], expected, rtol=1e-5)
@@ -145,12 +148,12 @@ def test_local_files_of_every_layout_load(layout, suffix, tmp_path, agree):
     path = tmp_path / f"weights{suffix}"
     state = {k: v.clone() for k, v in LAYOUTS[layout](source.state_dict()).items()}
     save_file(state, path) if suffix == ".safetensors" else torch.save({"state_dict": state}, path)
-    backbone = bb.wrap(tiny(seed=4), "clip", str(path), STAT, STAT, "")
+    backbone = wrap(tiny(seed=4), "clip", str(path), STAT, STAT, "")
     image = torch.randn(1, 3, 32, 32)
     agree(step(backbone, image), source.eval().forward_features(image).detach(), rtol=1e-5, atol=1e-6)
     token = torch.randn(2, 24)
     agree(backbone.project(token), source.head(token).detach(), rtol=1e-5, atol=1e-6)
-    assert backbone.digest == bb.wrap(source, "other", "random:0", STAT, STAT, "").digest
+    assert backbone.digest == wrap(source, "other", "random:0", STAT, STAT, "").digest
     assert backbone.digest != wrapped(seed=4).digest
 
 
@@ -173,7 +176,7 @@ def test_hugging_faces_clip_equals_ours(tmp_path, prefix):
     theirs = hf_model()
     state = {prefix + k if k.startswith("vision") else k: v.contiguous() for k, v in theirs.state_dict().items()}
     save_file(state | {"text_model.final_layer_norm.weight": torch.zeros(3)}, tmp_path / "model.safetensors")
-    ours = bb.wrap(tiny(), "clip", str(tmp_path / "model.safetensors"), STAT, STAT, "")
+    ours = wrap(tiny(), "clip", str(tmp_path / "model.safetensors"), STAT, STAT, "")
     compare_with_transformers(theirs, ours, 32, 1e-4, torch.float32)
     compare_with_transformers(theirs, ours, 32, 1e-9, torch.float64)
 
@@ -181,7 +184,7 @@ def test_hugging_faces_clip_equals_ours(tmp_path, prefix):
 def test_a_vision_model_without_projection_loads_and_refuses_to_project(tmp_path):
     theirs = {k: v.contiguous() for k, v in hf_model().state_dict().items() if not k.startswith("visual_projection")}
     save_file(theirs, tmp_path / "m.safetensors")
-    ours = bb.wrap(tiny(), "clip", str(tmp_path / "m.safetensors"), STAT, STAT, "")
+    ours = wrap(tiny(), "clip", str(tmp_path / "m.safetensors"), STAT, STAT, "")
     with pytest.raises(BackboneError, match="no projection"):
         ours.project(torch.zeros(1, 24))
 
@@ -192,55 +195,53 @@ def refuse(name, act, kind, words):
 
 def damaged(tmp):
     (tmp / "x.safetensors").write_bytes(b"nonsense")
-    return bb.read_weights(tmp / "x.safetensors")
+    return read_weights(tmp / "x.safetensors")
 
 
 def pickled(tmp):
     import pickle
 
     (tmp / "x.pt").write_bytes(pickle.dumps({"a": print}))
-    return bb.read_weights(tmp / "x.pt")
+    return read_weights(tmp / "x.pt")
 
 
 def not_tensors(tmp):
     torch.save({"a": 1}, tmp / "x.pt")
-    return bb.read_weights(tmp / "x.pt")
+    return read_weights(tmp / "x.pt")
 
 
 def other_model(tmp):
     save_file(dict(tiny("imagenet").state_dict()), tmp / "x.safetensors")
-    return bb.wrap(tiny("clip"), "clip", str(tmp / "x.safetensors"), STAT, STAT, "")
+    return wrap(tiny("clip"), "clip", str(tmp / "x.safetensors"), STAT, STAT, "")
 
 
 @pytest.mark.parametrize(
     ("act", "kind", "words"),
     [
-        refuse("absent", lambda t: bb.read_weights(t / "no.safetensors"), WeightsError, "there is none"),
+        refuse("absent", lambda t: read_weights(t / "no.safetensors"), WeightsError, "there is none"),
         refuse("damaged", damaged, WeightsError, "not a whole safetensors"),
         refuse("pickle", pickled, WeightsError, "does not load as plain tensors"),
         refuse("objects", not_tensors, WeightsError, "table of tensors"),
         refuse("other model", other_model, WeightsError, "missing: norm_pre"),
-        refuse("seed", lambda t: catalog.backbone("clip-vit-b16", "random:x"), WeightsError, "random:SEED"),
-        refuse("unknown", lambda t: catalog.backbone("resnet"), BackboneError, "no backbone 'resnet'"),
-        refuse("timm unknown", lambda t: catalog.backbone("timm:nothing", "random:0"), BackboneError, "knows no model"),
-        refuse(
-            "rotary", lambda t: catalog.backbone("timm:eva02_tiny_patch14_224", "random:0"), BackboneError, "rotary"
-        ),
+        refuse("seed", lambda t: load_backbone("clip-vit-b16", "random:x"), WeightsError, "random:SEED"),
+        refuse("unknown", lambda t: load_backbone("resnet"), BackboneError, "no backbone 'resnet'"),
+        refuse("timm unknown", lambda t: load_backbone("timm:nothing", "random:0"), BackboneError, "knows no model"),
+        refuse("rotary", lambda t: load_backbone("timm:eva02_tiny_patch14_224", "random:0"), BackboneError, "rotary"),
         refuse(
             "no class token",
-            lambda t: catalog.backbone("timm:vit_base_patch16_siglip_224", "random:0"),
+            lambda t: load_backbone("timm:vit_base_patch16_siglip_224", "random:0"),
             BackboneError,
             "no class token",
         ),
         refuse(
             "windows",
-            lambda t: catalog.backbone("timm:swin_tiny_patch4_window7_224", "random:0"),
+            lambda t: load_backbone("timm:swin_tiny_patch4_window7_224", "random:0"),
             BackboneError,
             "timm VisionTransformer, got Swin",
         ),
         refuse(
             "pooled",
-            lambda t: bb.wrap(
+            lambda t: wrap(
                 VisionTransformer(img_size=32, patch_size=8, embed_dim=24, depth=1, num_heads=3, global_pool="avg"),
                 "x",
                 "random:0",
@@ -251,9 +252,9 @@ def other_model(tmp):
             BackboneError,
             "no final norm",
         ),
-        refuse("hub miniature", lambda t: catalog.backbone("miniature", "hub"), WeightsError, "not on the hub"),
+        refuse("hub miniature", lambda t: load_backbone("miniature", "hub"), WeightsError, "not on the hub"),
         refuse(
-            "packaged clip", lambda t: catalog.backbone("clip-vit-l14", "packaged"), WeightsError, "only the miniature"
+            "packaged clip", lambda t: load_backbone("clip-vit-l14", "packaged"), WeightsError, "only the miniature"
         ),
         refuse("side", lambda t: wrapped().embed(torch.zeros(1, 3, 16, 16)), BackboneError, "3, 32, 32"),
     ],
@@ -271,31 +272,31 @@ def test_a_hub_that_cannot_be_reached_says_what_to_download(monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(WeightsError, match=r"timm/vit_large_patch14_clip_224.openai.*--weights"):
-        catalog.backbone("clip-vit-l14")
+        load_backbone("clip-vit-l14")
 
 
 def test_a_model_that_does_more_than_its_blocks_is_refused():
     backbone = wrapped()
     backbone.model.blocks.register_forward_hook(lambda m, i, o: o.flip(-1))
     with pytest.raises(BackboneError, match="differs from timm's forward pass"):
-        bb.contract(backbone)
+        contract(backbone)
 
 
 def test_random_weights_depend_on_the_seed_and_leave_global_randomness_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    a, b, c = (catalog.backbone("miniature", w) for w in ("random:1", "random:1", "random:2"))
+    a, b, c = (load_backbone("miniature", w) for w in ("random:1", "random:1", "random:2"))
     assert torch.equal(torch.rand(3), expected)
     assert a.digest == b.digest != c.digest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in catalog.BACKBONES if n != "miniature"])
+@pytest.mark.parametrize("name", [n for n in BACKBONES if n != "miniature"])
 def test_full_size_stepping_equals_timm(name):
-    backbone = catalog.backbone(name, "random:0")
-    bb.contract(backbone, 1e-4)
-    bb.contract(backbone.double(), 1e-9)
+    backbone = load_backbone(name, "random:0")
+    contract(backbone, 1e-4)
+    contract(backbone.double(), 1e-9)
 
 
 @pytest.mark.slow
@@ -310,22 +311,22 @@ def test_full_size_clip_equals_transformers(name, size, tmp_path):
     theirs = hf_model(side=224, **size)
     path = tmp_path / "model.safetensors"
     save_file({k: v.contiguous() for k, v in theirs.state_dict().items()}, path)
-    ours = catalog.backbone(name, str(path))
+    ours = load_backbone(name, str(path))
     path.unlink()
     compare_with_transformers(theirs, ours, 224, 1e-4, torch.float32)
     compare_with_transformers(theirs, ours, 224, 1e-9, torch.float64)
 
 
 def test_a_device_that_is_not_here_is_refused_in_words():
-    assert bb.device_of("cpu") == torch.device("cpu")
+    assert device_of("cpu") == torch.device("cpu")
     for name in ("nowhere", "meta", "cuda:99"):
         with pytest.raises(DeviceError, match=f"expected a device that is here, .* got '{name}'"):
-            bb.device_of(name)
+            device_of(name)
 
 
 def test_names_and_seeds_are_looked_at_before_anything_is_promised():
-    assert catalog.lacking("miniature") == catalog.lacking("clip-vit-l14", "random:3") == ""
+    assert lacking("miniature") == lacking("clip-vit-l14", "random:3") == ""
     with pytest.raises(BackboneError, match="no backbone 'nope'"):
-        catalog.lacking("nope", "random:0")
+        lacking("nope", "random:0")
     with pytest.raises(WeightsError, match="with an integer, got 'random:x'"):
-        catalog.lacking("clip-vit-l14", "random:x")
+        lacking("clip-vit-l14", "random:x")

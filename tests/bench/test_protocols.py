@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from corit import sources as catalog
 from corit.bench.protocols import (
     MINIATURE,
     PROTOCOLS,
@@ -19,6 +18,7 @@ from corit.bench.protocols import (
 from corit.data.sets.forensynths import SUBSETS
 from corit.errors import DataError
 from corit.recipe import Recipe
+from corit.sources import SOURCES
 
 
 def titles(name):
@@ -43,9 +43,9 @@ def test_the_papers_tables_have_their_protocols():
 def test_every_protocol_can_be_applied_to_a_recipe_and_a_source():
     for p in PROTOCOLS.values():
         Recipe().replace(**dict(p.transform))
-        assert set(p.data) <= set(catalog.DATA)
+        assert set(p.data) <= set(SOURCES)
         assert p.reading.frames == p.frames
-    assert catalog.PROTOCOLS is PROTOCOLS
+    assert PROTOCOLS is PROTOCOLS
 
 
 def test_leaving_one_out_never_shows_it_to_the_head():

@@ -23,15 +23,15 @@ from trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from trees.write import Hand
 
 from corit import cli
-from corit import sources as catalog
 from corit.data.care.audit import Finding, audit
 from corit.data.frames import Reading
 from corit.detect.output import Line
 from corit.errors import DataError
 from corit.report.data import findings, lines
 from corit.report.demo import photographs
+from corit.report.lines import rows as rows_of
 from corit.report.text import csv_text
-from corit.report.text import rows as rows_of
+from corit.sources import SOURCES, open_source
 
 
 def run(capsys, *words):
@@ -61,7 +61,7 @@ def test_the_list_names_every_data_set_with_what_it_needs_and_who_gives_it(capsy
     code, out, _ = run(capsys, "list", "--format", "jsonl")
     rows = {r["name"]: r for r in map(json.loads, out.splitlines())}
     assert code == 0
-    assert list(rows) == list(catalog.DATA)
+    assert list(rows) == list(SOURCES)
     assert rows["celeb-df-v2"]["needs"].endswith("List_of_testing_videos.txt")
     assert "github.com" in rows["celeb-df-v2"]["from"]
     assert rows["df40"]["options"].startswith("df40:ROOT,names=... [splits,")
@@ -306,7 +306,7 @@ def test_groups_that_agree_between_data_sets_may_be_chance_however_they_are_give
 
 def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1))
-    source = catalog.data(f"uadfv:{tmp_path},splits=train")
+    source = open_source(f"uadfv:{tmp_path},splits=train")
     with pytest.raises(DataError, match="lists none; ask for other splits"):
         audit(source)
 
@@ -351,7 +351,7 @@ def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path)
     assert "3 of 5 videos gave" in err
     assert "5/5" in err
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "fake", "prepared.jsonl", "real"]
-    source = catalog.data(f"uadfv:{tmp_path},partial=true")
+    source = open_source(f"uadfv:{tmp_path},partial=true")
     loaded = source.load(source.samples[0])
     assert loaded.aligned
     assert loaded.pixels.shape == (256, 256, 3)
@@ -455,8 +455,8 @@ def test_an_exported_list_is_read_back(capsys, celeb, tmp_path):
     code, out, _ = run(capsys, "export", "celeb-df-v2", "--root", celeb, "--out", target)
     assert code == 0
     assert out == f"{target}: 38 frames below {celeb}\n"
-    here = catalog.data(f"celeb-df-v2:{celeb}")
-    there = catalog.data(f"deepfakebench:{target},root={celeb}")
+    here = open_source(f"celeb-df-v2:{celeb}")
+    there = open_source(f"deepfakebench:{target},root={celeb}")
     assert {(s.path, s.label, s.split, s.manipulation) for s in there.samples} == {
         (s.path, s.label, s.split, s.manipulation) for s in here.samples
     }

@@ -21,12 +21,13 @@ from PIL import Image
 
 from corit.commands import scan
 from corit.data.landmarks import Landmarks
-from corit.detect.output import FIELDS, Line, Stream, Table, resume
+from corit.detect.output import FIELDS, Line, Stream, resume
 from corit.detect.video import score_video
 from corit.errors import DataError
 from corit.images.media import DRAWN
 from corit.images.shape import mean_face
 from corit.report import detect as page
+from corit.report.lines import Screen
 
 
 def scenes():
@@ -333,9 +334,9 @@ def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monke
 
 
 def test_a_long_table_is_printed_in_parts(monkeypatch):
-    monkeypatch.setattr(Table, "ROWS", 2)
+    monkeypatch.setattr(Screen, "ROWS", 2)
     stream = io.StringIO()
-    table = Table(stream)
+    table = Screen(stream)
     for i in range(5):
         table.write(Line(f"{i}.png", None, 0.5, None, "real", "ok", ""))
         assert len(table.lines) < 2

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import corit
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.data.folders import Unlabelled
 from corit.data.landmarks import Landmarks
 from corit.data.sample import Sample
@@ -41,7 +41,7 @@ class Held:
 
 
 def detector(kind="corit"):
-    backbone = catalog.backbone("miniature")
+    backbone = load_backbone("miniature")
     recipe = Recipe(BackboneRecipe("miniature", backbone.digest)).replace(**{"model.kind": kind})
     width = {"corit": 8 * 96, "unifd": 96}[kind]
     weight = torch.randn(1, width, generator=torch_generator("w"))

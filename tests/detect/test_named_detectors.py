@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.detect.named import DETECTORS, head_of, load, published, recipe_of
 from corit.errors import DetectorError
 from corit.heads import published as file
@@ -25,7 +25,7 @@ WORLD = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("DF",
 
 @pytest.fixture(scope="module")
 def backbone():
-    return catalog.backbone("miniature")
+    return load_backbone("miniature")
 
 
 def features(backbone, name):

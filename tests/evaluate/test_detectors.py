@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.data.sample import Sample
 from corit.errors import DetectorError, UnreadableError
 from corit.evaluate.detectors import Outside, Trained, load
 from corit.images.media import Picture
+from corit.sources import open_source
 
 
 class Source:
@@ -56,7 +57,7 @@ def test_a_batch_without_a_readable_picture_asks_nothing_of_it():
 
 
 def test_a_function_of_faces_is_given_the_aligned_crops():
-    source = catalog.data("miniature:people=2,pictures=1,kinds=DF")
+    source = open_source("miniature:people=2,pictures=1,kinds=DF")
     shapes = []
     own = Outside(lambda pictures: [shapes.append(p.shape) or 0.5 for p in pictures], domain="face", side=48)
     reports = list(own.scan(source, source.samples[:3]))
@@ -110,7 +111,7 @@ def test_files_that_hold_no_detector_are_refused(tmp_path):
 def test_a_trained_detector_says_what_it_is():
     from evaluate.test_evaluate_run import detector
 
-    backbone = catalog.backbone("miniature")
+    backbone = load_backbone("miniature")
     one, two = (Trained(detector(backbone, seed)) for seed in (0, 1))
     assert one.identity != two.identity
     assert one.threshold == 0.6

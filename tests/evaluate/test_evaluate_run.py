@@ -12,7 +12,7 @@ from images.films import cut, write
 from PIL import Image
 
 from corit import cli
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.data.perturbed import Perturbed
 from corit.detect.detector import Card, Detector
 from corit.detect.video import score_video
@@ -32,13 +32,14 @@ from corit.metrics.robustness import relative_variation
 from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report
 from corit.seeding import generator, torch_generator
+from corit.sources import open_source
 
 COUNT = 8
 
 
 @pytest.fixture(scope="module")
 def backbone():
-    return catalog.backbone("miniature")
+    return load_backbone("miniature")
 
 
 def detector(backbone, seed=0):
@@ -180,7 +181,7 @@ def test_a_picture_that_was_changed_is_scored_again(backbone, folder, tmp_path):
 
 
 def test_a_row_is_scored_again_when_its_landmarks_or_its_frame_are_others(tmp_path):
-    world, asked = catalog.data("miniature:people=2,pictures=1,kinds=DF"), []
+    world, asked = open_source("miniature:people=2,pictures=1,kinds=DF"), []
     for k, s in enumerate(world.samples[:2]):
         picture = world.load(s)
         for kind in ("frames", "landmarks"):

@@ -12,15 +12,16 @@ import torch
 from features.stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
 from timm.models.vision_transformer import VisionTransformer
 
-from corit import sources as catalog
-from corit.backbones import stepped as bb
+from corit.backbones.build import wrap
+from corit.backbones.names import load_backbone
 from corit.errors import DataError, MachineError, StoreError, WeightsError
 from corit.failures import words
 from corit.features import shards
-from corit.features.extract import Summary, extract, progress_bar
+from corit.features.extract import Summary, extract
 from corit.features.store import FeatureStore
 from corit.features.writer import StoreWriter
 from corit.model.encode import Encoder
+from corit.progress import progress_bar
 from corit.recipe import BackboneRecipe, Recipe
 from corit.views.prepare import Preparer, Views
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -357,7 +358,7 @@ def encoder(**changes):
     for p in model.parameters():
         torch.nn.init.normal_(p, std=0.2)
     half = (0.5, 0.5, 0.5)
-    return Encoder(bb.wrap(model, "stand-in", "random:0", half, half, ""), recipe(**changes))
+    return Encoder(wrap(model, "stand-in", "random:0", half, half, ""), recipe(**changes))
 
 
 class Faces(Preparing):
@@ -386,7 +387,7 @@ def test_a_stored_feature_is_the_encoders(tmp_path, agree, kind, precision):
 
 def miniature(workers, path):
     world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1))
-    backbone = catalog.backbone("miniature", "packaged")
+    backbone = load_backbone("miniature", "packaged")
     of = Encoder(backbone, Recipe(BackboneRecipe("miniature")))
     preparer = Preparer.of(of.recipe, side=backbone.side, grid=backbone.grid)
     done = extract(world, preparer, of, path, forge=1, workers=workers)

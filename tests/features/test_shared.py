@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.features.extract import Target, extract
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
@@ -25,7 +25,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def encoders():
-    backbone = catalog.backbone("miniature", "packaged")
+    backbone = load_backbone("miniature", "packaged")
     base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
     return {name: Encoder(backbone, base.replace(**changes)) for name, changes in CHANGES.items()}
 

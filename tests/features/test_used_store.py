@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Sample
@@ -31,7 +31,7 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def backbone():
-    return catalog.backbone("miniature")
+    return load_backbone("miniature")
 
 
 def draw(folder, kind, count=12):

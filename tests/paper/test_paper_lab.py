@@ -25,6 +25,7 @@ from corit.paper import figure08, table10
 from corit.paper.artefact import artefact
 from corit.paper.figure08 import CLEAN
 from corit.paper.run import settings_of
+from corit.sources import open_source
 from corit.world.miniature import Miniature, MiniatureSpec
 
 
@@ -83,7 +84,7 @@ def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
 def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
-    source = lambda: lab.catalog.data(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
+    source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
     first = lab.digest(source())
     assert lab.digest(source()) == first
     picture = source().samples[3].path
@@ -101,7 +102,7 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
 def test_the_folder_of_features_is_known_by_its_rows_and_what_is_drawn(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
-    source = lambda: lab.catalog.data(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
+    source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
     first = lab.listed(source())
     shutil.copy(source().samples[4].path, source().samples[0].path)
     assert lab.listed(source()) == first  # the store itself measures the changed picture again
@@ -137,7 +138,7 @@ def test_weights_of_a_further_backbone_have_an_option_of_their_own(here, tmp_pat
     def lacking(name, weights):
         raise WeightsError(f"expected to fetch {name}")
 
-    monkeypatch.setattr(lab.catalog, "backbone", lacking)
+    monkeypatch.setattr(lab, "load_backbone", lacking)
     made = Lab(here.stage, tmp_path)
     with pytest.raises(WeightsError, match="fetch clip-vit-b16; for this one: --other-weights clip-vit-b16=FILE"):
         made.backbone(Variant("corit", {}, "clip-vit-b16"))
@@ -171,7 +172,7 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
 
 def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monkeypatch):
     passes = []
-    extract, backbone = lab.extract_shared, lab.catalog.backbone
+    extract, backbone = lab.extract_shared, lab.load_backbone
 
     def counted(source, targets, **options):
         passes.append(len(targets))
@@ -183,7 +184,7 @@ def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monk
         return backbone(name, weights)
 
     monkeypatch.setattr(lab, "extract_shared", counted)
-    monkeypatch.setattr(lab.catalog, "backbone", absent)
+    monkeypatch.setattr(lab, "load_backbone", absent)
     words = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
     assert command("table1", "table10", *words, "--out", tmp_path) == 1
     assert len(passes) == len(set(here.stage.protocol("cross-dataset").data))  # one for each data set

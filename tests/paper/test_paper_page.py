@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from corit.backbones.names import load_backbone
 from corit.bench.printed import printed
-from corit.sources import backbone
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "paper.md").read_text()
@@ -42,4 +42,4 @@ def test_the_record_has_every_column_that_the_paper_prints(number):
 
 
 def test_the_record_is_of_the_packaged_encoder():
-    assert backbone("miniature").digest[:12] in PAGE
+    assert load_backbone("miniature").digest[:12] in PAGE

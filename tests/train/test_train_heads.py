@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import corit
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.errors import DataError, RecipeError
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
@@ -23,7 +23,7 @@ HEAD = HeadRecipe(learning_rate=0.1, epochs=3)
 
 @pytest.fixture(scope="module")
 def backbone():
-    return catalog.backbone("miniature")
+    return load_backbone("miniature")
 
 
 @pytest.fixture(scope="module")

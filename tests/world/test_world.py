@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.errors import DataError, WeightsError
 from corit.images.faces import five_points, template
 from corit.seeding import generator
@@ -102,7 +102,7 @@ def test_the_packaged_encoder_is_small_trained_and_loads():
     assert encoder.weights_path().stat().st_size < 6e6
     assert card["attribute_mse"] < 0.6
     assert card["photo_top1"] > 0.2
-    backbone = catalog.backbone("miniature")
+    backbone = load_backbone("miniature")
     assert (backbone.depth, backbone.width, backbone.grid) == (8, 96, (8, 8))
     assert torch.equal(backbone.model.cls_token, state["cls_token"])
 

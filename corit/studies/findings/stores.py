@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from corit import sources as catalog
+from corit.backbones.names import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.sample import Sample
 from corit.features.extract import extract
@@ -63,7 +63,7 @@ class AsTheyAre:
 
 def backbone_of(out: Path, target: str, seed: int) -> Backbone:
     """The frozen encoder."""
-    return catalog.backbone("miniature", weights_of(out, target, seed))
+    return load_backbone("miniature", weights_of(out, target, seed))
 
 
 def encoder_of(backbone: Backbone, variant: str) -> Encoder:

@@ -7,10 +7,10 @@ from trees.celebdf import celebdf
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit import sources as catalog
 from corit.data.care.audit import audit
 from corit.data.care.check import Count
 from corit.data.care.published import EACH, TOTAL, sizes
+from corit.sources import open_source
 
 
 def count(dataset, split, videos, kind=""):
@@ -37,7 +37,7 @@ def test_a_part_is_told_in_one_line_for_each_data_set():
 def test_it_is_no_fault(tmp_path):
     celebdf(tmp_path / "celeb", Hand(frames=1))
     uadfv(tmp_path / "uadfv", Hand(frames=1))
-    source = catalog.data(f"celeb-df-v2:{tmp_path}/celeb", f"uadfv:{tmp_path}/uadfv")
+    source = open_source(f"celeb-df-v2:{tmp_path}/celeb", f"uadfv:{tmp_path}/uadfv")
     found = [f for f in audit(source, contents=False) if f.finding == "size"]
     assert [f.dataset for f in found] == ["Celeb-DF-v2", "UADFV"]
     assert found[0].detail == "test 9 of 518"

@@ -10,11 +10,11 @@ from trees.deeperforensics import deeperforensics
 from trees.faceforensics import faceforensics
 from trees.write import Hand
 
-from corit import sources as catalog
 from corit.data.frames import Reading
 from corit.data.sets.deeperforensics import VERSIONS, DeeperForensics, read_lists
 from corit.data.split import require_apart
 from corit.errors import DataError
+from corit.sources import open_source
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_reals_are_on_one_side_only_with_the_swaps_of_their_actor(root):
 def test_the_films_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_path):
     faceforensics(tmp_path / "ff", Hand(frames=2))
     spec = f"deeperforensics:{root},faceforensics={tmp_path}/ff"
-    source = catalog.data(spec)
+    source = open_source(spec)
     # One film for each swap, on its side, whatever FaceForensics++'s own lists say.
     assert counts(source) == {("train", y): 12 for y in (0, 1)} | {("val", y): 4 for y in (0, 1)} | {
         ("test", y): 8 for y in (0, 1)
@@ -57,7 +57,7 @@ def test_the_films_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_
     assert len({s.id for s in source.samples}) == len(source.samples)
     assert all("/youtube/c23/" in s.path for s in source.samples if not s.label)
     with pytest.raises(DataError, match="named in the swaps' names in original_sequences/youtube/c40/"):
-        _ = catalog.data(spec + ",compression=c40").samples
+        _ = open_source(spec + ",compression=c40").samples
 
 
 def test_films_of_actors_that_no_list_names_are_left_out(root):

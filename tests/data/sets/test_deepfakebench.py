@@ -15,13 +15,13 @@ from trees.paint import Subject
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit import sources as catalog
 from corit.data.adapters import adapter
 from corit.data.care.export import export
 from corit.data.frames import WHOLE, Reading, video_key
 from corit.data.sets.deepfakebench import DeepfakeBench, label_of, plain
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, InputError
+from corit.sources import open_source
 
 STYLES = {
     "plain": posix(),
@@ -237,7 +237,7 @@ def test_several_roots(tmp_path):
     path.write_text(json.dumps({"uniface_cdf": entries}))
     with pytest.raises(DataError, match="2 of 4 frames"):
         _ = DeepfakeBench(str(path), str(one)).samples
-    source = catalog.data(f"deepfakebench:{path},root={one},root={other}")
+    source = open_source(f"deepfakebench:{path},root={one},root={other}")
     assert counts(source) == {("test", 0): 2, ("test", 1): 2}
     assert {s.group for s in source.samples} == {"id0_0001"}
     assert all(source.load(s).aligned for s in source.samples)

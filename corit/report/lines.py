@@ -1,0 +1,53 @@
+"""Scored pictures and videos as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import IO
+
+from rich.table import Table
+
+from corit.detect.output import Line
+from corit.report.text import printed, visible
+
+
+def rows(found: Sequence[Line]) -> str:
+    """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
+    films = any(r.part != "picture" for r in found)
+    table = Table(box=None, pad_edge=False)
+    of_films = ("part", "seconds", "track", "frames") if films else ()
+    for name in ("path", *of_films, "face", "score", "spread", "verdict", "status", "reason"):
+        table.add_column(name, overflow="fold")
+    for r in found:
+        face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
+        score = "" if r.score is None else f"{r.score:.3f}"
+        spread = "" if r.spread is None else f"{r.spread:.3f}"
+        film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
+        table.add_row(visible(r.path), *film, face, score, spread, r.verdict or "", r.status, visible(r.reason))
+    return printed(table)
+
+
+def _seconds(line: Line) -> str:
+    times = [f"{t:.2f}" for t in (line.start, line.end) if t is not None]
+    return " to ".join(times)
+
+
+class Screen:
+    """Prints lines as a table, a screenful at a time so that no number of them is held; columns are never mixed."""
+
+    ROWS = 1000
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream, self.lines = stream, list[Line]()
+
+    def write(self, line: Line) -> None:
+        """Keep one line, and print those that are kept when there are many."""
+        self.lines.append(line)
+        if len(self.lines) >= self.ROWS:
+            self.end()
+
+    def end(self) -> None:
+        """Print what is left."""
+        if self.lines:
+            print(rows(self.lines), file=self.stream)
+        self.lines = []
