@@ -147,12 +147,12 @@ def train(
     workers: int = 2,
     device: Device = "cpu",
 ) -> int:
-    """Train a detector on folders of pictures and films; without --fake, self-blends of the real ones are the fakes.
+    """Train a detector on folders of pictures and videos; without --fake, self-blends of the real ones are the fakes.
 
     Args:
-        real: folders of real pictures and films
+        real: folders of real pictures and videos
         out: folder of the detector to write
-        fake: folders of fake pictures and films
+        fake: folders of fake pictures and videos
         domain: face finds and aligns faces, scene takes whole pictures; by default the recipe's, else face
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file; by default the backbone's own
@@ -166,8 +166,8 @@ def train(
         head: linear or mlp
         fpr: false-positive rate on validation reals at which the threshold is set
         blends: self-blended fakes of each real picture
-        frames: of each film at most so many are taken; 0 for all
-        choice: even spreads the frames over the film, first takes the first ones
+        frames: of each video at most so many are taken; 0 for all
+        choice: even spreads the frames over the video, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
         aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
@@ -176,8 +176,8 @@ def train(
         device: cpu or cuda
     """
     from corit.backbones.names import default_weights, load_backbone
-    from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
+    from corit.data.video_frames import VideoFrames
     from corit.heads.head import HeadRecipe
     from corit.progress import progress_bar
     from corit.report.data import say_passed_over
@@ -189,7 +189,7 @@ def train(
     rate = usual if learning_rate is None else learning_rate
     trained = HeadRecipe(kind=head, optimiser=optimiser, learning_rate=rate, rho=rho)  # type: ignore[arg-type]
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
-    source = split(Filmed(folders, frames or None, choice))
+    source = split(VideoFrames(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
@@ -248,12 +248,12 @@ def extract(
     workers: int = 2,
     device: Device = "cpu",
 ) -> int:
-    """Measure folders of pictures and films once, into a feature store from which many heads can be trained.
+    """Measure folders of pictures and videos once, into a feature store from which many heads can be trained.
 
     Args:
         out: folder of the store; run again to go on after an interrupt
-        real: folders of real pictures and films
-        fake: folders of fake pictures and films
+        real: folders of real pictures and videos
+        fake: folders of fake pictures and videos
         domain: face finds and aligns faces, scene takes whole pictures; by default the recipe's, else face
         backbone: a name that `corit backbones` lists, or timm:NAME
         weights: hub, packaged, random:SEED or a file
@@ -261,8 +261,8 @@ def extract(
         model: corit, or a baseline: regions, unifd, pooled, unifd-768-trained; by default the recipe's, else corit
         levels: keep every layer's class and region tokens too
         blends: self-blended fakes of each real picture
-        frames: of each film at most so many are taken; 0 for all
-        choice: even spreads the frames over the film, first takes the first ones
+        frames: of each video at most so many are taken; 0 for all
+        choice: even spreads the frames over the video, first takes the first ones
         by_folder: pictures in one sub-folder never fall on two sides of the split
         aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
@@ -271,14 +271,14 @@ def extract(
         device: cpu or cuda
     """
     from corit.backbones.names import load_backbone
-    from corit.data.filmed import Filmed
     from corit.data.folders import FolderSource
+    from corit.data.video_frames import VideoFrames
     from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.train.heads import features_of, recipe_for, split
 
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
-    source = split(Filmed(folders, frames or None, choice))
+    source = split(VideoFrames(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
@@ -334,7 +334,7 @@ def detect(
         weights: where the backbone's weights are now, if they moved
         aligned: the pictures are face crops already; landmarks of those without any are predicted
         landmarks: JSON or .npz file of landmarks by picture
-        batch: pictures, or faces of a film, a forward pass
+        batch: pictures, or faces of a video, a forward pass
         workers: processes that decode and prepare pictures
         device: cpu or cuda
     """

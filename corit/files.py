@@ -1,20 +1,29 @@
-"""Files that appear whole or not at all: written beside their place, then moved there."""
+"""Files: written whole or not at all, and opened only where they are regular files."""
 
 from __future__ import annotations
 
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from corit.errors import DataError
 
+NOT_REGULAR = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
 
 @contextmanager
-def whole(target: Path) -> Generator[Path]:
+def atomic_file(target: Path) -> Generator[Path]:
     """The path to write to, which takes the target's place when the block ends without an error."""
     staged = target.with_name(target.name + ".part")
     try:
@@ -39,7 +48,7 @@ def require_writable(target: Path) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Generator[Path]:
+def replace_folder(target: Path) -> Generator[Path]:
     """A new folder to write into, which takes the target's place when the block ends without an error.
 
     What stands there is moved aside, and removed only when the new one is in its place; an error leaves it there.
@@ -63,7 +72,41 @@ def whole_folder(target: Path) -> Generator[Path]:
         shutil.rmtree(above, ignore_errors=True)
 
 
-def write_whole(target: Path, text: str) -> None:
+def write_text(target: Path, text: str) -> None:
     """Write a text as UTF-8; names of files in it need not be text, and come out as the bytes that they are."""
-    with whole(target) as staged:
+    with atomic_file(target) as staged:
         staged.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def require_regular(path: str | os.PathLike[str]) -> None:
+    """Raise an error for a path that is no regular file, so that it is not opened.
+
+    Args:
+        path: of a file, or a link to one.
+
+    Raises:
+        OSError: as `open` does where there is no file, IsADirectoryError for a folder, and with the code EINVAL for a
+            named pipe, a socket or a device; its strerror says which.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(mode):
+        kind = NOT_REGULAR.get(stat.S_IFMT(mode), "something else")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", os.fspath(path))
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file to read its bytes.
+
+    Args:
+        path: of a file, or a link to one.
+
+    Returns:
+        The open file.
+
+    Raises:
+        OSError: as `open` does, and as `require_regular` does before anything is opened.
+    """
+    require_regular(path)
+    return open(path, "rb")

@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from corit.errors import DataError
-from corit.files import write_whole
+from corit.files import write_text
 
 FORMAT = 1
 SECONDS = 1.0  # after which what was written is forced to the disk
@@ -67,7 +67,7 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
             kept = self._read(lines, header)
-            write_whole(path, "".join(f"{line}\n" for line in [json.dumps(header), *kept]))
+            write_text(path, "".join(f"{line}\n" for line in [json.dumps(header), *kept]))
         except OSError as err:
             raise DataError(f"expected to write {path}, but {err.strerror or err}; choose another folder") from err
         except UnicodeDecodeError as err:

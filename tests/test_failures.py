@@ -22,7 +22,7 @@ from corit.data.sample import Sample
 from corit.detect.detector import Detector
 from corit.detect.output import begin
 from corit.errors import DataError, MachineError, StoreError
-from corit.files import whole_folder, write_whole
+from corit.files import replace_folder, write_text
 from corit.journal import Journal
 from corit.paper.run import _prepare_together, one
 from corit.report import page
@@ -147,7 +147,7 @@ def drawn():
 
 
 WRITERS = {
-    "a text": lambda at: write_whole(at / "a.txt", "x" * 5000),
+    "a text": lambda at: write_text(at / "a.txt", "x" * 5000),
     "a journal": lambda at: Journal(at / "j", {"x": "x" * 5000}),
     "settings": lambda at: begin(at / "rows.part", {"x": "x" * 5000}),
     "an export": lambda at: export([a_frame(at)], at / "d.json", at, prefix="p" * 5000 + "/"),
@@ -181,7 +181,7 @@ def test_a_detector_is_replaced_only_by_one_that_is_whole(tmp_path):
 
 
 def fill(folder, text):
-    with whole_folder(folder) as staged:
+    with replace_folder(folder) as staged:
         (staged / "a").write_text(text)
 
 
@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path, monkey
 
 def test_the_old_folder_is_there_until_the_new_one_is(tmp_path):
     fill(tmp_path / "d", "old")
-    with whole_folder(tmp_path / "d") as staged:
+    with replace_folder(tmp_path / "d") as staged:
         (staged / "a").write_text("new")
         assert (tmp_path / "d" / "a").read_text() == "old"
     assert (tmp_path / "d" / "a").read_text() == "new"

@@ -5,25 +5,25 @@ from __future__ import annotations
 import pytest
 
 from corit.errors import DataError
-from corit.files import require_writable, whole, write_whole
+from corit.files import atomic_file, require_writable, write_text
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
     place = tmp_path / "a.txt"
-    write_whole(place, "eins ä\n")
+    write_text(place, "eins ä\n")
     assert place.read_text(encoding="utf-8") == "eins ä\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
 def cut_short(place):
-    with whole(place) as staged:
+    with atomic_file(place) as staged:
         staged.write_text("half")
         raise KeyboardInterrupt
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
     place = tmp_path / "a.txt"
-    write_whole(place, "old")
+    write_text(place, "old")
     with pytest.raises(KeyboardInterrupt):
         cut_short(place)
     assert place.read_text() == "old"

@@ -22,7 +22,7 @@ from corit.bench.variant import of
 from corit.detect.named import entry
 from corit.errors import DetectorError
 from corit.evaluate.slices import Comparison, Level, comparison
-from corit.files import write_whole
+from corit.files import write_text
 from corit.metrics.auc import Estimate
 from corit.metrics.measures import TITLES
 from corit.report.text import compared, csv_text, interval, printed
@@ -156,7 +156,7 @@ def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:
         "results.json": json.dumps(_record(board), indent=2) + "\n",
     }
     for name, text in files.items():
-        write_whole(out / name, text)
+        write_text(out / name, text)
     return tuple(out / name for name in files)
 
 

@@ -31,7 +31,7 @@ PLACES = {
     ),
     "unifd": ("UniversalFakeDetect", "splits=train+val+test"),
 }
-USUAL = Reading(32)  # of films: what the paper's protocols take
+USUAL = Reading(32)  # of videos: what the paper's protocols take
 DAMAGED = "damaged"  # test pictures of the protocol `faceforensics`, under every damage of Figure 8
 
 

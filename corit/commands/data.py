@@ -144,7 +144,7 @@ def prepare(
     """
     from dataclasses import asdict
 
-    from corit.data.care.prepare import Cropping, list_films
+    from corit.data.care.prepare import Cropping, list_videos
     from corit.data.care.prepare import prepare as run
     from corit.data.spec import read
     from corit.progress import progress_bar
@@ -158,7 +158,7 @@ def prepare(
         told = [d if "media" in options[d] else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
         paths = list(dict.fromkeys(s.path for s in open_source(*told, root=str(root)).samples))
     else:
-        paths = list(list_films(root, missed.append))
+        paths = list(list_videos(root, missed.append))
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
     with _terminated_as_interrupted(), progress_bar("videos") as progress:

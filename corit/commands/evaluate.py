@@ -38,8 +38,8 @@ def evaluate(
         data: a folder with real/ and fake/, a CSV file, or a data set as `corit data list` names them; its test split
         out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run again to go on
         root: where the data is, for names without a place
-        frames: of each film at most so many are scored; 0 for all
-        choice: even spreads the frames over the film, first takes the first ones
+        frames: of each video at most so many are scored; 0 for all
+        choice: even spreads the frames over the video, first takes the first ones
         weights: where the backbones' weights are now, if they moved; NAME=PLACE for those of one of several detectors
         unifd_head: file of UniFD's published head, for unifd-768; fetched where none is given
         draws: bootstrap draws of the intervals

@@ -177,7 +177,7 @@ def _listed(stage: Stage, weights: Mapping[str, str]) -> str:
     if stage.kind == "miniature":
         return f"{printed(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
     said = (
-        "Films need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "
+        "Videos need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "
         "cores and each artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
     )
     return "\n".join([printed(table), said, *(f"- {p}" for p in problems)])

@@ -42,8 +42,8 @@ def robustness(
         perturbations: some of blur blocks contrast jpeg pixelation saturation noise resize webp screenshot; all if none
         levels: some of 1 to 5; by default all
         root: where the data is, for names without a place
-        frames: of each film at most so many are scored; 0 for all
-        choice: even spreads the frames over the film, first takes the first ones
+        frames: of each video at most so many are scored; 0 for all
+        choice: even spreads the frames over the video, first takes the first ones
         weights: where the backbones' weights are now, if they moved; NAME=PLACE for those of one of several detectors
         unifd_head: file of UniFD's published head, for unifd-768; fetched where none is given
         draws: bootstrap draws of the intervals

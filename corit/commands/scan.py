@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, get_args
 
 from corit.data.folders import Unlabelled, list_pictures
-from corit.data.frames import FILMS
+from corit.data.frames import VIDEO_SUFFIXES
 from corit.data.landmarks import Landmarks
 from corit.data.missing import examples
 from corit.data.passed import PassedOver
@@ -42,7 +42,7 @@ from corit.images.display import READING
 from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
 from corit.images.signature import is_gif
-from corit.images.video import Film, is_film
+from corit.images.video import VideoFile, is_video_file
 from corit.journal import held
 from corit.progress import progress_bar
 from corit.report.lines import Screen
@@ -86,7 +86,7 @@ class Job:
         choose(1, self.frames or None, self.choice)
 
 
-def inputs(paths: Iterable[str], *, films: bool, passed: PassedOver | None = None) -> Iterator[str]:
+def inputs(paths: Iterable[str], *, videos: bool, passed: PassedOver | None = None) -> Iterator[str]:
     """The videos, or the pictures, among files and in folders, folder by folder as they are looked into.
 
     The suffix says which is which, but for GIF files, which are videos if they move; a file with another suffix, or
@@ -94,22 +94,22 @@ def inputs(paths: Iterable[str], *, films: bool, passed: PassedOver | None = Non
     """
     passed = PassedOver() if passed is None else passed
     for root in paths:
-        for path in list_pictures(root, SUFFIXES | FILMS, takes=passed.takes):
-            if films == _plays(path):
+        for path in list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, takes=passed.takes):
+            if videos == _plays(path):
                 yield path
 
 
 def _plays(path: str) -> bool:
     suffix = PurePath(path).suffix.lower()
-    if suffix == ".gif" or (suffix not in SUFFIXES | FILMS and is_gif(path)):
+    if suffix == ".gif" or (suffix not in SUFFIXES | VIDEO_SUFFIXES and is_gif(path)):
         return frames_in(path) > 1 and _moves(path)
-    return suffix in FILMS or (suffix not in SUFFIXES and is_film(path))
+    return suffix in VIDEO_SUFFIXES or (suffix not in SUFFIXES and is_video_file(path))
 
 
 def _moves(path: str) -> bool:
     """Whether a GIF file can be played: of one that gives its frames no time the decoder sees the first only."""
     try:
-        return Film(path).survey() > 1
+        return VideoFile(path).survey() > 1
     except InputError:
         return False
 
@@ -134,8 +134,8 @@ def _run(detector: Detector, job: Job) -> int:
         before = resume(_part(job.out), job.format)
         _require_unchanged(before.done, _part(job.out))
     listed, passed = PassedOver(), PassedOver()
-    pictures, films = _todo(job, before, films=False, passed=listed), _todo(job, before, films=True)
-    head = list(islice(chain(pictures, films), LISTED + 1))
+    pictures, videos = _todo(job, before, videos=False, passed=listed), _todo(job, before, videos=True)
+    head = list(islice(chain(pictures, videos), LISTED + 1))
     if not head and not before.done:
         said = f"; {listed.words}" if listed.words else ""
         raise DataError(f"expected pictures or videos in {', '.join(job.paths)}, but found none{said}")
@@ -197,8 +197,8 @@ def _landmarks_digest(landmarks: Landmarks | None) -> str | None:
     return parts.hexdigest()[:16]
 
 
-def _todo(job: Job, before: Resumed, *, films: bool, passed: PassedOver | None = None) -> Iterator[str]:
-    return (p for p in inputs(job.paths, films=films, passed=passed) if p not in before.done)
+def _todo(job: Job, before: Resumed, *, videos: bool, passed: PassedOver | None = None) -> Iterator[str]:
+    return (p for p in inputs(job.paths, videos=videos, passed=passed) if p not in before.done)
 
 
 def _reports(
@@ -208,13 +208,13 @@ def _reports(
 
     look: called with each path before it is read, and gives it back.
     """
-    known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, films=False))
+    known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, videos=False))
     source = Unlabelled(job.aligned, known)
-    samples = map(source.sample, map(look, _todo(job, before, films=False, passed=passed)))
+    samples = map(source.sample, map(look, _todo(job, before, videos=False, passed=passed)))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
     yield from scanned
-    for path in map(look, _todo(job, before, films=True)):
+    for path in map(look, _todo(job, before, videos=True)):
         yield _video(detector, job, path)
 
 

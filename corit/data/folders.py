@@ -1,4 +1,4 @@
-"""Plain folders of pictures and films -> Sample rows."""
+"""Plain folders of pictures and videos -> Sample rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import get_args
 
 import numpy as np
 
-from corit.data.frames import ALL, BESIDE, FILMS, HOLDERS, WHOLE, hidden, is_video, read_frame, require_picture
+from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, hidden, is_video, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
 from corit.data.passed import PassedOver
@@ -143,11 +143,11 @@ def _digest(landmarks: Landmarks, path: str) -> str:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Folders of real and of fake pictures, with sub-folders; a film is one row, whose frame is WHOLE.
+    """Folders of real and of fake pictures, with sub-folders; a video is one row, whose frame is WHOLE.
 
     A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
     side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
-    lies in (a person, a film, a camera). Folders whose
+    lies in (a person, a video, a camera). Folders whose
     pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
     ones. Files without a suffix of pictures and videos are taken where they begin as one; `passed_over` are the others.
     Raises DataError for a folder that is absent or empty, or that is or lies in another one of them.
@@ -189,13 +189,13 @@ class FolderSource:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
         there = PassedOver()
-        listed = list_pictures(root, SUFFIXES | FILMS, BESIDE, there.takes)
+        listed = list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, BESIDE, there.takes)
         paths = [PurePath(os.path.relpath(p, root)) for p in listed]
         passed.counts.update(there.counts)
         if not paths:
-            known, words = ", ".join(sorted(SUFFIXES | FILMS)), there.words
+            known, words = ", ".join(sorted(SUFFIXES | VIDEO_SUFFIXES)), there.words
             said = f"{known}, nor one that begins as such{f'; {words}' if words else ''}"
-            raise DataError(f"expected pictures or films in {root}, but it has no file with {said}")
+            raise DataError(f"expected pictures or videos in {root}, but it has no file with {said}")
         presplit = presplit_names(paths)
         bare = name.removeprefix(f"{side}/")
         kind = "" if label == 0 else bare
@@ -223,7 +223,7 @@ class FolderSource:
 
 def _bare(path: PurePath) -> PurePath:
     """A path without its suffix, or without both of a.jpg.1; a suffix that is none of a picture or video is a name."""
-    known, suffix = SUFFIXES | FILMS, path.suffix.lower()
+    known, suffix = SUFFIXES | VIDEO_SUFFIXES, path.suffix.lower()
     if suffix in known or suffix.startswith(tuple(known)):  # .jpg, .jpg_large
         return path.with_suffix("")
     inner = path.with_suffix("") if suffix else path

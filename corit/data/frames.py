@@ -19,7 +19,7 @@ from corit.images.media import SUFFIXES, Picture, read_picture
 from corit.images.shape import require_face
 from corit.images.signature import kind_of
 
-FILMS = frozenset(
+VIDEO_SUFFIXES = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
     + (".flv", ".f4v", ".3gp", ".3g2", ".ts", ".mts", ".m2ts", ".vob", ".asf", ".ogv")
 )
@@ -79,7 +79,7 @@ def hidden(name: str) -> bool:
 def is_video(path: str) -> bool:
     """Whether a file is a video: by its suffix, or by its first bytes where that is of neither pictures nor videos."""
     suffix = PurePath(path).suffix.lower()
-    return suffix in FILMS or (suffix not in SUFFIXES and kind_of(path) == "video")
+    return suffix in VIDEO_SUFFIXES or (suffix not in SUFFIXES and kind_of(path) == "video")
 
 
 def names_in(folder: str) -> list[str]:
@@ -106,12 +106,12 @@ class Clip:
     name: str
     path: str
     frames: tuple[str, ...] = ()
-    film: bool = False
+    video: bool = False
 
     @property
     def empty(self) -> bool:
         """A folder in which nothing was extracted."""
-        return not self.film and not self.frames
+        return not self.video and not self.frames
 
 
 def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Clip]:
@@ -119,7 +119,7 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
 
     Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of them that
     holds any counts. Further down these folders add nothing to a name: actor/frames/000 is the video actor/000. A
-    folder may be called as a film is (000.mp4/000.png). A picture that lies there directly, in no video's folder, is a
+    folder may be called as a video is (000.mp4/000.png). A picture that lies there directly, in no video's folder, is a
     video of its own. Raises DataError for a folder that cannot be opened.
     """
     folder = os.fspath(folder)
@@ -138,27 +138,27 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
 
 def _clips(base: str, media: Media) -> dict[str, Clip]:
     walked = _walk(base, "", (os.path.realpath(base),))
-    found = [c for c in walked if media == "auto" or c[1].film == (media == "videos")]
+    found = [c for c in walked if media == "auto" or c[1].video == (media == "videos")]
     # Where both are there, the frames stay, if there are any.
-    return dict(sorted(found, key=lambda c: (c[0], not c[1].empty, not c[1].film)))
+    return dict(sorted(found, key=lambda c: (c[0], not c[1].empty, not c[1].video)))
 
 
 def _walk(folder: str, key: str, above: tuple[str, ...]) -> Iterator[tuple[str, Clip]]:
     """The videos of a folder; above: where the first folder and the links on the way here really lead."""
-    pictures, inner, films = [], [], []
+    pictures, inner, videos = [], [], []
     for entry in _entries(folder):
         stem, suffix = os.path.splitext(entry.name)
         if suffix.lower() in SUFFIXES:
             pictures.append(entry.name)
-        elif suffix.lower() in FILMS:
+        elif suffix.lower() in VIDEO_SUFFIXES:
             if entry.is_dir():
                 inner.append((entry, stem))
             else:
-                films.append((stem, entry.path))
+                videos.append((stem, entry.path))
         elif entry.name not in BESIDE and entry.is_dir():
             inner.append((entry, entry.name))
-    yield from ((_join(key, stem), Clip(stem, path, film=True)) for stem, path in films)
-    if key and (pictures or not (inner or films)):
+    yield from ((_join(key, stem), Clip(stem, path, video=True)) for stem, path in videos)
+    if key and (pictures or not (inner or videos)):
         yield key, Clip(key.rpartition("/")[2], folder, tuple(sorted(pictures, key=natural)))
     elif pictures:
         yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder, (p,))) for p in pictures)
@@ -225,7 +225,7 @@ def rows(
 
     video: the video's name, unique in its source; a frame's id is that name and the frame's file name.
     """
-    if clip.film:
+    if clip.video:
         yield Sample(video, clip.path, label, split, manipulation, dataset, group, video, WHOLE)
         return
     for i in choose(len(clip.frames), reading.frames, reading.choice):
@@ -285,7 +285,7 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
 
 
 def require_picture(sample: Sample) -> None:
-    """Raise UnsupportedError for a row that is a whole film: see `corit.data.filmed`, which makes frames of it."""
+    """Raise UnsupportedError for a row that is a whole video; `corit.data.video_frames` makes frames of it."""
     if is_video(sample.path):
         raise UnsupportedError(
             f"expected a picture or an extracted frame, but {sample.path} is a video; extract its faces with "

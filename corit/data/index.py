@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from corit.data.folders import read, with_extra
-from corit.data.frames import ALL, FILMS, WHOLE, read_frame, require_picture
+from corit.data.frames import ALL, VIDEO_SUFFIXES, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.lists import encoding_of
 from corit.data.missing import examples
@@ -40,7 +40,7 @@ class Index:
     label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
     the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
     the video, else the path without its suffix, and a fake's manipulation "fake"; so are cells that are empty, but for
-    ids and paths. A film without a frame is one row, whose frame is WHOLE, and a video of its own. Landmarks beside a
+    ids and paths. A video without a frame is one row, whose frame is WHOLE, and a video of its own. Landmarks beside a
     preprocessed frame are read with it. Raises DataError for a file of another form; files that are missing are found
     out when they are read, or by `corit data check`.
     """
@@ -110,12 +110,12 @@ class Index:
         count = len(paths)
         labels = self._coded("label", columns, LABELS, count)
         ids = columns.get("id", paths)
-        films = [os.path.splitext(p)[1].lower() in FILMS for p in paths]
+        whole_videos = [os.path.splitext(p)[1].lower() in VIDEO_SUFFIXES for p in paths]
         videos = columns.get("video", [""] * count)
         bare = os.path.splitext(os.path.basename(self.file))[0]
         groups = [v or os.path.splitext(p)[0] for v, p in zip(videos, paths, strict=True)]
         kinds = ["fake" if label else "" for label in labels]
-        named = [v or (i if film else "") for v, i, film in zip(videos, ids, films, strict=True)]
+        named = [v or (i if whole_video else "") for v, i, whole_video in zip(videos, ids, whole_videos, strict=True)]
         rows = tuple(
             map(
                 Sample,
@@ -127,7 +127,7 @@ class Index:
                 _filled(columns.get("dataset"), [bare] * count),
                 _filled(columns.get("group"), groups),
                 named,
-                self._numbers(columns, films),
+                self._numbers(columns, whole_videos),
             )
         )
         return with_extra(rows, self.aligned, self.landmarks)
@@ -141,10 +141,12 @@ class Index:
             raise DataError(f"expected {name}s {allowed} or nothing in {self.file}, got {examples(wrong)}")
         return [codes[t] for t in texts]
 
-    def _numbers(self, columns: dict[str, list[str]], films: list[bool]) -> list[int]:
-        texts = columns.get("frame") or [""] * len(films)
+    def _numbers(self, columns: dict[str, list[str]], whole_videos: list[bool]) -> list[int]:
+        texts = columns.get("frame") or [""] * len(whole_videos)
         try:
-            return [int(t) if t else WHOLE if film else 0 for t, film in zip(texts, films, strict=True)]
+            return [
+                int(t) if t else WHOLE if whole_video else 0 for t, whole_video in zip(texts, whole_videos, strict=True)
+            ]
         except ValueError as err:
             raise DataError(f"expected whole numbers as frames in {self.file}: {err}") from err
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from corit.data.lists import read_json
 from corit.errors import DataError, UnreadableError
-from corit.regular import open_regular, require_regular
+from corit.files import open_regular, require_regular
 
 # What NumPy raises of files that are damaged, or made to look large.
 DAMAGED = (

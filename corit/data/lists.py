@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from corit.errors import DataError
-from corit.regular import open_regular
+from corit.files import open_regular
 
 AGAIN = "download it again"
 # How a text begins that says itself in which encoding it is; the longer mark begins with a shorter one.

@@ -1,4 +1,4 @@
-"""The film of masks that some data sets lay beside a manipulated video, played at the video's own frames."""
+"""The video of masks that some data sets lay beside a manipulated video, played at the video's own frames."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import PurePath
 import numpy as np
 
 from corit.errors import InputError
-from corit.images.video import Film, Frame
+from corit.images.video import Frame, VideoFile
 
 
-def mask_film(path: str) -> str | None:
-    """Where FaceForensics++ and its like keep the film of masks of a video: masks/videos/ above the compression."""
+def mask_video(path: str) -> str | None:
+    """Where FaceForensics++ and its like keep the video of masks of a video: masks/videos/ above the compression."""
     parts = PurePath(path)
     for up in parts.parents[1:3]:
         found = os.path.join(up, "masks", "videos", parts.name)
@@ -22,25 +22,25 @@ def mask_film(path: str) -> str | None:
 
 
 class Masks:
-    """The masks of a video, whose film may be absent, of another length, or damaged: `problem` says what is wrong.
+    """The masks of a video, whose video may be absent, of another length, or damaged: `problem` says what is wrong.
 
     Frames are asked for in ascending order, and the mask of a frame is the one of the same index, however many frames
-    the film of masks has.
+    the video of masks has.
     """
 
     def __init__(self, path: str | None) -> None:
         self.path = path
         self.problem = ""
-        self._film: Film | None = None
+        self._video: VideoFile | None = None
         if path:
             try:
-                self._film = Film(path)
+                self._video = VideoFile(path)
             except InputError as err:
                 self.problem = str(err)
 
     def of(self, frame: Frame) -> np.ndarray | None:
         """The mask (H, W, 3) uint8 of a frame, None where there is none."""
-        own = self._film.frame(frame.index) if self._film else None
+        own = self._video.frame(frame.index) if self._video else None
         if own is None:
             self.problem = self.problem or (f"it has no frame {frame.index} that can be decoded" if self.path else "")
             return None

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save
 from corit.data.sample import Sample, Source
 from corit.errors import DetectorError, InputError
 from corit.features.workers import Item, Job, Worker, prepare
-from corit.files import whole_folder
+from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
 from corit.images.media import DRAWN, Picture, joined, read_picture
 from corit.metrics.calibration import Calibration
@@ -128,7 +128,7 @@ class Detector:
         target = Path(path)
         if target.exists() and not (target / "detector.json").exists():
             raise DetectorError(f"{target} exists and is not a detector; choose another folder")
-        with whole_folder(target) as staged:
+        with replace_folder(target) as staged:
             (staged / "head.safetensors").write_bytes(save(self.head.state()))
             (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
         return target

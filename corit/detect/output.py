@@ -15,7 +15,7 @@ from typing import IO, Any, Literal
 from corit.detect.detector import Report
 from corit.detect.video import TrackRow, VideoReport
 from corit.errors import DataError
-from corit.files import write_whole
+from corit.files import write_text
 
 Format = Literal["table", "jsonl", "csv"]
 Per = Literal["frame", "track", "video"]
@@ -153,7 +153,7 @@ def begin(part: Path, settings: Mapping[str, Any]) -> None:
             said = ", ".join(f"{k} {found.get(k)!r} instead of {settings.get(k)!r}" for k in other)
             raise DataError(f"{part} was begun with {said}; use the same, or remove it to begin anew")
     part.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(beside, json.dumps(settings) + "\n")
+    write_text(beside, json.dumps(settings) + "\n")
 
 
 def _settings(beside: Path) -> dict[str, Any]:

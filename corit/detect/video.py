@@ -20,7 +20,7 @@ from corit.images.faces import FaceFinder, find_faces
 from corit.images.media import Picture, joined
 from corit.images.scenes import alike, colours, look
 from corit.images.tracks import follow
-from corit.images.video import Film, Frame
+from corit.images.video import Frame, VideoFile
 from corit.views.prepare import Box, Preparer, Views
 
 
@@ -138,12 +138,12 @@ def score_video(
     rows: list[FrameRow] = []
     preparer = replace(detector.preparer(), finder=finder)
     try:
-        film = Film(name)
-        for taken in _batches(_looks(preparer, film.frames(frames, choice), following), batch):
+        video = VideoFile(name)
+        for taken in _batches(_looks(preparer, video.frames(frames, choice), following), batch):
             rows += _score(detector, taken, batch)
     except InputError as err:
         return VideoReport(name, None, None, err.status, str(err), frames=tuple(rows))
-    report = _ended(name, with_tracks(rows, following), film, detector, following)
+    report = _ended(name, with_tracks(rows, following), video, detector, following)
     with suppress(InputError):  # a file that went away since it was scored
         report = replace(report, moments=tuple(_moments(detector, preparer, name, spread(report.frames, moments))))
     return report
@@ -159,24 +159,26 @@ def spread(rows: Sequence[FrameRow], most: int) -> list[FrameRow]:
 
 
 def _moments(detector: Detector, preparer: Preparer, path: str, rows: Sequence[FrameRow]) -> Iterator[Moment]:
-    """The evidence of some faces in the order of time. Only now are their tracks known: the film is played again."""
+    """The evidence of some faces in the order of time. Only now are their tracks known: the video is played again."""
     if not rows:
         return
-    film = Film(path)
+    video = VideoFile(path)
     for index, group in groupby(sorted(rows, key=lambda r: r.index), key=lambda r: r.index):
-        frame = film.frame(index)
+        frame = video.frame(index)
         if frame is None:  # the file has changed since
             return
         views = {v.box: v for v in preparer(Picture(frame.pixels))}
         yield from (Moment(r, detector.evidence(views[r.face])) for r in group if r.face in views)
 
 
-def _ended(name: str, rows: Sequence[FrameRow], film: Film, detector: Detector, following: Following) -> VideoReport:
+def _ended(
+    name: str, rows: Sequence[FrameRow], video: VideoFile, detector: Detector, following: Following
+) -> VideoReport:
     """The report of a decoded video, with what could not be decoded."""
-    assert film.ending is not None
-    end = film.ending
+    assert video.ending is not None
+    end = video.ending
     report = _said(summary(name, rows, detector.verdict, following), detector.outside())
-    report = replace(report, count=film.count, missing=end.missing)
+    report = replace(report, count=video.count, missing=end.missing)
     if end.status == "ok":
         return report
     lost = (FrameRow(g.index, g.seconds, None, None, None, "unreadable", end.reason, until=g.until) for g in end.gaps)

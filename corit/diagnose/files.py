@@ -14,7 +14,7 @@ import numpy as np
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
-from corit.files import whole, write_whole
+from corit.files import atomic_file, write_text
 from corit.theory.collapse import Radius
 from corit.theory.landscape import Landscape
 from corit.theory.watch import FACTORS
@@ -28,7 +28,7 @@ def write_tables(found: Diagnosis, out: str | Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_csv(folder / "cor.csv", table(found))
     _write_csv(folder / "trajectories.csv", trajectories(found))
-    write_whole(folder / "summary.json", json.dumps(summary(found), indent=2, allow_nan=False) + "\n")
+    write_text(folder / "summary.json", json.dumps(summary(found), indent=2, allow_nan=False) + "\n")
 
 
 def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
@@ -154,7 +154,7 @@ def _plain(value: float) -> float | None:
 
 
 def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with whole(target) as staged, open(staged, "w", newline="") as file:
+    with atomic_file(target) as staged, open(staged, "w", newline="") as file:
         first = next(rows)
         writer = csv.DictWriter(file, list(first))
         writer.writeheader()

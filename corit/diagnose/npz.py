@@ -11,8 +11,8 @@ import torch
 
 from corit.diagnose.measured import FINAL, Measured
 from corit.errors import DataError
+from corit.files import require_regular
 from corit.heads.rows import Rows, TensorRows
-from corit.regular import require_regular
 
 
 def arrays(path: Path, name: str) -> Measured:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from corit.data.chosen import Joined
-from corit.data.filmed import FRAMES, Filmed
 from corit.data.folders import SIDES
 from corit.data.sample import Sample, Source
 from corit.data.spec import read
 from corit.data.stamp import stamp
+from corit.data.video_frames import FRAMES, VideoFrames
 from corit.errors import DataError
 from corit.images.choice import Choice
 from corit.images.media import Picture
@@ -131,7 +131,7 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
     """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `open_source` names.
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
-    splits=... itself. Of films at most `frames` frames are taken, all for None, chosen by index, unless the text says
+    splits=... itself. Of videos at most `frames` frames are taken, all for None, chosen by index, unless the text says
     frames=... or choice=... itself. Raises DataError when there is no such data, for data that is named twice, and for
     a name that is both a data set's and a folder's; nothing is listed yet.
     """
@@ -145,7 +145,7 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
     for spec, title in zip(specs, titles, strict=True):
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
         said = read(spec, SOURCES)[1]
-        parts.append(Filmed(made, said.get("frames", frames), said.get("choice", choice)))
+        parts.append(VideoFrames(made, said.get("frames", frames), said.get("choice", choice)))
     return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
 
 

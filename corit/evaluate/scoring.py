@@ -88,7 +88,7 @@ def _scored(
     reports = detector.scan(source, labelled, batch=batch, workers=workers)
     path, header = "", None
     for s, report in zip(labelled, reports, strict=True):
-        if s.path != path:  # the frames of a film share theirs
+        if s.path != path:  # the frames of a video share theirs
             path, header = s.path, read_header(s.path)
         yield s, {**_outcome(report), **(asdict(header) if header else {})}
 

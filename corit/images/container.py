@@ -1,4 +1,4 @@
-"""Which files are films, by their first bytes, and whether one ends before its container says."""
+"""Which files are videos, by their first bytes, and whether one ends before its container says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from typing import BinaryIO
 
 from corit.errors import UnreadableError, UnsupportedError
-from corit.regular import open_regular
+from corit.files import open_regular
 
 # What containers start with, as (offset, bytes, the decoder's name for them). Nothing else reaches the decoder, and it
 # may not take them for anything else: it would also follow playlists, which name other files and hosts, would take a
-# picture for a video of one frame, and would look for films in the middle of damaged files.
+# picture for a video of one frame, and would look for videos in the middle of damaged files.
 CONTAINERS = (
     *((4, kind, "mov") for kind in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
     (8, b"AVI ", "avi"),
@@ -32,7 +32,7 @@ ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 PACK = b"\x00\x00\x01\xba"
 
 
-def is_film(path: str) -> bool:
+def is_video_file(path: str) -> bool:
     """Whether a file begins as videos do; False for one that cannot be read."""
     try:
         return _container(_head(path)) is not None
@@ -41,9 +41,9 @@ def is_film(path: str) -> bool:
 
 
 def container_of(path: str, name: str) -> str:
-    """The decoder's name of a film's container.
+    """The decoder's name of a video's container.
 
-    Raises UnreadableError for a file that is absent, empty or closed, UnsupportedError for one that is no film.
+    Raises UnreadableError for a file that is absent, empty or closed, UnsupportedError for one that is no video.
     """
     try:
         head = _head(path)

@@ -1,4 +1,4 @@
-"""What a picture or film says of itself before it is decoded: size, kind, and how hard a JPEG was compressed."""
+"""What a picture or video says of itself before it is decoded: size, kind, and how hard a JPEG was compressed."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 from PIL import Image
 
 from corit.errors import InputError
+from corit.files import open_regular
 from corit.images.display import shown_size, turn_of
 from corit.images.media import MEGABYTES
 from corit.images.pages import moving_frames
 from corit.images.pillow import OWN_RULES
 from corit.images.tiff import MAGIC, main_picture
-from corit.images.video import Film, is_film
-from corit.regular import open_regular
+from corit.images.video import VideoFile, is_video_file
 
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
 LUMA = np.array(
@@ -46,18 +46,18 @@ class Header:
 
 
 def read_header(path: str) -> Header | None:
-    """The header of a file; None where there is no file, or none that is a picture or film.
+    """The header of a file; None where there is no file, or none that is a picture or video.
 
-    A film's kind is its suffix.
+    A video's kind is its suffix.
     """
-    return _picture(path) or _film(path)
+    return _picture(path) or _video(path)
 
 
-def _film(path: str) -> Header | None:
-    if not is_film(path):
+def _video(path: str) -> Header | None:
+    if not is_video_file(path):
         return None
     try:
-        width, height = Film(path).size
+        width, height = VideoFile(path).size
     except InputError:
         return None
     return Header(width, height, PurePath(path).suffix[1:].lower())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from corit.images.container import is_film
-from corit.regular import open_regular
+from corit.files import open_regular
+from corit.images.container import is_video_file
 
 Kind = Literal["picture", "video", ""]
 HEAD = 32
@@ -32,7 +32,7 @@ def kind_of(path: str) -> Kind:
     head = _head(path)
     if _text(head):
         return ""
-    return "picture" if _picture(head) else "video" if is_film(path) else ""
+    return "picture" if _picture(head) else "video" if is_video_file(path) else ""
 
 
 def is_gif(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""When the frames of a film are shown, by the times of its packets; and where packets are missing among them."""
+"""When the frames of a video are shown, by the times of its packets; and where packets are missing among them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-STEADY = 0.8  # of the intervals between packets; in a film of so many like ones a longer one is a hole
-LATE = 0.9  # of a frame, from which on one is missing: less is the pace of films that show fields twice
+STEADY = 0.8  # of the intervals between packets; in a video of so many like ones a longer one is a hole
+LATE = 0.9  # of a frame, from which on one is missing: less is the pace of videos that show fields twice
 FEW = 2  # frames in a row, of which some hole has at least so many: cameras and programs leave single ones out
 LEAP = 10  # times as long as all else: no hole, but a clock that was set anew
 
 
 @dataclass(frozen=True)
 class Timetable:
-    """The frames of a film whose packets are there.
+    """The frames of a video whose packets are there.
 
-    times: (N,) int64, ascending, when they are shown, in the film's own units; empty where nobody knows. indices: (N,)
+    times: (N,) int64, ascending, when they are shown, in the video's own units; empty where nobody knows. indices: (N,)
     int64, each one's index; those that are left out are of packets that are missing. timed: whether a frame is known by
     its time; else by its place in the order.
     """

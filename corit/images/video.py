@@ -19,16 +19,16 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from corit.errors import UnreadableError, UnsupportedError
+from corit.files import open_regular
 from corit.images.choice import Choice, choose
-from corit.images.container import asf_seconds, breaks_off, container_of, is_film
+from corit.images.container import asf_seconds, breaks_off, container_of, is_video_file
 from corit.images.display import UPRIGHT, shown_size
 from corit.images.frame import show, size_of
 from corit.images.media import MEGAPIXELS
 from corit.images.timetable import Timetable, timetable
 from corit.images.transport import remarked
-from corit.regular import open_regular
 
-__all__ = ["Ending", "Film", "Frame", "Gap", "Video", "frames_of", "is_film", "read_video"]
+__all__ = ["Ending", "Frame", "Gap", "Video", "frames_of", "is_video_file", "read_video"]
 
 SLACK = 0.1  # seconds by which the announced length may exceed the frames: containers round it, and count sound in
 BUFFER = 1 << 16  # bytes that are read at a time
@@ -81,7 +81,7 @@ class Ending:
     gaps: tuple[Gap, ...] = ()
 
 
-class Film:
+class VideoFile:
     """A video file opened for one pass.
 
     count: the frames that the file announces, 0 for none said; once frames are taken, the number they were chosen
@@ -107,7 +107,7 @@ class Film:
         self._table: Timetable | None = None
         self._surveyed = False  # to the end
         self._current: tuple[int, av.VideoFrame] | None = None  # a frame that is decoded but not yet taken
-        self._shown: float = -math.inf  # the time of the last one in the film's own units
+        self._shown: float = -math.inf  # the time of the last one in the video's own units
 
     def frames(self, wanted: int | None = None, choice: Choice = "even") -> Iterator[Frame]:
         """Decode the chosen frames in order; afterwards `ending` says whether all of them could be had.
@@ -147,7 +147,7 @@ class Film:
         Raises ValueError for an index that lies behind.
         """
         if index < self._at:
-            raise ValueError(f"frame {index} lies behind the next one, {self._at}; open the film again")
+            raise ValueError(f"frame {index} lies behind the next one, {self._at}; open the video again")
         self.survey()
         found = None
         for at in self._indices(index):
@@ -234,19 +234,19 @@ class Film:
 class _Gaps:
     """Takes the indices of the frames that were decoded, in order, and says where some are left out."""
 
-    def __init__(self, film: Film) -> None:
-        self._film, self._next, self._found = film, 0, list[Gap]()
+    def __init__(self, video: VideoFile) -> None:
+        self._video, self._next, self._found = video, 0, list[Gap]()
 
     def decoded(self, index: int) -> None:
         """Take the index of one frame."""
         if index > self._next:
-            until = self._film.when(index)
-            self._found.append(Gap(self._next, index - self._next, self._film.when(self._next), until))
+            until = self._video.when(index)
+            self._found.append(Gap(self._next, index - self._next, self._video.when(self._next), until))
         self._next = index + 1
 
     def up_to(self, end: int) -> tuple[Gap, ...]:
         """All gaps up to the frame before an index."""
-        rest = (Gap(self._next, end - self._next, self._film.when(self._next)),) if self._next < end else ()
+        rest = (Gap(self._next, end - self._next, self._video.when(self._next)),) if self._next < end else ()
         return (*self._found, *rest)
 
 
@@ -263,7 +263,7 @@ def _told(gaps: Sequence[Gap]) -> str:
 
 
 class _Reel:
-    """The film's stream of a file that is opened to be read once.
+    """The video's stream of a file that is opened to be read once.
 
     fps and announced: as the file says, 0 for nothing said. aspect: width of a stored pixel over its height. size: of
     the frames with square pixels, before they are turned.
@@ -272,7 +272,7 @@ class _Reel:
     def __init__(self, path: str, name: str, threads: int = 1) -> None:
         self._path, kind = path, container_of(path, name)
         self._file = _opened(path, name)
-        weakref.finalize(self, self._file.close)  # of a film that is not played to its end
+        weakref.finalize(self, self._file.close)  # of a video that is not played to its end
         try:
             # A Python file, since the decoder takes "concat:" and its like at the beginning of a name for a protocol,
             # and has no names that are not text.
@@ -280,11 +280,11 @@ class _Reel:
                 self._file,
                 "r",
                 kind,
-                container_options={"protocol_whitelist": "none"},  # nothing that a film might name
+                container_options={"protocol_whitelist": "none"},  # nothing that a video might name
                 metadata_errors="replace",
                 buffer_size=BUFFER,
             )
-            self._stream = _film_stream(self._container, name)
+            self._stream = _video_stream(self._container, name)
         except (av.FFmpegError, OSError) as err:
             raise UnreadableError(f"{name} is called a video, but it is {DAMAGED}") from err
         codec = self._stream.codec_context
@@ -305,7 +305,7 @@ class _Reel:
         self.announced = self._stream.frames or math.floor(self._length() * self.fps + 0.5)
 
     def _length(self) -> float:
-        """Seconds that the film lasts as its file announces it."""
+        """Seconds that the video lasts as its file announces it."""
         if self._stream.duration is not None:
             return self._stream.duration * self._tick
         if self._container.format.name == "asf":
@@ -409,7 +409,7 @@ def frames_of(announced: int, fps: float, held: int, last: float) -> int:
 
 @dataclass(frozen=True)
 class Video:
-    """The chosen frames of a video in memory. status: ok or truncated; count, fps and size as in `Film`."""
+    """The chosen frames of a video in memory. status: ok or truncated; count, fps and size as in `VideoFile`."""
 
     path: str
     frames: tuple[Frame, ...]
@@ -421,11 +421,11 @@ class Video:
 
 
 def read_video(path: str | Path, wanted: int | None = None, choice: Choice = "even") -> Video:
-    """Decode at most `wanted` frames of a video file, or all; see `Film`, which gives them one by one, and raises."""
-    film = Film(path)
-    frames = tuple(film.frames(wanted, choice))
-    assert film.ending is not None
-    return Video(film.path, frames, film.count, film.fps, film.size, film.ending.status, film.ending.reason)
+    """Decode at most `wanted` frames of a video file, or all; see `VideoFile`, which gives them one by one."""
+    video = VideoFile(path)
+    frames = tuple(video.frames(wanted, choice))
+    assert video.ending is not None
+    return Video(video.path, frames, video.count, video.fps, video.size, video.ending.status, video.ending.reason)
 
 
 def _opened(path: str, name: str) -> BinaryIO:
@@ -446,7 +446,7 @@ def _shows(packet: av.Packet, codec: str) -> bool:
     return codec != "vp8" or bool(memoryview(packet)[0] & 0x10)
 
 
-def _film_stream(container: InputContainer, name: str) -> av.VideoStream:
+def _video_stream(container: InputContainer, name: str) -> av.VideoStream:
     """The stream of moving pictures.
 
     Raises UnsupportedError where there is none, or none that can be decoded, UnreadableError where there is nothing.

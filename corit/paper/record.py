@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from corit.files import write_whole
+from corit.files import write_text
 from corit.paper.artefact import ARTEFACTS
 
 RECORDS = "records"
@@ -46,7 +46,7 @@ class Record:
 def keep(folder: Path, record: Record) -> None:
     """Write a record into a folder of artefacts."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    write_whole(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
+    write_text(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
 
 
 def clear(folder: Path, name: str) -> None:

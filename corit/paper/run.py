@@ -15,7 +15,7 @@ from corit.data.frames import Reading
 from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.failures import words
-from corit.files import write_whole
+from corit.files import write_text
 from corit.paper.artefact import Artefact, artefact
 from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
@@ -84,7 +84,7 @@ def write_index(out: str | Path) -> None:
     found = records(folder)
     keys = ("name", "title", "status", "reason", "files", "notes")
     listed = [{**{k: getattr(r, k) for k in keys}, **r.caption} for r in found]
-    write_whole(folder / "index.json", json.dumps({"version": __version__, "artefacts": listed}, indent=2) + "\n")
+    write_text(folder / "index.json", json.dumps({"version": __version__, "artefacts": listed}, indent=2) + "\n")
     write_page(found, folder)
 
 
@@ -127,10 +127,10 @@ def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
         under = "\n".join(_under(made, record))
         texts = {"csv": made.grid.csv(), "md": _markdown(made, record), "txt": f"{record.text}\n\n{under}\n"}
         for suffix, text in texts.items():
-            write_whole(out / f"{record.name}.{suffix}", text)
+            write_text(out / f"{record.name}.{suffix}", text)
             files.append(f"{record.name}.{suffix}")
     if made.numbers:
-        write_whole(out / f"{record.name}.csv", csv_text(made.numbers))
+        write_text(out / f"{record.name}.csv", csv_text(made.numbers))
         files.append(f"{record.name}.csv")
     if made.figures:
         save(made.figures, [*record.notes, record.said], out / f"{record.name}.png")

@@ -28,7 +28,7 @@ SAYS = {
     "duplicate": "pictures that come more than once in one split (no fault by itself)",
     "leak": "pictures that stand in more than one split",
     "contradiction": "pictures that are labelled both real and fake",
-    "straddle": "identities, source videos or videos on more than one side of the split",
+    "straddle": "identities, sources or videos on more than one side of the split",
     "surprise": "labels that something speaks against",
     "shared file": "files that both data sets list",
     "shared picture": "pictures that both data sets hold",

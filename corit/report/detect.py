@@ -22,7 +22,7 @@ SCORED, UNSCORED = 200, 100  # inputs that a page shows
 
 
 @dataclass(frozen=True)
-class _Film:
+class _ShownVideo:
     """What a page keeps of a video."""
 
     report: VideoReport  # without its frames
@@ -49,7 +49,7 @@ class Gallery:
     ) -> None:
         self.calibration, self.before, self.warning = calibration, before, warning
         self.most = {True: scored, False: unscored}
-        self.kept: dict[bool, list[tuple[float, int, Report | _Film]]] = {True: [], False: []}
+        self.kept: dict[bool, list[tuple[float, int, Report | _ShownVideo]]] = {True: [], False: []}
         self.came = {True: 0, False: 0}
         self.verdicts: Counter[str] = Counter()
 
@@ -63,12 +63,12 @@ class Gallery:
         kept = self.kept[has_score]
         if len(kept) == self.most[has_score] and (not kept or rank < kept[0][:2]):
             return
-        held = report if isinstance(report, Report) else self._film(report)
+        held = report if isinstance(report, Report) else self._video(report)
         (heapq.heappush if len(kept) < self.most[has_score] else heapq.heappushpop)(kept, (*rank, held))
 
-    def _film(self, report: VideoReport) -> _Film:
+    def _video(self, report: VideoReport) -> _ShownVideo:
         faceless = len({r.index for r in report.frames if r.status in ("no_face", "too_small")})
-        return _Film(replace(report, frames=()), timeline(report, self.calibration), faceless)
+        return _ShownVideo(replace(report, frames=()), timeline(report, self.calibration), faceless)
 
     def write(self, target: Path) -> None:
         """Write the page, whole or not at all."""
@@ -94,20 +94,20 @@ def _verdicts(report: Report | VideoReport) -> Iterator[str]:
     yield from (r.verdict for r in rows if r.verdict is not None)
 
 
-def _cards(reports: list[Report | _Film]) -> Iterator[dict[str, Any]]:
+def _cards(reports: list[Report | _ShownVideo]) -> Iterator[dict[str, Any]]:
     """Evidence is shown on one scale for the whole page, so that two pictures can be compared."""
     heats = [np.abs(e.heat).max() for r in reports for e in _evidence(r)]
     top = float(np.median(heats)) * 1.5 if heats else 1.0
     for report in reports:
-        if isinstance(report, _Film):
-            yield _film_card(report, top)
+        if isinstance(report, _ShownVideo):
+            yield _video_card(report, top)
             continue
         shown = iter(report.evidence)
         for row in report.rows:
             yield _card(row, next(shown, None) if row.status == "ok" else None, top)
 
 
-def _evidence(report: Report | _Film) -> tuple[Evidence, ...]:
+def _evidence(report: Report | _ShownVideo) -> tuple[Evidence, ...]:
     return report.evidence if isinstance(report, Report) else tuple(m.evidence for m in report.report.moments)
 
 
@@ -116,19 +116,19 @@ def _card(row: Row, evidence: Evidence | None, top: float) -> dict[str, Any]:
     return {"row": row, "name": Path(row.path).name, "pictures": pictures}
 
 
-def _film_card(film: _Film, top: float) -> dict[str, Any]:
-    found = film.report
-    moments = [{"row": m.row, "pictures": _pictures(m.evidence, top, 170)} for m in _in_time(film)]
-    return {"film": found, "name": Path(found.path).name, "timeline": film.timeline, "faceless": film.faceless} | {
+def _video_card(video: _ShownVideo, top: float) -> dict[str, Any]:
+    found = video.report
+    moments = [{"row": m.row, "pictures": _pictures(m.evidence, top, 170)} for m in _in_time(video)]
+    return {"video": found, "name": Path(found.path).name, "timeline": video.timeline, "faceless": video.faceless} | {
         "moments": moments
     }
 
 
-def _in_time(film: _Film) -> list[Any]:
+def _in_time(video: _ShownVideo) -> list[Any]:
     def key(row: FrameRow) -> tuple[float, int]:
         return row.seconds, row.track or 0
 
-    return sorted(film.report.moments, key=lambda m: key(m.row))
+    return sorted(video.report.moments, key=lambda m: key(m.row))
 
 
 def _pictures(evidence: Evidence, top: float, side: int) -> list[str]:

@@ -16,7 +16,7 @@ from corit.evaluate.files import files
 from corit.evaluate.rows import FIELDS
 from corit.evaluate.run import About
 from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
-from corit.files import write_whole
+from corit.files import write_text
 from corit.metrics.auc import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.measures import TITLES, Raised
@@ -46,9 +46,9 @@ def write(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = ((e.detector, *(getattr(r, f) for f in FIELDS)) for e in evaluations for r in e.rows)
-    write_whole(folder / "rows.csv", csv_text(chain([("detector", *FIELDS)], rows)))
-    write_whole(folder / "metrics.csv", csv_text(chain([COLUMNS], *map(_lines, evaluations))))
-    write_whole(folder / "metrics.json", json_text({**record(evaluations, comparisons, about), "remarks": [*remarks]}))
+    write_text(folder / "rows.csv", csv_text(chain([("detector", *FIELDS)], rows)))
+    write_text(folder / "metrics.csv", csv_text(chain([COLUMNS], *map(_lines, evaluations))))
+    write_text(folder / "metrics.json", json_text({**record(evaluations, comparisons, about), "remarks": [*remarks]}))
     page.write(
         "evaluate.html",
         folder / "report.html",

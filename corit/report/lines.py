@@ -13,17 +13,17 @@ from corit.report.text import printed, visible
 
 def rows(found: Sequence[Line]) -> str:
     """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
-    films = any(r.part != "picture" for r in found)
+    videos = any(r.part != "picture" for r in found)
     table = Table(box=None, pad_edge=False)
-    of_films = ("part", "seconds", "track", "frames") if films else ()
-    for name in ("path", *of_films, "face", "score", "spread", "verdict", "status", "reason"):
+    of_videos = ("part", "seconds", "track", "frames") if videos else ()
+    for name in ("path", *of_videos, "face", "score", "spread", "verdict", "status", "reason"):
         table.add_column(name, overflow="fold")
     for r in found:
         face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
-        film = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if films else ()
-        table.add_row(visible(r.path), *film, face, score, spread, r.verdict or "", r.status, visible(r.reason))
+        video = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if videos else ()
+        table.add_row(visible(r.path), *video, face, score, spread, r.verdict or "", r.status, visible(r.reason))
     return printed(table)
 
 

@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from corit.files import whole, write_whole
+from corit.files import atomic_file, write_text
 
 DPI = 110
 COLOURS = np.array([[230, 80, 60], [250, 200, 40], [60, 120, 220], [60, 180, 110], [170, 90, 200], [120, 120, 120]])
@@ -26,14 +26,14 @@ def write(template: str, target: Path, **values: Any) -> None:
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     text = environment.get_template(template).render(**values)
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(target, text.encode(errors="backslashreplace").decode())  # file names need not be text
+    write_text(target, text.encode(errors="backslashreplace").decode())  # file names need not be text
 
 
 def save(made: Figure, target: Path, **options: Any) -> None:
     """Write a matplotlib figure as a PNG, whole or not at all."""
     held = io.BytesIO()  # which the library may write without a word of a full disk
     made.savefig(held, format="png", dpi=DPI, **options)
-    with whole(target) as staged:
+    with atomic_file(target) as staged:
         staged.write_bytes(held.getvalue())
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from rich.table import Table
 
 from corit.evaluate.run import About, Damage
-from corit.files import write_whole
+from corit.files import write_text
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
 from corit.report.text import csv_number, csv_text, interval, json_text, percent, printed
@@ -25,9 +25,9 @@ COLUMNS = (
 def write(folder: Path, found: Sequence[Damage], about: About, draws: int = 1000) -> None:
     """Write robustness.csv, .json, .png and .html, each whole or not at all. about, draws: see `evaluate`."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "robustness.csv", csv_text([COLUMNS, *map(_line, found)]))
+    write_text(folder / "robustness.csv", csv_text([COLUMNS, *map(_line, found)]))
     rows = [asdict(d) for d in found]
-    write_whole(folder / "robustness.json", json_text({"about": asdict(about), "rows": rows}))
+    write_text(folder / "robustness.json", json_text({"about": asdict(about), "rows": rows}))
     drawn = figure(found)
     page.save(drawn, folder / "robustness.png", bbox_inches="tight")
     page.write(

@@ -15,7 +15,7 @@ from corit.backbones.names import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.sample import Source
 from corit.features.store import Features, FeatureStore
-from corit.files import write_whole
+from corit.files import write_text
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
@@ -111,7 +111,7 @@ def compare(
 
 def write_results(found: Comparison, path: str | Path) -> None:
     """Write `results.json`, whole or not at all."""
-    write_whole(Path(path), json.dumps(found.to_json(), indent=2) + "\n")
+    write_text(Path(path), json.dumps(found.to_json(), indent=2) + "\n")
 
 
 def recipe(model: str, backbone: Backbone) -> Recipe:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from corit.errors import DataError
-from corit.files import write_whole
+from corit.files import write_text
 from corit.journal import Journal
 from corit.progress import Bars
 from corit.studies.demo import MODELS, compare
@@ -55,7 +55,7 @@ def replicate(
         **{t: {m: {k: _spread(runs, t, m, k) for k in spec.kinds} for m in MODELS} for t in TABLES},
         "gain": {t: {k: _gain(runs, t, k) for k in spec.kinds} for t in TABLES},
     }
-    write_whole(folder / "replication.json", json.dumps(record, indent=2) + "\n")
+    write_text(folder / "replication.json", json.dumps(record, indent=2) + "\n")
     return record
 
 
@@ -99,7 +99,7 @@ def _one(
         workers=workers,
         bars=bars,
     )
-    write_whole(done, json.dumps(found.to_json(), indent=2) + "\n")
+    write_text(done, json.dumps(found.to_json(), indent=2) + "\n")
     return found.to_json()
 
 

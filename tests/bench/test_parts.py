@@ -127,7 +127,7 @@ LEAKS = {
     "id": ({}, {"id": "train0"}),
     "path": ({"path": "/same.png"}, {"path": "/there/../same.png"}),
     "group": ({"group": "one person"}, {"group": "one person"}),
-    "video": ({"video": "one film"}, {"video": "one film"}),
+    "video": ({"video": "one video"}, {"video": "one video"}),
 }
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from commands.test_scan import scenes
 from detect.test_detector import detector
-from images import films
+from images import video_files
 from PIL import Image
 from skimage.data import astronaut
 from trees import celebdf, faceforensics, forensynths, genimage, uadfv
@@ -314,23 +314,23 @@ def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
 # --- prepare
 
 
-def film(path, frames=6, dark=False):
+def video(path, frames=6, dark=False):
     """A still of the one face that a detector knows, or nothing but darkness."""
     face = dict(photographs())["astronaut"][16:256, 96:352]
     path.parent.mkdir(parents=True, exist_ok=True)
-    return films.write(path, shown=[np.zeros_like(face) if dark else face] * frames)
+    return video_files.write(path, shown=[np.zeros_like(face) if dark else face] * frames)
 
 
 @pytest.fixture(scope="module")
 def interviews(tmp_path_factory):
-    """Two good films, one that is cut short, one without a face, one that is none."""
+    """Two good videos, one that is cut short, one without a face, one that is none."""
     root = tmp_path_factory.mktemp("interviews")
-    film(root / "real" / "0000.mp4")
-    film(root / "fake" / "0000_fake.mp4")
-    films.cut(film(root / "whole.avi", frames=12), root / "real" / "0001.avi", share=0.6)
+    video(root / "real" / "0000.mp4")
+    video(root / "fake" / "0000_fake.mp4")
+    video_files.cut(video(root / "whole.avi", frames=12), root / "real" / "0001.avi", share=0.6)
     (root / "whole.avi").unlink()
-    film(root / "fake" / "0001_fake.mp4", dark=True)
-    (root / "real" / "0002.mp4").write_text("no film")
+    video(root / "fake" / "0001_fake.mp4", dark=True)
+    (root / "real" / "0002.mp4").write_text("no video")
     return root
 
 
@@ -371,7 +371,7 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
     assert "Deepfakes" in out
     assert "Face2Face" not in out
     again = run(capsys, *words, "--data", "faceforensics:splits=test,manipulations=DF,media=videos")
-    assert again[1] == out  # where the films are asked for, they are not asked for twice
+    assert again[1] == out  # where the videos are asked for, they are not asked for twice
 
 
 @pytest.mark.parametrize(
@@ -390,7 +390,7 @@ def test_settings_that_cannot_be_meant_are_refused(capsys, tmp_path, words, said
 
 
 def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, monkeypatch):
-    film(tmp_path / "in" / "a.mp4", dark=True)
+    video(tmp_path / "in" / "a.mp4", dark=True)
 
     def stopped(*args, **options):
         raise DataError("stopped")
@@ -410,7 +410,7 @@ def test_no_videos_at_all(capsys, tmp_path):
 
 
 def test_what_is_left_out_is_said(capsys, tmp_path):
-    film(tmp_path / "in" / "a.mp4", dark=True)
+    video(tmp_path / "in" / "a.mp4", dark=True)
     (tmp_path / "in" / "b\x1b[31m").symlink_to(tmp_path)
     _, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0, "--frames", 1)
     assert f"left out: {tmp_path}/in/b\\x1b[31m: a link to a folder, which is not followed\n" in err
@@ -421,7 +421,7 @@ def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
     (tmp_path / "in").mkdir()
     path = os.fsencode(tmp_path / "in") + b"/caf\xe9\x1b[31m.mp4"
     with open(path, "w") as file:
-        file.write("no film")
+        file.write("no video")
     words = ["prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", "0", "--format", format]
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", "from corit.cli import main; main()", "data", *map(str, words)]
@@ -433,7 +433,7 @@ def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
 
 
 def test_termination_is_an_interrupt(tmp_path, monkeypatch):
-    film(tmp_path / "in" / "a.mp4")
+    video(tmp_path / "in" / "a.mp4")
     before = signal.getsignal(signal.SIGTERM)
 
     def run_on(*args, **options):
@@ -534,9 +534,9 @@ def test_a_check_reports_all_that_detection_would_refuse(capsys, tmp_path, faces
     (real / "cut.png").write_bytes((real / "whole.png").read_bytes()[:-3000])
     (real / "text.jpg").write_text("no picture")
     (real / "document.png").write_bytes(b"%PDF-1.7 and more")
-    whole = films.write(tmp_path / "whole.avi")
+    whole = video_files.write(tmp_path / "whole.avi")
     shutil.copy(whole, real / "whole.avi")
-    films.cut(whole, real / "cut.avi", share=0.7)
+    video_files.cut(whole, real / "cut.avi", share=0.7)
     _, rows = found(capsys, f"folder:{tmp_path}", *(["--faces"] if faces else []))
     reported = {Path(r["name"]).name: r["detail"].partition(":")[0] for r in rows["unreadable"]}
     expected = {n: s for n, s in REFUSED.items() if s} | ({"whole.png": "no_face"} if faces else {})

@@ -16,7 +16,7 @@ import pytest
 from data import faces
 from detect.test_detector import detector
 from full import narrow
-from images import films
+from images import video_files
 from PIL import Image
 
 from corit.commands import scan
@@ -51,8 +51,8 @@ def folder(tmp_path_factory):
     for i in range(2):
         grain = np.random.default_rng(i).integers(0, 256, (6, 6, 3)).astype(np.uint8)
         cv2.imwrite(str(root / f"b{i}.png"), cv2.resize(grain, (96, 96)))
-    faces.film(root / "a" / "deep.mp4")
-    films.cut(faces.film(root / "whole.avi"), root / "cut.avi", share=0.7)
+    faces.video(root / "a" / "deep.mp4")
+    video_files.cut(faces.video(root / "whole.avi"), root / "cut.avi", share=0.7)
     (root / "whole.avi").rename(root / "whole.AVI")
     (root / "picture.mp4").write_bytes((root / "b0.png").read_bytes())
     (root / "video.png").write_bytes((root / "a" / "deep.mp4").read_bytes())
@@ -146,7 +146,7 @@ def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
 def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(made, capsys, tmp_path, kind):
-    moving = [Image.fromarray(s) for s in films.pictures(5, (96, 96))]
+    moving = [Image.fromarray(s) for s in video_files.pictures(5, (96, 96))]
     moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:], duration=100)
     moving[0].save(tmp_path / f"untimed.{kind}", save_all=True, append_images=moving[1:])
     moving[0].save(tmp_path / f"still.{kind}")
@@ -315,8 +315,8 @@ def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monke
     monkeypatch.setattr(scan, "LISTED", 3)
     listed = []
 
-    def endless(roots, *, films, passed=None):
-        for i in range(10**6 if not films else 0):
+    def endless(roots, *, video_files, passed=None):
+        for i in range(10**6 if not video_files else 0):
             listed.append(i)
             yield str(folder / "b0.png")
 
@@ -384,7 +384,7 @@ def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys
     assert "The face with the highest score:" in text
     assert "The 1 faces" not in text
     assert text.count("<th>track</th>") == 1
-    small = films.write(tmp_path / "small.avi", shown=[np.zeros((16, 16, 3), np.uint8)] * 2)
+    small = video_files.write(tmp_path / "small.avi", shown=[np.zeros((16, 16, 3), np.uint8)] * 2)
     run(made, capsys, small, html=target)
     text = target.read_text()
     assert 'class="timeline"' in text

@@ -1,4 +1,4 @@
-"""Films of a bright disc that stands in for a face, and the finder that knows it: functions a worker can import."""
+"""Videos of a bright disc that stands in for a face, and the finder that knows it: functions a worker can import."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from images import films
+from images import video_files
 
 from corit.images.faces import FIVE_POINTS, Face, template
 from corit.images.shape import mean_face
@@ -50,9 +50,9 @@ def disc(k, radius=24, level=220):
     return np.where(inside[..., None], level, 20).astype(np.uint8).repeat(3, axis=2)
 
 
-def film(path, frames=12, faces=None, level=220):
-    """A film of so many frames, with a face in those named, or in all of them."""
+def video(path, frames=12, faces=None, level=220):
+    """A video of so many frames, with a face in those named, or in all of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     dark = np.full((SIZE[1], SIZE[0], 3), 20, np.uint8)
     shown = [disc(k, level=level) if faces is None or k in faces else dark for k in range(frames)]
-    return films.write(path, shown=shown)
+    return video_files.write(path, shown=shown)

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images import films
+from images import video_files
 from PIL import Image
 from trees.paint import Subject
 from trees.write import Hand
 
-from corit.data.filmed import Filmed
 from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
 from corit.data.frames import WHOLE, is_video
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.passed import PassedOver, described
 from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
+from corit.data.video_frames import VideoFrames
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images.shape import mean_face
 
@@ -83,7 +83,7 @@ def test_folders_that_are_split_stay_split(tmp_path):
 def test_absent_and_empty_folders_are_refused_in_words(tmp_path):
     with pytest.raises(DataError, match="real pictures at .*absent; there is none"):
         _ = FolderSource((str(tmp_path / "absent"),)).samples
-    with pytest.raises(DataError, match="expected pictures or films in"):
+    with pytest.raises(DataError, match="expected pictures or videos in"):
         _ = FolderSource((str(tmp_path),)).samples
 
 
@@ -122,7 +122,7 @@ def content(kind, path):
     if kind in others:
         path.write_bytes(others[kind])
     elif kind == "MP4":
-        films.write(path.with_name("made.mp4"), 3)
+        video_files.write(path.with_name("made.mp4"), 3)
         path.with_name("made.mp4").rename(path)
     else:
         Image.new("RGB", (9, 9), "red").save(path, format=kind)
@@ -187,10 +187,10 @@ def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_lik
         "fake/a.png_orig": ("a", "", 0),
     }
     assert source.passed_over.words == "passed over 2 files: 1 .cr2, 1 .txt"
-    filmed = Filmed(source, frames=2)
-    rows = [s for s in filmed.samples if s.video]
+    source_video = VideoFrames(source, frames=2)
+    rows = [s for s in source_video.samples if s.video]
     assert [s.id for s in rows] == ["real/v.mp4.part#000000", "real/v.mp4.part#000002"]
-    assert filmed.load(rows[1]).pixels.shape[2] == 3
+    assert source_video.load(rows[1]).pixels.shape[2] == 3
     assert source.load(source.samples[0]).pixels.shape == (9, 9, 3)
     with pytest.raises(UnsupportedError, match="is a video"):
         source.load(next(s for s in source.samples if s.video))

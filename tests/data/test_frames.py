@@ -41,16 +41,16 @@ def test_empty_frames_do_not_hide_videos(tmp_path):
     assert clips(tmp_path)["a"].empty
 
 
-def test_an_empty_folder_does_not_hide_the_film_of_its_name(tmp_path):
+def test_an_empty_folder_does_not_hide_the_video_of_its_name(tmp_path):
     touch(tmp_path, "0000.mp4", "0001.mp4", "0001/000.png")
     (tmp_path / "0000").mkdir()
     assert found(tmp_path) == {"0000": "0000.mp4", "0001": "0001"}
 
 
-def test_folders_of_frames_may_be_called_as_the_film_was(tmp_path):
+def test_folders_of_frames_may_be_called_as_the_video_was(tmp_path):
     touch(tmp_path, "frames/000_001.mp4/000.png", "frames/000_001.mp4/001.png")
     (clip,) = clips(tmp_path).values()
-    assert (clip.name, clip.film, clip.frames) == ("000_001", False, ("000.png", "001.png"))
+    assert (clip.name, clip.video, clip.frames) == ("000_001", False, ("000.png", "001.png"))
     assert found(tmp_path) == {"000_001": "frames/000_001.mp4"}
 
 
@@ -106,7 +106,7 @@ def test_folders_that_hold_videos_are_no_part_of_their_names(tmp_path):
     found = clips(tmp_path)
     assert {name: len(clip.frames) for name, clip in found.items()} == {"a/x": 2, "b/y": 0, "c/z": 1}
     assert set(clips(tmp_path, "videos")) == {"a/x", "b/y"}
-    assert clips(tmp_path, "videos")["a/x"].film
+    assert clips(tmp_path, "videos")["a/x"].video
 
 
 def test_a_folder_that_cannot_be_opened_is_an_error_in_words(tmp_path, monkeypatch):

@@ -28,7 +28,7 @@ ROWS = tuple(
     for i in range(6)
 )
 TABLE = {
-    "films": Named(lambda **o: Listed(ROWS, **o), {"root": "text", "names": "words"}, ("root",), video=True),
+    "videos": Named(lambda **o: Listed(ROWS, **o), {"root": "text", "names": "words"}, ("root",), video=True),
     "files": Named(lambda **o: Listed(ROWS, **o), {"real": "texts", "seed": "number", "deep": "flag"}),
 }
 
@@ -38,24 +38,24 @@ def options(spec, root=""):
 
 
 def test_what_stands_before_the_first_option_is_the_place_whatever_signs_it_has():
-    assert options("films:/data/ff++") == {"root": "/data/ff++"}
-    assert options("films:C:/a b,c/d=e") == {"root": "C:/a b,c/d=e"}
-    assert options("films:root=/x") == {"root": "/x"}
-    assert options("films", root="/y") == {"root": "/y"}
-    assert options("films:/x", root="/y") == {"root": "/x"}
+    assert options("videos:/data/ff++") == {"root": "/data/ff++"}
+    assert options("videos:C:/a b,c/d=e") == {"root": "C:/a b,c/d=e"}
+    assert options("videos:root=/x") == {"root": "/x"}
+    assert options("videos", root="/y") == {"root": "/y"}
+    assert options("videos:/x", root="/y") == {"root": "/x"}
 
 
 def test_values_are_read_as_what_they_are():
     assert options("files:real=a,b,real=c,seed=-3,deep=Yes") == {"real": ("a,b", "c"), "seed": -3, "deep": True}
-    assert options("films:/x,names=a+b,names=c") == {"root": "/x", "names": ("a", "b", "c")}
+    assert options("videos:/x,names=a+b,names=c") == {"root": "/x", "names": ("a", "b", "c")}
 
 
 def test_a_video_data_set_takes_a_reading():
     expected = Reading(8, "first", "videos", ("val", "test"), True, True)
-    spec = "films:/x,frames=8,choice=first,media=videos,splits=val+test,masks=true,partial=1"
+    spec = "videos:/x,frames=8,choice=first,media=videos,splits=val+test,masks=true,partial=1"
     assert options(spec) == {"root": "/x", "reading": expected}
     with pytest.raises(DataError, match="expected choice to be one of even, first, got 'odd'"):
-        options("films:/x,choice=odd")
+        options("videos:/x,choice=odd")
 
 
 def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
@@ -64,21 +64,21 @@ def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
     assert {(s.split, s.manipulation) for s in found.samples} == {("test", ""), ("test", "DF")}
     assert [s.label for s in found.samples] == [0, 0, 1, 1]
     assert found.load(found.samples[0]) == found.samples[0].id
-    assert {s.label for s in source("films:/x,max=1", TABLE).samples} == {0, 1}
+    assert {s.label for s in source("videos:/x,max=1", TABLE).samples} == {0, 1}
 
 
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("", "no data set '' in ''; expected NAME:PLACE,option=value with one of films, files"),
+        ("", "no data set '' in ''; expected NAME:PLACE,option=value with one of videos, files"),
         ("foo:/x", "no data set 'foo'"),
-        ("films", "expected root of films, got 'films'; write films:ROOT"),
-        ("films:/x,foo=1", "films takes no option 'foo'; it takes splits, manipulations, max, frames"),
-        ("films:/x,root=/y", "expected root once, got /x, /y"),
-        ("films:/x,frames=many", "expected a whole number for frames, got 'many'"),
-        ("films:/x,frames=0", "expected at least one frame"),
+        ("videos", "expected root of videos, got 'videos'; write videos:ROOT"),
+        ("videos:/x,foo=1", "videos takes no option 'foo'; it takes splits, manipulations, max, frames"),
+        ("videos:/x,root=/y", "expected root once, got /x, /y"),
+        ("videos:/x,frames=many", "expected a whole number for frames, got 'many'"),
+        ("videos:/x,frames=0", "expected at least one frame"),
         ("files:deep=perhaps", "expected true or false for deep, got 'perhaps'"),
-        ("films:root=", "expected a text for root, got ''"),
+        ("videos:root=", "expected a text for root, got ''"),
         ("files:max=0", "expected a max of at least one row of each class, got 0"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_text_that_cannot_be_meant_is_refused(spec, words):
 
 
 def test_usage_says_what_is_needed_and_what_may_be_said():
-    assert usage("films", TABLE["films"]).startswith("films:ROOT [splits, manipulations, max, frames, choice")
+    assert usage("videos", TABLE["videos"]).startswith("videos:ROOT [splits, manipulations, max, frames, choice")
     assert usage("files", TABLE["files"]) == "files [splits, manipulations, max, real, seed, deep]"
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from data import faces
 from detect.test_detector import detector
-from images import colours, films
+from images import colours, video_files
 
 from corit.detect.output import video_lines
 from corit.detect.video import Following, FrameRow, score_video, spread, summary, with_tracks
 from corit.errors import DataError
 from corit.images.choice import choose
 from corit.images.media import Picture
-from corit.images.video import Film, read_video
+from corit.images.video import VideoFile, read_video
 
 SIZE = faces.SIZE
 
@@ -51,18 +51,18 @@ def made():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
+def video(tmp_path_factory):
     """Twelve frames: two faces, the right one gone in the last four, nobody in frame 5."""
     shown = [two(k, left=k != 5, right=k != 5 and k < 8) for k in range(12)]
-    return films.write(tmp_path_factory.mktemp("v") / "two.avi", shown=shown)
+    return video_files.write(tmp_path_factory.mktemp("v") / "two.avi", shown=shown)
 
 
-def test_each_frame_is_scored_as_the_picture_that_it_is(made, film):
-    report = score_video(made, film, frames=4, finder=find_two)
+def test_each_frame_is_scored_as_the_picture_that_it_is(made, video):
+    report = score_video(made, video, frames=4, finder=find_two)
     assert (report.status, report.reason, report.count, report.missing) == ("ok", "", 12, 0)
     assert sorted({r.index for r in report.frames}) == [0, 3, 7, 11]
     preparer = replace(made.preparer(), finder=find_two)
-    for frame in read_video(film, 4).frames:
+    for frame in read_video(video, 4).frames:
         own = [r for r in report.frames if r.index == frame.index]
         alone = made.report("", preparer(Picture(frame.pixels)))
         assert [r.score for r in own] == pytest.approx([r.score for r in alone.rows], abs=1e-5)
@@ -81,8 +81,8 @@ def test_what_is_to_be_said_of_the_frames_is_said_of_the_video(made, tmp_path):
     assert {r.reason for r in report.frames} == {report.reason}
 
 
-def test_faces_are_followed_and_averaged(made, film):
-    report = score_video(made, film, frames=None, finder=find_two)
+def test_faces_are_followed_and_averaged(made, video):
+    report = score_video(made, video, frames=None, finder=find_two)
     assert [(t.track, t.frames) for t in report.tracks] == [(0, 11), (1, 7)]
     left, right = report.tracks
     assert (left.first, left.last, right.last) == pytest.approx((0.0, 1.1, 0.7), abs=1e-3)
@@ -97,27 +97,31 @@ def test_faces_are_followed_and_averaged(made, film):
 
 
 @pytest.mark.parametrize("batch", [1, 5, 64])
-def test_no_score_depends_on_the_batch(made, film, batch):
-    one, other = (score_video(made, film, frames=6, batch=b, finder=find_two) for b in (3, batch))
+def test_no_score_depends_on_the_batch(made, video, batch):
+    one, other = (score_video(made, video, frames=6, batch=b, finder=find_two) for b in (3, batch))
     assert [(r.index, r.track, r.face) for r in one.frames] == [(r.index, r.track, r.face) for r in other.frames]
     scores = [[r.score for r in v.frames if r.score is not None] for v in (one, other)]
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
 
 
-def test_first_frames_and_bad_choices(made, film):
-    report = score_video(made, film, frames=3, choice="first", finder=find_two)
+def test_first_frames_and_bad_choices(made, video):
+    report = score_video(made, video, frames=3, choice="first", finder=find_two)
     assert sorted({r.index for r in report.frames}) == [0, 1, 2]
     with pytest.raises(DataError, match="even or first"):
-        score_video(made, film, choice="odd", finder=find_two)
+        score_video(made, video, choice="odd", finder=find_two)
     with pytest.raises(DataError, match="batch of at least one"):
-        score_video(made, film, batch=0, finder=find_two)
+        score_video(made, video, batch=0, finder=find_two)
 
 
 TROUBLE = {
     "absent": (lambda tmp: tmp / "absent.mp4", "unreadable", "there is none"),
     "text": (lambda tmp: text(tmp / "text.mp4"), "unsupported", "expected a video"),
-    "zero frames": (lambda tmp: films.damage(faces.film(tmp / "a.mp4"), tmp / "z.mp4", 0), "unreadable", "no frame"),
-    "no face": (lambda tmp: faces.film(tmp / "dark.mp4", faces=()), "no_face", "no face was found"),
+    "zero frames": (
+        lambda tmp: video_files.damage(faces.video(tmp / "a.mp4"), tmp / "z.mp4", 0),
+        "unreadable",
+        "no frame",
+    ),
+    "no face": (lambda tmp: faces.video(tmp / "dark.mp4", faces=()), "no_face", "no face was found"),
     "small faces": (lambda tmp: small(tmp / "small.mp4"), "too_small", "px wide"),
 }
 
@@ -128,7 +132,7 @@ def text(path):
 
 
 def small(path):
-    return films.write(path, shown=[faces.disc(k, radius=9) for k in range(4)])
+    return video_files.write(path, shown=[faces.disc(k, radius=9) for k in range(4)])
 
 
 @pytest.mark.parametrize("name", TROUBLE)
@@ -140,7 +144,7 @@ def test_trouble_is_a_status_and_never_a_score(made, tmp_path, name):
 
 
 def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
-    path = films.cut(faces.film(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
+    path = video_files.cut(faces.video(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
     report = score_video(made, path, frames=6, finder=faces.find_discs)
     assert report.status == "truncated"
     assert "chosen frames were had" in report.reason
@@ -153,8 +157,8 @@ def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
 
 
 def test_frames_that_are_lost_inside_have_a_row_in_their_place(made, tmp_path):
-    path = films.encode(tmp_path / "whole.mkv", "mjpeg", "yuvj420p", shown=[faces.disc(k) for k in range(16)])
-    hole = films.hole(path, tmp_path / "hole.mkv", share=0.1)
+    path = video_files.encode(tmp_path / "whole.mkv", "mjpeg", "yuvj420p", shown=[faces.disc(k) for k in range(16)])
+    hole = video_files.hole(path, tmp_path / "hole.mkv", share=0.1)
     report = score_video(made, hole, frames=None, finder=faces.find_discs)
     (lost,) = (r for r in report.frames if r.status == "unreadable")
     there = [r for r in report.frames if r.status == "ok"]
@@ -168,7 +172,7 @@ def test_frames_that_are_lost_inside_have_a_row_in_their_place(made, tmp_path):
 
 
 def test_the_part_that_is_cut_off_begins_behind_the_last_frame(made, tmp_path):
-    path = films.cut(faces.film(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
+    path = video_files.cut(faces.video(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
     *_, last, lost = score_video(made, path, frames=None, finder=faces.find_discs).frames
     assert (lost.index, lost.until) == (last.index + 1, None)
     assert lost.seconds == pytest.approx(last.seconds + 0.1)
@@ -214,7 +218,7 @@ def test_many_short_tracks_do_not_raise_the_score():
 
 
 @pytest.mark.parametrize("batch", [1, 3, 8])
-def test_a_batch_is_of_faces(made, film, monkeypatch, batch):
+def test_a_batch_is_of_faces(made, video, monkeypatch, batch):
     sizes = []
 
     def logits(views, real=made.logits):
@@ -222,7 +226,7 @@ def test_a_batch_is_of_faces(made, film, monkeypatch, batch):
         return real(views)
 
     monkeypatch.setattr(made, "logits", logits)
-    report = score_video(made, film, frames=None, batch=batch, finder=find_two)
+    report = score_video(made, video, frames=None, batch=batch, finder=find_two)
     assert max(sizes) == batch
     assert sum(sizes) == sum(r.score is not None for r in report.frames) == 18
 
@@ -246,7 +250,7 @@ def test_nobody_is_followed_over_a_cut(made, tmp_path):
     """The same place, another person: a dark ground, then a bright red one."""
     shown = [two(k, right=False) for k in range(6)]
     red = [np.where(s > 150, s, [140, 40, 40]).astype(np.uint8) for s in shown]
-    path = films.write(tmp_path / "cut.avi", shown=shown + red)
+    path = video_files.write(tmp_path / "cut.avi", shown=shown + red)
     report = score_video(made, path, frames=None, finder=find_two)
     assert [r.scene for r in report.frames] == [0] * 6 + [1] * 6
     assert [(t.track, t.frames) for t in report.tracks] == [(0, 6), (1, 6)]
@@ -258,7 +262,7 @@ def test_another_person_before_the_same_wall_is_another_track(made, tmp_path):
     """The wall keeps the colours of the frame, so that there is no cut, but the face in its place has others."""
     shown = [two(k, right=False) for k in range(8)]
     shown[4:] = [np.where(s > 150, [200, 190, 60], s).astype(np.uint8) for s in shown[4:]]
-    path = films.write(tmp_path / "wall.avi", shown=shown)
+    path = video_files.write(tmp_path / "wall.avi", shown=shown)
     report = score_video(made, path, frames=None, finder=find_two)
     assert {r.scene for r in report.frames} == {0}
     assert [(t.track, t.frames) for t in report.tracks] == [(0, 4), (1, 4)]
@@ -266,8 +270,8 @@ def test_another_person_before_the_same_wall_is_another_track(made, tmp_path):
     assert [t.frames for t in anybody.tracks] == [8]
 
 
-def test_a_walking_face_and_its_absence_are_no_cut(made, film):
-    assert {r.scene for r in score_video(made, film, frames=None, finder=find_two).frames} == {0}
+def test_a_walking_face_and_its_absence_are_no_cut(made, video):
+    assert {r.scene for r in score_video(made, video, frames=None, finder=find_two).frames} == {0}
 
 
 def test_tracks_are_numbered_through_all_scenes():
@@ -275,19 +279,19 @@ def test_tracks_are_numbered_through_all_scenes():
     assert [r.track for r in with_tracks(rows)] == [0, 1, None, 2, 3]
 
 
-def test_the_highest_scored_faces_come_with_their_evidence(made, film):
-    report = score_video(made, film, frames=None, batch=2, moments=3, finder=find_two)
+def test_the_highest_scored_faces_come_with_their_evidence(made, video):
+    report = score_video(made, video, frames=None, batch=2, moments=3, finder=find_two)
     assert [m.row.index for m in report.moments] == sorted(m.row.index for m in report.moments)
     assert {m.row for m in report.moments} == set(spread(report.frames, 3))
     assert {m.row.track for m in report.moments} == {0, 1}
     preparer = replace(made.preparer(), finder=find_two)
-    frames = read_video(film).frames
+    frames = read_video(video).frames
     for moment in report.moments:
         views = preparer(Picture(frames[moment.row.index].pixels))
         (view,) = (v for v in views if v.box == moment.row.face)
         np.testing.assert_array_equal(moment.evidence.image, view.image)
     assert report.moments[0].evidence.heat.shape == (8, 8)
-    assert score_video(made, film, frames=4, finder=find_two).moments == ()
+    assert score_video(made, video, frames=4, finder=find_two).moments == ()
 
 
 def test_moments_are_spread_over_the_tracks():
@@ -301,7 +305,7 @@ def test_moments_are_spread_over_the_tracks():
 
 def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):
     """However many frames a video has, the pixels of no more than two exist at a time."""
-    path = faces.film(tmp_path / "long.mp4", frames=60)
+    path = faces.video(tmp_path / "long.mp4", frames=60)
     alive, most = set(), []
 
     class Watched(np.ndarray):
@@ -315,8 +319,8 @@ def test_frames_are_let_go_one_by_one(made, tmp_path, monkeypatch):
         most.append(len(alive))
         return replace(frame, pixels=pixels)
 
-    real = Film._retrieve
-    monkeypatch.setattr(Film, "_retrieve", retrieved)
+    real = VideoFile._retrieve
+    monkeypatch.setattr(VideoFile, "_retrieve", retrieved)
     assert len(score_video(made, path, frames=None, finder=faces.find_discs).frames) == 60
     assert len(most) == 60
     assert max(most) <= 2

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from images.films import cut, write
+from images.clips import cut, write
 from PIL import Image
 
 from corit import cli
@@ -123,17 +123,17 @@ def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, mon
     assert asked == []
 
 
-def test_the_frames_of_films_have_the_scores_that_detect_gives_them(backbone, folder, tmp_path):
+def test_the_frames_of_videos_have_the_scores_that_detect_gives_them(backbone, folder, tmp_path):
     for kind, names in (("real", ("a.avi", "cut.avi")), ("fake", ("a.mp4", "none.mp4"))):
-        (tmp_path / "films" / kind).mkdir(parents=True)
+        (tmp_path / "videos" / kind).mkdir(parents=True)
         whole = write(tmp_path / f"{kind}.{names[0][2:]}", frames=20, shown=noise(20, kind))
-        (tmp_path / "films" / kind / names[0]).write_bytes(whole.read_bytes())
-        cut(whole, tmp_path / "films" / kind / names[1], 0.7 if kind == "real" else 0)
-    made, source = detector(backbone), labelled([str(tmp_path / "films")], frames=6)
+        (tmp_path / "videos" / kind / names[0]).write_bytes(whole.read_bytes())
+        cut(whole, tmp_path / "videos" / kind / names[1], 0.7 if kind == "real" else 0)
+    made, source = detector(backbone), labelled([str(tmp_path / "videos")], frames=6)
     rows = score(Trained(made), source, tmp_path / "s.jsonl", batch=4)
     for name in ("real/a.avi", "real/cut.avi", "fake/a.mp4"):
         of = [r for r in rows if r.video == name]
-        seen = [f for f in score_video(made, tmp_path / "films" / name, frames=6).frames if f.score is not None]
+        seen = [f for f in score_video(made, tmp_path / "videos" / name, frames=6).frames if f.score is not None]
         assert [(r.frame, r.status, r.kind, r.height) for r in of[: len(seen)]] == [
             (f.index, "ok", name[-3:], 96) for f in seen
         ]
@@ -149,7 +149,7 @@ def test_the_frames_of_films_have_the_scores_that_detect_gives_them(backbone, fo
 
 
 def noise(frames, kind):
-    rng = generator("assess films", kind)
+    rng = generator("assess videos", kind)
     return [
         np.asarray(Image.fromarray(rng.integers(0, 256, (12, 16, 3)).astype(np.uint8)).resize((128, 96)))
         for _ in range(frames)
@@ -369,9 +369,9 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def films(folder, tmp_path_factory):
+def clips(folder, tmp_path_factory):
     """A CSV file of frames: two real videos, three fake ones of two manipulations, and a file that is not there."""
-    root = tmp_path_factory.mktemp("films")
+    root = tmp_path_factory.mktemp("videos")
     videos = (("real", "a", ""), ("real", "b", ""), ("fake", "c", "DF"), ("fake", "d", "DF"), ("fake", "e", "NT"))
     lines = ["path,label,manipulation,video,frame"]
     for i, (label, video, kind) in enumerate(videos):
@@ -380,13 +380,13 @@ def films(folder, tmp_path_factory):
             place = root / "c23" / video / f"{k}.png"
             place.write_bytes((folder / label / f"{(i + k) % 4}.png").read_bytes())
             lines.append(f"c23/{video}/{k}.png,{label},{kind},{video},{k}")
-    (root / "films.csv").write_text("\n".join([*lines, "c23/e/9.png,fake,NT,e,9"]) + "\n")
-    return root / "films.csv"
+    (root / "videos.csv").write_text("\n".join([*lines, "c23/e/9.png,fake,NT,e,9"]) + "\n")
+    return root / "videos.csv"
 
 
-def test_frames_of_a_csv_file_are_measured_as_pictures_and_as_videos(films, saved, capsys, tmp_path):
+def test_frames_of_a_csv_file_are_measured_as_pictures_and_as_videos(clips, saved, capsys, tmp_path):
     code, out, _ = run(
-        capsys, "evaluate", "--detector", *saved, "--data", films, "--out", tmp_path, "--draws", "20", "--seed", "3"
+        capsys, "evaluate", "--detector", *saved, "--data", clips, "--out", tmp_path, "--draws", "20", "--seed", "3"
     )
     assert code == 0
     assert "one, by picture" in out

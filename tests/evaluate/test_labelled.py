@@ -32,7 +32,7 @@ def test_a_folder_is_one_source_and_its_sub_folders_of_fakes_are_manipulations(t
         ("fake/sdxl/c.png", "mine", "sdxl"),
     ]
     by_folder = labelled([f"folder:{tmp_path}/mine,by_folder=true"])
-    assert {s.manipulation for s in by_folder.samples} == {"", "fake"}  # there a sub-folder is a person or a film
+    assert {s.manipulation for s in by_folder.samples} == {"", "fake"}  # there a sub-folder is a person or a video
     assert {s.group for s in by_folder.samples} == {".", "people", "sdxl", "flux/deep"}
 
 

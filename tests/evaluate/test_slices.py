@@ -152,10 +152,10 @@ def test_intervals_draw_videos_not_frames():
             row(f"{v}-{k}", v % 2, float(1 / (1 + np.exp(-shared - 0.1 * rng.normal()))), video=f"v{v}")
             for k in range(8)
         ]
-    by_film = evaluate(made, 0.5, draws=150).whole().metrics["auc"]
+    per_video = evaluate(made, 0.5, draws=150).whole().metrics["auc"]
     by_frame = evaluate([replace(r, video="") for r in made], 0.5, draws=150).whole().metrics["auc"]
-    assert by_film.value == by_frame.value
-    assert by_film.high - by_film.low > 1.8 * (by_frame.high - by_frame.low)
+    assert per_video.value == by_frame.value
+    assert per_video.high - per_video.low > 1.8 * (by_frame.high - by_frame.low)
 
 
 @pytest.mark.parametrize("seed", [0, 5])
@@ -250,8 +250,8 @@ def test_a_file_of_which_nothing_is_known_makes_no_manipulation():
     assert names == {"DF", "NT"}
 
 
-def test_a_film_and_the_fake_of_it_are_drawn_together():
-    """Each pair of films shares a source whose noise both have: together they tell more than apart."""
+def test_a_video_and_the_fake_of_it_are_drawn_together():
+    """Each pair of videos shares a source whose noise both have: together they tell more than apart."""
     made, rng = [], generator("pairs")
     for pair in range(25):
         own = rng.normal()
@@ -261,10 +261,10 @@ def test_a_film_and_the_fake_of_it_are_drawn_together():
                 row(f"{pair}-{label}-{k}", label, value, video=f"{pair}-{label}", group=f"{pair}") for k in range(3)
             ]
     of_pairs = evaluate(made, 0.5, draws=100).whole()
-    of_films = evaluate([replace(r, group="") for r in made], 0.5, draws=100).whole()
-    assert (of_pairs.units, of_films.units) == (25, 50)
+    of_videos = evaluate([replace(r, group="") for r in made], 0.5, draws=100).whole()
+    assert (of_pairs.units, of_videos.units) == (25, 50)
     width = lambda s: s.metrics["auc"].high - s.metrics["auc"].low
-    assert width(of_pairs) < 0.6 * width(of_films)
+    assert width(of_pairs) < 0.6 * width(of_videos)
 
 
 def test_videos_of_both_labels_have_no_level_and_keep_their_pictures():
@@ -302,7 +302,7 @@ def test_a_share_of_none_or_all_has_an_interval_all_the_same():
     assert (none.value, none.low) == (0, 0)
     assert none.high == pytest.approx(0.2775, abs=1e-3)  # Wilson's
     of_one = share(np.zeros(10, bool), np.zeros(10))
-    assert of_one.high > 0.7  # ten frames of one film
+    assert of_one.high > 0.7  # ten frames of one video
     assert share(np.zeros(0, bool), np.zeros(0)) is None
 
 

@@ -10,15 +10,15 @@ import av
 import numpy as np
 import pytest
 from av.sidedata.sidedata import Type
-from images import colours, films
+from images import colours, video_files
 
-from corit.data.filmed import Filmed
 from corit.data.sample import Sample
+from corit.data.video_frames import VideoFrames
 from corit.images import frame as module
 from corit.images.frame import DOLBY, show, stated_of
 from corit.images.header import Header, read_header
 from corit.images.light import BT709, BT2020, DISPLAY_P3, SRGB
-from corit.images.video import Film, read_video
+from corit.images.video import VideoFile, read_video
 
 CODES = colours.smooth(24, 40)
 
@@ -49,8 +49,8 @@ def test_pixels_are_square(aspect, codec, tmp_path):
     ]
     colours.write(path, stored, aspect, name)
     width, height = SHAPES[aspect]
-    film, picture = Film(path), first(path)
-    assert film.size == read_video(path, 1).size == (width, height) == picture.pixels.shape[1::-1]
+    video, picture = VideoFile(path), first(path)
+    assert video.size == read_video(path, 1).size == (width, height) == picture.pixels.shape[1::-1]
     assert read_header(str(path)) == Header(width, height, suffix[1:])
     expected = 4 * ((np.arange(width) + 0.5) * 64 / width - 0.5)
     assert np.abs(picture.pixels[20, 6:-6, 1] - expected[6:-6]).max() <= 5  # of the codec
@@ -61,10 +61,10 @@ def test_width_is_scaled_before_the_frame_is_turned(tmp_path):
     corner = np.zeros((48, 64, 3), np.uint8)
     corner[:24, :32] = 220
     stored = [av.VideoFrame.from_ndarray(corner, "rgb24").reformat(format="yuv420p") for _ in range(2)]
-    path = films.turned(colours.write(tmp_path / "a.mp4", stored, Fraction(2, 1), "mpeg4"), tmp_path / "b.mp4")
+    path = video_files.turned(colours.write(tmp_path / "a.mp4", stored, Fraction(2, 1), "mpeg4"), tmp_path / "b.mp4")
     pixels = first(path).pixels
     assert pixels.shape == (128, 48, 3)
-    assert Film(path).size == (48, 128)
+    assert VideoFile(path).size == (48, 128)
     assert pixels[:60, 26:].mean() > 180
     assert pixels[68:].mean() < 30
 
@@ -243,7 +243,7 @@ def test_transfers_that_no_screen_has_are_said(tmp_path):
     path = colours.write(tmp_path / "a.mkv", [stored] * 2)
     assert "primaries 10, transfer 17 of H.273" in first(path).note
     source = SimpleNamespace(samples=(Sample("a", str(path), 0, frame=-1),), load=None)
-    rows = Filmed(source, frames=1)
+    rows = VideoFrames(source, frames=1)
     assert "not for screens" in rows.load(rows.samples[0]).note
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from images import films
+from images import video_files
 from PIL import Image
 
 from corit.images.header import Header, frames_in, jpeg_quality, read_header
@@ -47,7 +47,7 @@ def test_what_is_no_picture_has_no_header(tmp_path):
     assert read_header(str(tmp_path / "absent.jpg")) is None
 
 
-def test_a_films_kind_is_its_suffix(tmp_path):
-    assert read_header(str(films.write(tmp_path / "a.avi", frames=2))) == Header(64, 48, "avi")
+def test_a_videos_kind_is_its_suffix(tmp_path):
+    assert read_header(str(video_files.write(tmp_path / "a.avi", frames=2))) == Header(64, 48, "avi")
     (tmp_path / "b.avi").write_bytes((tmp_path / "a.avi").read_bytes()[:40])
     assert read_header(str(tmp_path / "b.avi")) is None

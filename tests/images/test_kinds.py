@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 import pytest
-from images import films
+from images import video_files
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.media import decode
-from corit.images.video import Film, is_film
+from corit.images.video import VideoFile, is_video_file
 
 EXPORT = "which is not supported; export it as JPEG, PNG or TIFF"
 REST = bytes(64)
@@ -90,8 +90,8 @@ def test_avif_whose_headers_are_lost_is_damaged():
 
 def test_a_raw_file_in_the_container_of_videos_is_none(tmp_path):
     raw = tmp_path / "a.cr3"
-    raw.write_bytes(films.encode(tmp_path / "a.mp4", "mpeg4").read_bytes().replace(b"ftypisom", b"ftypcrx "))
-    assert is_film(str(tmp_path / "a.mp4"))
-    assert not is_film(str(raw))
+    raw.write_bytes(video_files.encode(tmp_path / "a.mp4", "mpeg4").read_bytes().replace(b"ftypisom", b"ftypcrx "))
+    assert is_video_file(str(tmp_path / "a.mp4"))
+    assert not is_video_file(str(raw))
     with pytest.raises(UnsupportedError, match="a.cr3 is none of these"):
-        Film(raw)
+        VideoFile(raw)

@@ -27,7 +27,7 @@ GAPS = {  # intervals -> indices, of a container that loses packets
     "many frames": ([3600] * 5 + [36000] + [3600] * 4, [*range(6), *range(15, 20)]),
     "rounded": ([33, 34, 33, 33, 34, 100, 33, 33, 34, 33], [*range(6), *range(8, 13)]),
     "fields shown twice": ([3003] * 8 + [4505] * 2, range(11)),
-    "film shown as video": ([33, 50] * 5, range(11)),
+    "video shown as video": ([33, 50] * 5, range(11)),
     "every third is long": ([40, 40, 80] * 4, range(13)),
     "a clock set anew": ([40] * 5 + [40_000_000] + [40] * 4, range(11)),
     "units as long as frames": ([1] * 9 + [3] * 2, [*range(10), 12, 15]),

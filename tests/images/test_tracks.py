@@ -1,4 +1,4 @@
-"""Faces followed through frames: overlaps by counting pixels, matching by trying everything, films made by hand."""
+"""Faces followed through frames: overlaps by counting pixels, matching by trying everything, videos made by hand."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def at(*places):
     return np.array([(x, 0, x + 10, 10) for x in places], float).reshape(-1, 4)
 
 
-FILMS = {
+VIDEO_SUFFIXES = {
     "two faces stay": ([at(0, 50), at(1, 51), at(2, 52)], [(0, 1), (0, 1), (0, 1)]),
     "the order of boxes does not matter": ([at(0, 50), at(51, 1)], [(0, 1), (1, 0)]),
     "a face comes and goes": ([at(0), at(0, 50), at(50)], [(0,), (0, 1), (1,)]),
@@ -72,9 +72,9 @@ FILMS = {
 }
 
 
-@pytest.mark.parametrize("name", FILMS)
-def test_films_made_by_hand(name):
-    frames, expected = FILMS[name]
+@pytest.mark.parametrize("name", VIDEO_SUFFIXES)
+def test_videos_made_by_hand(name):
+    frames, expected = VIDEO_SUFFIXES[name]
     assert follow(frames) == tuple(expected)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from images import films
+from images import video_files
 
-from corit.images.video import Film, read_video
+from corit.images.video import VideoFile, read_video
 from corit.seeding import generator
 
 CODECS = {
@@ -18,18 +18,18 @@ CODECS = {
 
 
 def stream(path, codec, shown, **options):
-    return films.encode(path, codec.split()[0], shown=shown, rate=25, options=CODECS.get(codec, {}) | options)
+    return video_files.encode(path, codec.split()[0], shown=shown, rate=25, options=CODECS.get(codec, {}) | options)
 
 
 def level(frame):
-    """Which of `films.pictures` a frame is."""
-    return round((float(frame.pixels.mean()) - films.grey(0)) / (films.grey(1) - films.grey(0)))
+    """Which of `videos.pictures` a frame is."""
+    return round((float(frame.pixels.mean()) - video_files.grey(0)) / (video_files.grey(1) - video_files.grey(0)))
 
 
 @pytest.mark.parametrize("suffix", [".ts", ".m2ts"])
 @pytest.mark.parametrize("codec", CODECS)
 def test_joined_files_keep_every_frame(codec, suffix, tmp_path):
-    shown = list(films.pictures(20))
+    shown = list(video_files.pictures(20))
     first = stream(tmp_path / f"a{suffix}", codec, shown[:10]).read_bytes()
     second = stream(tmp_path / f"b{suffix}", codec, shown[10:]).read_bytes()
     joined = tmp_path / f"joined{suffix}"
@@ -38,8 +38,8 @@ def test_joined_files_keep_every_frame(codec, suffix, tmp_path):
     assert [f.index for f in video.frames] == list(range(30))
     assert [level(f) for f in video.frames] == [*range(20), *range(10)]
     assert (video.status, video.reason, video.count) == ("ok", "", 30)
-    film = Film(joined)
-    assert [level(film.frame(k)) for k in (9, 10, 19, 20, 29)] == [9, 10, 19, 0, 9]
+    clip = VideoFile(joined)
+    assert [level(clip.frame(k)) for k in (9, 10, 19, 20, 29)] == [9, 10, 19, 0, 9]
 
 
 def noisy(frames):
@@ -70,7 +70,7 @@ ALONE = {  # frames that need no other
 
 @pytest.mark.parametrize("codec", ALONE)
 def test_the_frame_of_a_lost_packet_is_the_one_that_is_left_out(codec, tmp_path):
-    whole = films.encode(tmp_path / "whole.ts", codec, shown=noisy(8), rate=25, options=ALONE[codec])
+    whole = video_files.encode(tmp_path / "whole.ts", codec, shown=noisy(8), rate=25, options=ALONE[codec])
     packets, frames = parts(whole)
     assert len(frames) == 8
     lost = frames[4][len(frames[4]) // 2]
@@ -84,7 +84,7 @@ def test_the_frame_of_a_lost_packet_is_the_one_that_is_left_out(codec, tmp_path)
 
 
 def test_damage_in_the_first_of_two_joined_files_is_not_of_the_second(tmp_path):
-    whole = films.encode(tmp_path / "whole.ts", "h264", shown=noisy(8), rate=25, options=ALONE["h264"])
+    whole = video_files.encode(tmp_path / "whole.ts", "h264", shown=noisy(8), rate=25, options=ALONE["h264"])
     packets, frames = parts(whole)
     lost = frames[4][len(frames[4]) // 2]
     joined = tmp_path / "joined.ts"
@@ -93,7 +93,7 @@ def test_damage_in_the_first_of_two_joined_files_is_not_of_the_second(tmp_path):
 
 
 def test_a_first_file_that_breaks_off_inside_a_packet_loses_its_last_frame(tmp_path):
-    whole = films.encode(tmp_path / "whole.ts", "h264", shown=noisy(8), rate=25, options=ALONE["h264"])
+    whole = video_files.encode(tmp_path / "whole.ts", "h264", shown=noisy(8), rate=25, options=ALONE["h264"])
     _, frames = parts(whole)
     end = 188 * frames[7][len(frames[7]) // 2] + 100
     joined = tmp_path / "joined.ts"

@@ -13,28 +13,28 @@ import av
 import numpy as np
 import psutil
 import pytest
-from images import films
+from images import video_files
 from PIL import Image
 
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images import video as module
 from corit.images.choice import choose
-from corit.images.video import Film, Gap, frames_of, is_film, read_video
+from corit.images.video import Gap, VideoFile, frames_of, is_video_file, read_video
 
 
 @pytest.fixture(scope="module", params=[".mp4", ".avi", ".mkv"])
-def film(request, tmp_path_factory):
-    return films.write(tmp_path_factory.mktemp("films") / f"film{request.param}")
+def clip(request, tmp_path_factory):
+    return video_files.write(tmp_path_factory.mktemp("videos") / f"video{request.param}")
 
 
 @pytest.fixture(scope="module")
 def mp4(tmp_path_factory):
-    return films.write(tmp_path_factory.mktemp("films") / "film.mp4")
+    return video_files.write(tmp_path_factory.mktemp("videos") / "video.mp4")
 
 
 def shown(frames):
     """Which frames these really are, by their grey."""
-    return [round((float(f.pixels.mean()) - films.grey(0)) / 10) for f in frames]
+    return [round((float(f.pixels.mean()) - video_files.grey(0)) / 10) for f in frames]
 
 
 EVEN = {
@@ -48,23 +48,23 @@ EVEN = {
 
 
 @pytest.mark.parametrize("wanted", EVEN)
-def test_even_frames_are_spread_from_the_first_to_the_last(film, wanted):
-    video = read_video(film, wanted)
+def test_even_frames_are_spread_from_the_first_to_the_last(clip, wanted):
+    video = read_video(clip, wanted)
     assert [f.index for f in video.frames] == EVEN[wanted]
     assert shown(video.frames) == EVEN[wanted]
     assert (video.count, video.fps, video.size, video.status, video.reason) == (20, 10.0, (64, 48), "ok", "")
 
 
 @pytest.mark.parametrize("wanted", [1, 4, 8, 20, 32])
-def test_first_frames_are_the_first(film, wanted):
+def test_first_frames_are_the_first(clip, wanted):
     """What the benchmark's reader takes when it says evenly: 8 of 32 are frames 0 to 7."""
-    video = read_video(film, wanted, "first")
+    video = read_video(clip, wanted, "first")
     assert shown(video.frames) == [f.index for f in video.frames] == list(range(min(wanted, 20)))
     assert video.status == "ok"
 
 
-def test_all_frames_with_their_times(film):
-    video = read_video(film)
+def test_all_frames_with_their_times(clip):
+    video = read_video(clip)
     assert shown(video.frames) == list(range(20))
     assert [f.seconds for f in video.frames] == pytest.approx([k / 10 for k in range(20)], abs=1e-3)
 
@@ -72,14 +72,14 @@ def test_all_frames_with_their_times(film):
 def test_colours_are_red_green_blue(tmp_path):
     red = np.zeros((48, 64, 3), np.uint8)
     red[..., 0] = 200
-    pixels = read_video(films.write(tmp_path / "red.mp4", shown=[red] * 3)).frames[0].pixels
+    pixels = read_video(video_files.write(tmp_path / "red.mp4", shown=[red] * 3)).frames[0].pixels
     assert pixels[..., 0].mean() > 150
     assert pixels[..., 2].mean() < 50
     assert pixels.flags.c_contiguous
 
 
 def test_frames_come_one_by_one_and_the_end_is_told_at_the_end(mp4):
-    opened = Film(mp4)
+    opened = VideoFile(mp4)
     stream = opened.frames(5)
     assert next(stream).index == 0
     assert opened.ending is None
@@ -88,14 +88,14 @@ def test_frames_come_one_by_one_and_the_end_is_told_at_the_end(mp4):
 
 
 def front(tmp):
-    return films.front(films.write(tmp / "whole.mp4"), tmp / "front.mp4")
+    return video_files.front(video_files.write(tmp / "whole.mp4"), tmp / "front.mp4")
 
 
 CUTS = {
-    "bytes missing": lambda tmp: films.cut(films.write(tmp / "whole.avi"), tmp / "cut.avi"),
-    "pictures damaged": lambda tmp: films.damage(films.write(tmp / "whole.mp4"), tmp / "cut.mp4"),
-    "index in front": lambda tmp: films.cut(front(tmp), tmp / "cut.mp4", share=0.7),
-    "no index": lambda tmp: films.cut(films.write(tmp / "whole.mkv"), tmp / "cut.mkv"),
+    "bytes missing": lambda tmp: video_files.cut(video_files.write(tmp / "whole.avi"), tmp / "cut.avi"),
+    "pictures damaged": lambda tmp: video_files.damage(video_files.write(tmp / "whole.mp4"), tmp / "cut.mp4"),
+    "index in front": lambda tmp: video_files.cut(front(tmp), tmp / "cut.mp4", share=0.7),
+    "no index": lambda tmp: video_files.cut(video_files.write(tmp / "whole.mkv"), tmp / "cut.mkv"),
 }
 
 
@@ -121,19 +121,19 @@ def test_the_first_frames_of_a_cut_video_say_so_too(tmp_path, how):
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_an_mp4_whose_index_is_cut_off_is_unreadable(mp4, tmp_path, share):
     with pytest.raises(UnreadableError, match="damaged, cut short"):
-        read_video(films.cut(mp4, tmp_path / "cut.mp4", share))
+        read_video(video_files.cut(mp4, tmp_path / "cut.mp4", share))
 
 
 def test_where_the_index_lies_makes_no_difference(mp4, tmp_path):
-    moved = read_video(films.front(mp4, tmp_path / "front.mp4"), 8)
+    moved = read_video(video_files.front(mp4, tmp_path / "front.mp4"), 8)
     assert (shown(moved.frames), moved.count, moved.status) == (EVEN[8], 20, "ok")
 
 
 def test_frames_come_upright(mp4, tmp_path):
     corner = np.zeros((48, 64, 3), np.uint8)
     corner[:24, :32] = 220
-    upright = films.write(tmp_path / "upright.mp4", shown=[corner] * 2)
-    video = read_video(films.turned(upright, tmp_path / "turned.mp4"))
+    upright = video_files.write(tmp_path / "upright.mp4", shown=[corner] * 2)
+    video = read_video(video_files.turned(upright, tmp_path / "turned.mp4"))
     pixels = video.frames[0].pixels
     assert (pixels.shape, video.size) == ((64, 48, 3), (48, 64))
     assert pixels[:30, 26:].mean() > 180  # what was top left is top right
@@ -155,7 +155,9 @@ def test_any_turn_of_the_camera(tmp_path, name):
     matrix, expected = TURNS[name]
     corner = np.zeros((48, 64, 3), np.uint8)
     corner[:24, :32] = 220
-    path = films.turned(films.write(tmp_path / "upright.mp4", shown=[corner] * 2), tmp_path / "turned.mp4", matrix)
+    path = video_files.turned(
+        video_files.write(tmp_path / "upright.mp4", shown=[corner] * 2), tmp_path / "turned.mp4", matrix
+    )
     pixels = read_video(path).frames[0].pixels
     middle, centre = (n // 2 for n in pixels.shape[:2])
     quarters = {
@@ -168,7 +170,7 @@ def test_any_turn_of_the_camera(tmp_path, name):
 
 
 INTERLACED = {"flags": "+ildct+ilme"}
-KINDS = {  # how a film is encoded: suffix, codec, pixels, its options
+KINDS = {  # how a video is encoded: suffix, codec, pixels, its options
     "interlaced MPEG-2": (".mpg", "mpeg2video", "yuv420p", INTERLACED | {"b": "4M"}),
     "interlaced MPEG-2 with more colour": (".mpg", "mpeg2video", "yuv422p", INTERLACED | {"b": "4M"}),
     "interlaced MPEG-4": (".avi", "mpeg4", "yuv420p", INTERLACED | {"b": "4M"}),
@@ -190,12 +192,12 @@ def test_any_kind_of_pixels_comes_as_it_was(tmp_path, name):
     suffix, codec, kind, options = KINDS[name]
     if codec not in av.codecs_available:
         pytest.skip(f"no encoder {codec}")
-    shown = list(films.pictures(8, (128, 96)))
+    shown = list(video_files.pictures(8, (128, 96)))
     for k, picture in enumerate(shown):
         picture[:, 64:] = 250 - picture[:, 64:]
         if options.get("flags"):
-            picture[1::2, :64] = films.grey(k) + 40
-    path = films.encode(tmp_path / f"film{suffix}", codec, kind, shown=shown, options=options, rate=25)
+            picture[1::2, :64] = video_files.grey(k) + 40
+    path = video_files.encode(tmp_path / f"video{suffix}", codec, kind, shown=shown, options=options, rate=25)
     with av.open(str(path)) as container:
         assert next(container.decode(video=0)).interlaced_frame == bool(options.get("flags"))
     video = read_video(path)
@@ -208,15 +210,15 @@ def test_any_kind_of_pixels_comes_as_it_was(tmp_path, name):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.9])
-def test_a_film_whose_index_is_cut_off_is_damaged_and_of_no_odd_codec(tmp_path, share):
-    whole = films.write(tmp_path / "whole.mp4")
-    films.cut(whole, tmp_path / "cut.mp4", share=share)
+def test_a_video_whose_index_is_cut_off_is_damaged_and_of_no_odd_codec(tmp_path, share):
+    whole = video_files.write(tmp_path / "whole.mp4")
+    video_files.cut(whole, tmp_path / "cut.mp4", share=share)
     with pytest.raises(UnreadableError, match=r"cut.mp4 is called a video, but it is damaged, cut short"):
         read_video(tmp_path / "cut.mp4")
 
 
 def test_a_codec_that_cannot_be_decoded_is_named(tmp_path):
-    data = films.write(tmp_path / "film.avi").read_bytes()
+    data = video_files.write(tmp_path / "video.avi").read_bytes()
     path = tmp_path / "odd.avi"
     path.write_bytes(data.replace(b"MJPG", b"XYZ1"))
     with pytest.raises(UnsupportedError, match=r"odd.avi is of the codec XYZ1, which cannot be decoded"):
@@ -224,16 +226,16 @@ def test_a_codec_that_cannot_be_decoded_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("cover", [False, True])
-def test_sound_is_no_film_and_its_cover_neither(tmp_path, cover):
+def test_sound_is_no_video_and_its_cover_neither(tmp_path, cover):
     with pytest.raises(UnsupportedError, match="holds no moving pictures"):
-        read_video(films.sound(tmp_path / "song.mp4", cover=cover))
+        read_video(video_files.sound(tmp_path / "song.mp4", cover=cover))
 
 
 @pytest.mark.parametrize("folder", [False, True])
 def test_names_need_not_be_text(mp4, tmp_path, folder):
     """In a process of its own, since a decoder that cannot take the name might end it."""
     odd = os.fsencode(tmp_path) + b"/n\xff"
-    path = odd + b"/film.mp4" if folder else odd + b".mp4"
+    path = odd + b"/video.mp4" if folder else odd + b".mp4"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         shutil.copy(mp4, path)
@@ -244,7 +246,7 @@ def test_names_need_not_be_text(mp4, tmp_path, folder):
     assert (done.returncode, done.stdout.strip()) == (0, "4"), done.stderr
 
 
-LENGTHS = {  # films of every container: suffix, codec, and what else is asked for
+LENGTHS = {  # videos of every container: suffix, codec, and what else is asked for
     "WMV": (".wmv", "wmv2", {}),
     "MPEG": (".mpg", "mpeg2video", {"rate": 25, "frames": 60}),
     "transport stream": (".ts", "mpeg2video", {"rate": 25, "frames": 60}),
@@ -257,27 +259,27 @@ LENGTHS = {  # films of every container: suffix, codec, and what else is asked f
 
 
 @pytest.mark.parametrize("name", LENGTHS)
-def test_a_whole_film_is_whole_and_a_cut_one_is_cut(tmp_path, name):
+def test_a_whole_video_is_whole_and_a_cut_one_is_cut(tmp_path, name):
     suffix, codec, asked = LENGTHS[name]
     frames, rate = asked.get("frames", 20), asked.get("rate", 10)
     noise = np.random.default_rng(0).integers(0, 256, (frames, 48, 64, 3)).astype(np.uint8)  # as many bytes each
-    path = films.encode(tmp_path / f"film{suffix}", codec, **asked | {"shown": noise})
-    assert is_film(str(path))
+    path = video_files.encode(tmp_path / f"video{suffix}", codec, **asked | {"shown": noise})
+    assert is_video_file(str(path))
     video = read_video(path)
     assert (len(video.frames), video.count, video.status) == (frames, frames, "ok")
     assert [f.seconds for f in video.frames] == pytest.approx([k / rate for k in range(frames)], abs=1e-3)
     for share in (0.7, 0.83):
-        cut = read_video(films.cut(path, tmp_path / f"cut{suffix}", share))
+        cut = read_video(video_files.cut(path, tmp_path / f"cut{suffix}", share))
         assert 0 < len(cut.frames) < frames
         assert cut.status == "truncated"
 
 
-def test_the_delay_of_a_decoder_is_no_time_of_the_film(tmp_path):
-    path = films.encode(tmp_path / "film.avi", "mpeg4", options={"bf": "2"}, rate=25)
+def test_the_delay_of_a_decoder_is_no_time_of_the_video(tmp_path):
+    path = video_files.encode(tmp_path / "video.avi", "mpeg4", options={"bf": "2"}, rate=25)
     assert [f.seconds for f in read_video(path).frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
 
 
-def test_a_still_in_the_container_of_films_is_no_film(tmp_path):
+def test_a_still_in_the_container_of_videos_is_no_video(tmp_path):
     path = tmp_path / "still.mp4"
     Image.new("RGB", (64, 48), "red").save(path, "AVIF")
     with pytest.raises(UnsupportedError, match="expected a video"):
@@ -285,7 +287,7 @@ def test_a_still_in_the_container_of_films_is_no_film(tmp_path):
 
 
 def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
-    path = films.uneven(mp4, tmp_path / "uneven.mp4", [1024] * 10 + [5 * 1024] * 10)
+    path = video_files.uneven(mp4, tmp_path / "uneven.mp4", [1024] * 10 + [5 * 1024] * 10)
     video = read_video(path)
     assert (video.count, video.status) == (20, "ok")
     expected = [*(k / 10 for k in range(10)), *(1 + k / 2 for k in range(10))]
@@ -293,7 +295,7 @@ def test_times_are_those_of_the_file_where_the_rate_varies(mp4, tmp_path):
     assert [f.index for f in read_video(path, 4).frames] == EVEN[4]
 
 
-HOLES = {  # films of containers that lose packets without a trace: suffix, codec, pixels, options, rate
+HOLES = {  # videos of containers that lose packets without a trace: suffix, codec, pixels, options, rate
     "Matroska of JPEG": (".mkv", "mjpeg", "yuvj420p", {}, 10),
     "Matroska of H.264": (".mkv", "libx264", "yuv420p", {"g": "4", "bf": "0", "threads": "1"}, 10),
     "MPEG": (".mpg", "mpeg2video", "yuv420p", {"g": "4", "b": "1M"}, 25),
@@ -309,10 +311,10 @@ def test_frames_that_are_lost_inside_are_told_and_the_others_keep_their_index_an
     if codec not in av.codecs_available:
         pytest.skip(f"no encoder {codec}")
     grain = np.random.default_rng(0).integers(-15, 16, (20, 48, 64, 3))
-    pictures = [np.clip(films.grey(k) + grain[k], 0, 255).astype(np.uint8) for k in range(20)]
-    path = films.encode(tmp_path / f"whole{suffix}", codec, pixels, shown=pictures, options=options, rate=rate)
+    pictures = [np.clip(video_files.grey(k) + grain[k], 0, 255).astype(np.uint8) for k in range(20)]
+    path = video_files.encode(tmp_path / f"whole{suffix}", codec, pixels, shown=pictures, options=options, rate=rate)
     assert read_video(path, wanted).status == "ok"
-    opened = Film(films.hole(path, tmp_path / f"hole{suffix}", share=0.1))
+    opened = VideoFile(video_files.hole(path, tmp_path / f"hole{suffix}", share=0.1))
     frames = list(opened.frames(wanted))
     indices = [f.index for f in frames]
     assert opened.ending.status == "truncated"
@@ -337,8 +339,8 @@ def test_frames_that_are_lost_inside_are_told_and_the_others_keep_their_index_an
 
 
 def test_a_frame_that_a_decoder_gives_too_late_moves_no_other(tmp_path):
-    path = films.encode(tmp_path / "film.mkv", "mpeg4", frames=10)
-    opened = Film(path)
+    path = video_files.encode(tmp_path / "video.mkv", "mpeg4", frames=10)
+    opened = VideoFile(path)
     frames = list(opened._frames)
     opened._frames = iter([*frames[:3], frames[5], frames[3], *frames[6:]])  # as H.264 with B-frames after damage
     had = list(opened.frames())
@@ -356,7 +358,9 @@ def test_a_rate_that_varies_is_no_loss(tmp_path, suffix, name):
         "varying": [k + k // 3 for k in range(20)],
         "one pause": [*range(10), *range(16, 26)],
     }[name]
-    path = films.encode(tmp_path / f"film{suffix}", "mpeg2video" if suffix == ".ts" else "mpeg4", times=times, rate=25)
+    path = video_files.encode(
+        tmp_path / f"video{suffix}", "mpeg2video" if suffix == ".ts" else "mpeg4", times=times, rate=25
+    )
     video = read_video(path)
     unsure = name == "one pause" and suffix in (".mkv", ".ts")
     assert (video.status, video.count) == (("truncated", 26) if unsure else ("ok", 20))
@@ -376,7 +380,7 @@ def test_a_single_frame_that_is_lost_is_told(mp4, tmp_path):
 
 
 def test_packets_that_show_nothing_are_no_frames(tmp_path):
-    path = films.unseen(films.encode(tmp_path / "film.webm", "libvpx"), tmp_path / "unseen.webm")
+    path = video_files.unseen(video_files.encode(tmp_path / "video.webm", "libvpx"), tmp_path / "unseen.webm")
     with av.open(str(path)) as container:
         assert sum(p.size > 0 for p in container.demux(video=0)) == 24
     video = read_video(path, 8)
@@ -390,25 +394,25 @@ def test_packets_that_show_nothing_are_no_frames(tmp_path):
 def test_a_stream_that_begins_before_its_first_whole_picture(tmp_path):
     """Its first frames are the ones that are lost, and the others keep their indices and times."""
     options = {"g": "10", "bf": "0", "sc_threshold": "0"}
-    path = films.encode(tmp_path / "film.ts", "libx264", options=options, rate=25)
+    path = video_files.encode(tmp_path / "video.ts", "libx264", options=options, rate=25)
     data = path.read_bytes()
     with av.open(str(path)) as container:
         start = [p.pos for p in container.demux(video=0) if p.size][5]
     late = tmp_path / "late.ts"
     late.write_bytes(data[: 3 * 188] + data[start:])
-    opened = Film(late)
+    opened = VideoFile(late)
     frames = list(opened.frames())
     assert (opened.count, [f.index for f in frames]) == (15, list(range(5, 15)))
     assert shown(frames) == list(range(10, 20))
     assert [f.seconds for f in frames] == pytest.approx([k / 25 for k in range(5, 15)], abs=2e-3)
     assert opened.ending.gaps == (Gap(0, 5, 0.0, pytest.approx(0.2, abs=2e-3)),)
-    again = Film(late)
+    again = VideoFile(late)
     assert [again.frame(k) is not None for k in (0, 4, 5, 14)] == [False, False, True, True]
 
 
 def test_half_a_picture_is_no_frame(tmp_path):
     """The packet in which a file ends is marked by the container, whatever the decoder makes of it."""
-    path = films.write(tmp_path / "film.avi")
+    path = video_files.write(tmp_path / "video.avi")
     with av.open(str(path)) as container:
         last = [p for p in container.demux(video=0) if p.size][12]
     for share in (0.3, 0.6, 0.9):
@@ -420,7 +424,7 @@ def test_half_a_picture_is_no_frame(tmp_path):
 
 
 def test_a_picture_that_the_decoder_marks_is_no_frame(tmp_path):
-    path = films.encode(tmp_path / "film.mp4", "mpeg4", options={"g": "1"}, held={"movflags": "faststart"})
+    path = video_files.encode(tmp_path / "video.mp4", "mpeg4", options={"g": "1"}, held={"movflags": "faststart"})
     data = bytearray(path.read_bytes())
     with av.open(str(path)) as container:
         packet = [p for p in container.demux(video=0) if p.size][7]
@@ -429,7 +433,7 @@ def test_a_picture_that_the_decoder_marks_is_no_frame(tmp_path):
     path.write_bytes(data)
     with av.open(str(path)) as container:
         assert [f.is_corrupt for f in container.decode(video=0)] == [k == 7 for k in range(20)]
-    opened = Film(path)
+    opened = VideoFile(path)
     assert [f.index for f in opened.frames()] == [k for k in range(20) if k != 7]
     assert opened.ending.gaps == (Gap(7, 1, pytest.approx(0.7), pytest.approx(0.8)),)
     assert opened.ending.decoded == 19
@@ -438,14 +442,14 @@ def test_a_picture_that_the_decoder_marks_is_no_frame(tmp_path):
 def test_h264_in_avi_has_its_frames_in_order(tmp_path):
     """The container tells the times of decoding only."""
     options = {"x264-params": "bframes=2:b-adapt=0:scenecut=0"}
-    video = read_video(films.encode(tmp_path / "film.avi", "libx264", options=options, rate=25))
+    video = read_video(video_files.encode(tmp_path / "video.avi", "libx264", options=options, rate=25))
     assert shown(video.frames) == [f.index for f in video.frames] == list(range(20))
     assert [f.seconds for f in video.frames] == pytest.approx([k / 25 for k in range(20)], abs=1e-3)
 
 
-def test_films_put_together_are_one(tmp_path):
+def test_videos_put_together_are_one(tmp_path):
     """The clock begins again in the middle."""
-    one = films.encode(tmp_path / "one.mpg", "mpeg2video", rate=25).read_bytes()
+    one = video_files.encode(tmp_path / "one.mpg", "mpeg2video", rate=25).read_bytes()
     path = tmp_path / "two.mpg"
     path.write_bytes(one + one)
     video = read_video(path)
@@ -453,14 +457,14 @@ def test_films_put_together_are_one(tmp_path):
     assert shown(video.frames) == [*range(20), *range(20)]
 
 
-def test_a_matroska_film_is_as_long_as_its_own_stream(tmp_path):
-    path = films.write(tmp_path / "film.mkv")
+def test_a_matroska_video_is_as_long_as_its_own_stream(tmp_path):
+    path = video_files.write(tmp_path / "video.mkv")
     data = path.read_bytes()
     at = data.find(b"\x44\x89\x88") + 3  # the length of the whole file, which sound may make longer
     path.write_bytes(data[:at] + struct.pack(">d", 9500.0) + data[at + 8 :])
     video = read_video(path, 8)
     assert (video.status, video.count) == ("ok", 20)
-    cut = read_video(films.cut(path, tmp_path / "cut.mkv", 0.7))
+    cut = read_video(video_files.cut(path, tmp_path / "cut.mkv", 0.7))
     assert (cut.status, cut.count) == ("truncated", 20)
     path.write_bytes(path.read_bytes().replace(b"DURATION", b"NOTHING."))
     untold = read_video(path, 8)
@@ -468,7 +472,7 @@ def test_a_matroska_film_is_as_long_as_its_own_stream(tmp_path):
 
 
 def test_frames_that_an_edit_hides_are_no_silent_loss(mp4, tmp_path):
-    video = read_video(films.hidden(mp4, tmp_path / "hidden.mp4", 6))
+    video = read_video(video_files.hidden(mp4, tmp_path / "hidden.mp4", 6))
     assert shown(video.frames) == list(range(6, 20))
     assert video.status == "truncated"
     assert "hidden by an edit" in video.reason
@@ -502,22 +506,22 @@ def test_how_many_frames_a_whole_video_has(name):
 
 
 def test_a_wrong_rate_and_count_do_not_change_the_choice(mp4):
-    opened = Film(mp4)
+    opened = VideoFile(mp4)
     opened.count, opened.fps = 2000, 1000.0
     assert [f.index for f in opened.frames(4)] == EVEN[4]
     assert (opened.count, opened.ending.status) == (20, "ok")
-    first = Film(mp4)
+    first = VideoFile(mp4)
     first.count = 3  # too few announced
     assert len(list(first.frames(10, "first"))) == 10
-    assert len(list(Film(mp4).frames(10**12, "first"))) == 20
+    assert len(list(VideoFile(mp4).frames(10**12, "first"))) == 20
 
 
 def test_the_first_frames_are_had_without_reading_the_whole_file(tmp_path, monkeypatch):
-    path = films.write(tmp_path / "long.mkv", frames=120)
+    path = video_files.write(tmp_path / "long.mkv", frames=120)
     read = []
     real = module._shows
     monkeypatch.setattr(module, "_shows", lambda packet, codec: read.append(packet.pts) or real(packet, codec))
-    opened = Film(path)
+    opened = VideoFile(path)
     assert [f.index for f in opened.frames(3, "first")] == [0, 1, 2]
     assert (opened.ending.status, opened.count, len(read)) == ("ok", 120, 3 + module.AHEAD + 1)
     assert (opened.survey(), opened.held) == (120, 120)
@@ -529,18 +533,18 @@ def test_a_cut_behind_the_chosen_frames_does_no_harm(tmp_path):
 
 
 def test_one_frame_less_than_announced_is_no_cut(mp4, monkeypatch):
-    opened = Film(mp4)
+    opened = VideoFile(mp4)
     opened.count = 21
     assert len(list(opened.frames())) == 20
     assert opened.ending.status == "ok"
-    short = Film(mp4)
+    short = VideoFile(mp4)
     short.count = 22
     list(short.frames())
     assert short.ending.status == "truncated"
 
 
 def test_frames_that_nobody_announces_are_counted(mp4):
-    opened = Film(mp4)
+    opened = VideoFile(mp4)
     opened.count = 0  # as streams recorded in browsers say
     assert [f.index for f in opened.frames(4)] == EVEN[4]
     assert opened.ending.status == "ok"
@@ -558,8 +562,8 @@ BAD = {
     "png": (encoded("PNG"), UnsupportedError, "expected a video"),
     "jpeg": (encoded("JPEG"), UnsupportedError, "expected a video"),
     "webp": (encoded("WEBP"), UnsupportedError, "expected a video"),
-    "playlist": (b"ffconcat version 1.0\nfile film.mp4\n", UnsupportedError, "expected a video"),
-    "stream": (b"#EXTM3U\n#EXTINF:2,\nfilm.mp4\n", UnsupportedError, "expected a video"),
+    "playlist": (b"ffconcat version 1.0\nfile video.mp4\n", UnsupportedError, "expected a video"),
+    "stream": (b"#EXTM3U\n#EXTINF:2,\nvideo.mp4\n", UnsupportedError, "expected a video"),
     "G": (b"Good day" * 40, UnsupportedError, "expected a video"),
     "a container that is not read": (
         b"DKIF" + bytes(40),
@@ -572,20 +576,20 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_video_is_refused_in_words(tmp_path, name):
-    films.write(tmp_path / "film.mp4")
+    video_files.write(tmp_path / "video.mp4")
     data, kind, words = BAD[name]
     path = tmp_path / "x.mp4"
     path.write_bytes(data)
-    assert is_film(str(path)) == (name == "header")
+    assert is_video_file(str(path)) == (name == "header")
     with pytest.raises(kind, match=words):
         read_video(path)
 
 
 def test_a_video_without_frames_is_refused(mp4, tmp_path):
-    damaged = films.damage(mp4, tmp_path / "none.mp4", share=0.0)
+    damaged = video_files.damage(mp4, tmp_path / "none.mp4", share=0.0)
     with pytest.raises(UnreadableError, match="no frame that can be decoded"):
         read_video(damaged)
-    opened = Film(damaged)
+    opened = VideoFile(damaged)
     opened.count = 0
     with pytest.raises(UnreadableError, match="no frame that can be decoded"):
         list(opened.frames(4))
@@ -611,16 +615,16 @@ def test_huge_frames_are_refused(mp4, monkeypatch):
 
 def test_a_name_is_no_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    films.write(tmp_path / "film.mp4").rename(tmp_path / "concat:film.mp4")
-    assert len(read_video("concat:film.mp4").frames) == 20
-    assert is_film("concat:film.mp4")
-    assert not is_film("absent.mp4")
+    video_files.write(tmp_path / "video.mp4").rename(tmp_path / "concat:video.mp4")
+    assert len(read_video("concat:video.mp4").frames) == 20
+    assert is_video_file("concat:video.mp4")
+    assert not is_video_file("absent.mp4")
 
 
 def test_the_decoder_writes_nothing_of_a_damaged_file(mp4, tmp_path):
     """In a process of its own, since the decoder decides at its first use how much it writes."""
-    cut = films.cut(films.front(mp4, tmp_path / "front.mp4"), tmp_path / "cut.mp4", share=0.7)
-    gone = films.cut(mp4, tmp_path / "gone.mp4", share=0.5)
+    cut = video_files.cut(video_files.front(mp4, tmp_path / "front.mp4"), tmp_path / "cut.mp4", share=0.7)
+    gone = video_files.cut(mp4, tmp_path / "gone.mp4", share=0.5)
     code = """
 import sys
 from corit.errors import UnreadableError
@@ -637,14 +641,14 @@ except UnreadableError as err:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_film_that_is_not_played_to_its_end_is_let_go(mp4, tmp_path):
-    song = films.sound(tmp_path / "song.mp4")
+def test_a_video_that_is_not_played_to_its_end_is_let_go(mp4, tmp_path):
+    song = video_files.sound(tmp_path / "song.mp4")
     before = open_files()
     for _ in range(3):
-        Film(mp4).frame(3)
-        next(iter(Film(mp4).frames(4)))
+        VideoFile(mp4).frame(3)
+        next(iter(VideoFile(mp4).frames(4)))
         with pytest.raises(UnsupportedError):
-            Film(song)
+            VideoFile(song)
     assert open_files() == before
 
 

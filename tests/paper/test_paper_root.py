@@ -78,7 +78,7 @@ def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, ca
     shutil.copytree(tree / "DF40", root / "DF40")
     assert command("list", "--root", root) == 0
     (third,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("table3 "))
-    assert "no: missing Celeb-DF-v2" in third  # whose real films DF40's fakes are measured against
+    assert "no: missing Celeb-DF-v2" in third  # whose real videos DF40's fakes are measured against
     assert "incomplete" not in third
     shutil.rmtree(root / "DF40")
     assert command("list", "--root", root) == 0

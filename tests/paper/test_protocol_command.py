@@ -104,9 +104,9 @@ def test_videos_of_one_name_are_merged_only_when_grouped_as_the_benchmark_does(c
 
 
 @pytest.fixture(scope="module")
-def long_films(tmp_path_factory):
+def long_videos(tmp_path_factory):
     """FaceForensics++ with one pair a split and 70 frames a video, more than the protocols take of one."""
-    root = tmp_path_factory.mktemp("long films")
+    root = tmp_path_factory.mktemp("long videos")
     world = Miniature(MiniatureSpec(0, 2, 2, 2, 1))
     faceforensics(root / "FaceForensics++", Hand(miniature(world), 1), pairs={"train": 1, "val": 1, "test": 1})
     for first in root.glob("**/000.*"):
@@ -115,8 +115,8 @@ def long_films(tmp_path_factory):
     return root
 
 
-def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_films, tmp_path):
-    words = ("run", "faceforensics-combined", "--root", long_films, *REAL, "--detector", "unifd")
+def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_videos, tmp_path):
+    words = ("run", "faceforensics-combined", "--root", long_videos, *REAL, "--detector", "unifd")
     code, _, err = run(capsys, *words, "--frames", 2, "--choice", "first", "--out", tmp_path)
     assert code == 0, err
     assert json.loads((tmp_path / "results.json").read_text())["protocol"]["frames of a video"] == "2, first"
@@ -128,8 +128,8 @@ def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_films
     [(USUAL, choose(70, 32, "even")), (Reading(33, "first"), range(33)), (Reading(64), choose(70, 64, "even"))]
     + [(Reading(), range(70))],
 )
-def test_a_data_set_is_listed_as_a_protocol_reads_it(reading, frames, long_films):
-    made = stage.root(str(long_films))
+def test_a_data_set_is_listed_as_a_protocol_reads_it(reading, frames, long_videos):
+    made = stage.root(str(long_videos))
     rows = made.sources["faceforensics"](reading).samples
     assert sorted({s.frame for s in rows}) == list(frames)
     damaged = made.sources[DAMAGED](reading).samples

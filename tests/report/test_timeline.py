@@ -68,7 +68,7 @@ def test_where_nobody_knows_how_much_is_missing_there_is_no_field():
 
 
 def test_the_axis_ends_where_looking_ended():
-    """The first frames of a long film fill the drawing."""
+    """The first frames of a long video fill the drawing."""
     (track,) = drawn([row(k, 0.5) for k in range(8)], count=60_000)["tracks"]
     assert (track["points"][0][0], track["points"][-1][0]) == (LEFT, LEFT + WIDTH)
 

@@ -8,13 +8,13 @@ from trees.paint import Subject
 from trees.write import Hand, text
 
 
-def celebdf(root: Path, hand: Hand | None = None, *, people: int = 4, films: int = 2, strangers: int = 3) -> None:
-    """Each celebrity in some films, swapped with the next one's face; the last film of each is for testing."""
+def celebdf(root: Path, hand: Hand | None = None, *, people: int = 4, videos: int = 2, strangers: int = 3) -> None:
+    """Each celebrity in some videos, swapped with the next one's face; the last video of each is for testing."""
     hand = hand or Hand()
     tests = []
     for person in range(people):
-        for number in range(films):
-            split = "test" if number == films - 1 else "train"
+        for number in range(videos):
+            split = "test" if number == videos - 1 else "train"
             name = f"id{person}_{number:04d}"
             swap = f"id{person}_id{(person + 1) % people}_{number:04d}"
             hand.video(root / "Celeb-real", name, Subject(split, name))

@@ -13,7 +13,7 @@ SWAPS = {"train": 3, "val": 1, "test": 2}
 def deeperforensics(
     root: Path, hand: Hand | None = None, *, swaps: dict[str, int] | None = None, versions: tuple[str, ...] = ()
 ) -> None:
-    """Two actors for each split, men M and women W, each in two films and `swaps` swaps of each version."""
+    """Two actors for each split, men M and women W, each in two videos and `swaps` swaps of each version."""
     hand = hand or Hand()
     person = number = 0
     for split, count in (swaps or SWAPS).items():
@@ -22,7 +22,7 @@ def deeperforensics(
             who = f"{letter}{100 + person}"
             person += 1
             for light in ("light_down", "light_uniform"):
-                _film(root, hand, who, light, Subject(split, who))
+                _video(root, hand, who, light, Subject(split, who))
             for _ in range(count):
                 names.append(f"{number:03d}_{who}")
                 number += 1
@@ -33,11 +33,11 @@ def deeperforensics(
         text(root / "lists" / "splits" / f"{split}.txt", [f"{n}.mp4" for n in names])
 
 
-def _film(root: Path, hand: Hand, who: str, light: str, subject: Subject) -> None:
-    """A film lies in folders of actor, light, expression and camera, and repeats them in its name; frames by actor."""
+def _video(root: Path, hand: Hand, who: str, light: str, subject: Subject) -> None:
+    """A video lies in folders of actor, light, expression and camera, and repeats them in its name; frames by actor."""
     parts = (who, light, "neutral", "camera_front")
     name = "_".join(parts)
     if hand.media == "videos":
-        hand.film(root.joinpath("source_videos", *parts, f"{name}.mp4"), subject)
+        hand.video(root.joinpath("source_videos", *parts, f"{name}.mp4"), subject)
     else:
         hand.video(root / "source_videos" / who, name, subject)

@@ -1,4 +1,4 @@
-"""Files of a tiny tree: folders of frames with landmarks and masks, short films, single pictures, texts."""
+"""Files of a tiny tree: folders of frames with landmarks and masks, short videos, single pictures, texts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Hand:
         """
         subjects = [replace(subject, frame=k) for k in range(self.frames)]
         if self.media == "videos":
-            self.film(folder / "videos" / f"{name}.mp4", subject)
+            self.video_file(folder / "videos" / f"{name}.mp4", subject)
             return
         digits = 3 if self.media == "frames" else 4
         for k, one in enumerate(subjects):
@@ -54,8 +54,8 @@ class Hand:
             inside[height // 4 : -height // 4, width // 4 : -width // 4] = 255
             picture(folder / "masks" / f"{name}.png", inside)
 
-    def film(self, path: Path, subject: Subject) -> None:
-        """A short MP4 film of the subject's frames."""
+    def video_file(self, path: Path, subject: Subject) -> None:
+        """A short MP4 video of the subject's frames."""
         pictures = [self.paint(replace(subject, frame=k)).pixels for k in range(self.frames)]
         height, width = pictures[0].shape[:2]
         writer = cv2.VideoWriter(str(_ready(path)), cv2.VideoWriter.fourcc(*"mp4v"), 25, (width, height))

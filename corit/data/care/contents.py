@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from corit.data.frames import FILMS, WHOLE, is_video
+from corit.data.frames import VIDEO_SUFFIXES, WHOLE, is_video
 from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
@@ -110,23 +110,23 @@ def _digests(
 ) -> Iterator[tuple[Sample, Read]]:
     rest = iter(samples)
     require_workers(workers)
-    films = threading.local()  # each thread plays its own
+    videos = threading.local()  # each thread plays its own
     if not workers:
-        yield from ((s, _digest(source, s, films, look)) for s in rest)
+        yield from ((s, _digest(source, s, videos, look)) for s in rest)
         return
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(rest, BATCH)):
-            yield from zip(batch, pool.map(lambda s: _digest(source, s, films, look), batch), strict=True)
+            yield from zip(batch, pool.map(lambda s: _digest(source, s, videos, look), batch), strict=True)
 
 
-def _digest(source: Source, sample: Sample, films: threading.local, look: Look | None) -> Read:
+def _digest(source: Source, sample: Sample, videos: threading.local, look: Look | None) -> Read:
     try:
         if not is_video(sample.path):
             picture = source.load(sample)
         elif sample.frame == WHOLE:
-            return Read(_film(sample.path))
+            return Read(_video(sample.path))
         else:
-            picture = _played(sample, films)
+            picture = _played(sample, videos)
     except InputError as err:
         return Read(refused=err)
     digest = hashlib.sha256(repr(picture.pixels.shape).encode() + picture.pixels.tobytes()).digest()
@@ -144,26 +144,26 @@ class _TruncatedError(InputError):
     status = "truncated"
 
 
-def _played(sample: Sample, films: threading.local) -> Picture:
-    """One frame of a film, which is played onward where rows come in its order. Raises InputError's kinds."""
-    from corit.data.filmed import Projector
+def _played(sample: Sample, videos: threading.local) -> Picture:
+    """One frame of a video, which is played onward where rows come in its order. Raises InputError's kinds."""
+    from corit.data.video_frames import Projector
 
-    if not hasattr(films, "play"):
-        films.play = Projector()
-    picture: Picture = films.play(sample.path, sample.frame)
+    if not hasattr(videos, "play"):
+        videos.play = Projector()
+    picture: Picture = videos.play(sample.path, sample.frame)
     return picture
 
 
-def _film(path: str) -> bytes:
+def _video(path: str) -> bytes:
     """The digest of a video's bytes. Raises InputError's kinds, also where it ends early or frames in it are lost."""
-    from corit.images.video import Film
+    from corit.images.video import VideoFile
 
-    film = Film(path)
-    for _ in film.frames(2, "even"):  # the first and the last; all between are decoded
+    video = VideoFile(path)
+    for _ in video.frames(2, "even"):  # the first and the last; all between are decoded
         pass
-    assert film.ending is not None
-    if film.ending.status != "ok":
-        had = f"{film.ending.decoded} of {film.count} frames of {film.name}"
+    assert video.ending is not None
+    if video.ending.status != "ok":
+        had = f"{video.ending.decoded} of {video.count} frames of {video.name}"
         raise _TruncatedError(f"{had} can be decoded; the others are cut off, damaged or missing")
     try:
         with open(path, "rb") as file:
@@ -190,7 +190,7 @@ def absent(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     out = []
     for sample in samples:
         folder, name = os.path.split(sample.path)
-        if os.path.splitext(name)[1].lower() not in SUFFIXES | FILMS:
+        if os.path.splitext(name)[1].lower() not in SUFFIXES | VIDEO_SUFFIXES:
             continue
         if folder not in folders:
             folders[folder] = _names(folder or ".")

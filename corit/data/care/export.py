@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
-from corit.data.frames import FILMS, beside
+from corit.data.frames import VIDEO_SUFFIXES, beside
 from corit.data.sample import Sample
 from corit.data.sets.deeperforensics import VERSIONS
 from corit.data.sets.deepfakebench import label_of
 from corit.data.sets.faceforensics import COMPRESSIONS, require_compression
 from corit.errors import DataError
-from corit.files import write_whole
+from corit.files import write_text
 
 # Names of files whose entries lie one level deeper, below the compression.
 NESTED = frozenset(("FaceForensics++", "FF-DF", "FF-F2F", "FF-FS", "FF-NT", "DeepFakeDetection", "FaceShifter"))
@@ -115,7 +115,7 @@ def export(
     found = table(samples, target.stem, root, compression, prefix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, json.dumps(found))
+        write_text(target, json.dumps(found))
     except OSError as err:
         raise DataError(f"expected to write {target}, but {err.strerror}; choose another place") from err
 
@@ -156,6 +156,6 @@ def _inside(sample: Sample, path: str, root: str | os.PathLike[str]) -> str:
     inside = os.path.relpath(path, root).replace(os.sep, "/")
     if inside.startswith("../"):
         raise DataError(f"expected files below {os.fspath(root)}, got {path}; give the folder that all of them lie in")
-    if PurePath(path).suffix.lower() in FILMS:
+    if PurePath(path).suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(f"expected frames, but {sample.id} is a video file; prepare the videos first")
     return inside

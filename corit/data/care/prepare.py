@@ -16,8 +16,8 @@ import numpy as np
 from PIL import Image
 
 from corit.data.care.copies import copy_lists
-from corit.data.frames import BESIDE, FILMS
-from corit.data.masks import Masks, mask_film
+from corit.data.frames import BESIDE, VIDEO_SUFFIXES
+from corit.data.masks import Masks, mask_video
 from corit.data.pool import as_finished, require_workers
 from corit.data.stamp import Current, Version
 from corit.errors import DataError, InputError, MachineError
@@ -25,7 +25,7 @@ from corit.failures import words
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.display import READING
 from corit.images.faces import FaceFinder
-from corit.images.video import Film
+from corit.images.video import VideoFile
 from corit.journal import Journal, alone
 
 JOURNAL = "prepared.jsonl"
@@ -41,7 +41,7 @@ class Prepared:
 
     status: ok; truncated, where frames are lost and the others were saved; no_face; unreadable; unsupported; exists,
     where frames that this program did not make are in the way; clash, where those of another video would be.
-    frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a film of masks; the
+    frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a video of masks; the
     reason says why. faceless: chosen frames without a face. missing: chosen frames that could not be decoded.
     """
 
@@ -60,8 +60,8 @@ def _silent(said: str) -> None:
     """Tell nobody."""
 
 
-def list_films(root: str | os.PathLike[str], missed: Callable[[str], None] = _silent) -> Iterator[str]:
-    """The video files below a folder in a stable order, without hidden ones and films of masks.
+def list_videos(root: str | os.PathLike[str], missed: Callable[[str], None] = _silent) -> Iterator[str]:
+    """The video files below a folder in a stable order, without hidden ones and videos of masks.
 
     missed: told of each folder that is not looked into: it cannot be opened, or is a link, which may lead in circles.
     """
@@ -71,7 +71,9 @@ def list_films(root: str | os.PathLike[str], missed: Callable[[str], None] = _si
             if os.path.islink(os.path.join(folder, name)):
                 missed(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
         yield from (
-            os.path.join(folder, n) for n in sorted(names) if PurePath(n).suffix.lower() in FILMS and n[0] != "."
+            os.path.join(folder, n)
+            for n in sorted(names)
+            if PurePath(n).suffix.lower() in VIDEO_SUFFIXES and n[0] != "."
         )
 
 
@@ -89,7 +91,7 @@ def prepare(
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
 
     <folder>/videos/<video>.mp4 or <folder>/<video>.mp4 becomes <folder>/frames/<video>/000.png with landmarks/ beside
-    it, numbered by the frame's index, and masks/ where a film of masks lies in masks/videos/ above the compression's
+    it, numbered by the frame's index, and masks/ where a video of masks lies in masks/videos/ above the compression's
     folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
     prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
     holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
@@ -103,9 +105,9 @@ def prepare(
     require_workers(workers)
     if not os.path.isdir(root):
         raise DataError(f"expected a folder of videos at {root}; there is none")
-    films = {_name(p, root): p for p in paths}
+    videos = {_name(p, root): p for p in paths}
     with alone(out), _stage(out) as stage:
-        jobs = [Job(name, path, out, stage, cropping, finder) for name, path in films.items()]
+        jobs = [Job(name, path, out, stage, cropping, finder) for name, path in videos.items()]
         journal = Journal(Path(out) / JOURNAL, asdict(cropping))
         with _writing(out):
             if not os.path.samefile(root, out):
@@ -138,8 +140,8 @@ class Job:
 
     @property
     def current(self) -> Current:
-        """The version of the video, and of its film of masks where there is one, that is there now."""
-        return Current([p for p in (self.path, mask_film(self.path)) if p], [f"reading {READING}"])
+        """The version of the video, and of its video of masks where there is one, that is there now."""
+        return Current([p for p in (self.path, mask_video(self.path)) if p], [f"reading {READING}"])
 
     @property
     def folder(self) -> str:
@@ -253,10 +255,10 @@ def _cut_out(job: Job) -> tuple[Prepared, Version]:
 
 def _row(job: Job) -> Prepared:
     counts = {"frames": 0, "masks": 0, "maskless": 0, "faceless": 0}
-    masks = Masks(mask_film(job.path))
+    masks = Masks(mask_video(job.path))
     try:
-        film = Film(job.path)
-        for frame in film.frames(job.cropping.frames, job.cropping.choice):
+        video = VideoFile(job.path)
+        for frame in video.frames(job.cropping.frames, job.cropping.choice):
             cut = crop(frame, job.cropping, job.finder, masks.of(frame))
             counts["frames" if cut else "faceless"] += 1
             if cut:
@@ -265,8 +267,8 @@ def _row(job: Job) -> Prepared:
                     _write(job.staged, cut)
     except InputError as err:
         return Prepared(job.name, "", err.status, str(err), faceless=counts["faceless"])
-    assert film.ending is not None
-    end = film.ending
+    assert video.ending is not None
+    end = video.ending
     if not counts["frames"]:
         reason = f"no face was found in {counts['faceless']} frames"
         return Prepared(job.name, "", "no_face", reason, **counts, missing=end.missing)

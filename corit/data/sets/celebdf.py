@@ -18,7 +18,7 @@ from corit.images.media import Picture
 
 LIST = "List_of_testing_videos.txt"
 FOLDERS = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
-SWAP = re.compile(r"(id\d+)_id\d+_(\d+)")  # the filmed person, whose face was put on, the film's number
+SWAP = re.compile(r"(id\d+)_id\d+_(\d+)")  # the filmed person, whose face was put on, the video's number
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class CelebDF:
     """Celeb-DF: interviews of celebrities, people from YouTube, and swaps between the celebrities.
 
     The official list names the test videos; all others train. There is no official validation split, and nothing of
-    the test set is used as one. A sample's group is the film, which a swap shares with the real film it was made from.
+    the test set is used as one. A sample's group is the video, which a swap shares with the real one it was made from.
     Raises DataError when the list or videos are missing.
     """
 
@@ -56,7 +56,7 @@ class CelebDF:
                 split=split,
                 dataset=name,
                 manipulation=folder if FOLDERS[folder] else "",
-                group=film(video) if folder != "YouTube-real" else stranger(video),
+                group=source_video(video) if folder != "YouTube-real" else stranger(video),
             )
 
     def _clips(self, folder: str, tests: set[str]) -> dict[str, Clip]:
@@ -73,8 +73,8 @@ class CelebDF:
         return read_frame(sample, self.reading)
 
 
-def film(video: str) -> str:
-    """The real film behind a video: a swap id0_id1_0000 was made from id0_0000, with the face of id1."""
+def source_video(video: str) -> str:
+    """The real video behind a video: a swap id0_id1_0000 was made from id0_0000, with the face of id1."""
     swap = SWAP.fullmatch(video)
     return f"{swap[1]}_{swap[2]}" if swap else video
 

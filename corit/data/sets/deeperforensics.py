@@ -27,16 +27,16 @@ DATASET = "DeeperForensics-1.0"
 
 @dataclass(frozen=True)
 class DeeperForensics:
-    """DeeperForensics-1.0: films of 100 paid actors, and 1000 swaps of their faces in up to eleven versions.
+    """DeeperForensics-1.0: videos of 100 paid actors, and 1000 swaps of their faces in up to eleven versions.
 
-    The official lists split the swaps (703, 96, 201) and say nothing of the actors' films. A film goes where its
+    The official lists split the swaps (703, 96, 201) and say nothing of the actors' videos. A video goes where its
     actor's swaps go: to test rather than val, to val rather than train, and nowhere when no list names the actor. A
-    sample's group is the actor. These films are what DeepfakeBench takes for the reals; the data set's authors give
-    them as the source of the faces, and take for the reals the films of FaceForensics++ that the faces were put on.
+    sample's group is the actor. These videos are what DeepfakeBench takes for the reals; the data set's authors give
+    them as the source of the faces, and take for the reals the videos of FaceForensics++ that the faces were put on.
 
-    faceforensics: the root of FaceForensics++, whose films stand for the reals in place of the actors': each goes where
-    its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises DataError when
-    lists or videos are missing.
+    faceforensics: the root of FaceForensics++, whose videos stand for the reals in place of the actors': each goes
+    where its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises
+    DataError when lists or videos are missing.
     """
 
     root: str
@@ -52,7 +52,7 @@ class DeeperForensics:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """The actors' films, then the swaps of each version."""
+        """The actors' videos, then the swaps of each version."""
         lists = read_lists(self.root)
         reals = self._targets(lists) if self.faceforensics else self._reals(lists)
         fakes = (s for version in dict.fromkeys(self.versions) for s in self._fakes(version, lists))
@@ -67,7 +67,7 @@ class DeeperForensics:
             yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
     def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
-        """The films of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
+        """The videos of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
         level = require_compression(self.compression)
         sides = {name.partition("_")[0]: split for name, split in lists.items()}
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)

@@ -11,16 +11,16 @@ from itertools import takewhile
 from typing import Any
 
 from corit.data import lists
-from corit.data.frames import ALL, FILMS, SPLITS, WHOLE, Reading, choose, frame_number, natural, read_frame
+from corit.data.frames import ALL, SPLITS, VIDEO_SUFFIXES, WHOLE, Reading, choose, frame_number, natural, read_frame
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
-from corit.data.sets.celebdf import SWAP, film, stranger
+from corit.data.sets.celebdf import SWAP, source_video, stranger
 from corit.data.sets.deeperforensics import DATASET as DEEPER
 from corit.data.sets.deeperforensics import person
 from corit.data.sets.df40 import PAIR
 from corit.data.sets.dfdc import seen
 from corit.data.sets.faceforensics import COMPRESSIONS, actor, pair_group, require_compression
-from corit.data.sets.uadfv import filmed
+from corit.data.sets.uadfv import source_video as uadfv_source
 from corit.errors import DataError
 from corit.images.media import Picture
 
@@ -128,7 +128,7 @@ class DeepfakeBench:
         for i in choose(len(frames), self.reading.frames, self.reading.choice):
             name, path = frames[i]
             folder, _, file = name.rpartition("/")
-            whole = os.path.splitext(file)[1].lower() in FILMS
+            whole = os.path.splitext(file)[1].lower() in VIDEO_SUFFIXES
             number = WHOLE if whole else frame_number(file, i)
             inside = f"{folder}/{file}" if files[file] > 1 else file
             ident = f"{self.name}/{video.label}/{video.split}/{video.name}/{inside}"
@@ -282,7 +282,7 @@ def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, s
 
 # Data set -> the group of one of its videos, as the set's own adapter gives it.
 GROUPS: dict[str, Callable[[Video], str]] = {
-    "UADFV": lambda v: filmed(v.name),
+    "UADFV": lambda v: uadfv_source(v.name),
     "DFDCP": lambda v: seen(v.name),
     "DeepFakeDetection": lambda v: actor(v.name),
     DEEPER: lambda v: person(v.name, fake=bool(label_of(v.label)[0])),
@@ -291,7 +291,7 @@ GROUPS: dict[str, Callable[[Video], str]] = {
 
 
 def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
-    """Video -> group: as the adapter of the data set says, or where names tell the pairs and films behind them."""
+    """Video -> group: as the adapter of the data set says, or where names tell the pairs and videos behind them."""
     if dataset in GROUPS:
         return {v: GROUPS[dataset](v) for v in videos}
     groups: dict[str, str] = {}
@@ -300,10 +300,10 @@ def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
         if pair and pair[2]:
             groups.update(dict.fromkeys((video.name, pair[1], pair[2]), pair_group(pair[1], pair[2])))
         elif SWAP.fullmatch(video.name):
-            groups[video.name] = film(video.name)
+            groups[video.name] = source_video(video.name)
     return {v: groups.get(v.name, v.name) for v in videos}
 
 
 def _celebrity(video: Video) -> str:
     outside = any("YouTube-real" in f.split("/") for f in video.frames[:1])
-    return stranger(video.name) if outside else film(video.name)
+    return stranger(video.name) if outside else source_video(video.name)

@@ -11,7 +11,7 @@ from functools import cached_property
 from corit.data.frames import ALL, Clip, Reading, complete, names_in, read_frame, rows
 from corit.data.missing import missing
 from corit.data.sample import Sample, Split
-from corit.data.sets.celebdf import CelebDF, film
+from corit.data.sets.celebdf import CelebDF, source_video
 from corit.data.sets.faceforensics import FaceForensics, pair_group, read_pairs
 from corit.errors import DataError
 from corit.images.media import Picture
@@ -141,7 +141,7 @@ class DF40:
         pair = PAIR.fullmatch(clip.name)
         if domain == "ff" and pair:
             return self._known(clip.name) or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
-        return "test", film(clip.name)
+        return "test", source_video(clip.name)
 
     @cached_property
     def _videos(self) -> dict[str, tuple[Split, str]]:

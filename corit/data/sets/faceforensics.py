@@ -83,7 +83,7 @@ class DeepFakeDetection:
     """DeepFakeDetection (DFD): videos of 28 actors and swaps between them, all of them for testing.
 
     There is no official split: the data set is used to test what was trained elsewhere. A sample's group is the actor
-    who is seen on the film, also under another's face.
+    who is seen on the video, also under another's face.
     """
 
     root: str

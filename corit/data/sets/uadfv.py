@@ -39,7 +39,7 @@ class UADFV:
                 split="test",
                 dataset="UADFV",
                 manipulation="UADFV" if label else "",
-                group=filmed(name),
+                group=source_video(name),
             )
 
     def load(self, sample: Sample) -> Picture:
@@ -47,6 +47,6 @@ class UADFV:
         return read_frame(sample, self.reading)
 
 
-def filmed(video: str) -> str:
+def source_video(video: str) -> str:
     """The group of a video: its own name, or that of the video that a swap was made from."""
     return video.removesuffix("_fake")

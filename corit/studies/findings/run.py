@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from corit.errors import DataError
-from corit.files import write_whole
+from corit.files import write_text
 from corit.studies.findings import assertions, atlas, courses, headline, knobs, opposition, proxy, regional
 from corit.studies.findings.book import Book
 from corit.studies.findings.claims import Claim
@@ -198,4 +198,4 @@ def _kept(place: Path, make: Callable[[], Any]) -> Any:
 
 def _write(place: Path, content: Any) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(place, json.dumps(content, indent=1) + "\n")
+    write_text(place, json.dumps(content, indent=1) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from images import films
+from images import video_files
 from PIL import Image
 from trees.celebdf import celebdf
 from trees.dfdc import dfdc
@@ -228,11 +228,11 @@ def test_reals_that_subsets_share_are_no_leak_but_are_shown(tmp_path):
 
 
 def test_videos_are_opened_and_told_apart_by_their_bytes(tmp_path):
-    first = films.write(tmp_path / "a.mp4", frames=3)
+    first = video_files.write(tmp_path / "a.mp4", frames=3)
     names = {
         "a": first,
         "b": tmp_path / "b.mp4",
-        "c": films.write(tmp_path / "c.mp4", frames=4),
+        "c": video_files.write(tmp_path / "c.mp4", frames=4),
         "d": tmp_path / "d.mp4",
     }
     shutil.copy(first, names["b"])
@@ -243,8 +243,8 @@ def test_videos_are_opened_and_told_apart_by_their_bytes(tmp_path):
     assert [[s.id for s in d.samples] for d in duplicates(read)] == [["a", "b"]]
 
 
-def test_frames_of_one_film_are_pictures_of_their_own(tmp_path):
-    films.write(tmp_path / "a.avi", frames=6)
+def test_frames_of_one_video_are_pictures_of_their_own(tmp_path):
+    video_files.write(tmp_path / "a.avi", frames=6)
     lines = [
         f"{frame},a.avi,{label},test,{frame}" for frame, label in ((0, "real"), (3, "fake"), (5, "real"), (99, "fake"))
     ]
@@ -257,12 +257,12 @@ def test_frames_of_one_film_are_pictures_of_their_own(tmp_path):
 
 
 def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
-    whole = films.write(tmp_path / "whole.avi", frames=12)
-    last = films.write(tmp_path / "whole.mp4", frames=12)
-    films.cut(whole, tmp_path / "cut.avi", share=0.8)
-    films.damage(last, tmp_path / "damaged.mp4", share=0.5)
-    films.damage(last, tmp_path / "zeros.mp4", share=0)
-    films.hole(films.encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p"), tmp_path / "hole.mkv", share=0.1)
+    whole = video_files.write(tmp_path / "whole.avi", frames=12)
+    last = video_files.write(tmp_path / "whole.mp4", frames=12)
+    video_files.cut(whole, tmp_path / "cut.avi", share=0.8)
+    video_files.damage(last, tmp_path / "damaged.mp4", share=0.5)
+    video_files.damage(last, tmp_path / "zeros.mp4", share=0)
+    video_files.hole(video_files.encode(tmp_path / "a.mkv", "mjpeg", "yuvj420p"), tmp_path / "hole.mkv", share=0.1)
     names = ("whole.avi", "whole.mp4", "cut.avi", "damaged.mp4", "zeros.mp4", "hole.mkv")
     samples = tuple(Sample(n, str(tmp_path / n), 0, frame=-1) for n in names)
     read = read_contents(Rows(samples), workers=2)

@@ -1,4 +1,4 @@
-"""Videos prepared on tiny films: what lies on disk, how it is read back, and what happens when work is cut off."""
+"""Videos prepared on tiny videos: what lies on disk, how it is read back, and what happens when work is cut off."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from data import faces
 from full import narrow
-from images import films
+from images import video_files
 from PIL import Image
 from skimage.data import astronaut
 from trees.celebdf import celebdf
@@ -28,9 +28,9 @@ from trees.uadfv import uadfv
 from trees.write import Hand
 
 from corit.data.adapters import adapter
-from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_films, prepare
+from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_videos, prepare
 from corit.data.frames import Reading, choose
-from corit.data.masks import mask_film
+from corit.data.masks import mask_video
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, MachineError
 from corit.images.crop import crop
@@ -43,7 +43,7 @@ FOUR = Cropping(frames=4)
 
 
 def run(root, out, cropping=FOUR, paths=None, **options):
-    return list(prepare(paths or list_films(root), root, out, cropping, finder=faces.find_discs, **options))
+    return list(prepare(paths or list_videos(root), root, out, cropping, finder=faces.find_discs, **options))
 
 
 def below(folder):
@@ -51,7 +51,7 @@ def below(folder):
 
 
 def test_a_video_becomes_frames_with_landmarks_beside_them(tmp_path):
-    faces.film(tmp_path / "in" / "real" / "a.mp4")
+    faces.video(tmp_path / "in" / "real" / "a.mp4")
     (row,) = run(tmp_path / "in", tmp_path / "out")
     assert (row.name, row.status, row.reason) == ("real/a.mp4", "ok", "")
     assert (row.frames, row.faceless, row.missing) == (4, 0, 0)
@@ -72,7 +72,7 @@ def test_a_video_becomes_frames_with_landmarks_beside_them(tmp_path):
     ("choice", "expected"), [("even", ["000", "003", "007", "011"]), ("first", ["000", "001", "002", "003"])]
 )
 def test_frames_are_chosen_by_index(tmp_path, choice, expected):
-    faces.film(tmp_path / "in" / "a.avi")
+    faces.video(tmp_path / "in" / "a.avi")
     run(tmp_path / "in", tmp_path / "out", Cropping(frames=4, choice=choice))
     assert [p.stem for p in sorted((tmp_path / "out" / "frames" / "a").iterdir())] == expected
 
@@ -80,14 +80,14 @@ def test_frames_are_chosen_by_index(tmp_path, choice, expected):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_every_video_has_a_row_with_its_status(tmp_path, workers):
     root = tmp_path / "in"
-    faces.film(root / "a good.mp4")
-    faces.film(root / "b some.mp4", faces={0, 7})
-    faces.film(root / "c none.mp4", faces=())
-    films.cut(faces.film(root / "whole.avi"), root / "d cut.avi", share=0.7)
+    faces.video(root / "a good.mp4")
+    faces.video(root / "b some.mp4", faces={0, 7})
+    faces.video(root / "c none.mp4", faces=())
+    video_files.cut(faces.video(root / "whole.avi"), root / "d cut.avi", share=0.7)
     os.unlink(root / "whole.avi")
     (root / "e text.mp4").write_text("hello")
     (root / "f empty.mp4").write_bytes(b"")
-    films.damage(faces.film(tmp_path / "whole.mp4"), root / "g zero.mp4", share=0)
+    video_files.damage(faces.video(tmp_path / "whole.mp4"), root / "g zero.mp4", share=0)
     found = run(root, tmp_path / "out", workers=workers)
     status = {r.name[0]: r.status for r in found}
     assert status == {
@@ -106,32 +106,32 @@ def test_every_video_has_a_row_with_its_status(tmp_path, workers):
 
 
 def tree(root, frames=6):
-    """FaceForensics++ as its script leaves it: one pair, films, films of masks, lists."""
+    """FaceForensics++ as its script leaves it: one pair, videos, videos of masks, lists."""
     for split, pair in (("train", ("000", "001")), ("val", ("002", "003")), ("test", ("004", "005"))):
         (root / "splits").mkdir(parents=True, exist_ok=True)
         (root / "splits" / f"{split}.json").write_text(json.dumps([pair]))
         for name in pair:
-            faces.film(root / f"original_sequences/youtube/c23/videos/{name}.mp4", frames)
+            faces.video(root / f"original_sequences/youtube/c23/videos/{name}.mp4", frames)
         for name in ("_".join(pair), "_".join(pair[::-1])):
-            faces.film(root / f"manipulated_sequences/Deepfakes/c23/videos/{name}.mp4", frames)
+            faces.video(root / f"manipulated_sequences/Deepfakes/c23/videos/{name}.mp4", frames)
             shown = [faces.disc(k, radius=12, level=255) for k in range(frames)]
             path = root / f"manipulated_sequences/Deepfakes/masks/videos/{name}.mp4"
             path.parent.mkdir(parents=True, exist_ok=True)
-            films.write(path, shown=[np.where(s == 255, 255, 0).astype(np.uint8) for s in shown])
+            video_files.write(path, shown=[np.where(s == 255, 255, 0).astype(np.uint8) for s in shown])
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["elsewhere", "in place"])
 def test_what_was_prepared_is_read_by_the_data_sets_adapter(tmp_path, same):
     root, out = tmp_path / "ff", tmp_path / "ff" if same else tmp_path / "out"
     tree(root)
-    films_of = FaceForensics(str(root), ("DF",), reading=Reading(media="videos"))
-    assert {s.frame for s in films_of.samples} == {-1}
-    rows = run(root, out, paths=[s.path for s in films_of.samples])
+    videos_of = FaceForensics(str(root), ("DF",), reading=Reading(media="videos"))
+    assert {s.frame for s in videos_of.samples} == {-1}
+    rows = run(root, out, paths=[s.path for s in videos_of.samples])
     assert {r.status for r in rows} == {"ok"}
     source = FaceForensics(str(out), ("DF",), reading=Reading(masks=True))
-    assert len(source.samples) == 4 * len(films_of.samples)
+    assert len(source.samples) == 4 * len(videos_of.samples)
     assert {(s.video, s.label, s.split) for s in source.samples} == {
-        (s.video, s.label, s.split) for s in films_of.samples
+        (s.video, s.label, s.split) for s in videos_of.samples
     }
     assert {s.frame for s in source.samples} == set(choose(6, 4, "even"))
     for sample in source.samples[:: len(source.samples) // 6]:
@@ -160,7 +160,7 @@ TREES = {
 
 @pytest.mark.parametrize("same", [False, True], ids=["elsewhere", "in place"])
 @pytest.mark.parametrize("name", TREES)
-def test_films_and_what_was_prepared_from_them_are_the_same_rows_to_every_adapter(tmp_path, name, same):
+def test_videos_and_what_was_prepared_from_them_are_the_same_rows_to_every_adapter(tmp_path, name, same):
     root, out = tmp_path / "set", tmp_path / "set" if same else tmp_path / "out"
     TREES[name](root, Hand(disc, frames=2, media="videos"))
     listed = adapter(name, str(root)).samples
@@ -178,12 +178,12 @@ FAKE = "manipulated_sequences/Deepfakes/{}/videos/000_001.mp4"
 
 
 def masked(tmp_path, write):
-    """The row of a fake of six frames whose film of masks was written anew, that film, and the folder of its masks."""
+    """The row of a fake of six frames whose masks were written anew as a video, that video, and its folder."""
     tree(tmp_path / "ff")
-    film, masks = (str(tmp_path / "ff" / FAKE.format(kind)) for kind in ("c23", "masks"))
+    video, masks = (str(tmp_path / "ff" / FAKE.format(kind)) for kind in ("c23", "masks"))
     write(Path(masks))
-    assert mask_film(film) == masks
-    (row,) = run(tmp_path / "ff", tmp_path / "out", paths=[film])
+    assert mask_video(video) == masks
+    (row,) = run(tmp_path / "ff", tmp_path / "out", paths=[video])
     return row, masks, tmp_path / "out" / "manipulated_sequences/Deepfakes/c23/masks/000_001"
 
 
@@ -193,9 +193,9 @@ def shown(frames, radius=12):
 
 
 WITHOUT = {
-    "another size": (lambda p: films.write(p), 0, "its frames are 64 x 48, those of the video 160 x 120"),
-    "text": (lambda p: p.write_text("no film"), 0, "expected a video"),
-    "shorter": (lambda p: films.write(p, shown=shown(3)), 2, "it has no frame 3 that can be decoded"),
+    "another size": (lambda p: video_files.write(p), 0, "its frames are 64 x 48, those of the video 160 x 120"),
+    "text": (lambda p: p.write_text("no video"), 0, "expected a video"),
+    "shorter": (lambda p: video_files.write(p, shown=shown(3)), 2, "it has no frame 3 that can be decoded"),
 }
 
 
@@ -209,8 +209,8 @@ def test_masks_that_are_not_there_are_missed_and_the_crops_are_kept(tmp_path, na
     assert len(list(folder.iterdir()) if folder.exists() else []) == masks
 
 
-def test_a_frame_has_the_mask_of_its_own_index_however_long_the_film_of_masks(tmp_path):
-    row, _, folder = masked(tmp_path, lambda p: films.write(p, shown=shown(11)))
+def test_a_frame_has_the_mask_of_its_own_index_however_long_the_video_of_masks(tmp_path):
+    row, _, folder = masked(tmp_path, lambda p: video_files.write(p, shown=shown(11)))
     assert (row.status, row.reason, row.masks, row.maskless) == ("ok", "", 4, 0)
     for index in choose(6, 4, "even"):  # the disc walks, and its crop with it: its mask stays in the middle
         _, x = np.nonzero(np.asarray(Image.open(folder / f"{index:03d}.png")))
@@ -219,16 +219,16 @@ def test_a_frame_has_the_mask_of_its_own_index_however_long_the_film_of_masks(tm
 
 def test_masks_of_any_colour_count(tmp_path):
     blue = [np.where(s == 255, np.uint8([0, 0, 255]), np.uint8(0)) for s in shown(6)]
-    row, _, folder = masked(tmp_path, lambda p: films.write(p, shown=blue))
+    row, _, folder = masked(tmp_path, lambda p: video_files.write(p, shown=blue))
     assert row.masks == 4
     assert np.asarray(Image.open(folder / "000.png")).sum() > 0
 
 
-def test_films_are_listed_without_masks_and_hidden_ones(tmp_path):
+def test_videos_are_listed_without_masks_and_hidden_ones(tmp_path):
     for name in ("b/videos/1.mp4", "a.avi", "b/masks/videos/1.mp4", ".c/1.mp4", "b/.2.mp4", "b/frames.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    found = [Path(p).relative_to(tmp_path).as_posix() for p in list_films(tmp_path)]
+    found = [Path(p).relative_to(tmp_path).as_posix() for p in list_videos(tmp_path)]
     assert found == ["a.avi", "b/frames.mp4", "b/videos/1.mp4"]
 
 
@@ -245,12 +245,12 @@ class Count:
 
 def test_what_is_there_is_not_done_again_and_what_failed_is(tmp_path):
     root, out, finder = tmp_path / "in", tmp_path / "out", Count()
-    faces.film(root / "a.mp4")
+    faces.video(root / "a.mp4")
     (root / "b.mp4").write_text("not yet downloaded")
-    go = lambda: list(prepare(list_films(root), root, out, FOUR, finder=finder))
+    go = lambda: list(prepare(list_videos(root), root, out, FOUR, finder=finder))
     first = go()
     assert finder.calls == 8  # each of four faces is looked for in the frame and in the crop
-    faces.film(root / "b.mp4")
+    faces.video(root / "b.mp4")
     second = go()
     assert finder.calls == 16
     assert [r.status for r in first] == ["ok", "unsupported"]
@@ -266,8 +266,8 @@ def test_what_is_there_is_not_done_again_and_what_failed_is(tmp_path):
 
 def test_without_a_second_look_the_landmarks_move_with_the_crop(tmp_path):
     root, finder = tmp_path / "in", Count()
-    faces.film(root / "a.mp4")
-    list(prepare(list_films(root), root, tmp_path / "out", Cropping(frames=4, again=False), finder=finder))
+    faces.video(root / "a.mp4")
+    list(prepare(list_videos(root), root, tmp_path / "out", Cropping(frames=4, again=False), finder=finder))
     assert finder.calls == 4
     points = np.load(tmp_path / "out/landmarks/a/000.npy", allow_pickle=False)
     assert np.abs(five_points(points) - template()).max() < 0.5
@@ -287,7 +287,7 @@ def test_the_usual_cropping_looks_for_faces_as_the_benchmark_does():
 
 
 def test_other_settings_are_refused(tmp_path):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
     run(tmp_path / "in", tmp_path / "out")
     with pytest.raises(DataError, match="begun with frames 4 instead of 8"):
         run(tmp_path / "in", tmp_path / "out", Cropping(frames=8))
@@ -298,7 +298,7 @@ def test_other_settings_are_refused(tmp_path):
 
 
 def test_frames_of_others_are_left_alone(tmp_path):
-    faces.film(tmp_path / "a.mp4")
+    faces.video(tmp_path / "a.mp4")
     own = tmp_path / "frames" / "a" / "000.png"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
@@ -323,7 +323,7 @@ BAD = {
 def test_bad_input_is_refused_in_words(tmp_path, name):
     call, words = BAD[name]
     for one in ("a.mp4", "a.avi"):
-        faces.film(tmp_path / "in" / one, 2)
+        faces.video(tmp_path / "in" / one, 2)
     (tmp_path / "file").write_text("a file")
     with pytest.raises(DataError, match=words):
         call(tmp_path)
@@ -331,9 +331,9 @@ def test_bad_input_is_refused_in_words(tmp_path, name):
 
 def test_a_video_whose_file_was_changed_is_done_again(tmp_path):
     root, out = tmp_path / "in", tmp_path / "out"
-    whole = faces.film(tmp_path / "whole.avi")
+    whole = faces.video(tmp_path / "whole.avi")
     root.mkdir()
-    films.cut(whole, root / "a.avi", share=0.7)
+    video_files.cut(whole, root / "a.avi", share=0.7)
     (row,) = run(root, out)
     assert (row.status, run(root, out)) == ("truncated", [row])
     (root / "a.avi").write_bytes(whole.read_bytes())
@@ -357,21 +357,21 @@ def test_a_video_whose_file_was_changed_is_done_again(tmp_path):
     (root / "a.avi").rename(tmp_path / "moved.avi")  # what was made of a file that is gone now is kept
     assert run(root, out, paths=[str(root / "a.avi")]) == [row]
     assert below(out / "frames") == kept
-    faces.film(root / "a.avi", faces=())
+    faces.video(root / "a.avi", faces=())
     assert [r.status for r in run(root, out)] == ["no_face"]
-    assert below(out) == [".lock", JOURNAL]  # the crops of the earlier film would pass for this one's
+    assert below(out) == [".lock", JOURNAL]  # the crops of the earlier video would pass for this one's
     assert [r.status for r in run(root, out)] == ["no_face"]
 
 
 def test_a_folder_is_written_by_one_process_at_a_time(tmp_path):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
     with alone(str(tmp_path / "out")), pytest.raises(DataError, match="another process is writing to"):
         run(tmp_path / "in", tmp_path / "out")
     assert run(tmp_path / "in", tmp_path / "out")[0].status == "ok"
 
 
 def test_files_that_vanish_before_they_are_moved_are_no_success(tmp_path):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
 
     def finder(pixels):
         for made in (tmp_path / "out" / STAGED).glob("*/a.mp4/frames/003.png"):
@@ -379,13 +379,13 @@ def test_files_that_vanish_before_they_are_moved_are_no_success(tmp_path):
         return faces.find_discs(pixels)
 
     with pytest.raises(DataError, match="expected 4 files in .*frames, got 3"):
-        list(prepare(list_films(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
+        list(prepare(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
     assert run(tmp_path / "in", tmp_path / "out")[0].frames == 4
 
 
 def test_videos_of_one_name_have_a_row_each_and_stop_nobody(tmp_path):
     for name in ("a.avi", "a.mp4", "b.mp4", "videos/c.mp4", "videos/c/d.mp4"):
-        faces.film(tmp_path / "in" / name)
+        faces.video(tmp_path / "in" / name)
     found = {r.name: r for r in run(tmp_path / "in", tmp_path / "out")}
     assert {n: r.status for n, r in found.items()} == {
         **dict.fromkeys(("a.avi", "a.mp4", "videos/c.mp4", "videos/c/d.mp4"), "clash"),
@@ -399,8 +399,8 @@ def test_videos_of_one_name_have_a_row_each_and_stop_nobody(tmp_path):
 
 
 def test_folders_that_are_not_looked_into_are_told(tmp_path, monkeypatch):
-    faces.film(tmp_path / "in" / "a" / "1.mp4")
-    faces.film(tmp_path / "else" / "2.mp4")
+    faces.video(tmp_path / "in" / "a" / "1.mp4")
+    faces.video(tmp_path / "else" / "2.mp4")
     (tmp_path / "in" / "b").symlink_to(tmp_path / "else")
     (tmp_path / "in" / "c").mkdir()
     scan = os.scandir
@@ -412,7 +412,7 @@ def test_folders_that_are_not_looked_into_are_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", closed)
     told = []
-    assert len(list(list_films(tmp_path / "in", told.append))) == 1
+    assert len(list(list_videos(tmp_path / "in", told.append))) == 1
     assert [t.removeprefix(str(tmp_path / "in")) for t in told] == [
         "/b: a link to a folder, which is not followed",
         "/c: Permission denied",
@@ -421,7 +421,7 @@ def test_folders_that_are_not_looked_into_are_told(tmp_path, monkeypatch):
 
 def test_progress_is_told_from_the_start(tmp_path):
     for name in "ab":
-        faces.film(tmp_path / "in" / f"{name}.mp4")
+        faces.video(tmp_path / "in" / f"{name}.mp4")
     told = []
     go = lambda: run(tmp_path / "in", tmp_path / "out", seen=lambda done, total: told.append((done, total)))
     go()
@@ -432,7 +432,7 @@ def test_progress_is_told_from_the_start(tmp_path):
 
 
 def test_a_full_disk_is_told_in_words_and_work_goes_on_afterwards(tmp_path, monkeypatch):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
 
     def full(*args, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -463,18 +463,18 @@ def test_a_journal_has_whole_lines_even_when_the_disk_was_full(tmp_path):
 
 
 def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
-    faces.film(tmp_path / "in" / "real" / "a.mp4")
+    faces.video(tmp_path / "in" / "real" / "a.mp4")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "real").write_text("a file")
     finder = Count()
     with pytest.raises(DataError, match="expected to make the folder .*out/real is none"):
-        list(prepare(list_films(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
+        list(prepare(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
     assert finder.calls == 0
 
 
 def test_lists_are_copied_whole_and_odd_files_are_passed_by(tmp_path, monkeypatch):
     root, told = tmp_path / "in", []
-    faces.film(root / "a.mp4")
+    faces.video(root / "a.mp4")
     (root / "lists").mkdir()
     (root / "lists" / "good.json").write_text("[1]")
     (root / "lists" / "closed.json").write_text("[2]")
@@ -494,7 +494,7 @@ def test_lists_are_copied_whole_and_odd_files_are_passed_by(tmp_path, monkeypatc
 
 
 def test_a_list_that_could_not_be_written_whole_is_not_there(tmp_path, monkeypatch):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
     (tmp_path / "in" / "split.json").write_text("[1]")
 
     def half(path, held):
@@ -511,7 +511,7 @@ def test_a_list_that_could_not_be_written_whole_is_not_there(tmp_path, monkeypat
 
 
 def test_lists_are_not_copied_into_themselves(tmp_path):
-    faces.film(tmp_path / "a.mp4")
+    faces.video(tmp_path / "a.mp4")
     (tmp_path / "splits").mkdir()
     (tmp_path / "splits" / "train.json").write_text("[]")
     for _ in range(3):
@@ -521,21 +521,21 @@ def test_lists_are_not_copied_into_themselves(tmp_path):
 
 
 def waiting(tmp_path, monkeypatch, dim, finder="hang_at_dim"):
-    """A process with two workers, at three films of which those named in `dim` never end; and the worker that hangs."""
+    """A process with two workers, at three videos of which those in `dim` never end; and the worker that hangs."""
     pids = tmp_path / "pids"
     pids.mkdir()
     monkeypatch.setenv("PIDS", str(pids))
     for name in "abc":
-        faces.film(tmp_path / "in" / f"{name}.mp4", level=170 if name in dim else 220)
+        faces.video(tmp_path / "in" / f"{name}.mp4", level=170 if name in dim else 220)
     script = f"""
         import signal, sys
         sys.path[:0] = {sys.path!r}
         from data import faces
-        from corit.data.care.prepare import Cropping, list_films, prepare
+        from corit.data.care.prepare import Cropping, list_videos, prepare
         if __name__ == "__main__":  # whoever started the tests may have it ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)
         root, out = {str(tmp_path / "in")!r}, {str(tmp_path / "out")!r}
-        list(prepare(list_films(root), root, out, Cropping(frames=4), finder=faces.{finder}, workers=2))
+        list(prepare(list_videos(root), root, out, Cropping(frames=4), finder=faces.{finder}, workers=2))
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE, text=True)
     until(lambda: len(list(pids.iterdir())) == len(dim))
@@ -550,7 +550,7 @@ def until(true, seconds=40.0):
 
 
 def test_an_entry_without_a_stamp_is_done_again(tmp_path):
-    faces.film(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "a.mp4")
     run(tmp_path / "in", tmp_path / "out")
     path = tmp_path / "out" / JOURNAL
     lines = [json.loads(line) for line in path.read_text().splitlines()]
@@ -596,22 +596,22 @@ def test_what_is_finished_behind_a_long_video_is_kept_and_an_interrupt_waits_for
 
 
 def test_a_worker_that_is_killed_is_told_in_words(tmp_path):
-    faces.film(tmp_path / "in" / "a.mp4")
-    faces.film(tmp_path / "in" / "b.mp4", level=170)
-    films_of = list(list_films(tmp_path / "in"))
+    faces.video(tmp_path / "in" / "a.mp4")
+    faces.video(tmp_path / "in" / "b.mp4", level=170)
+    videos_of = list(list_videos(tmp_path / "in"))
     with pytest.raises(MachineError, match="a worker process was killed"):
-        list(prepare(films_of, tmp_path / "in", tmp_path / "out", FOUR, finder=faces.die_at_dim, workers=1))
+        list(prepare(videos_of, tmp_path / "in", tmp_path / "out", FOUR, finder=faces.die_at_dim, workers=1))
     assert remembered(tmp_path / "out") == {"a.mp4"}
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_full_disk_is_told_in_words_and_leaves_no_half_of_a_video(tmp_path, workers):
-    faces.film(tmp_path / "in" / "a.mp4")
-    films_of, out = list(list_films(tmp_path / "in")), tmp_path / "out"
+    faces.video(tmp_path / "in" / "a.mp4")
+    videos_of, out = list(list_videos(tmp_path / "in")), tmp_path / "out"
     with narrow(3000), pytest.raises(MachineError, match="expected to write below .*File too large"):
-        list(prepare(films_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=workers))
+        list(prepare(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=workers))
     assert sorted(p.name for p in out.iterdir()) == [".lock", JOURNAL]
-    (row,) = prepare(films_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=0)
+    (row,) = prepare(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=0)
     assert (row.status, row.frames) == ("ok", 4)
 
 
@@ -619,12 +619,12 @@ def test_a_kill_leaves_no_half_of_a_video(tmp_path):
     """Killed while the second video is worked on, then gone on with: the same files as without a kill."""
     root = tmp_path / "in"
     for name in "abc":
-        faces.film(root / f"{name}.mp4")
+        faces.video(root / f"{name}.mp4")
     script = f"""
         import os, signal, sys
         sys.path[:0] = {sys.path!r}
         from data import faces
-        from corit.data.care.prepare import Cropping, list_films, prepare
+        from corit.data.care.prepare import Cropping, list_videos, prepare
         seen = []
         def finder(pixels):
             seen.append(0)
@@ -632,7 +632,7 @@ def test_a_kill_leaves_no_half_of_a_video(tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return faces.find_discs(pixels)
         root, out = {str(root)!r}, {str(tmp_path / "out")!r}
-        list(prepare(list_films(root), root, out, Cropping(frames=4), finder=finder))
+        list(prepare(list_videos(root), root, out, Cropping(frames=4), finder=finder))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
@@ -646,7 +646,7 @@ def test_a_kill_leaves_no_half_of_a_video(tmp_path):
 def test_a_kill_between_two_moves_is_mended(tmp_path):
     """The journal says that moving had begun: what lies there is this program's, and is done again."""
     root, out = tmp_path / "in", tmp_path / "out"
-    faces.film(root / "a.mp4")
+    faces.video(root / "a.mp4")
     run(root, out)
     lines = (out / JOURNAL).read_text().splitlines()[:2]
     assert json.loads(lines[1])["status"] == "moving"

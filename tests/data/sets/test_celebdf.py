@@ -1,4 +1,4 @@
-"""Celeb-DF on tiny trees: counts, the list whose 1 means real, groups by film, errors."""
+"""Celeb-DF on tiny trees: counts, the list whose 1 means real, groups by video, errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trees.celebdf import celebdf
 from trees.write import Hand
 
 from corit.data.frames import Reading
-from corit.data.sets.celebdf import CelebDF, film
+from corit.data.sets.celebdf import CelebDF, source_video
 from corit.errors import DataError, UnsupportedError
 
 
@@ -26,7 +26,7 @@ def counts(source):
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_counts(root, version):
-    # 4 people with a film for each side, 3 strangers of whom the last tests, two frames each.
+    # 4 people with a video for each side, 3 strangers of whom the last tests, two frames each.
     source = CelebDF(str(root), version)
     assert counts(source) == {("train", 0): 12, ("train", 1): 8, ("test", 0): 10, ("test", 1): 8}
     assert {s.dataset for s in source.samples} == {f"Celeb-DF-v{version}"}
@@ -43,12 +43,12 @@ def test_the_test_videos_are_in_no_other_split(root):
     assert train == {"Celeb-real", "YouTube-real"}
 
 
-def test_a_swap_shares_the_group_of_its_film(root):
+def test_a_swap_shares_the_group_of_its_video(root):
     groups = {s.video.rpartition("/")[2]: s.group for s in CelebDF(str(root)).samples}
     assert groups["id3_id0_0001"] == groups["id3_0001"] == "id3_0001"
     assert groups["id3_0000"] != groups["id3_0001"]
-    assert film("id12_id3_0007") == "id12_0007"
-    assert film("00170") == "00170"
+    assert source_video("id12_id3_0007") == "id12_0007"
+    assert source_video("00170") == "00170"
 
 
 @pytest.mark.parametrize(

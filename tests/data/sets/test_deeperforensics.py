@@ -1,4 +1,4 @@
-"""DeeperForensics-1.0 on tiny trees: official lists, actors' films that follow them, errors."""
+"""DeeperForensics-1.0 on tiny trees: official lists, actors' videos that follow them, errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def counts(source):
 
 
 def test_counts(root):
-    # Two actors a split with two films each; 3, 1 and 2 swaps an actor; two frames each.
+    # Two actors a split with two videos each; 3, 1 and 2 swaps an actor; two frames each.
     source = DeeperForensics(str(root))
     reals = {(s, 0): 8 for s in ("train", "val", "test")}
     assert counts(source) == reals | {("train", 1): 12, ("val", 1): 4, ("test", 1): 8}
@@ -44,11 +44,11 @@ def test_reals_are_on_one_side_only_with_the_swaps_of_their_actor(root):
     assert {s.label for s in samples if s.group == "actor M104"} == {0, 1}
 
 
-def test_the_films_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_path):
+def test_the_videos_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_path):
     faceforensics(tmp_path / "ff", Hand(frames=2))
     spec = f"deeperforensics:{root},faceforensics={tmp_path}/ff"
     source = open_source(spec)
-    # One film for each swap, on its side, whatever FaceForensics++'s own lists say.
+    # One video for each swap, on its side, whatever FaceForensics++'s own lists say.
     assert counts(source) == {("train", y): 12 for y in (0, 1)} | {("val", y): 4 for y in (0, 1)} | {
         ("test", y): 8 for y in (0, 1)
     }
@@ -60,7 +60,7 @@ def test_the_films_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_
         _ = open_source(spec + ",compression=c40").samples
 
 
-def test_films_of_actors_that_no_list_names_are_left_out(root):
+def test_videos_of_actors_that_no_list_names_are_left_out(root):
     (root / "lists" / "splits" / "val.txt").write_text("")
     assert ("val", 0) not in counts(DeeperForensics(str(root)))
 
@@ -74,7 +74,7 @@ def test_an_actor_on_two_sides_tests(root):
     assert {s.split for s in reals} == {"test"}
 
 
-def test_films_lie_deep_and_swaps_bare(tmp_path):
+def test_videos_lie_deep_and_swaps_bare(tmp_path):
     deeperforensics(tmp_path, Hand(frames=1, media="videos"))
     folder = tmp_path / "manipulated_videos" / "end_to_end"
     for video in (folder / "videos").iterdir():
@@ -87,11 +87,11 @@ def test_films_lie_deep_and_swaps_bare(tmp_path):
         ("test", 1): 4,
     }
     require_apart(source.samples)
-    film = next(s for s in source.samples if not s.label)
-    assert film.path.endswith(
+    video = next(s for s in source.samples if not s.label)
+    assert video.path.endswith(
         "source_videos/M100/light_down/neutral/camera_front/M100_light_down_neutral_camera_front.mp4"
     )
-    assert film.group == "actor M100"
+    assert video.group == "actor M100"
 
 
 def test_one_split(root):

@@ -52,7 +52,7 @@ def test_names_expand():
 
 
 def test_table_iii_has_each_real_once(world):
-    # Fakes: 5 methods, 2 videos; reals: 4 test films and a stranger of Celeb-DF-v2; two frames each.
+    # Fakes: 5 methods, 2 videos; reals: 4 test videos and a stranger of Celeb-DF-v2; two frames each.
     source = DF40(str(world / "DF40"), TABLE_III, celebdf=str(world / "Celeb-DF-v2"))
     assert counts(source) == {("test", 0): 10, ("test", 1): 20}
     assert len({s.id for s in source.samples}) == 30

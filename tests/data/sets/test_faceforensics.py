@@ -283,7 +283,7 @@ def test_unknown_readings_are_refused(arguments, words):
         Reading(**arguments)
 
 
-def test_deepfakedetection_is_all_test_and_groups_by_the_filmed_actor(tmp_path):
+def test_deepfakedetection_is_all_test_and_groups_by_the_recorded_actor(tmp_path):
     deepfakedetection(tmp_path)
     source = DeepFakeDetection(str(tmp_path))
     assert counts(source) == {("test", 0): 3 * 2 * 4, ("test", 1): 3 * 2 * 4}

@@ -1,4 +1,4 @@
-"""Films among a source's rows -> a row for each chosen frame, decoded in one pass while the rows are read in order."""
+"""Videos among a source's rows -> a row for each chosen frame, decoded in one pass while the rows are read in order."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from corit.data.stamp import Current
 from corit.errors import InputError, UnreadableError
 from corit.images.choice import Choice, choose
 from corit.images.media import Picture
-from corit.images.video import Film
+from corit.images.video import VideoFile
 
-FRAMES = 32  # of each film, as DeepfakeBench's preprocessing takes
+FRAMES = 32  # of each video, as DeepfakeBench's preprocessing takes
 
 
 class Projector:
-    """One film at a time, played onward: frames asked for in ascending order are decoded in one pass.
+    """One video at a time, played onward: frames asked for in ascending order are decoded in one pass.
 
     Nothing of it goes along to other processes: there it begins anew.
     """
 
     def __init__(self) -> None:
-        self._film: Film | None = None
+        self._video: VideoFile | None = None
         self._next, self._stamp = 0, ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Projector, ()
 
     def __call__(self, path: str, index: int) -> Picture:
-        """A frame of a film. Raises InputError's kinds, UnreadableError for a frame that cannot be decoded."""
+        """A frame of a video. Raises InputError's kinds, UnreadableError for a frame that cannot be decoded."""
         now = Current([path]).stamp
-        if self._film is None or self._stamp != now or index < self._next:  # also where another file took its place
-            self._film = None  # closed before another one is opened
-            self._stamp, self._film = now, Film(path)
+        if self._video is None or self._stamp != now or index < self._next:  # also where another file took its place
+            self._video = None  # closed before another one is opened
+            self._stamp, self._video = now, VideoFile(path)
         self._next = index + 1
-        frame = self._film.frame(index)
+        frame = self._video.frame(index)
         if frame is None:
             raise UnreadableError(
-                f"frame {index} of {self._film.name} cannot be decoded: the film is cut off or damaged there"
+                f"frame {index} of {self._video.name} cannot be decoded: the video is cut off or damaged there"
             )
         return Picture(frame.pixels, note=frame.note)
 
 
 @dataclass(frozen=True)
-class Filmed:
-    """Another source whose films (rows with the frame WHOLE) are replaced by their chosen frames.
+class VideoFrames:
+    """Another source whose videos (rows with the frame WHOLE) are replaced by their chosen frames.
 
-    frames: at most so many of each film, None for all; choice: which, by index; see `corit.images.choice`. A frame's id
-    is the film's and `#` with its index, its video the film. Listing reads each film once without decoding it. A film
-    that cannot be opened keeps its one row, so that whoever reads it learns why; of one that is cut off, all frames are
-    those that are there and one row more for the rest. Raises DataError for a choice that there is not.
+    frames: at most so many of each video, None for all; choice: which, by index; see `corit.images.choice`. A frame's
+    id is the video's and `#` with its index, its video the video. Listing reads each video once without decoding it. A
+    video that cannot be opened keeps its one row, so that whoever reads it learns why; of one that is cut off, all
+    frames are those that are there and one row more for the rest. Raises DataError for a choice that there is not.
     """
 
     source: Source
@@ -66,11 +66,11 @@ class Filmed:
 
     @cached_property
     def samples(self) -> Sequence[Sample]:
-        """The rows in the source's order, those of a film's frames in the place of the film."""
+        """The rows in the source's order, those of a video's frames in the place of the video."""
         return tuple(row for s in self.source.samples for row in self._rows(s))
 
     def _rows(self, sample: Sample) -> Iterator[Sample]:
-        count, held = _counts(sample.path) if is_film(sample) else (0, 0)
+        count, held = _counts(sample.path) if is_whole_video(sample) else (0, 0)
         if not count:
             yield sample
             return
@@ -86,15 +86,15 @@ class Filmed:
         return self._play(sample.path, max(0, sample.frame))
 
 
-def is_film(sample: Sample) -> bool:
-    """Whether a row is a whole film."""
+def is_whole_video(sample: Sample) -> bool:
+    """Whether a row is a whole video."""
     return sample.frame == WHOLE and is_video(sample.path)
 
 
 def _counts(path: str) -> tuple[int, int]:
-    """The frames that a film should have, and those up to the last that is there; 0 where it cannot be opened."""
+    """The frames that a video should have, and those up to the last that is there; 0 where it cannot be opened."""
     try:
-        film = Film(path)
-        return film.survey(), film.held
+        video = VideoFile(path)
+        return video.survey(), video.held
     except InputError:
         return 0, 0

@@ -19,10 +19,10 @@ from corit.data.landmarks import read_landmarks, read_points
 from corit.data.lists import read_json, read_text
 from corit.diagnose.npz import arrays
 from corit.errors import DataError, UnreadableError
+from corit.files import open_regular, require_regular
 from corit.images.header import frames_in, read_header
 from corit.images.media import read_picture
-from corit.images.video import Film, is_film
-from corit.regular import open_regular, require_regular
+from corit.images.video import VideoFile, is_video_file
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
@@ -67,13 +67,13 @@ def test_a_pipe_is_no_picture_and_no_video(pipe):
     path = pipe("x.gif")
     assert read_header(path) is None
     assert frames_in(path) == 1
-    assert not is_film(path)
-    assert list(inputs([path], films=False)) == [path]
-    assert list(inputs([path], films=True)) == []
+    assert not is_video_file(path)
+    assert list(inputs([path], videos=False)) == [path]
+    assert list(inputs([path], videos=True)) == []
     with pytest.raises(UnreadableError, match="x.gif is not a regular file"):
         read_picture(path)
     with pytest.raises(UnreadableError, match="x.gif cannot be read: it is a named pipe, not a regular file"):
-        Film(path)
+        VideoFile(path)
     assert left(path) == FULL
 
 
@@ -116,7 +116,7 @@ def test_sockets_and_devices_are_named(tmp_path, monkeypatch):
     os.symlink("/dev/zero", "y.gif")
     assert frames_in("y.gif") == 1
     with pytest.raises(UnreadableError, match="it is a device, not a regular file"):
-        Film("y.gif")
+        VideoFile("y.gif")
 
 
 def test_regular_files_and_what_is_absent_are_as_ever(tmp_path):

@@ -22,7 +22,7 @@ def grey(k):
 
 def pictures(frames, size=(64, 48)):
     width, height = size
-    rng = generator("film", frames)
+    rng = generator("video", frames)
     for k in range(frames):
         grain = rng.integers(-4, 5, (height, width, 3))
         yield np.clip(grey(k) + grain, 0, 255).astype(np.uint8)
@@ -107,7 +107,7 @@ def hole(path, target, start=0.5, share=0.05):
 
 
 def unseen(path, target, every=4):
-    """A VP8 film with a packet more for each so many, of a frame that is not shown: its header says so in a bit."""
+    """A VP8 video with a packet more for each so many, of a frame that is not shown: its header says so in a bit."""
     with av.open(str(path)) as source, av.open(str(target), "w") as made:
         stream = made.add_stream_from_template(source.streams.video[0])
         for k, packet in enumerate(p for p in source.demux(video=0) if p.size):
@@ -166,7 +166,7 @@ def uneven(path, target, durations):
     at = data.find(b"stts") - 4
     size = int.from_bytes(data[at : at + 4])
     table = struct.pack(">4sII", b"stts", 0, len(durations)) + b"".join(struct.pack(">II", 1, d) for d in durations)
-    data = data.replace(b"edts", b"free")  # else the edit list ends the film at its old length
+    data = data.replace(b"edts", b"free")  # else the edit list ends the video at its old length
     made = bytearray(data[:at] + (len(table) + 4).to_bytes(4) + table + data[at + size :])
     for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
         where = made.find(box) - 4
