@@ -1,5 +1,8 @@
 """CoRIT: tell manipulated and AI-made pictures from real ones, and measure why detectors fail.
 
+The names in `__all__` are the public interface: they keep their meaning from one version to the next. Everything else
+may change. Each name is imported when it is first used, so that `import corit` is instant.
+
 Glossary, used in every file: B batch, N patches, D width, K regions, L blocks, S side of the square input in pixels;
 x image, x~ its self-blended twin, V patch tokens (N, D), T region tokens (K, D), C class token (D), g contrastive
 gradient proxy (N, D), m refinement mask (K, N), z the integrated feature, w the head's parameters, rho the SAM radius.
@@ -12,19 +15,85 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Name -> the module that defines it. Resolved on first use, so that `import corit` is instant and loads no torch.
+if TYPE_CHECKING:
+    from corit.backbones.names import load_backbone
+    from corit.data.care.check import check as check_source
+    from corit.data.sample import Sample
+    from corit.detect.detector import Detector, Row
+    from corit.detect.named import load as load_detector
+    from corit.detect.video import VideoReport, score_video
+    from corit.diagnose.diagnosis import diagnose as diagnose_stores
+    from corit.errors import CoritError
+    from corit.evaluate.detectors import Outside as ExternalDetector
+    from corit.evaluate.labelled import labelled as open_labelled
+    from corit.evaluate.run import evaluations as evaluate_detectors
+    from corit.evaluate.run import named as load_detectors
+    from corit.evaluate.run import perturbed as measure_robustness
+    from corit.features.store import FeatureStore
+    from corit.heads.head import HeadRecipe
+    from corit.images.media import Picture, read_picture
+    from corit.metrics.auc import auc, bootstrap
+    from corit.metrics.delong import delong
+    from corit.model.encode import Encoder
+    from corit.recipe import Recipe
+    from corit.sources import open_source
+    from corit.theory.collapse import collapses
+    from corit.theory.cor import critical_radius
+    from corit.theory.decomposition import decompose
+    from corit.theory.landscape import landscape
+    from corit.theory.likelihood import logistic
+    from corit.theory.moments import moments
+    from corit.theory.perceptron import perceptron
+    from corit.theory.sweep import sweep
+    from corit.train.heads import features_of as measure_features
+    from corit.train.heads import train as train_detector
+
+# Name -> the module that defines it, and what it is called there if that differs.
 _PUBLIC = {
+    # detect
     "Detector": "corit.detect.detector",
+    "ExternalDetector": "corit.evaluate.detectors:Outside",
+    "Row": "corit.detect.detector",
+    "VideoReport": "corit.detect.video",
+    "load_detector": "corit.detect.named:load",
+    "score_video": "corit.detect.video",
+    # train
+    "Encoder": "corit.model.encode",
+    "FeatureStore": "corit.features.store",
+    "HeadRecipe": "corit.heads.head",
     "Recipe": "corit.recipe",
+    "load_backbone": "corit.backbones.names",
+    "measure_features": "corit.train.heads:features_of",
+    "train_detector": "corit.train.heads:train",
+    # evaluate
+    "auc": "corit.metrics.auc",
+    "bootstrap": "corit.metrics.auc",
+    "delong": "corit.metrics.delong",
+    "evaluate_detectors": "corit.evaluate.run:evaluations",
+    "load_detectors": "corit.evaluate.run:named",
+    "measure_robustness": "corit.evaluate.run:perturbed",
+    "open_labelled": "corit.evaluate.labelled:labelled",
+    # theory
+    "collapses": "corit.theory.collapse",
+    "critical_radius": "corit.theory.cor",
+    "decompose": "corit.theory.decomposition",
+    "diagnose_stores": "corit.diagnose.diagnosis:diagnose",
+    "landscape": "corit.theory.landscape",
+    "logistic": "corit.theory.likelihood",
+    "moments": "corit.theory.moments",
+    "perceptron": "corit.theory.perceptron",
+    "sweep": "corit.theory.sweep",
+    # data
+    "Picture": "corit.images.media",
+    "Sample": "corit.data.sample",
+    "check_source": "corit.data.care.check:check",
+    "open_source": "corit.sources",
+    "read_picture": "corit.images.media",
+    # errors
     "CoritError": "corit.errors",
 }
 
-__all__ = ["CoritError", "Detector", "Recipe", "__version__"]
-
-if TYPE_CHECKING:
-    from corit.detect.detector import Detector
-    from corit.errors import CoritError
-    from corit.recipe import Recipe
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:
@@ -32,4 +101,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'corit' has no attribute {name!r}; public names: {', '.join(__all__)}")
     from importlib import import_module
 
-    return getattr(import_module(_PUBLIC[name]), name)
+    module, _, inner = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), inner or name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
