@@ -175,7 +175,7 @@ def test_a_fault_in_the_function_is_an_error_that_names_its_line(tmp_path):
     with pytest.raises(DetectorError, match=r"score pictures, but .*own\.py, line 4: ZeroDivisionError") as found:
         list(load(str(tmp_path / "own.py")).scan(Source(), Source.samples))
     assert isinstance(found.value.__cause__, ZeroDivisionError)
-    with pytest.raises(DetectorError, match="score pictures, but .*test_judge.*TypeError"):
+    with pytest.raises(DetectorError, match="score pictures, but .*test_detectors.*TypeError"):
         list(Outside(lambda pictures: (p + None for p in pictures)).scan(Source(), Source.samples))
     with pytest.raises(DetectorError, match="score pictures, but .*test_judge.*SystemExit: 0"):
         list(Outside(lambda pictures: sys.exit(0)).scan(Source(), Source.samples))
