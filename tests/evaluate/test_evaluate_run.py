@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from images.clips import cut, write
+from images.video_files import cut, write
 from PIL import Image
 
 from corit import cli
