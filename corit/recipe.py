@@ -1,6 +1,6 @@
 """Every choice that can change a feature, as frozen dataclasses: TOML in and out, and a digest.
 
-Fields marked [choice] are silent in the paper; docs/choices.md says what was chosen and why.
+Fields marked [choice] are silent in the paper; docs/reference/recipe.md says what was chosen and why.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from corit.data.missing import missing
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
 
-# Seconds that a picture of 224 px and its twin take by one recipe of CLIP ViT-L/14 on two cores: docs/performance.md.
+# Seconds a picture of 224 px with its twin, one recipe of CLIP ViT-L/14 on two cores: see the page on performance.
 SECONDS = 2.0
 FEW = 40  # pictures of masks that are drawn and not stored
 BEHIND = {"df40": ("celeb-df-v2",)}  # data sets whose reals another one borrows

@@ -1,4 +1,4 @@
-"""docs/paper.md says what docs/paper.csv holds: the lines that are ours of every table of one run of everything."""
+"""The page of the paper says what docs/paper.csv holds: our rows of every table of one run of everything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corit.backbones.names import load_backbone
 from corit.bench.printed import printed
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-PAGE = (DOCS / "paper.md").read_text()
+PAGE = (DOCS / "explanation" / "paper.md").read_text()
 with (DOCS / "paper.csv").open(newline="") as file:
     HELD = {(r["table"], r["row"], r["column"]): r for r in csv.DictReader(file)}
 # A value, or a value with its interval, and a comment after it that names its place: table > row > column.

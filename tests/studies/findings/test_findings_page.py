@@ -1,4 +1,4 @@
-"""docs/findings.md says what docs/findings.json holds: its table, and every number that names its place there."""
+"""The page of the findings says what docs/findings.json holds: its table, and every number with its place there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from corit.studies.findings.table import markdown
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGE = (DOCS / "findings.md").read_text()
+PAGE = (DOCS / "explanation" / "findings.md").read_text()
 FOUND = json.loads((DOCS / "findings.json").read_text())
 # A number, with a comment after it: claim > key > ... > key | how it is shown.
 NUMBERS = re.findall(r"([-+]?\d[\d.]*)( %)?<!-- (.+?) > (.+?) \| ([a-z0-9 ]*) -->", PAGE)
