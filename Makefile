@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test quick lint bench
+.PHONY: setup demo test quick lint bench docs wheel
 
 setup: .venv/.installed
 
@@ -13,17 +13,23 @@ setup: .venv/.installed
 demo: setup
 	$(BIN)/corit demo --out demo-report
 
-test: setup
-	$(BIN)/ruff check corit tests benchmarks
+test: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 quick: setup
 	$(BIN)/pytest -m "not slow"
 
 lint: setup
-	$(BIN)/ruff check corit tests benchmarks
+	$(BIN)/ruff check corit tests benchmarks docs
+	$(BIN)/ruff format --check corit tests benchmarks docs
+	$(BIN)/lint-imports
 	$(BIN)/mypy corit
-	$(BIN)/ruff format --check corit tests benchmarks
+
+docs: setup
+	$(BIN)/mkdocs build --strict
+
+wheel: setup
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps --wheel-dir dist .
 
 bench: setup
 	$(BIN)/python -m benchmarks
