@@ -23,6 +23,7 @@ from benchmarks.observe import observe_ratio
 from benchmarks.path import path_ratio, views_per_second
 from benchmarks.rehearsal import rehearsal
 from benchmarks.training import training_memory
+from corit.files import write_text
 
 Numbers = Mapping[str, float]
 RESULTS = Path(__file__).parent / "results.json"
@@ -85,9 +86,7 @@ def _kept(results: Path, here: Mapping[str, str | float]) -> dict[str, float]:
 
 
 def _write(results: Path, values: Mapping[str, object]) -> None:
-    partial = results.with_name(results.name + ".tmp")
-    partial.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(partial, results)
+    write_text(results, json.dumps(values, indent=2) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and opened only where they are regular files."""
+"""Write files whole or not at all, and open regular files only."""
 
 from __future__ import annotations
 
@@ -23,19 +23,69 @@ NOT_REGULAR = {
 
 
 @contextmanager
-def atomic_file(target: Path) -> Generator[Path]:
-    """The path to write to, which takes the target's place when the block ends without an error."""
-    staged = target.with_name(target.name + ".part")
+def atomic_file(target: Path, *, staged: Path | None = None, durable: bool = False) -> Generator[Path]:
+    """Yield a temporary path, which replaces the target when the block ends without an error.
+
+    After an error the temporary file is removed and the target is as it was.
+
+    Args:
+        target: the file to write.
+        staged: the temporary path, on the same disk as the target; by default the target's name with ".part" appended.
+        durable: force the file and its new name to the disk, so that they outlast a power cut.
+
+    Yields:
+        The path to write to.
+    """
+    staged = staged or target.with_name(target.name + ".part")
     try:
         yield staged
+        if durable:
+            _sync_file(staged)
         os.replace(staged, target)
+        if durable:
+            _sync_folder(target.parent)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
 
 
+def _sync_file(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the names in a folder to the disk, where the system can open a folder."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_bytes(target: Path, data: bytes, *, staged: Path | None = None) -> None:
+    """Write a file of bytes, whole or not at all; `staged` as in `atomic_file`."""
+    with atomic_file(target, staged=staged) as path:
+        path.write_bytes(data)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all.
+
+    File names in the text need not be valid UTF-8: surrogate escapes are written as the bytes that they stand for.
+    """
+    with atomic_file(target) as path:
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
 def require_writable(target: Path) -> None:
-    """Before hours of work: make the folder of a file and write beside it. Raises DataError where that cannot be."""
+    """Create the folder of a file and check that a file can be written there, before hours of work.
+
+    Raises:
+        DataError: when the folder cannot be created or written, or when the target is a folder.
+    """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
@@ -49,11 +99,17 @@ def require_writable(target: Path) -> None:
 
 @contextmanager
 def replace_folder(target: Path) -> Generator[Path]:
-    """A new folder to write into, which takes the target's place when the block ends without an error.
+    """Yield a new folder to write into, which replaces the target when the block ends without an error.
 
-    What stands there is moved aside, and removed only when the new one is in its place; an error leaves it there.
+    The old folder is moved aside, and removed only when the new one is in its place. After an error it is still there.
+
+    Args:
+        target: the folder to replace, or a link to it; the link itself stays.
+
+    Yields:
+        The folder to write into.
     """
-    place = Path(os.path.realpath(target))  # where a link leads, which itself stays
+    place = Path(os.path.realpath(target))
     place.parent.mkdir(parents=True, exist_ok=True)
     above = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
     staged, aside = above / "new", above / "old"
@@ -72,21 +128,15 @@ def replace_folder(target: Path) -> Generator[Path]:
         shutil.rmtree(above, ignore_errors=True)
 
 
-def write_text(target: Path, text: str) -> None:
-    """Write a text as UTF-8; names of files in it need not be text, and come out as the bytes that they are."""
-    with atomic_file(target) as staged:
-        staged.write_text(text, encoding="utf-8", errors="surrogateescape")
-
-
 def require_regular(path: str | os.PathLike[str]) -> None:
-    """Raise an error for a path that is no regular file, so that it is not opened.
+    """Raise an error unless a path leads to a regular file, so that nothing else is opened.
 
     Args:
         path: of a file, or a link to one.
 
     Raises:
-        OSError: as `open` does where there is no file, IsADirectoryError for a folder, and with the code EINVAL for a
-            named pipe, a socket or a device; its strerror says which.
+        OSError: FileNotFoundError when there is no file, IsADirectoryError for a folder, and an error with the code
+            EINVAL for a named pipe, a socket or a device, which its strerror names.
     """
     mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
@@ -106,7 +156,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         The open file.
 
     Raises:
-        OSError: as `open` does, and as `require_regular` does before anything is opened.
+        OSError: when the file cannot be opened, or is not a regular file; see `require_regular`.
     """
     require_regular(path)
     return open(path, "rb")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import mmap
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pyarrow as pa
 from corit.data.sample import Sample
 from corit.data.stamp import UNKNOWN, Version
 from corit.errors import RecipeError, StoreError
+from corit.files import atomic_file
 from corit.recipe import Recipe
 
 FORMAT = "2"
@@ -194,29 +194,16 @@ def write(path: Path, header: Header, rows: Sequence[FeatureRow]) -> None:
 
 def write_batch(path: Path, batch: pa.RecordBatch) -> None:
     """Write an Arrow file of one batch, whole or not at all. Raises StoreError."""
-    partial = path.with_name(path.name + UNFINISHED)
+    staged = path.with_name(path.name + UNFINISHED)
     try:
-        with open(partial, "wb") as sink:
-            with pa.ipc.new_file(sink, batch.schema) as writer:
-                writer.write_batch(batch)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(partial, path)
-        _sync(path.parent)
+        with (
+            atomic_file(path, staged=staged, durable=True) as file,
+            open(file, "wb") as sink,
+            pa.ipc.new_file(sink, batch.schema) as writer,
+        ):
+            writer.write_batch(batch)
     except OSError as err:
-        partial.unlink(missing_ok=True)
         raise StoreError(f"{path} cannot be written: {err.strerror}; make room and run again") from err
-
-
-def _sync(folder: Path) -> None:
-    """Make a rename outlast a power cut, where the system lets a folder be opened."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _batch(header: Header, rows: Sequence[FeatureRow]) -> pa.RecordBatch:

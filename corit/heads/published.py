@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from corit.errors import WeightsError
-from corit.files import atomic_file
+from corit.files import write_bytes
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 
@@ -86,8 +86,7 @@ def _kept(place: Path) -> bool:
 def _keep(data: bytes, place: Path) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(place) as staged:
-            staged.write_bytes(data)
+        write_bytes(place, data)
     except OSError as err:
         raise WeightsError(
             f"expected to keep UniFD's head at {place}, but {err.strerror}; set CORIT_CACHE to a folder that can be "

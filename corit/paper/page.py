@@ -12,7 +12,7 @@ from string import ascii_lowercase
 from matplotlib.figure import Figure
 from PIL import Image
 
-from corit.files import atomic_file
+from corit.files import write_bytes
 from corit.paper.artefact import ARTEFACTS, artefact
 from corit.paper.record import Record
 from corit.report import page
@@ -38,8 +38,7 @@ def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
         y += picture.height
     held = io.BytesIO()
     sheet.save(held, "PNG")
-    with atomic_file(target) as staged:
-        staged.write_bytes(held.getvalue())
+    write_bytes(target, held.getvalue())
 
 
 def _drawn(figure: Figure, tight: bool = True) -> Image.Image:

@@ -14,7 +14,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
 
-from corit.files import atomic_file, write_text
+from corit.files import write_bytes, write_text
 
 DPI = 110
 COLOURS = np.array([[230, 80, 60], [250, 200, 40], [60, 120, 220], [60, 180, 110], [170, 90, 200], [120, 120, 120]])
@@ -33,8 +33,7 @@ def save(made: Figure, target: Path, **options: Any) -> None:
     """Write a matplotlib figure as a PNG, whole or not at all."""
     held = io.BytesIO()  # which the library may write without a word of a full disk
     made.savefig(held, format="png", dpi=DPI, **options)
-    with atomic_file(target) as staged:
-        staged.write_bytes(held.getvalue())
+    write_bytes(target, held.getvalue())
 
 
 def picture(pixels: np.ndarray, side: int = 128) -> str:

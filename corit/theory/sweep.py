@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save
 from torch import Tensor
 
 from corit.errors import FitError
-from corit.files import atomic_file
+from corit.files import write_bytes
 from corit.heads.fit import BUDGET, Fit, Problem, fit, fit_each, logits_of, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Rows, chunks, standardised
@@ -241,8 +241,7 @@ def _kept_or_made(
         return load_file(path)
     part = _made(tasks, asked, progress, device)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as staged:
-        staged.write_bytes(save({name: np.ascontiguousarray(a) for name, a in part.items()}))
+    write_bytes(path, save({name: np.ascontiguousarray(a) for name, a in part.items()}))
     return part
 
 

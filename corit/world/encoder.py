@@ -12,7 +12,7 @@ from safetensors.torch import save as as_bytes
 from torch import Tensor, nn
 
 from corit.errors import WeightsError
-from corit.files import atomic_file
+from corit.files import write_bytes
 
 SIDE, PATCH, WIDTH, DEPTH, HEADS = 64, 8, 96, 8, 3
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
@@ -38,8 +38,7 @@ def weights_path() -> Path:
 def save(state: dict[str, Tensor], path: Path, card: dict[str, Any]) -> None:
     """Half-precision weights and a readable card of how they were made, written whole or not at all."""
     half = {k: v.detach().cpu().to(torch.float16).contiguous() for k, v in state.items()}
-    with atomic_file(path) as staged:
-        staged.write_bytes(as_bytes(half, metadata={"card": json.dumps(card)}))
+    write_bytes(path, as_bytes(half, metadata={"card": json.dumps(card)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

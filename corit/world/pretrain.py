@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from corit.errors import DataError
-from corit.files import atomic_file
+from corit.files import write_bytes
 from corit.seeding import generator, torch_generator
 from corit.world import encoder
 from corit.world.faces import attributes
@@ -284,8 +284,7 @@ def _card(
 def _checkpoint(path: Path, parts: dict[str, Any], step: int, seconds: float) -> None:
     held = io.BytesIO()  # torch itself does not say why it cannot write a file
     torch.save({"step": step, "seconds": seconds, **{k: v.state_dict() for k, v in parts.items()}}, held)
-    with atomic_file(path) as staged:
-        staged.write_bytes(held.getvalue())
+    write_bytes(path, held.getvalue())
 
 
 def _resume(path: Path, parts: dict[str, Any]) -> tuple[int, float]:

@@ -194,9 +194,9 @@ def dying(path, point, count, **kw):
     owner, name, before = {
         "a picture is read": (Pictures, "load", True),
         "a batch is measured": (StandIn, "__call__", False),
-        "a shard is on its way": (shards.os, "fsync", True),
-        "a shard is not yet named": (shards.os, "replace", True),
-        "a shard has just been named": (shards.os, "replace", False),
+        "a shard is on its way": (os, "fsync", True),
+        "a shard is not yet named": (os, "replace", True),
+        "a shard has just been named": (os, "replace", False),
         "rows were appended": (StoreWriter, "append", False),
     }[point]
     setattr(owner, name, deadly(getattr(owner, name), before))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import mmap
 import multiprocessing
+import os
 import pickletools
 from dataclasses import replace
 
@@ -372,7 +373,7 @@ def _no_space(_):
 def test_a_full_disk_is_named_and_keeps_what_was_stored(tmp_path, monkeypatch):
     filled(tmp_path, [row(0)])
     with monkeypatch.context() as patch:
-        patch.setattr(shards.os, "fsync", _no_space)
+        patch.setattr(os, "fsync", _no_space)
         with pytest.raises(StoreError, match="cannot be written: No space left"):
             filled(tmp_path, [row(1)])
     assert len(filled(tmp_path, [row(1)])) == 2

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
+from corit.files import write_bytes
+
 LISTS = frozenset((".json", ".txt", ".csv"))
 DEPTH = 3  # folders below the root
 
@@ -26,9 +28,7 @@ def copy_lists(root: str, out: str, stage: str, missed: Callable[[str], None] = 
             missed(f"{source}: {err.strerror}")
             continue
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        staged = Path(stage, "list")
-        staged.write_bytes(held)
-        os.replace(staged, target)
+        write_bytes(Path(target), held, staged=Path(stage, "list"))
 
 
 def _lists(root: str, out: str) -> Iterator[tuple[str, str]]:
