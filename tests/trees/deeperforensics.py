@@ -38,6 +38,6 @@ def _video(root: Path, hand: Hand, who: str, light: str, subject: Subject) -> No
     parts = (who, light, "neutral", "camera_front")
     name = "_".join(parts)
     if hand.media == "videos":
-        hand.video(root.joinpath("source_videos", *parts, f"{name}.mp4"), subject)
+        hand.video_file(root.joinpath("source_videos", *parts, f"{name}.mp4"), subject)
     else:
         hand.video(root / "source_videos" / who, name, subject)

@@ -65,6 +65,6 @@ def _preview(root: Path, hand: Hand, key: str, subject: Subject) -> None:
     """The videos lie in a folder for each actor; preprocessed frames do not."""
     folder, actor, name = key.removesuffix(".mp4").split("/")
     if hand.media == "videos":
-        hand.video(root / folder / actor / f"{name}.mp4", subject)
+        hand.video_file(root / folder / actor / f"{name}.mp4", subject)
     else:
         hand.video(root / folder, name, subject)
