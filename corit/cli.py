@@ -175,19 +175,21 @@ def train(
         workers: processes that decode and prepare
         device: cpu or cuda
     """
+    from dataclasses import replace
+
     from corit.backbones.names import default_weights, load_backbone
     from corit.data.folders import FolderSource
     from corit.data.video_frames import VideoFrames
-    from corit.heads.head import HeadRecipe
+    from corit.heads.defaults import default_head
     from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.report.text import outcome
     from corit.train.heads import features_of, recipe_for, split
     from corit.train.heads import train as fit_heads
 
-    optimiser, usual = ("sgd", 0.5) if head == "linear" else ("adamw", 1e-3)
-    rate = usual if learning_rate is None else learning_rate
-    trained = HeadRecipe(kind=head, optimiser=optimiser, learning_rate=rate, rho=rho)  # type: ignore[arg-type]
+    trained = default_head(head)
+    if learning_rate is not None:
+        trained = replace(trained, learning_rate=learning_rate)
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
     source = split(VideoFrames(folders, frames or None, choice))
     say_passed_over(folders)
@@ -206,13 +208,11 @@ def train(
             progress=progress,
         )
     _say_notes(store)
-    from dataclasses import replace
-
     with progress_bar("heads") as progress:
         found = fit_heads(
             store,
             frozen,
-            replace(trained, epochs=epochs),
+            replace(trained, rho=rho, epochs=epochs),
             weights=weights or default_weights(backbone),
             seeds=range(seeds),
             fpr=fpr,

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from corit import cli
 from corit.commands import scan
 from corit.errors import DataError
+from corit.heads.defaults import default_head
 from corit.images.faces import align, find_faces
 from corit.seeding import generator
 
@@ -66,7 +68,9 @@ def test_training_without_fakes_says_so(detector):
     assert card["weights"] == "packaged"
 
 
-@pytest.mark.parametrize(("head", "asked", "used"), [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", None, 0.5)])
+@pytest.mark.parametrize(
+    ("head", "asked", "used"), [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", 2.0, 2.0), ("linear", None, 0.5)]
+)
 def test_a_head_is_trained_at_the_rate_that_was_asked_for(photos, capsys, tmp_path, head, asked, used):
     words = (
         "train",
@@ -84,7 +88,9 @@ def test_a_head_is_trained_at_the_rate_that_was_asked_for(photos, capsys, tmp_pa
     rate = () if asked is None else ("--learning-rate", asked)
     code, _, err = run(capsys, *words, "--epochs", "1", "--head", head, *rate, "--out", tmp_path / "d")
     assert code == 0, err
-    assert json.loads((tmp_path / "d" / "detector.json").read_text())["head"]["learning_rate"] == used
+    trained = json.loads((tmp_path / "d" / "detector.json").read_text())["head"]
+    expected = replace(default_head(head), learning_rate=used, epochs=1, batch=trained["batch"])
+    assert trained == asdict(expected)
 
 
 def test_training_with_fakes_needs_both_kinds_in_each_part(photos, capsys, tmp_path):

@@ -26,12 +26,13 @@ from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.features.extract import Target
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
+from corit.heads.defaults import experiment_head
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.model.encode import Encoder
 from corit.progress import Bars, opened
 
-HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # the demo's, chosen on validation identities
+HEAD = experiment_head()
 
 
 @dataclass(frozen=True)

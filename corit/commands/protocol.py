@@ -90,11 +90,9 @@ def run(
     """
     from dataclasses import replace
 
-    from corit.bench.lab import HEAD
     from corit.bench.scoreboard import scoreboard, table, write
     from corit.commands.paper import laboratory
-
-    rate = {} if head == "linear" else {"optimiser": "adamw", "learning_rate": 1e-3}
+    from corit.heads.defaults import experiment_head
 
     lab = laboratory(
         out,
@@ -106,7 +104,7 @@ def run(
         backbone=backbone,
         weights=weights,
         seeds=seeds,
-        head=replace(HEAD, kind=head, rho=rho, **rate),  # type: ignore[arg-type]
+        head=replace(experiment_head(head), rho=rho),
         draws=draws,
         unifd_head=unifd_head,
         batch=batch,

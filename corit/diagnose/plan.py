@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from corit.diagnose.groups import By
 from corit.diagnose.measured import FINAL
 from corit.errors import DataError, FitError
+from corit.heads.defaults import default_head
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import Scaling
 from corit.theory.collapse import check_radii
@@ -18,6 +19,8 @@ Kind = Literal["linear", "mlp"]
 
 # SAM's own default, which the paper recommends too; inferred from its figures, where it borders the collapse zone.
 RECOMMENDED = 0.05
+# The perceptron's learning rate [choice]: above the default, since a plan trains for a few hundred steps in all.
+PERCEPTRON_RATE = 3e-3
 # Resolves the range of gains, 0 to 0.1, and collapse up to 20.
 RHOS = (
     *(0.0, 0.005, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.35, 0.5, 0.7),
@@ -77,17 +80,10 @@ class Plan:
 
     def recipe(self, kind: Kind) -> HeadRecipe:
         """How a head of a kind is trained. select "last": the best epoch on validation would hide a collapse."""
+        recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")
         if kind == "linear":
-            return HeadRecipe(scaling=self.scaling, learning_rate=0.5, batch=self.batch, select="last")
-        return HeadRecipe(
-            kind="mlp",
-            hidden=self.hidden,
-            scaling=self.scaling,
-            optimiser="adamw",
-            learning_rate=3e-3,
-            batch=self.batch,
-            select="last",
-        )
+            return recipe
+        return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)
 
     def describe(self, kind: Kind, rho: float | None = None) -> str:
         """The head in words, for captions. rho: its radius, where a caption is about heads of one radius."""

@@ -16,6 +16,7 @@ from corit.backbones.stepped import Backbone
 from corit.data.sample import Source
 from corit.features.store import Features, FeatureStore
 from corit.files import write_text
+from corit.heads.defaults import experiment_head
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
@@ -26,7 +27,7 @@ from corit.train.heads import Outcome, features_of, train
 from corit.world.miniature import Miniature, MiniatureSpec
 
 MODELS = ("unifd", "corit")
-HEAD = HeadRecipe(learning_rate=0.5, epochs=15)  # chosen on validation identities
+HEAD = experiment_head()
 
 
 @dataclass(frozen=True)

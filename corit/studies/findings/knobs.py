@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from corit.heads.defaults import default_head
 from corit.heads.fit import Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.studies.findings.cells import against_reals as cell
@@ -29,8 +30,7 @@ TRIED_SEEDS = (100, 101)  # of heads; not those that are measured
 
 def base(head: str, scaling: str) -> HeadRecipe:
     """What is not tuned: SGD with momentum for the linear head, AdamW for the perceptron, the last epoch's head."""
-    optimiser: Any = {"linear": "sgd", "mlp": "adamw"}[head]
-    return HeadRecipe(kind=head, scaling=scaling, optimiser=optimiser, select="last", rho=0.0)  # type: ignore[arg-type]
+    return replace(default_head(head), scaling=scaling, select="last", rho=0.0)  # type: ignore[arg-type]
 
 
 def freeze(out: Path, plan: Plan) -> dict[str, Any]:

@@ -1,0 +1,57 @@
+"""The default head of every command and experiment. Another module that needs other values changes this one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from corit.heads.head import HeadRecipe
+
+Kind = Literal["linear", "mlp"]
+
+# Complete on purpose: a changed default of a `HeadRecipe` field does not change what commands train.
+_DEFAULTS: dict[Kind, HeadRecipe] = {
+    "linear": HeadRecipe(
+        kind="linear",
+        scaling="standard",
+        optimiser="sgd",
+        learning_rate=0.5,
+        momentum=0.9,
+        weight_decay=0.0,
+        rho=0.05,
+        batch=20,
+        epochs=20,
+        select="auc",
+    ),
+    "mlp": HeadRecipe(
+        kind="mlp",
+        hidden=32,
+        activation="relu",
+        scaling="standard",
+        optimiser="adamw",
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        rho=0.05,
+        batch=20,
+        epochs=20,
+        select="auc",
+    ),
+}
+EXPERIMENT_EPOCHS = 15  # chosen on the validation identities of the miniature world
+
+
+def default_head(kind: Kind = "linear") -> HeadRecipe:
+    """Return the recipe of a head that is trained without other wishes.
+
+    Args:
+        kind: "linear" is trained by SGD with momentum, "mlp" (a perceptron with one hidden layer) by AdamW.
+
+    Returns:
+        A recipe whose values `dataclasses.replace` changes one by one.
+    """
+    return _DEFAULTS[kind]
+
+
+def experiment_head(kind: Kind = "linear") -> HeadRecipe:
+    """Return the default head as the demo and the protocol runs train it: for `EXPERIMENT_EPOCHS` epochs."""
+    return replace(default_head(kind), epochs=EXPERIMENT_EPOCHS)

@@ -1,0 +1,43 @@
+"""The one default of a head, and that every command and experiment trains it or names what it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from corit.bench import lab
+from corit.diagnose.plan import Plan
+from corit.heads.defaults import EXPERIMENT_EPOCHS, default_head, experiment_head
+from corit.heads.head import HeadRecipe
+from corit.studies import demo
+from corit.studies.findings import knobs
+
+KINDS = ("linear", "mlp")
+
+
+def test_the_default_heads_are_these():
+    linear = HeadRecipe("linear", optimiser="sgd", learning_rate=0.5, momentum=0.9, rho=0.05, batch=20, epochs=20)
+    assert default_head() == default_head("linear") == linear
+    assert default_head("mlp") == replace(linear, kind="mlp", hidden=32, optimiser="adamw", learning_rate=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_experiments_change_the_epochs_only(kind):
+    assert experiment_head(kind) == replace(default_head(kind), epochs=EXPERIMENT_EPOCHS)
+    assert demo.HEAD == lab.HEAD == experiment_head("linear")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_diagnosis_changes_what_it_names(kind):
+    rate = {"linear": 0.5, "mlp": 3e-3}[kind]
+    expected = replace(default_head(kind), select="last", batch=7, scaling="whiten", learning_rate=rate)
+    assert Plan(batch=7, scaling="whiten").recipe(kind) == expected
+    assert Plan(hidden=8).recipe("mlp").hidden == 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_findings_tune_the_learning_rate_and_epochs_only(kind):
+    frozen = {kind: {"learning_rate": 0.25, "epochs": 3}}
+    expected = replace(default_head(kind), scaling="whiten", select="last", rho=0.0, learning_rate=0.25, epochs=3)
+    assert knobs.recipe_of(frozen, kind, "whiten") == expected
