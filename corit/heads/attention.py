@@ -40,7 +40,7 @@ class AttentionHead(nn.Module):
                 f"({2 * self.tokens * self.width} numbers), got {z.shape[-1]}; extract with fusion = concat"
             )
         middle, last = z.view(-1, 2, self.tokens, self.width).unbind(1)
-        weights = (last @ self.query) @ (middle @ self.key).mT / self.width**0.5
+        weights: Tensor = (last @ self.query) @ (middle @ self.key).mT / self.width**0.5
         joined = weights.softmax(-1) @ (middle @ self.value)
         return joined.flatten(1) @ self.weight + self.bias
 

@@ -417,7 +417,12 @@ def initial(seeds: Sequence[int], radii: int, width: int, recipe: HeadRecipe, dt
 
 def _draw(seed: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     rng, m = torch_generator("head", seed), recipe.units
-    uniform = lambda shape, fan: ((torch.rand(shape, generator=rng, dtype=torch.float64) * 2 - 1) / fan**0.5).to(dtype)
+
+    def uniform(shape: tuple[int, ...], fan: int) -> Tensor:
+        drawn = torch.rand(shape, generator=rng, dtype=torch.float64)
+        scaled: Tensor = (drawn * 2 - 1) / fan**0.5
+        return scaled.to(dtype)
+
     return uniform((m, width), width), torch.zeros(m, dtype=dtype), uniform((m,), m)
 
 

@@ -46,7 +46,8 @@ class Calibration:
 
 
 def _sigmoid(t: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(t, -500, 500)))
+    probabilities: np.ndarray = 1 / (1 + np.exp(-np.clip(t, -500, 500)))
+    return probabilities
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Calibration:

@@ -24,12 +24,14 @@ class Curve:
     @property
     def tpr(self) -> np.ndarray:
         """Share of the fakes found, (m + 1)."""
-        return self.tp / self.tp[-1]
+        share: np.ndarray = self.tp / self.tp[-1]
+        return share
 
     @property
     def fpr(self) -> np.ndarray:
         """Share of the reals called fake, (m + 1)."""
-        return self.fp / self.fp[-1]
+        share: np.ndarray = self.fp / self.fp[-1]
+        return share
 
     def auc(self) -> float:
         """The area under it; a tie counts one half."""
@@ -96,7 +98,8 @@ class Ranking:
 
     @cached_property
     def _bins(self) -> np.ndarray:
-        return np.clip((self.scores * BINS).astype(int), 0, BINS - 1)
+        bins: np.ndarray = np.clip((self.scores * BINS).astype(int), 0, BINS - 1)
+        return bins
 
     def curve(self, times: np.ndarray | None = None) -> Curve:
         """The curve of all rows, or of each row so many times (n)."""
@@ -111,7 +114,8 @@ class Ranking:
     def calibration_gaps(self, times: np.ndarray | None = None) -> np.ndarray:
         """(BINS) of equal-width bins the share of fakes less the mean probability, by the bin's share of the rows."""
         w = np.ones(len(self.labels)) if times is None else times
-        return np.bincount(self._bins, w * (self.labels - self.scores), minlength=BINS) / w.sum()
+        gaps: np.ndarray = np.bincount(self._bins, w * (self.labels - self.scores), minlength=BINS) / w.sum()
+        return gaps
 
     def calibration_error(self, times: np.ndarray | None = None) -> float:
         """The sum of the gaps' sizes."""

@@ -82,7 +82,7 @@ def integrate(middle: Tensor, last: Tensor, hri: bool) -> Tensor:
 
 def cross_attention(middle: Tensor, last: Tensor) -> Tensor:
     """(25): F_L asks, F_lm answers, with one attention head and no parameters [choice]: z (B, (1+K) D)."""
-    weights = (last @ middle.mT / last.shape[-1] ** 0.5).softmax(-1)
+    weights: Tensor = (last @ middle.mT / last.shape[-1] ** 0.5).softmax(-1)
     return (weights @ middle).flatten(1)
 
 

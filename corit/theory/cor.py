@@ -20,7 +20,8 @@ def step_radius(gradient_norm: Number, beta: Number) -> Number:
     A theorem with beta uniform over mini-batches and the ball (`smoothness.beta_bound`); with beta = lambda_max(H) of
     the population, as in (11), it can fail (`stability.violations`).
     """
-    return gradient_norm / beta
+    radius: Number = gradient_norm / beta
+    return radius
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,14 @@ def critical_radius(
 
 def radius_at(r: Number, others: float = 1.0) -> Number:
     """(43): rho* as a function of the GSNR r >= 0 with the other two terms held at their product `others`."""
-    return others * (r / (1 + r)) ** 0.5
+    radius: Number = others * (r / (1 + r)) ** 0.5
+    return radius
 
 
 def slope_at(r: Number, others: float = 1.0) -> Number:
     """(43): d rho* / d r = others / (2 sqrt(r) (1+r)^1.5), positive for every r > 0: rho* strictly increases."""
-    return others / (2 * r**0.5 * (1 + r) ** 1.5)
+    slope: Number = others / (2 * r**0.5 * (1 + r) ** 1.5)
+    return slope
 
 
 def gsnr_at(radius: Number, others: float = 1.0) -> Number:
@@ -77,12 +80,14 @@ def gsnr_at(radius: Number, others: float = 1.0) -> Number:
 
 def small_radius(r: Number, others: float = 1.0) -> Number:
     """(45): the asymptote others * sqrt(r), which rho* approaches from below as r -> 0."""
-    return others * r**0.5
+    radius: Number = others * r**0.5
+    return radius
 
 
 def small_radius_error(r: Number) -> Number:
     """(45)'s relative error, asymptote / rho* - 1 = sqrt(1 + r) - 1, at most r / 2; written without cancellation."""
-    return r / ((1 + r) ** 0.5 + 1)
+    error: Number = r / ((1 + r) ** 0.5 + 1)
+    return error
 
 
 def _array(values: np.ndarray | Tensor) -> np.ndarray:

@@ -79,12 +79,14 @@ def _first(operator: Operator, start: Tensor | None) -> Tensor:
         given = start.to(operator.like).reshape(first.shape).nan_to_num(0, 0, 0)
         length = given.norm(dim=-1, keepdim=True)
         first = torch.where(length > 0, given / length, 0.0) + MIXED * first
-    return first / first.norm(dim=-1, keepdim=True)
+    unit: Tensor = first / first.norm(dim=-1, keepdim=True)
+    return unit
 
 
 def _floor(operator: Operator) -> float:
     """The relative residual below which rounding reigns."""
-    return 20 * operator.shape[-1] ** 0.5 * torch.finfo(operator.like.dtype).eps
+    root: float = operator.shape[-1] ** 0.5
+    return 20 * root * torch.finfo(operator.like.dtype).eps
 
 
 def _worst(residual: Tensor) -> float:

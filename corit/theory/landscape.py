@@ -189,7 +189,8 @@ def plane_curvature(likelihood: Likelihood, axes: Tensor) -> Tensor:
     root = torch.linalg.cholesky(gram)
     half = torch.linalg.solve_triangular(root, (curved + curved.mT) / 2, upper=False)
     whole = torch.linalg.solve_triangular(root, half.mT, upper=False)
-    return torch.linalg.eigvalsh((whole + whole.mT) / 2)[..., -1].to(axes)
+    values: Tensor = torch.linalg.eigvalsh((whole + whole.mT) / 2)
+    return values[..., -1].to(axes)
 
 
 def sharpness(likelihood: Likelihood, rhos: Sequence[float], *, steps: int = 20) -> Sharpness:
@@ -232,4 +233,5 @@ def _climb(likelihood: Likelihood, here: Tensor, start: Tensor, rho: float, step
 
 
 def _sphere(v: Tensor, rho: float) -> Tensor:
-    return v * (rho / v.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny))
+    scale: Tensor = rho / v.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
+    return v * scale

@@ -120,8 +120,8 @@ def rows_at(x: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Rows x (*L, n, ...) and labels y (*L, n) at index (*M, b): (*M, *L, b, ...) and (*M, *L, b)."""
     sets, more = y.ndim - 1, index.ndim - 1
     at = (slice(None),) * sets + (index,)
-    front = lambda t: t[at].movedim(tuple(range(sets, sets + more)), tuple(range(more)))
-    return front(x), front(y)
+    here, front = tuple(range(sets, sets + more)), tuple(range(more))
+    return x[at].movedim(here, front), y[at].movedim(here, front)
 
 
 def along(likelihood: Likelihood, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:

@@ -114,13 +114,19 @@ class ModuleLikelihood:
 
     def second_moment(self, v: Tensor) -> Tensor:
         """E gg' v (..., P)."""
-        parts = lambda w, x, y, u: [g.T @ (g @ u) for g in self._gradients(w, x, y)]
-        return self._each(lambda *of: torch.stack(parts(*of)).sum(0) / self.count, v)
+
+        def product(w: Tensor, x: Tensor, y: Tensor, u: Tensor) -> Tensor:
+            return torch.stack([g.T @ (g @ u) for g in self._gradients(w, x, y)]).sum(0) / self.count
+
+        return self._each(product, v)
 
     def traces(self) -> tuple[Tensor, Tensor]:
         """tr H and tr R (...), from all P products each."""
-        trace = lambda function: lambda w, x, y: self._trace(_curve(function, w, x, y), w)
-        return self._each(trace(self._loss)), self._each(trace(self._misfit))
+
+        def trace(function: Callable[..., Tensor]) -> Tensor:
+            return self._each(lambda w, x, y: self._trace(_curve(function, w, x, y), w))
+
+        return trace(self._loss), trace(self._misfit)
 
     def _trace(self, product: Callable[[Tensor], Tensor], flat: Tensor) -> Tensor:
         total = flat.new_zeros(())
@@ -140,7 +146,7 @@ class ModuleLikelihood:
 
 def _curve(function: Callable[..., Tensor], flat: Tensor, x: Tensor, y: Tensor) -> Callable[[Tensor], Tensor]:
     """The second derivative of a function by its parameters, as a product."""
-    pull = vjp(lambda w: grad(function)(w, x, y), flat)[1]  # type: ignore[misc]
+    pull = vjp(lambda w: grad(function)(w, x, y), flat)[1]
     return lambda u: pull(u)[0]
 
 

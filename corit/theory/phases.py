@@ -90,7 +90,8 @@ def delay(phases: Phases, reference: Phases) -> np.ndarray:
     NaN where neither begins; minus infinity where only the reference never does.
     """
     with np.errstate(invalid="ignore"):
-        return phases.start - reference.start
+        difference: np.ndarray = phases.start - reference.start
+    return difference
 
 
 def _changes(t: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +135,9 @@ def _last(t: np.ndarray, pairs: np.ndarray, q: np.ndarray, y: np.ndarray) -> np.
     third = _basis(t, *pairs.T)[:, :, 2]
     third = third - np.einsum("ktj,kj->kt", q, np.einsum("ktj,kt->kj", q, third))
     norm = np.linalg.norm(third, axis=1, keepdims=True)
-    return np.square(np.divide(third, norm, out=np.zeros_like(third), where=norm > 1e-9) @ y)
+    unit = np.divide(third, norm, out=np.zeros_like(third), where=norm > 1e-9)
+    explained: np.ndarray = np.square(unit @ y)
+    return explained
 
 
 def _broken(t: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -152,9 +155,19 @@ def _evidence(t: np.ndarray, y: np.ndarray, left: np.ndarray) -> np.ndarray:
     """
     line = np.stack([np.ones_like(t), t], 1)
     straight = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
-    # A course is never known better than rounding: the floor keeps the logarithm finite.
-    mean = lambda v: np.square(v).mean(0) + 1e-12
-    c = np.clip((left[1:] * left[:-1]).mean(0) / mean(left), 0, 0.98)
+    c = np.clip((left[1:] * left[:-1]).mean(0) / _mean_square(left), 0, 0.98)
     count = len(t) * (1 - c) / (1 + c)
-    bic = lambda error, parameters: count * np.log(mean(error)) + parameters * np.log(np.maximum(count, 1))
-    return np.minimum(bic(y - y.mean(0), 1), bic(straight, 2)) - bic(left, 5)
+    evidence: np.ndarray = np.minimum(_bic(y - y.mean(0), count, 1), _bic(straight, count, 2)) - _bic(left, count, 5)
+    return evidence
+
+
+def _mean_square(error: np.ndarray) -> np.ndarray:
+    """(C); a course is never known better than rounding, and the floor keeps the logarithm finite."""
+    mean: np.ndarray = np.square(error).mean(0) + 1e-12
+    return mean
+
+
+def _bic(error: np.ndarray, count: np.ndarray, parameters: int) -> np.ndarray:
+    """The Bayesian information criterion (C) of errors (T, C) that count as `count` (C) observations."""
+    criterion: np.ndarray = count * np.log(_mean_square(error)) + parameters * np.log(np.maximum(count, 1))
+    return criterion

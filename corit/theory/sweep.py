@@ -227,8 +227,13 @@ _Part = dict[str, np.ndarray]  # the first axis is that of the tasks (the second
 
 def _of(part: _Part, k: int) -> _Part:
     """One task's."""
-    pick = lambda name, a: a if name == "steps" else a[:, k : k + 1] if name in QUANTITIES else a[k : k + 1]
-    return {name: pick(name, a) for name, a in part.items()}
+
+    def pick(name: str, values: np.ndarray) -> np.ndarray:
+        if name == "steps":
+            return values
+        return values[:, k : k + 1] if name in QUANTITIES else values[k : k + 1]
+
+    return {name: pick(name, values) for name, values in part.items()}
 
 
 def _kept_or_made(
@@ -305,7 +310,8 @@ def _single(parts: Sequence[Tensor], i: int, t: Task, recipe: HeadRecipe) -> flo
 def _kept_auc(done: Fit) -> np.ndarray:
     """Validation AUC (P, S, R) at the kept epochs."""
     trajectory = done.trajectory
-    return np.take_along_axis(trajectory.valid_auc, trajectory.best[None], 0)[0]
+    kept: np.ndarray = np.take_along_axis(trajectory.valid_auc, trajectory.best[None], 0)[0]
+    return kept
 
 
 def _weights(done: Fit) -> _Part:

@@ -50,7 +50,8 @@ class Course:
         Not finite where nothing curves any more.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.gradient / self.lambda_max
+            ratio: np.ndarray = self.gradient / self.lambda_max
+        return ratio
 
     @property
     def factors(self) -> dict[str, np.ndarray]:
@@ -169,8 +170,8 @@ def watched(count: int, rows: int | None, seed: int) -> np.ndarray:
 
 def joined(courses: Sequence[Course]) -> Course:
     """One course of the problems of several, which were observed at the same steps."""
-    each = lambda name, axis: np.concatenate([getattr(c, name) for c in courses], axis)
-    return Course(courses[0].steps, **{name: each(name, 1) for name in QUANTITIES}, rows=each("rows", 0))
+    columns = {name: np.concatenate([getattr(c, name) for c in courses], 1) for name in QUANTITIES}
+    return Course(courses[0].steps, **columns, rows=np.concatenate([c.rows for c in courses]))
 
 
 def every(interval: int) -> Callable[[int], bool]:
