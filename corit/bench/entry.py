@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from corit.bench.benchmark import Learner
-from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab, Measured, Need, needs
-from corit.bench.printed import printed
 from corit.bench.protocols import Protocol
 from corit.bench.variant import CORIT, PROBE, PROJECTED, REGIONS_ONLY, UNIFD, Variant
 from corit.errors import WeightsError
@@ -65,27 +63,6 @@ def wanted(lab: Lab, protocol: str, entries: Sequence[Entry]) -> list[Need]:
     """The features that some rows under a protocol read."""
     of = lab.stage.protocol(protocol)
     return [n for e in entries for n in needs(of, [e.variant], levels=bool(e.layers))]
-
-
-def table(
-    lab: Lab,
-    number: int,
-    title: str,
-    protocol: str,
-    entries: Sequence[Entry],
-    metric: str = "auc",
-    said: tuple[str, ...] = (),
-) -> Made:
-    """Measure every row and set it beside the paper's Table `number`. said: further notes."""
-    of, known = lab.stage.protocol(protocol), printed(number)
-    measured = [measure(lab, of, e, metric) for e in entries]
-    lines = [
-        Line(e.label, e.paper, {**m.values, known.average: m.average}) for e, m in zip(entries, measured, strict=True)
-    ]
-    columns = (*known.columns, known.average)
-    grid = Grid(title, METRICS[metric], columns, tuple(lines), known, shown=lab.stage.shown)
-    notes = (lab.stage.standing(known.columns), counted(measured[-1].counts, of), *said, known.sources, *grid.slips())
-    return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})
 
 
 def measure(lab: Lab, protocol: Protocol, entry: Entry, metric: str = "auc") -> Measured:

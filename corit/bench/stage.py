@@ -9,7 +9,6 @@ from typing import Literal
 
 from corit.bench import protocols
 from corit.bench.damage import Damaged
-from corit.bench.printed import printed
 from corit.bench.protocols import Protocol, Selection
 from corit.data.frames import Reading
 from corit.data.sample import Source
@@ -122,6 +121,13 @@ def _listed(name: str, folder: str, most: int) -> Callable[..., Source]:
     return build
 
 
+def _subset_titles() -> tuple[str, ...]:
+    """The paper's titles of the 19 subsets, which the makers of whole pictures carry as names."""
+    from corit.world.upsamplers import UPSAMPLERS
+
+    return tuple(UPSAMPLERS)
+
+
 def _real() -> dict[str, Protocol]:
     names = ["cross-dataset", "cross-dataset-video", "df40", "components", "universal", "universal-max1000"]
     names += ["faceforensics", protocols.COMBINED]
@@ -133,7 +139,7 @@ def _titled(of: Protocol) -> Protocol:
     """The 19 subsets under the paper's titles."""
     if not of.name.startswith("universal"):
         return of
-    titles = printed(4).columns
+    titles = _subset_titles()
     return of.replace(test=tuple(replace(s, name=t) for s, t in zip(of.test, titles, strict=True)))
 
 
@@ -206,7 +212,7 @@ def _standing() -> dict[str, Protocol]:
     inside = protocols.protocol("miniature").replace(name="faceforensics")
     together = inside.replace(name=protocols.COMBINED, test=(Selection(WORLD, "test", FORGERIES, name="FF++"),))
     found |= {p.name: p for p in (inside, together, *protocols.leave_one_out(inside, FORGERIES))}
-    titles = printed(4).columns
+    titles = _subset_titles()
     for name in ("universal", "universal-max1000"):
         found[name] = protocols.protocol(name).replace(
             train=(Selection(MAKERS, "train"),),
@@ -219,5 +225,5 @@ def _standing() -> dict[str, Protocol]:
 def _shown() -> dict[str, str]:
     own = {k: f"the world's own forgery {k}, a mimic of FaceForensics++'s" for k in FORGERIES}
     faces = {t: f"{'+'.join(kinds) or 'all four forgeries'} {NAMES[d]}" for t, (d, kinds) in STAND_INS.items()}
-    makers = dict.fromkeys(printed(4).columns, "a maker of whole pictures by smoothing and periodic traces")
+    makers = dict.fromkeys(_subset_titles(), "a maker of whole pictures by smoothing and periodic traces")
     return own | faces | makers

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from corit.errors import DataError
 
 if TYPE_CHECKING:
-    from corit.bench.grid import Made
     from corit.bench.lab import Lab, Need
     from corit.bench.stage import Stage
+    from corit.paper.grid import Made
 
 Kind = Literal["table", "figure"]
 
@@ -64,8 +64,18 @@ class Artefact:
         return tuple(dict.fromkeys(d for p in self.protocols for d in stage.protocol(p).data))
 
     def _function(self, name: str) -> Callable[..., Any]:
-        made: Callable[..., Any] = getattr(import_module(f"corit.paper.{self.name}"), name)
+        made: Callable[..., Any] = getattr(import_module(f"corit.paper.{FILES.get(self.name, self.name)}"), name)
         return made
+
+
+# Files that are not named after their artefact.
+FILES = {
+    "table10": "tables",
+    "table13": "fusion",
+    "figure04": "architecture",
+    "figure05": "long_training",
+    "figure08": "robustness",
+}
 
 
 FACES, LEFT_OUT = "cross-dataset", tuple(f"faceforensics-without-{k}" for k in ("DF", "F2F", "FS", "NT"))

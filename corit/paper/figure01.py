@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab
 from corit.diagnose.diagnosis import Diagnosis
 from corit.paper.diagnosis import AGAINST_RADIUS, BY_LAYER, MAIN, areas, caption, diagnosis, needs, notes
+from corit.paper.grid import Made
 from corit.report import radii
 from corit.theory.collapse import Radius
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab
 from corit.errors import DataError
 from corit.paper.diagnosis import COURSES, MAIN, caption, diagnosis, gsnr, needs, notes
+from corit.paper.grid import Made
 from corit.report import courses
 
 __all__ = ["make", "needs"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab
 from corit.paper.diagnosis import MAIN, caption, diagnosis, needs, notes
+from corit.paper.grid import Made
 from corit.report import planes
 
 __all__ = ["make", "needs"]

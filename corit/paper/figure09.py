@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab
 from corit.paper import masks
+from corit.paper.grid import Made
 from corit.paper.masks import needs
 
 __all__ = ["make", "needs"]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.bench.variant import CORIT
 from corit.data.sample import Sample
 from corit.errors import DataError, InputError
 from corit.model.encode import Encoder
-from corit.paper.figure04 import NO_HEAD
+from corit.paper.architecture import NO_HEAD
+from corit.paper.grid import Made
 from corit.recipe import REGIONS, RegionName
 from corit.report import page
 from corit.views.prepare import Views

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
-from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.data.frames import Reading
 from corit.data.stamp import stamp
@@ -17,6 +16,7 @@ from corit.errors import CoritError
 from corit.failures import words
 from corit.files import write_text
 from corit.paper.artefact import Artefact, artefact
+from corit.paper.grid import Made
 from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
 from corit.report.text import csv_text

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from corit.bench.entry import methods, published, table, wanted
-from corit.bench.grid import Made
+from corit.bench.entry import methods, published, wanted
 from corit.bench.lab import Lab, Need
+from corit.paper.grid import Made
+from corit.paper.tables import table
 
 PROTOCOL = "universal"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from corit.bench.draws import mean
 from corit.bench.entry import METRICS, counted, measure, methods, wanted
-from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab, Need
-from corit.bench.printed import printed
 from corit.bench.stage import FORGERIES
 from corit.bench.variant import CORIT, UNIFD
 from corit.metrics.auc import Estimate
 from corit.paper.artefact import LEFT_OUT
+from corit.paper.grid import Grid, Line, Made
+from corit.paper.printed import printed
 
 
 def needs(lab: Lab) -> list[Need]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from corit.bench.grid import Grid, Line, Made
 from corit.bench.lab import Lab
-from corit.bench.printed import printed
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import FINAL
 from corit.diagnose.plan import Kind
 from corit.errors import DataError
 from corit.paper.diagnosis import MAIN, NAMES, caption, diagnosis, needs, notes
+from corit.paper.grid import Grid, Line, Made
+from corit.paper.printed import printed
 from corit.theory.collapse import CHANCE
 
 __all__ = ["make", "needs"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from corit.bench.entry import Entry, table, wanted
-from corit.bench.grid import Made
+from corit.bench.entry import Entry, wanted
 from corit.bench.lab import Lab, Need
 from corit.bench.variant import CORIT, UNIFD, Variant
+from corit.paper.grid import Made
+from corit.paper.tables import table
 
 PROTOCOL = "components"
 ENTRIES = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from corit.bench.entry import Entry, table, wanted
-from corit.bench.grid import Made
+from corit.bench.entry import Entry, wanted
 from corit.bench.lab import Lab, Need
-from corit.bench.printed import printed
 from corit.bench.variant import CORIT
+from corit.paper.grid import Made
+from corit.paper.printed import printed
+from corit.paper.tables import table
 
 PROTOCOL = "cross-dataset"
 DEPTH = 24  # of the paper's backbone, whose layers the rows name

@@ -8,7 +8,7 @@ from trees.paint import miniature
 from trees.paper import paper
 from trees.write import Hand
 
-from corit.paper import diagnosis, table10
+from corit.paper import diagnosis, tables
 from corit.world.miniature import Miniature, MiniatureSpec
 
 
@@ -19,7 +19,7 @@ def small():
         patch.setattr(diagnosis, "RHOS", (0.0, 0.05, 1.0))
         patch.setattr(diagnosis, "STEPS", 16)
         patch.setattr(diagnosis, "SEEDS", 2)
-        patch.setattr(table10, "ROOT", {"packaged": "miniature"})
+        patch.setattr(tables, "ROOT", {"packaged": "miniature"})
         yield
 
 

@@ -11,8 +11,8 @@ import pytest
 from paper.paper_runs import WORLD, command
 from PIL import Image
 
-from corit.bench.printed import printed
 from corit.paper.artefact import ARTEFACTS
+from corit.paper.printed import printed
 
 TABLES = [f"table{n:02d}" for n in range(1, 14)]
 FIGURES = [f"figure{n:02d}" for n in range(1, 12)]

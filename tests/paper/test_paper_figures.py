@@ -20,7 +20,7 @@ from corit.errors import DataError
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows
 from corit.metrics.auc import auc
-from corit.paper import figure04, figure05, figure07, masks, table07
+from corit.paper import architecture, figure07, long_training, masks, table07
 from corit.paper.page import save
 from corit.recipe import ModelRecipe
 from corit.seeding import generator
@@ -88,7 +88,7 @@ def test_figure_4_leads_from_the_regions_to_the_embedding():
     backbone = SimpleNamespace(depth=8, patch=8, width=96)
     keys = ("x, x~", "R", "[C; V; T]", "g", "a", "m", "r", "F_l", "z")
     encoder = SimpleNamespace(backbone=backbone, recipe=SimpleNamespace(model=ModelRecipe()))
-    (axis,) = figure04.draw(encoder, dict.fromkeys(keys, (1,))).axes
+    (axis,) = architecture.draw(encoder, dict.fromkeys(keys, (1,))).axes
     arrows = [p.get_path().vertices for p in axis.patches if isinstance(p, FancyArrowPatch)]
     starts_in = lambda v: 0.1 <= v[0][0] <= 1.9 and 0.8 <= v[0][1] <= 2.4
     ends_at = lambda v: any(2.5 <= x <= 4.2 and 3.3 <= y <= 3.6 for x, y in v)
@@ -117,26 +117,26 @@ def rows(split, people, faces=1):
 def lab(monkeypatch):
     """A run of two epochs on rows by hand, by split."""
     held = {"train": rows("train", 16), "val": rows("val", 8), "test": rows("test", 10, faces=3)}
-    monkeypatch.setattr(figure05, "LONGER", 2)
-    monkeypatch.setattr(figure05, "require_recipe", lambda of, stores: None)
-    monkeypatch.setattr(figure05, "part", lambda of, selections, stores: held[selections[0].split])
+    monkeypatch.setattr(long_training, "LONGER", 2)
+    monkeypatch.setattr(long_training, "require_recipe", lambda of, stores: None)
+    monkeypatch.setattr(long_training, "part", lambda of, selections, stores: held[selections[0].split])
     made = SimpleNamespace(stores=lambda of, v: {}, seeds=(0, 1), bars=None, head=HeadRecipe(epochs=1, batch=4))
     return made, held
 
 
 def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
     run, held = lab
-    found, counts = figure05.course(run, OF, CORIT)
+    found, counts = long_training.course(run, OF, CORIT)
     assert (found.shape, counts) == ((2, 2), {"d": (5, 5, 0)})
     recipe = HeadRecipe(epochs=2, batch=4)
-    heads = figure05.trained(run, held["train"], held["val"], recipe, "corit")
+    heads = long_training.trained(run, held["train"], held["val"], recipe, "corit")
     test = held["test"]
     for at, head in enumerate(heads):
         faces = head.logits(test.rows.values).numpy().reshape(10, 3)
         assert found[at // 2, at % 2] == pytest.approx(auc(test.y[::3], faces.max(1)))
-    last = figure05.fit(
-        [figure05.problem(held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe)],
-        figure05.replace(recipe, select="last"),
+    last = long_training.fit(
+        [long_training.problem(held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe)],
+        long_training.replace(recipe, select="last"),
         seeds=run.seeds,
     )
     for s in range(2):
@@ -148,7 +148,7 @@ def test_figure_5_refuses_test_rows_that_decided_something(lab, split, role):
     run, held = lab
     held["test"] = held[split]
     with pytest.raises(DataError, match=f"the rows to {role} share"):
-        figure05.course(run, OF, CORIT)
+        long_training.course(run, OF, CORIT)
 
 
 def test_several_figures_of_one_sheet_are_lettered(tmp_path):

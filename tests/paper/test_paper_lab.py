@@ -21,9 +21,9 @@ from corit.data.frames import beside
 from corit.errors import DataError, WeightsError
 from corit.heads.published import WIDTH
 from corit.metrics.auc import auc as area
-from corit.paper import figure08, table10
+from corit.paper import robustness, tables
 from corit.paper.artefact import artefact
-from corit.paper.figure08 import CLEAN
+from corit.paper.robustness import CLEAN
 from corit.paper.run import settings_of
 from corit.sources import open_source
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -59,12 +59,12 @@ def test_a_damage_is_compared_on_the_pictures_that_have_both_scores():
     clean = held(["f~1", "f2", "r1", "r2", "r3"], [0.9, 0.4, 0.5, 0.1, 0.2])
     damaged = held(["r3~blur 2", "r1~blur 2", "f2~blur 2", "f~1~blur 2"], [0.6, 0.3, 0.5, 0.7])
     at = {k: i for i, k in enumerate(clean.keys)}
-    (found,) = figure08._compared(("blur", 2), clean, at, damaged, draws=10)
+    (found,) = robustness._compared(("blur", 2), clean, at, damaged, draws=10)
     before, after = auc([1, 1, 0, 0], [0.9, 0.4, 0.5, 0.2]), auc([1, 1, 0, 0], [0.7, 0.5, 0.3, 0.6])
     assert found.auc.value == after
     assert found.variation.value == pytest.approx(after / before - 1)
     with pytest.raises(DataError, match="no picture could be measured both without damage and under blur 2"):
-        figure08._compared(("blur", 2), clean, {}, damaged, draws=10)
+        robustness._compared(("blur", 2), clean, {}, damaged, draws=10)
 
 
 def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
@@ -159,10 +159,10 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
 
     names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
     assert tuple(names.values()) == artefact("table10").backbones
-    monkeypatch.setattr(table10, "ROOT", names)  # which other tests replace by what needs no weights
+    monkeypatch.setattr(tables, "ROOT", names)  # which other tests replace by what needs no weights
     other = {"clip-vit-b16": "random:3"}
     made = Lab(root(str(tree)), tmp_path, backbone="clip-vit-l14", weights="random:0", others=other)
-    named = {t: made._named(v) for t, v in table10._variants(made, "corit").items()}
+    named = {t: made._named(v) for t, v in tables._variants(made, "corit").items()}
     assert named == {
         "CLIP ViT-L": ("clip-vit-l14", "random:0"),
         "CLIP ViT-B": ("clip-vit-b16", "random:3"),

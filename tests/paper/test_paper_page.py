@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from corit.backbones.names import load_backbone
-from corit.bench.printed import printed
+from corit.paper.printed import printed
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "explanation" / "paper.md").read_text()

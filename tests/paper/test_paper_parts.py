@@ -12,15 +12,15 @@ from corit.bench import stage
 from corit.bench.benchmark import Scored
 from corit.bench.damage import Damaged, original
 from corit.bench.draws import mean
-from corit.bench.grid import Grid, Line
 from corit.bench.lab import fitting
-from corit.bench.printed import FRAME_AUC, NOISE, printed
 from corit.data.perturbed import Perturbed
 from corit.errors import DataError
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.paper.artefact import artefact
+from corit.paper.grid import Grid, Line
 from corit.paper.outlook import duration
+from corit.paper.printed import FRAME_AUC, NOISE, printed
 from corit.seeding import generator
 from corit.theory.collapse import NEVER, Radius, Spread
 from corit.world.miniature import Miniature, MiniatureSpec

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
-from corit.bench.printed import printed
 from corit.bench.stage import PLACES, root
-from corit.paper import table10
+from corit.paper import tables
 from corit.paper.artefact import ARTEFACTS, artefact
 from corit.paper.outlook import outlooks
+from corit.paper.printed import printed
 
 
 def index(folder):
@@ -96,7 +96,7 @@ def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
 
 def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
     titles = ("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L")
-    monkeypatch.setattr(table10, "ROOT", dict(zip(titles, artefact("table10").backbones, strict=True)))
+    monkeypatch.setattr(tables, "ROOT", dict(zip(titles, artefact("table10").backbones, strict=True)))
     projection = SimpleNamespace(out_features=768)
     clip = SimpleNamespace(
         stage=root(str(tree)),

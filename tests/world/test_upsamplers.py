@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from corit.bench.printed import printed
 from corit.errors import DataError
+from corit.paper.printed import printed
 from corit.seeding import generator
 from corit.world.upsamplers import UPSAMPLERS, Upsampled, Upsampler, made
 

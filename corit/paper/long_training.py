@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from corit.bench.benchmark import score
 from corit.bench.entry import counted
-from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need, fitting
 from corit.bench.lab import needs as needed
 from corit.bench.parts import Part, part, require_disjoint, require_recipe
@@ -18,6 +17,7 @@ from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.metrics.auc import auc
+from corit.paper.grid import Made
 from corit.progress import opened
 
 PROTOCOL = "cross-dataset"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from corit.bench.printed import FRAME_AUC, NOISE, Printed
 from corit.metrics.auc import Estimate
+from corit.paper.printed import FRAME_AUC, NOISE, Printed
 from corit.report.text import csv_text
 from corit.report.text import printed as as_text
 from corit.theory.collapse import Radius, Spread

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from corit.bench.benchmark import Scored
 from corit.bench.damage import KINDS, LEVELS, named, original
-from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.bench.protocols import Protocol, Selection
 from corit.bench.stage import DAMAGED
 from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.errors import DataError
 from corit.metrics.robustness import Robustness, robustness
+from corit.paper.grid import Made
 
 PROTOCOL = "faceforensics"
 CLEAN = "undamaged"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from corit.bench.draws import mean
-from corit.bench.entry import METRICS, counted
-from corit.bench.grid import Grid, Line, Made
+from corit.bench.entry import METRICS, Entry, counted, measure
 from corit.bench.lab import Lab, Need
 from corit.bench.lab import needs as needed
-from corit.bench.printed import printed
 from corit.bench.variant import Variant
 from corit.paper.artefact import artefact
+from corit.paper.grid import Grid, Line, Made
+from corit.paper.printed import printed
 
 PROTOCOL = "cross-dataset"
 RANDOM = {"random weights 0": "random:0", "random weights 1": "random:1"}  # the control for what pretraining gives
@@ -56,3 +58,24 @@ def make(lab: Lab) -> Made:
     used = "; ".join(map(lab.described, _variants(lab, "corit").values()))  # in the order of the columns
     caption = {"backbone": used, "protocol": PROTOCOL, "metric": grid.metric}
     return Made(grid, notes=tuple(filter(None, notes)), caption=caption)
+
+
+def table(
+    lab: Lab,
+    number: int,
+    title: str,
+    protocol: str,
+    entries: Sequence[Entry],
+    metric: str = "auc",
+    said: tuple[str, ...] = (),
+) -> Made:
+    """Measure every row and set it beside the paper's Table `number`. said: further notes."""
+    of, known = lab.stage.protocol(protocol), printed(number)
+    measured = [measure(lab, of, e, metric) for e in entries]
+    lines = [
+        Line(e.label, e.paper, {**m.values, known.average: m.average}) for e, m in zip(entries, measured, strict=True)
+    ]
+    columns = (*known.columns, known.average)
+    grid = Grid(title, METRICS[metric], columns, tuple(lines), known, shown=lab.stage.shown)
+    notes = (lab.stage.standing(known.columns), counted(measured[-1].counts, of), *said, known.sources, *grid.slips())
+    return Made(grid, notes=tuple(filter(None, notes)), caption={"protocol": protocol, "metric": METRICS[metric]})

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from corit.bench.grid import Made
 from corit.bench.lab import Lab, Need
 from corit.bench.protocols import protocol
 from corit.bench.variant import CORIT
 from corit.model.corit import middle_layer
 from corit.model.encode import Encoder
+from corit.paper.grid import Made
 from corit.views.foreground import ellipse
 from corit.views.prepare import Views
 from corit.views.regions import patch_regions

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from corit.bench.benchmark import Learner, Scorer
-from corit.bench.entry import Entry, table, wanted
-from corit.bench.grid import Made
+from corit.bench.entry import Entry, wanted
 from corit.bench.lab import Lab, Need, fitting
 from corit.bench.parts import Part
 from corit.bench.variant import CORIT
@@ -20,6 +19,8 @@ from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.fit import fit, problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
+from corit.paper.grid import Made
+from corit.paper.tables import table
 from corit.recipe import REGIONS
 
 PROTOCOL = "cross-dataset"
