@@ -1,4 +1,4 @@
-"""A file of JSON lines that remembers, video by video, what was done, so that work can stop and go on."""
+"""Work that can stop and resume: locks, settings that must stay the same, and a journal of what is done."""
 
 from __future__ import annotations
 
@@ -6,45 +6,91 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from corit.errors import DataError
+from corit.errors import CoritError, DataError
 from corit.files import write_text
 
 FORMAT = 1
-SECONDS = 1.0  # after which what was written is forced to the disk
+SYNC_SECONDS = 1.0  # after which written lines are forced to the disk
 LOCK = ".lock"
+ADVICE = "use the same settings or choose another folder"
+
+
+def require_same_settings(
+    path: str | os.PathLike[str],
+    begun: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    *,
+    advice: str = ADVICE,
+    error: type[CoritError] = DataError,
+) -> None:
+    """Refuse to resume work with other settings than it was begun with.
+
+    Everything that resumes work calls this function: it stores a dictionary of whatever its results depend on, which
+    JSON can hold, and passes what is stored and what the present run asks for.
+
+    Args:
+        path: file or folder that holds the earlier results; the message names it.
+        begun: settings of the earlier run.
+        asked: settings of this run; a setting that only one of both has counts as None in the other.
+        advice: what the user can do, the end of the message.
+        error: class of the error.
+
+    Raises:
+        CoritError: of the class `error`, when a setting differs; the message names each with both values.
+    """
+    differing = sorted(k for k in {*begun, *asked} if begun.get(k) != asked.get(k))
+    if differing:
+        changes = ", ".join(f"{k} {begun.get(k)!r} instead of {asked.get(k)!r}" for k in differing)
+        raise error(f"{os.fspath(path)} was begun with {changes}; {advice}")
 
 
 @contextmanager
-def alone(folder: str) -> Iterator[None]:
-    """Hold a folder, which is made if it is not there, against other processes; the system lets go when this one dies.
+def lock_folder(folder: str | os.PathLike[str], error: type[CoritError] = DataError) -> Generator[None]:
+    """Hold a folder against other processes, and make it if it does not exist.
 
-    Raises DataError when another process holds it, or it cannot be written.
+    Args:
+        folder: the folder; its lock is a file in it, and the system frees it when the process dies.
+        error: class of the error.
+
+    Raises:
+        CoritError: of the class `error`, when another process holds the folder or it cannot be written.
     """
+    place = os.fspath(folder)
     try:
-        os.makedirs(folder, exist_ok=True)
+        os.makedirs(place, exist_ok=True)
     except OSError as err:
-        raise DataError(f"expected to write to {folder}, but {err.strerror or err}; choose another folder") from err
-    with held(os.path.join(folder, LOCK), folder):
+        raise error(f"expected to write to {place}, but {err.strerror or err}; choose another folder") from err
+    with lock_file(os.path.join(place, LOCK), place, error):
         yield
 
 
 @contextmanager
-def held(path: str, what: str) -> Iterator[None]:
-    """Hold a file that stands for something else against other processes. Raises DataError as `alone` does."""
+def lock_file(path: str, holds: str, error: type[CoritError] = DataError) -> Generator[None]:
+    """Hold a lock file against other processes.
+
+    Args:
+        path: the lock file.
+        holds: what the lock stands for; the message names it.
+        error: class of the error.
+
+    Raises:
+        CoritError: of the class `error`, when another process holds the lock or the file cannot be written.
+    """
     lock = FileLock(path, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout as err:
-        raise DataError(f"another process is writing to {what}; wait for it, or choose another") from err
+        raise error(f"another process is writing to {holds}; wait for it, or choose another") from err
     except OSError as err:
-        raise DataError(f"expected to write to {what}, but {err.strerror or err}; choose another") from err
+        raise error(f"expected to write to {holds}, but {err.strerror or err}; choose another") from err
     try:
         yield
     finally:
@@ -52,39 +98,66 @@ def held(path: str, what: str) -> Iterator[None]:
 
 
 class Journal:
-    """One line of settings and one for each step; the last line of a name is what holds.
+    """A file of JSON lines that remembers, name by name, what is done: one line of settings, then one for each step.
 
-    Raises DataError when the file was made with other settings or is not a journal, or cannot be written. A line that
-    a kill cut short, or that has no name, is dropped. `close` when all is written.
+    The last line of a name holds. A line that a kill cut short, or that has no name, is dropped. Several inputs may be
+    in work at once. Use it as a context manager, or call `close` when everything is written.
+
+    Attributes:
+        path: the file.
+        subject: what the journal keeps a record of; messages name it.
+        entries: the last line of each name.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        settings: Mapping[str, Any],
+        *,
+        output: Path | None = None,
+        advice: str = ADVICE,
+        keep: bool = True,
+    ) -> None:
+        """Open a journal, or begin one.
+
+        Args:
+            path: of the file; its folder is made if it does not exist.
+            settings: whatever the results depend on; see `require_same_settings`.
+            output: the file whose progress the journal records; without content there, the journal begins anew.
+            advice: the end of messages about other settings.
+            keep: hold entries that are written from now on in memory too.
+
+        Raises:
+            DataError: the file was begun with other settings, is not a journal, or cannot be written.
+        """
+        self.path, self.subject, self.keep = path, output or path, keep
         self.entries: dict[str, dict[str, Any]] = {}
-        self._forced = time.monotonic()
+        self._advice, self._synced = advice, time.monotonic()
         header = {"format": FORMAT, **settings}
+        anew = output is not None and not (output.exists() and output.stat().st_size)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+            lines = path.read_text(encoding="utf-8").splitlines() if path.exists() and not anew else []
             kept = self._read(lines, header)
             write_text(path, "".join(f"{line}\n" for line in [json.dumps(header), *kept]))
         except OSError as err:
             raise DataError(f"expected to write {path}, but {err.strerror or err}; choose another folder") from err
         except UnicodeDecodeError as err:
-            raise DataError(f"{path} is there, but it is not of this program; choose another folder") from err
+            raise self._foreign() from err
 
     def _read(self, lines: list[str], header: dict[str, Any]) -> list[str]:
-        found = _parse(lines[0]) if lines else header
-        if found is None or "format" not in found:
-            raise DataError(f"{self.path} is there, but it is not of this program; choose another folder")
-        if found != header:
-            other = sorted(k for k in {*found, *header} if found.get(k) != header.get(k))
-            said = ", ".join(f"{k} {found.get(k)!r} instead of {header.get(k)!r}" for k in other)
-            raise DataError(f"{self.path} was begun with {said}; use the same settings or choose another folder")
+        begun = _parse(lines[0]) if lines else header
+        if begun is None or "format" not in begun:
+            raise self._foreign()
+        require_same_settings(self.subject, begun, header, advice=self._advice)
         kept = [line for line in lines[1:] if "name" in (_parse(line) or {})]
         for entry in map(json.loads, kept):
             self.entries[entry["name"]] = entry
         return kept
+
+    def _foreign(self) -> DataError:
+        advice = "choose another folder" if self._advice == ADVICE else f"remove it and {self.subject} to begin anew"
+        return DataError(f"{self.path} is there, but it is not of this program or is damaged; {advice}")
 
     def write(self, name: str, **values: Any) -> None:
         """Append what holds of a name from now on: a kill does not lose it, a power cut only within a second."""
@@ -98,15 +171,24 @@ class Journal:
             except OSError:
                 file.truncate(before)  # half a line would swallow the one that is written next
                 raise
-        self.entries[name] = entry
-        if time.monotonic() - self._forced >= SECONDS:
+        if self.keep:
+            self.entries[name] = entry
+        if time.monotonic() - self._synced >= SYNC_SECONDS:
             self.close()
 
     def close(self) -> None:
         """Force what was written to the disk; more may be written afterwards."""
         with open(self.path, "a", encoding="utf-8") as file:
             os.fsync(file.fileno())
-        self._forced = time.monotonic()
+        self._synced = time.monotonic()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def _parse(line: str) -> dict[str, Any] | None:

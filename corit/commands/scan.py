@@ -43,7 +43,7 @@ from corit.images.header import frames_in
 from corit.images.media import SUFFIXES
 from corit.images.signature import is_gif
 from corit.images.video import VideoFile, is_video_file
-from corit.journal import held
+from corit.journal import lock_file
 from corit.progress import progress_bar
 from corit.report.lines import Screen
 
@@ -291,7 +291,7 @@ def _alone(job: Job) -> Iterator[None]:
         yield
         return
     lock = job.out.with_name(job.out.name + ".part.lock")
-    with held(str(lock), str(job.out)):
+    with lock_file(str(lock), str(job.out)):
         try:
             yield
         finally:

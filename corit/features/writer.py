@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
-
-from filelock import FileLock, Timeout
 
 from corit.data.sample import Sample
 from corit.data.stamp import Current, Version
@@ -16,12 +15,12 @@ from corit.errors import StoreError
 from corit.features import listing, shards
 from corit.features.shards import OVERFLOW, FeatureRow, Header
 from corit.features.store import load
+from corit.journal import lock_folder
 
 SHARD_ROWS = 2000
 SHARD_BYTES = 2**26
 SHARD_SECONDS = 300.0
 LISTING_SECONDS = 30.0  # between two listings, each of which takes some seconds for a million rows
-LOCK = ".lock"
 AGAIN = "unsupported"  # a status that another installation may not give: it is tried again
 
 
@@ -57,13 +56,14 @@ class StoreWriter:
         self._pending: list[FeatureRow] = []
         self._asked: dict[str, tuple[Sample, Version]] | None = {} if listed else None
         self._since = self._since_listing = time.monotonic()
-        self._lock = _lock(self.path)
+        self._lock = ExitStack()
+        self._lock.enter_context(lock_folder(self.path, StoreError))
         try:
             self._kept = self._open()
             if not listed:
                 listing.remove(self.path)
         except BaseException:
-            self._lock.release()
+            self._lock.close()
             raise
 
     def _open(self) -> dict[str, dict[str, Kept]]:
@@ -166,7 +166,7 @@ class StoreWriter:
             self.flush()
             self.list_rows()
         finally:
-            self._lock.release()
+            self._lock.close()
 
 
 def _note(versions: dict[str, Kept], version: Version, status: str, place: tuple[int, int] | None = None) -> None:
@@ -191,16 +191,3 @@ def _unsure(version: Version) -> bool:
 def prepared(status: str) -> bool:
     """Whether a row of this status stands for a picture that could be prepared."""
     return status in ("ok", OVERFLOW)
-
-
-def _lock(folder: Path) -> FileLock:
-    """Hold the store; the system lets go of the lock when its process dies, however it dies."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire(timeout=0)
-    except Timeout as err:
-        raise StoreError(f"another process is writing to {folder}; wait for it, or choose another folder") from err
-    except OSError as err:
-        raise StoreError(f"{folder} cannot hold a feature store: {err.strerror}; choose another folder") from err
-    return lock

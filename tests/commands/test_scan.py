@@ -315,8 +315,8 @@ def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monke
     monkeypatch.setattr(scan, "LISTED", 3)
     listed = []
 
-    def endless(roots, *, video_files, passed=None):
-        for i in range(10**6 if not video_files else 0):
+    def endless(roots, *, videos, passed=None):
+        for i in range(10**6 if not videos else 0):
             listed.append(i)
             yield str(folder / "b0.png")
 

@@ -26,7 +26,7 @@ from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.display import READING
 from corit.images.faces import FaceFinder
 from corit.images.video import VideoFile
-from corit.journal import Journal, alone
+from corit.journal import Journal, lock_folder
 
 JOURNAL = "prepared.jsonl"
 STAGED = ".preparing"
@@ -106,7 +106,7 @@ def prepare(
     if not os.path.isdir(root):
         raise DataError(f"expected a folder of videos at {root}; there is none")
     videos = {_name(p, root): p for p in paths}
-    with alone(out), _stage(out) as stage:
+    with lock_folder(out), _stage(out) as stage:
         jobs = [Job(name, path, out, stage, cropping, finder) for name, path in videos.items()]
         journal = Journal(Path(out) / JOURNAL, asdict(cropping))
         with _writing(out):

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from corit.errors import DataError
 from corit.files import write_text
+from corit.journal import require_same_settings
 from corit.studies.findings import assertions, atlas, courses, headline, knobs, opposition, proxy, regional
 from corit.studies.findings.book import Book
 from corit.studies.findings.claims import Claim
@@ -173,12 +174,7 @@ def _same_plan(out: Path, plan: Plan) -> None:
     """Raise DataError when the folder was begun with another plan."""
     asked = json.loads(json.dumps(plan.to_json()))
     begun = _kept(out / "plan.json", lambda: asked)
-    other = sorted(k for k in asked if begun.get(k) != asked[k])
-    if other:
-        raise DataError(
-            f"{out} holds findings of another plan ({', '.join(f'{k}: {begun.get(k)}' for k in other[:3])}); give "
-            "another folder, or the options it was begun with"
-        )
+    require_same_settings(out, {k: begun.get(k) for k in asked}, asked)
 
 
 def _spent(out: Path, seconds: float) -> float:

@@ -37,7 +37,7 @@ from corit.images.crop import crop
 from corit.images.faces import align, find_faces, five_points, template
 from corit.images.media import Picture
 from corit.images.video import Frame
-from corit.journal import Journal, alone
+from corit.journal import Journal, lock_folder
 
 FOUR = Cropping(frames=4)
 
@@ -365,7 +365,7 @@ def test_a_video_whose_file_was_changed_is_done_again(tmp_path):
 
 def test_a_folder_is_written_by_one_process_at_a_time(tmp_path):
     faces.video(tmp_path / "in" / "a.mp4")
-    with alone(str(tmp_path / "out")), pytest.raises(DataError, match="another process is writing to"):
+    with lock_folder(str(tmp_path / "out")), pytest.raises(DataError, match="another process is writing to"):
         run(tmp_path / "in", tmp_path / "out")
     assert run(tmp_path / "in", tmp_path / "out")[0].status == "ok"
 

@@ -57,7 +57,7 @@ def test_what_was_measured_is_not_measured_again(folder, monkeypatch):
 
 @pytest.mark.slow
 def test_another_plan_needs_another_folder(folder):
-    with pytest.raises(DataError, match=r"another plan \(batch: 8, encoders"):
+    with pytest.raises(DataError, match=r"was begun with batch 8 instead of .*, encoders "):
         run(folder, Plan(), workers=0)
 
 
