@@ -448,7 +448,7 @@ def pretrain(
             faces=faces,
             photos=photos,
             device=device,
-            tick=lambda what, done, total: progress(done, total),
+            progress=progress,
         )
     print(card)
     return 0

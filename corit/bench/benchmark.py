@@ -24,6 +24,7 @@ from corit.metrics.delong import DeLong, delong
 from corit.metrics.measures import Columns, estimates
 from corit.metrics.threshold import best_on_test, best_threshold
 from corit.metrics.video import Mixed, average
+from corit.progress import Progress, no_progress
 
 BEST_ON_TEST = "best on test"
 # Raw features (n, D) -> logits (n). Rows to train on, rows to select by, seeds -> one scorer a seed.
@@ -106,7 +107,7 @@ def benchmark(
     oracle: bool = False,
     by: Unit = "video",
     draws: int = 1000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Benchmark:
     """Train, select, and measure each test set of a protocol once.
 
@@ -178,7 +179,7 @@ def _given(train: Part | None) -> Part:
     return train
 
 
-def learner(recipe: HeadRecipe, progress: Callable[[int, int], None] | None = None) -> Learner:
+def learner(recipe: HeadRecipe, progress: Progress = no_progress) -> Learner:
     """The learner of a head recipe: `fit`, with the epoch chosen on the rows to select by."""
 
     def learn(train: Part, select: Part, seeds: Sequence[int]) -> list[Scorer]:

@@ -30,7 +30,7 @@ from corit.heads.defaults import experiment_head
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.model.encode import Encoder
-from corit.progress import Bars, opened
+from corit.progress import OpenBar, no_bar
 
 HEAD = experiment_head()
 
@@ -65,7 +65,7 @@ class Measured:
 class Lab:
     """Makes what artefacts ask for, in one folder; what is on the disk is read, what is missing is extracted.
 
-    draws: of the bootstrap. bars: opens progress bars, None for silence. unifd_head: the file of UniFD's published
+    draws: of the bootstrap. bars: opens progress bars. unifd_head: the file of UniFD's published
     head, None to fetch it. others: where the weights of further backbones are, by name. Raises DataError for less than
     one seed, two draws or a batch of one, DeviceError for a device that is not here.
     """
@@ -83,7 +83,7 @@ class Lab:
         batch: int = 32,
         workers: int = 0,
         device: str = "cpu",
-        bars: Bars | None = None,
+        bars: OpenBar = no_bar,
         unifd_head: Path | None = None,
         others: Mapping[str, str] | None = None,
     ) -> None:
@@ -308,7 +308,7 @@ class Lab:
         todo = [t for t in targets if t.out not in self._ready]
         if not todo:
             return
-        with opened(self.bars, f"{data}, {len(todo)} recipes") as progress:
+        with self.bars(f"{data}, {len(todo)} recipes") as progress:
             extract_shared(source, todo, batch=self.batch, workers=self.workers, progress=progress)
         self._ready |= {t.out for t in todo}
 

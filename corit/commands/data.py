@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -69,23 +69,21 @@ def check(
         format: table, jsonl or csv
     """
     from corit.data.care.audit import audit
-    from corit.progress import progress_bar
+    from corit.progress import no_bar, progress_bar
     from corit.report.data import findings
 
     missed: list[str] = []
     source = _listed(data, root, missed)
     other = _listed(against, root, missed) if against else None
-    total = len(source.samples) + (len(other.samples) if other else 0)
-    with progress_bar("pictures") if contents else nullcontext(lambda done, total: None) as progress:
-        done = iter(range(1, total + 1))
-        progress(0, total)
+    with (progress_bar if contents else no_bar)("pictures") as progress:
+        progress(0, len(source.samples) + (len(other.samples) if other else 0))
         found = audit(
             source,
             other,
             missed=missed,
             contents=contents,
             workers=workers,
-            seen=lambda: progress(next(done), total),
+            progress=progress,
             look=_looking(faces),
         )
     put(findings(found, format))
@@ -163,7 +161,7 @@ def prepare(
     made = []
     with _terminated_as_interrupted(), progress_bar("videos") as progress:
         progress(0, len(paths))
-        found = run(paths, root, out, cropping, workers=workers, seen=progress, missed=missed.append)
+        found = run(paths, root, out, cropping, workers=workers, progress=progress, missed=missed.append)
         with closing(found):  # at an interrupt at once, not when its memory is wanted
             for row in found:
                 made.append(asdict(row))

@@ -24,13 +24,7 @@ def findings(
 
     plan = tiny() if quick else Plan()
     with progress_bar("findings") as progress:
-        found = run(
-            out,
-            plan,
-            photos=photos,
-            workers=workers,
-            say=lambda what, done, total: progress(done, total),
-        )
+        found = run(out, plan, photos=photos, workers=workers, progress=progress)
     print(table(found))
     save(read(out, plan), out / "findings.png")
     print(f"{out / 'claims.json'}, {out / 'findings.png'}")

@@ -146,7 +146,7 @@ def _run(detector: Detector, job: Job) -> int:
         begun = job.out is not None and stream.tell() > 0
         writer = Screen(stream) if job.format == "table" else Stream(stream, job.format, begun)
         total = len(head) if len(head) <= LISTED else None
-        progress(0, total)  # type: ignore[arg-type]
+        progress(0, total)
         for done, report in enumerate(_reports(detector, job, before, passed, look), start=1):
             if gallery is not None:
                 gallery.add(report)
@@ -155,7 +155,7 @@ def _run(detector: Detector, job: Job) -> int:
                 scored += line.score is not None
             stream.flush()
             note(report.path)
-            progress(done, total)  # type: ignore[arg-type]
+            progress(done, total)
         writer.end()
     if passed.words:
         from corit.report.text import visible

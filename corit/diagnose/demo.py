@@ -13,7 +13,7 @@ from corit.diagnose.read import read
 from corit.features.extract import Target
 from corit.features.shared import extract_shared
 from corit.model.encode import Encoder
-from corit.progress import Bars, progress_bar
+from corit.progress import OpenBar, progress_bar
 from corit.recipe import BackboneRecipe, Recipe
 from corit.world.miniature import Miniature, MiniatureSpec, world_of
 
@@ -30,7 +30,7 @@ def measured(
     *,
     weights: str = "packaged",
     workers: int = 2,
-    bars: Bars = progress_bar,
+    bars: OpenBar = progress_bar,
 ) -> tuple[Measured, ...]:
     """Both models' features, extracted into `out`/features in one pass over the pictures; finishes what was begun."""
     backbone = load_backbone("miniature", weights)

@@ -15,7 +15,7 @@ from corit.diagnose.measured import Measured, headline, layer_name, require_fini
 from corit.diagnose.plan import Kind, Plan
 from corit.errors import DataError
 from corit.heads.head import Head
-from corit.progress import Bars, opened
+from corit.progress import OpenBar, no_bar
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius
@@ -102,7 +102,7 @@ class Diagnosis:
         return tuple(c for c in self.where(**equal) if c.layer == self.headline(c.store))
 
 
-def diagnose(stores: Sequence[Measured], plan: Plan, out: str | Path, *, bars: Bars | None = None) -> Diagnosis:
+def diagnose(stores: Sequence[Measured], plan: Plan, out: str | Path, *, bars: OpenBar = no_bar) -> Diagnosis:
     """Sweep every store, layer and group with every head; `out`/sweeps keeps what is finished, to go on after a stop.
 
     Everything that can be wrong with the input is looked for before the first head is trained: raises DataError,
@@ -143,13 +143,13 @@ def _tasks(stores: Sequence[Measured], plan: Plan) -> tuple[dict[str, list[Task]
 
 
 def _sweeps(
-    tasks: Sequence[Task], plan: Plan, kind: Kind, folder: Path, name: str, bars: Bars | None
+    tasks: Sequence[Task], plan: Plan, kind: Kind, folder: Path, name: str, bars: OpenBar
 ) -> tuple[Sweep, Sweep]:
     """All radii, measured; and the reference radius, watched."""
     recipe = plan.recipe(kind)
     shortest = min(len(t.problem.train) for t in tasks)
     watch = Watching(plan.interval, min(plan.rows, shortest))
-    with opened(bars, f"{kind} heads on {name}") as progress:
+    with bars(f"{kind} heads on {name}") as progress:
         grid = sweep(
             tasks,
             recipe,
@@ -160,7 +160,7 @@ def _sweeps(
             folder=folder / "grid",
             progress=progress,
         )
-    with opened(bars, f"{kind} courses on {name}") as progress:
+    with bars(f"{kind} courses on {name}") as progress:
         path = sweep(
             tasks,
             recipe,

@@ -22,7 +22,7 @@ from corit.evaluate.slices import Evaluation
 from corit.images.perturb import LEVEL_TEXTS
 from corit.metrics.auc import auc
 from corit.metrics.robustness import Robustness, robustness
-from corit.progress import Bars, opened
+from corit.progress import OpenBar, Progress, no_bar
 
 SCORES = "scores"
 
@@ -79,7 +79,7 @@ class Effort:
 
     batch: int = 8
     workers: int = 0
-    bars: Bars | None = None
+    bars: OpenBar = no_bar
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.workers < 0:
@@ -93,7 +93,7 @@ class Effort:
         note = f"{short}: {LEVEL_TEXTS[damage.name]}" if damage else ""
         place = out / SCORES / ".".join(filter(None, (name, short.replace(" ", "-"), "jsonl")))
         label = f"{name} under {short}" if short else f"{name} on the data"
-        with opened(self.bars, label) as progress:
+        with self.bars(label) as progress:
             return score(
                 detector,
                 damage or data,
@@ -123,8 +123,10 @@ def evaluations(
     found = []
     for name, detector in detectors.items():
         rows = effort.score(name, detector, data, Path(out))
-        with opened(effort.bars, f"intervals of {name}") as seen:
-            found.append(slices.evaluate(rows, detector.threshold, detector=name, draws=draws, seed=seed, seen=seen))
+        with effort.bars(f"intervals of {name}") as progress:
+            found.append(
+                slices.evaluate(rows, detector.threshold, detector=name, draws=draws, seed=seed, progress=progress)
+            )
     return tuple(found)
 
 
@@ -172,8 +174,8 @@ def perturbed(
         plain = effort.score(name, detector, data, Path(out))
         slices.require_both(plain)
         scored = [(damage, effort.score(name, detector, data, Path(out), damage)) for damage in damages]
-        with opened(effort.bars, f"intervals of {name}") as seen:
-            made += _damages(name, plain, scored, draws, seed, seen)
+        with effort.bars(f"intervals of {name}") as progress:
+            made += _damages(name, plain, scored, draws, seed, progress)
     return tuple(made)
 
 
@@ -181,7 +183,7 @@ Scored = Sequence[tuple[Perturbed, Sequence[ScoredRow]]]
 
 
 def _damages(
-    name: str, plain: Sequence[ScoredRow], scored: Scored, draws: int, seed: int, seen: slices.Seen | None
+    name: str, plain: Sequence[ScoredRow], scored: Scored, draws: int, seed: int, progress: Progress
 ) -> list[Damage]:
     """(26) of each damage; those that left the same rows share their draws, and the unperturbed AUC of each."""
     before = np.array([np.nan if r.score is None else r.score for r in plain], dtype=np.float64)
@@ -194,7 +196,7 @@ def _damages(
         if len(set(labels[kept].tolist())) < 2:
             continue
         perturbed = {(scored[i][0].name, scored[i][0].level): after[i][kept] for i in alike}
-        options = {"groups": units[kept], "draws": draws, "seed": seed, "seen": seen}
+        options = {"groups": units[kept], "draws": draws, "seed": seed, "progress": progress}
         measured = robustness(labels[kept], before[kept], perturbed, **options)  # type: ignore[arg-type]
         found |= dict(zip(alike, measured, strict=True))
     lost = [int((np.isfinite(before) & ~b).sum()) for b in both]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +18,7 @@ from corit.evaluate.rows import ScoredRow
 from corit.images.display import READING
 from corit.images.header import read_header
 from corit.journal import Journal
+from corit.progress import Progress, no_progress
 
 UNLABELLED = "unlabelled"
 FORMAT = 1  # of scores: to be raised when the same pixels and detector give another one
@@ -32,7 +33,7 @@ def score(
     workers: int = 0,
     data: str = "",
     note: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[ScoredRow, ...]:
     """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
 
@@ -53,8 +54,7 @@ def score(
         for sample, values in _scored(detector, source, missing, batch, workers):
             kept.write(sample.id, **asdict(before[sample.id].version()), **values)
             done += 1
-            if progress is not None:
-                progress(done, len(samples))
+            progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 

@@ -19,13 +19,13 @@ from corit.metrics.auc import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.delong import DeLong, delong
 from corit.metrics.measures import METRICS, Columns, estimates
+from corit.progress import Progress, no_progress
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]
 MOST = 50  # slices of a kind
 MEASURED = tuple("acc-own" if m == "acc-val" else m for m in METRICS)  # no row here is a validation row
 Z = 1.959964  # of 95 %
-Seen = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,13 @@ def evaluate(
     detector: str = "",
     draws: int = 1000,
     seed: int = 0,
-    seen: Seen | None = None,
+    progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure scored rows, and the videos that they make up where a video has several.
 
     threshold: of the score, from validation rows. Intervals draw sources, or else videos. A manipulation's slice sets
     its fakes against the reals of the data sets that it occurs in. Videos with real and fake frames have no level of
-    their own. seen: called after each slice, with the number of all. Raises DataError unless there are scored reals and
+    their own. progress: called after each slice. Raises DataError unless there are scored reals and
     scored fakes.
     """
     require_both(rows)
@@ -126,8 +126,7 @@ def evaluate(
     found = []
     for level, by, name, some in parts:
         found.append(_measure(level, by, name, some, threshold, draws, seed))
-        if seen is not None:
-            seen(len(found), len(parts))
+        progress(len(found), len(parts))
     named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
     many = {by: n for by, n in named.items() if n > MOST}
     return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many)

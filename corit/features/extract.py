@@ -19,7 +19,7 @@ from corit.errors import DataError, WeightsError
 from corit.features.shards import FeatureRow, Header, measured
 from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
 from corit.features.writer import SHARD_ROWS, StoreWriter
-from corit.progress import Progress
+from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 from corit.views.prepare import Views
 
@@ -81,7 +81,7 @@ def extract(
     keep_levels: bool = False,
     forge: int = 0,
     limit: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Summary:
     """Measure the samples of a source that the store at `out` lacks, and store them.
 
@@ -119,7 +119,7 @@ def extract_into(
     shard_rows: int = SHARD_ROWS,
     forge: int = 0,
     limit: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Summary:
     """`extract` into several stores at once: every picture is prepared once and passes through each encoder.
 
@@ -145,8 +145,7 @@ def extract_into(
                         store.append(rows)  # all rows of a picture at once, so that a kill never parts them
                         counts.update(r.status for r in rows)
                 done += len(prepared)
-                if progress is not None:
-                    progress(done, len(samples))
+                progress(done, len(samples))
                 if interrupted.is_set():
                     raise KeyboardInterrupt
     return Summary(dict(counts), skipped, time.monotonic() - started)

@@ -10,7 +10,7 @@ import numpy as np
 
 from corit.data.sample import Source
 from corit.features.extract import Target, extract_into
-from corit.progress import Progress
+from corit.progress import Progress, no_progress, part_of
 from corit.recipe import ViewsRecipe
 from corit.views.prepare import Crop, Preparer, Views
 
@@ -49,24 +49,19 @@ def extract_shared(
     *,
     batch: int = 8,
     workers: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> None:
     """Measure a source by several recipes; those that can share their views are measured in one pass over the pictures.
 
     Targets' own `rows` are set here. Raises as `extract`.
     """
-    groups = list(_groups([t.encoder for t in targets]).values())
+    groups, count = list(_groups([t.encoder for t in targets]).values()), len(source.samples)
     for i, members in enumerate(groups):
-        tick = None if progress is None else _part(progress, i, len(groups))
+        part = part_of(progress, i * count, len(groups) * count)
         chosen = [targets[m] for m in members]
         shared, placed = _share(chosen)
         in_process = any(t.encoder.in_process for t in chosen)
-        extract_into(source, shared, placed, batch=batch, workers=0 if in_process else workers, progress=tick)
-
-
-def _part(progress: Progress, i: int, of: int) -> Progress:
-    """The progress of the i-th of several passes, as part of the whole."""
-    return lambda done, total: progress(i * total + done, of * total)
+        extract_into(source, shared, placed, batch=batch, workers=0 if in_process else workers, progress=part)
 
 
 def _groups(encoders: Sequence[Encoder]) -> Mapping[Any, list[int]]:

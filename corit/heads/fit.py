@@ -23,6 +23,7 @@ from corit.heads.head import Head, HeadRecipe, activate
 from corit.heads.rows import Rows, Standardiser, fit_standardiser, standardised
 from corit.heads.sam import sam_residual
 from corit.heads.select import auc, log_loss
+from corit.progress import Progress, no_progress
 from corit.seeding import generator, torch_generator
 
 # Bytes of first layers that one thread trains at a time, and bytes too few for a thread of their own.
@@ -128,7 +129,7 @@ def fit(
     steps: int | None = None,
     observer: Observer | None = None,
     observe_at: Callable[[int], bool] = lambda step: True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     budget: int = BUDGET,
@@ -156,7 +157,7 @@ def fit_each(
     heads: Sequence[tuple[int, int, float]],
     *,
     steps: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
     budget: int = BUDGET,
@@ -230,7 +231,7 @@ class _Plan:
         rho: Tensor,
         observer: Observer | None,
         observe_at: Callable[[int], bool],
-        progress: Callable[[int, int], None] | None,
+        progress: Progress,
     ) -> list[_Run]:
         """Train lanes (problem, index into seeds) with radii rho (L, R); the groups come back in the lanes' order."""
         # One thread a group and none within: products this small gain nothing by waiting for each other.
@@ -277,15 +278,14 @@ def _results(pool: ThreadPoolExecutor, work: Callable[[int], _Run], starts: rang
 class _Ticks:
     """Adds up the steps that the groups have made."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+    def __init__(self, progress: Progress, total: int) -> None:
         self.progress, self.total = progress, total
         self.done, self.lock = 0, Lock()
 
     def __call__(self, steps: int) -> None:
-        if self.progress is not None:
-            with self.lock:
-                self.done += steps
-                self.progress(self.done, self.total)
+        with self.lock:
+            self.done += steps
+            self.progress(self.done, self.total)
 
 
 class _Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from corit.errors import DataError
 from corit.metrics.auc import Estimate, auc, check, enough, percentile, resample
 from corit.metrics.curve import Ranking
+from corit.progress import Progress, no_progress
 
 
 def relative_variation(original: float, perturbed: float) -> float:
@@ -44,18 +45,18 @@ def robustness(
     draws: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-    seen: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> tuple[Robustness, ...]:
     """The variations of perturbed scores, by (name, level), against the original scores of the same rows (n).
 
     Each draw of rows, or of groups where they are given, is used for the original and all the perturbed scores, so
     that the interval of a variation is of the pair; draws with an original AUC of 0 have none. There are no intervals
-    where `metrics.enough` says so. seen: called after each draw. Raises DataError on bad input (see `metrics.check`).
+    where `metrics.enough` says so. progress: called after each draw. Raises DataError on bad input: `metrics.check`.
     """
     stack = (original, *perturbed.values())
     for scores in stack:
         check(labels, scores)
-    table = _draws(labels, stack, groups, draws, seed, seen)
+    table = _draws(labels, stack, groups, draws, seed, progress)
     whole, some = [auc(labels, s) for s in stack], table[:, 0] > 0
     out = []
     for j, (name, step) in enumerate(perturbed, start=1):
@@ -72,12 +73,11 @@ def _draws(
     groups: np.ndarray | None,
     draws: int,
     seed: int,
-    seen: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> np.ndarray:
     """(draws, 1 + P) the AUCs of the original and the perturbed scores in each draw; no draws of too few rows."""
     rankings, table = [Ranking(labels, s) for s in stack], []
     for times in resample(labels, groups, draws, seed) if enough(labels, groups) else ():
         table.append([r.curve(times.astype(float)).auc() for r in rankings])
-        if seen is not None:
-            seen(len(table), draws)
+        progress(len(table), draws)
     return np.array(table).reshape(-1, len(stack))

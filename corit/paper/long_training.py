@@ -18,7 +18,6 @@ from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.metrics.auc import auc
 from corit.paper.grid import Made
-from corit.progress import opened
 
 PROTOCOL = "cross-dataset"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
@@ -87,7 +86,7 @@ def trained(lab: Lab, tr: Part, va: Part, recipe: HeadRecipe, name: str) -> list
             weight, bias = seen.weight[g, 0].clone(), seen.bias[g, 0].clone()
             found[seen.step // per_epoch, seed] = Head(weight, bias, task.standardiser, recipe)
 
-    with opened(lab.bars, f"long training on {name}") as progress:
+    with lab.bars(f"long training on {name}") as progress:
         steps = per_epoch * recipe.epochs + 1  # one more, so that the last epoch's head is seen
         at = lambda step: step > 0 and step % per_epoch == 0
         fit([task], recipe, seeds=lab.seeds, steps=steps, observer=observe, observe_at=at, progress=progress)

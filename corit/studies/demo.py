@@ -21,7 +21,7 @@ from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
 from corit.metrics.auc import Estimate, auc, bootstrap
-from corit.progress import Bars, opened
+from corit.progress import OpenBar, no_bar
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train.heads import Outcome, features_of, train
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -83,7 +83,7 @@ def compare(
     head: HeadRecipe = HEAD,
     weights: str = "packaged",
     workers: int = 2,
-    bars: Bars | None = None,
+    bars: OpenBar = no_bar,
 ) -> Comparison:
     """Extract both models' features of the miniature, fit every head, and measure the test identities once.
 
@@ -120,19 +120,17 @@ def recipe(model: str, backbone: Backbone) -> Recipe:
     return Recipe(BackboneRecipe(backbone.name, backbone.digest)).replace(**{"model.kind": model})
 
 
-def _features(
-    world: Source, model: str, backbone: Backbone, out: Path, workers: int, bars: Bars | None
-) -> FeatureStore:
-    with opened(bars, f"pictures, views and {model} features") as progress:
+def _features(world: Source, model: str, backbone: Backbone, out: Path, workers: int, bars: OpenBar) -> FeatureStore:
+    with bars(f"pictures, views and {model} features") as progress:
         return features_of(world, recipe(model, backbone), backbone, out, batch=32, workers=workers, progress=progress)
 
 
 def _fit(
-    store: FeatureStore, kinds: Sequence[str], head: HeadRecipe, seeds: Sequence[int], bars: Bars | None, model: str
+    store: FeatureStore, kinds: Sequence[str], head: HeadRecipe, seeds: Sequence[int], bars: OpenBar, model: str
 ) -> Fit:
     parts = {s: store.features(split=s) for s in ("train", "val")}
     tasks = [_task(parts["train"], parts["val"], without, head) for without in ("", *kinds)]
-    with opened(bars, f"heads on {model} features") as progress:
+    with bars(f"heads on {model} features") as progress:
         return fit(tasks, head, seeds=seeds, progress=progress)
 
 

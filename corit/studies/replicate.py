@@ -13,7 +13,7 @@ import numpy as np
 from corit.errors import DataError
 from corit.files import write_text
 from corit.journal import Journal
-from corit.progress import Bars
+from corit.progress import OpenBar, no_bar
 from corit.studies.demo import MODELS, compare
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
@@ -32,7 +32,7 @@ def replicate(
     faces: int = 30_000,
     photos: Path | None = None,
     workers: int = 2,
-    bars: Bars | None = None,
+    bars: OpenBar = no_bar,
 ) -> dict[str, Any]:
     """Run `compare` in each world and write `out`/replication.json: median and range over worlds of every AUC.
 
@@ -80,7 +80,7 @@ def _one(
     faces: int,
     photos: Path | None,
     workers: int,
-    bars: Bars | None,
+    bars: OpenBar,
 ) -> dict[str, Any]:
     """The record of one world: read when it was finished before."""
     done = folder / "results.json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -19,12 +19,12 @@ from corit.heads.fit import BUDGET, Fit, Problem, fit, fit_each, logits_of, prob
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
+from corit.progress import Progress, no_progress
 from corit.theory.collapse import Collapse, Place, check_radii, collapses, refined
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
 
 FORMAT = 2  # of the kept parts: another number makes them anew
 CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a folder, together
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def sweep(
     watch: Watching | None = None,
     refine: int = 4,
     folder: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Sweep:
@@ -159,13 +159,15 @@ def sweep(
     for chosen in _chunks(tasks, asked):
         some = [tasks[i] for i in chosen]
         share = len(some) / len(tasks)
-        told = None if progress is None else (lambda k, n, d=done, s=share: progress(d + int(s * total * k / n), total))
-        part = _kept_or_made(some, asked, kept, told, device)
+        part = _kept_or_made(some, asked, kept, _share_of(progress, done, share * total, total), device)
         parts |= {i: _of(part, k) for k, i in enumerate(chosen)}
         done += asked.steps * len(some)
-        if progress is not None:
-            progress(done, total)
+        progress(done, total)
     return _assemble(tasks, asked, [parts[i] for i in range(len(tasks))])
+
+
+def _share_of(progress: Progress, before: int, share: float, whole: int) -> Progress:
+    return lambda done, total: progress(before + int(share * done / total) if total else before, whole)
 
 
 @dataclass(frozen=True)
@@ -236,9 +238,7 @@ def _of(part: _Part, k: int) -> _Part:
     return {name: pick(name, values) for name, values in part.items()}
 
 
-def _kept_or_made(
-    tasks: Sequence[Task], asked: _Asked, folder: Path | None, progress: Progress | None, device: str
-) -> _Part:
+def _kept_or_made(tasks: Sequence[Task], asked: _Asked, folder: Path | None, progress: Progress, device: str) -> _Part:
     if folder is None:
         return _made(tasks, asked, progress, device)
     path = folder / f"{_digest(tasks, asked)}.safetensors"
@@ -262,7 +262,7 @@ def _digest(tasks: Sequence[Task], asked: _Asked) -> str:
     return digest.hexdigest()
 
 
-def _made(tasks: Sequence[Task], asked: _Asked, progress: Progress | None, device: str) -> _Part:
+def _made(tasks: Sequence[Task], asked: _Asked, progress: Progress, device: str) -> _Part:
     """Train, measure and refine one chunk."""
     problems, recipe, dtype = [t.problem for t in tasks], asked.recipe, getattr(torch, asked.dtype)
     observer = None

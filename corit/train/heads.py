@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from corit.metrics import auc as metrics
 from corit.metrics.auc import Estimate, bootstrap
 from corit.metrics.calibration import calibrate
 from corit.model.encode import Encoder
-from corit.progress import Progress
+from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 
 MEASURES = {"auc": metrics.auc, "ap": metrics.average_precision, "eer": metrics.equal_error_rate}
@@ -70,7 +70,7 @@ def features_of(
     forge: int = 0,
     batch: int = 8,
     workers: int = 0,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     device: str = "cpu",
     keep_levels: bool = False,
 ) -> FeatureStore:
@@ -101,7 +101,7 @@ def train(
     note: str = "",
     domain: str = "",
     draws: int = 1000,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Outcome:
     """Fit a head for each seed on the store's train rows, keep the seed with the best validation AUC, calibrate there.
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import platform
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from torch import Tensor, nn
 
 from corit.errors import DataError
 from corit.files import write_bytes
+from corit.progress import Progress, no_progress
 from corit.seeding import generator, torch_generator
 from corit.world import encoder
 from corit.world.faces import attributes
@@ -75,7 +75,7 @@ class Student(nn.Module):
         return nn.functional.cross_entropy(self.classify(tokens), target, label_smoothing=0.1)
 
 
-def face_pool(count: int, seed: int, tick: Callable[[int], None] = lambda n: None) -> tuple[np.ndarray, np.ndarray]:
+def face_pool(count: int, seed: int, progress: Progress = no_progress) -> tuple[np.ndarray, np.ndarray]:
     """`count` faces of as many people outside every split, and their standardised attributes."""
     world = Miniature(MiniatureSpec(seed=seed))
     pictures, described = np.empty((count, encoder.SIDE, encoder.SIDE, 3), np.uint8), []
@@ -83,7 +83,7 @@ def face_pool(count: int, seed: int, tick: Callable[[int], None] = lambda n: Non
         face, look, picture = world.portrait(i, 0)
         pictures[i] = picture.pixels
         described.append(attributes(face, look))
-        tick(i + 1)
+        progress(i + 1, count)
     values = np.stack(described)
     return pictures, (values - values.mean(0)) / (values.std(0) + 1e-6)
 
@@ -121,7 +121,7 @@ def pretrain(
     device: str = "cpu",
     learning_rate: float = 1e-3,
     save_every: int = 500,
-    tick: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Train and write the encoder to `out`; returns its card. A checkpoint beside `out` lets it be resumed.
 
@@ -129,7 +129,7 @@ def pretrain(
     Half of each batch are faces and half photographs, when there are any. Weights of the last `save_every` steps are
     averaged exponentially, and the average is what is written.
     """
-    pool = _pool(seed, faces, photos, lambda n: tick("drawing faces", n, faces))
+    pool = _pool(seed, faces, photos, progress)
     torch_state = torch_generator("pretrain", seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(torch_state.initial_seed())
@@ -148,7 +148,7 @@ def pretrain(
     began = time.monotonic() - spent
     for step in range(first, steps):
         _step(student, average, optimiser, schedule, pool, generator("pretrain", seed, step), batch, device)
-        tick("pretraining", step + 1, steps)
+        progress(step + 1, steps)
         if (step + 1) % save_every == 0 or step + 1 == steps:
             kept: Any = average.module
             card = _card(kept, pool, seed, step + 1, steps, batch, time.monotonic() - began, device)
@@ -162,10 +162,10 @@ def _student(target: Target, pool: Pool) -> Student | Painter:
     return Painter() if target == "pixels" else Student(pool.attributes.shape[1], len(pool.names))
 
 
-def _pool(seed: int, faces: int, photos: Path | None, tick: Callable[[int], None]) -> Pool:
+def _pool(seed: int, faces: int, photos: Path | None, progress: Progress) -> Pool:
     empty = (np.empty((0, encoder.SIDE, encoder.SIDE, 3), np.uint8), np.empty(0, np.int64), ())
     pictures, classes, names = photo_pool(photos) if photos is not None else empty
-    drawn, described = face_pool(faces, seed, tick)
+    drawn, described = face_pool(faces, seed, progress)
     return Pool(drawn, described, pictures, classes, names)
 
 

@@ -70,7 +70,7 @@ def test_the_intervals_are_those_of_the_asked_draws_one_by_one(seed):
 def test_progress_is_told_after_each_draw():
     y, original, mild, _, _ = scores()
     told = []
-    robustness(y, original, {("blur", 1): mild}, draws=4, seen=lambda *counts: told.append(counts))
+    robustness(y, original, {("blur", 1): mild}, draws=4, progress=lambda *counts: told.append(counts))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 

@@ -22,6 +22,7 @@ from corit.heads.rows import TensorRows
 from corit.metrics.auc import auc
 from corit.paper import architecture, figure07, long_training, masks, table07
 from corit.paper.page import save
+from corit.progress import no_bar
 from corit.recipe import ModelRecipe
 from corit.seeding import generator
 from corit.views.prepare import Views
@@ -120,7 +121,7 @@ def lab(monkeypatch):
     monkeypatch.setattr(long_training, "LONGER", 2)
     monkeypatch.setattr(long_training, "require_recipe", lambda of, stores: None)
     monkeypatch.setattr(long_training, "part", lambda of, selections, stores: held[selections[0].split])
-    made = SimpleNamespace(stores=lambda of, v: {}, seeds=(0, 1), bars=None, head=HeadRecipe(epochs=1, batch=4))
+    made = SimpleNamespace(stores=lambda of, v: {}, seeds=(0, 1), bars=no_bar, head=HeadRecipe(epochs=1, batch=4))
     return made, held
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -14,6 +14,7 @@ from corit.data.missing import examples
 from corit.data.passed import HIDDEN, SIDE
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
+from corit.progress import Progress, no_progress, part_of
 
 Kind = Literal[
     "count",
@@ -68,19 +69,21 @@ def audit(
     missed: Sequence[str] = (),
     contents: bool = True,
     workers: int = 0,
-    seen: Callable[[], None] | None = None,
+    progress: Progress = no_progress,
     look: Look | None = None,
 ) -> tuple[Finding, ...]:
     """What `check` finds in a source, and what it shares with another, which it is to be tested on.
 
-    missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, seen, look:
-    see there. Of the other source the samples are counted too, and those that are missing or unreadable are named.
-    Raises DataError for a source without samples.
+    missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, look: see
+    there. progress: called after each picture of both sources. Of the other source the samples are counted too, and
+    those that are missing or unreadable are named. Raises DataError for a source without samples.
     """
     if not source.samples or (against is not None and not against.samples):
         raise DataError("expected samples to check, but the data set lists none; ask for other splits")
-    checked = partial(check, contents=contents, workers=workers, seen=seen, look=look)
-    found, other = checked(source), checked(against) if against is not None else None
+    first, total = len(source.samples), len(source.samples) + (len(against.samples) if against is not None else 0)
+    checked = partial(check, contents=contents, workers=workers, look=look)
+    found = checked(source, progress=part_of(progress, 0, total))
+    other = checked(against, progress=part_of(progress, first, total)) if against is not None else None
     both = [found, other] if other else [found]
     rows = [row for c in both for row in _counts(c)]
     rows += [Finding("missing", name=name, samples=1) for name in missed]

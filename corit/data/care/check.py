@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.care.contents import Contents, Duplicate, Look, Problem, absent, duplicates, read_contents
@@ -14,6 +14,7 @@ from corit.data.folders import FolderSource
 from corit.data.frames import beside, top
 from corit.data.missing import examples
 from corit.data.sample import Sample, Source
+from corit.progress import Progress, no_progress
 
 # Words of folder and file names that say what a picture is, as the field's data sets use them.
 REAL = frozenset(("real", "reals", "original", "originals", "pristine", "authentic", "genuine", "nature"))
@@ -104,7 +105,7 @@ def check(
     *,
     contents: bool = True,
     workers: int = 0,
-    seen: Callable[[], None] | None = None,
+    progress: Progress = no_progress,
     look: Look | None = None,
 ) -> Check:
     """Check a source; with `contents` every picture is decoded once (see `read_contents` for the other arguments)."""
@@ -116,7 +117,7 @@ def check(
     quick = Check(counts(samples), absent(samples), own, strange, namesakes=between, passed_over=passed)
     if not contents:
         return quick
-    read = read_contents(source, workers=workers, seen=seen, look=look)
+    read = read_contents(source, workers=workers, progress=progress, look=look)
     return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
 
 

@@ -17,6 +17,7 @@ from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.errors import InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture
+from corit.progress import Progress, no_progress
 
 BATCH = 256
 
@@ -73,10 +74,10 @@ class Duplicate:
 
 def read_contents(
     source: Source,
-    samples: Iterable[Sample] | None = None,
+    samples: Sequence[Sample] | None = None,
     *,
     workers: int = 0,
-    seen: Callable[[], None] | None = None,
+    progress: Progress = no_progress,
     look: Look | None = None,
 ) -> Contents:
     """Decode the pictures of a source, or those of some samples, in order.
@@ -85,7 +86,7 @@ def read_contents(
         source: where the pictures come from.
         samples: the rows to read; None for all of the source.
         workers: threads, 0 for none.
-        seen: called after each picture, for a progress bar.
+        progress: called after each picture.
         look: raises the InputError with which a detector would refuse a decoded picture, such as one without a face.
 
     Returns:
@@ -94,14 +95,14 @@ def read_contents(
     kept: list[Sample] = []
     digests: list[bytes] = []
     problems: list[Problem] = []
-    for sample, found in _digests(source, source.samples if samples is None else samples, workers, look):
+    rows = source.samples if samples is None else samples
+    for done, (sample, found) in enumerate(_digests(source, rows, workers, look), start=1):
         if found.digest:
             kept.append(sample)
             digests.append(found.digest)
         if found.refused is not None:
             problems.append(Problem(sample.id, sample.path, found.refused.status, str(found.refused)))
-        if seen:
-            seen()
+        progress(done, len(rows))
     return Contents(tuple(kept), tuple(digests), tuple(problems))
 
 

@@ -27,6 +27,7 @@ from corit.images.display import READING
 from corit.images.faces import FaceFinder
 from corit.images.video import VideoFile
 from corit.journal import Journal, lock_folder
+from corit.progress import Progress, no_progress
 
 JOURNAL = "prepared.jsonl"
 STAGED = ".preparing"
@@ -85,7 +86,7 @@ def prepare(
     *,
     finder: FaceFinder | None = None,
     workers: int = 0,
-    seen: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = no_progress,
     missed: Callable[[str], None] = _silent,
 ) -> Generator[Prepared]:
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
@@ -96,7 +97,8 @@ def prepare(
     prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
     holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
     dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
-    module. seen: told how many of all videos have a row. missed: told of each list that could not be copied.
+    module. progress: called with the number of videos that have a row. missed: called with each list that could not be
+    copied.
 
     Yields a row for each video, in order. Raises DataError when a video lies outside the root, another process prepares
     into `out`, or `out` cannot be written or was begun with other settings.
@@ -116,12 +118,12 @@ def prepare(
             rows = _standing(jobs, journal)
         todo = [j for j in jobs if j.name not in rows]
         _require_writable(todo)
-        seen(len(rows), len(jobs))
+        progress(len(rows), len(jobs))
         with closing(as_finished(_cut_out, todo, workers, lambda j, r: _settle(j, r, journal, rows))) as work:
             for job in jobs:
                 while job.name not in rows:
                     next(work)
-                    seen(len(rows), len(jobs))
+                    progress(len(rows), len(jobs))
                 yield rows[job.name]
         with _writing(out):
             journal.close()

@@ -7,17 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from corit.progress import Progress, no_progress
 from corit.studies.findings.cells import Ratios, gsnr_at_zero, people_of, rows_of, tasks_of
 from corit.studies.findings.knobs import recipe_of
 from corit.studies.findings.plan import Plan, Setting
 from corit.studies.findings.stores import open_store
 from corit.theory.collapse import Radius
-from corit.theory.sweep import Progress, Sweep, sweep
+from corit.theory.sweep import Sweep, sweep
 from corit.world.forgeries import KINDS
 
 
 def measure(
-    out: Path, plan: Plan, frozen: dict[str, Any], setting: Setting, progress: Progress | None = None
+    out: Path, plan: Plan, frozen: dict[str, Any], setting: Setting, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Sweep a setting on its test identities. The record has a cell for each layer and type; see `record`."""
     recipe = recipe_of(frozen, setting.head, setting.scaling)

@@ -7,7 +7,6 @@ ball around three points of the course.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from corit.heads.fit import Fit, fit, initial
 from corit.heads.head import HeadRecipe
+from corit.progress import Progress, no_progress
 from corit.seeding import torch_generator
 from corit.studies.findings.atlas import plain
 from corit.studies.findings.cells import rows_of, tasks_of
@@ -41,7 +41,7 @@ def measure(
     plan: Plan,
     frozen: dict[str, Any],
     setting: Setting,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Follow a setting's training; the record has a cell for each layer and type."""
     recipe = recipe_of(frozen, setting.head, setting.scaling)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from corit.errors import DataError
+from corit.progress import Progress, no_progress
 from corit.studies.findings.plan import MAIN, Plan
 from corit.world import encoder
 from corit.world.pretrain import pretrain
-
-Tick = Callable[[str, int, int], None]
 
 
 def path_of(out: Path, target: str, seed: int) -> Path:
@@ -26,7 +24,9 @@ def weights_of(out: Path, target: str, seed: int) -> str:
     return "packaged" if (target, seed) == (MAIN, 0) else str(path_of(out, target, seed))
 
 
-def ensure(out: Path, plan: Plan, target: str, seed: int, photos: Path | None, tick: Tick = lambda *_: None) -> None:
+def ensure(
+    out: Path, plan: Plan, target: str, seed: int, photos: Path | None, progress: Progress = no_progress
+) -> None:
     """Pretrain an encoder unless it is there; one that was cut short is used as far as it got.
 
     Raises DataError when photographs are needed and no folder was given.
@@ -48,7 +48,7 @@ def ensure(out: Path, plan: Plan, target: str, seed: int, photos: Path | None, t
         batch=plan.batch,
         faces=plan.faces,
         photos=None if target == "attributes" else photos,
-        tick=tick,
+        progress=progress,
     )
 
 

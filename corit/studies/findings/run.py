@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from corit.errors import DataError
 from corit.files import write_text
 from corit.journal import require_same_settings
+from corit.progress import Progress, no_progress
 from corit.studies.findings import assertions, atlas, courses, headline, knobs, opposition, proxy, regional
 from corit.studies.findings.book import Book
 from corit.studies.findings.claims import Claim
@@ -26,21 +26,6 @@ from corit.studies.findings.encoders import card_of, ensure
 from corit.studies.findings.plan import MAIN, Plan
 from corit.studies.findings.stores import extract_world
 from corit.train.heads import versions
-
-
-class Say(Protocol):
-    """Hears what is being done: a label, how much of it, and of how much."""
-
-    def __call__(self, what: str, done: int, total: int, /) -> None:
-        """Called often."""
-
-
-def _named(say: Say, name: str, what: str, done: int, total: int) -> None:
-    say(f"{name}: {what}", done, total)
-
-
-def quiet(_what: str, _done: int, _total: int) -> None:
-    """Says nothing."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +57,7 @@ def units(plan: Plan) -> list[Unit]:
 
 
 def run(
-    out: str | Path, plan: Plan, *, photos: Path | None = None, workers: int = 2, say: Say = quiet
+    out: str | Path, plan: Plan, *, photos: Path | None = None, workers: int = 2, progress: Progress = no_progress
 ) -> dict[str, Any]:
     """Everything, into OUT/claims.json; returns what it holds.
 
@@ -82,11 +67,11 @@ def run(
     folder, began = Path(out), time.monotonic()
     _same_plan(folder, plan)
     for target, seed in plan.all_encoders:
-        ensure(folder, plan, target, seed, photos, partial(_named, say, f"{target}-{seed}"))
-    _all([(_extracted, (folder, plan, s)) for s in plan.encoders], workers, "features", say)
+        ensure(folder, plan, target, seed, photos, progress)
+    _all([(_extracted, (folder, plan, s)) for s in plan.encoders], workers, progress)
     frozen = _kept(folder / "frozen.json", lambda: knobs.freeze(folder, plan))
     left = [u for u in units(plan) if not _place(folder, u).exists()]
-    _all([(_measured, (folder, plan, frozen, u)) for u in left], workers, "measurements", say)
+    _all([(_measured, (folder, plan, frozen, u)) for u in left], workers, progress)
     seconds = _spent(folder, time.monotonic() - began)
     found = record(folder, plan, frozen, judged(read(folder, plan)), seconds)
     _write(folder / "claims.json", found)
@@ -141,10 +126,10 @@ def _place(out: Path, unit: Unit) -> Path:
     return out / "measured" / unit.kind / f"{unit.name}.json"
 
 
-def _all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, what: str, say: Say) -> None:
+def _all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, progress: Progress) -> None:
     """Run every job, here or in processes of one thread each; an error stops those that have not begun."""
     for done, _ in enumerate(_finished(jobs, workers), start=1):
-        say(what, done, len(jobs))
+        progress(done, len(jobs))
 
 
 def _finished(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int) -> Iterator[None]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from corit.data.sample import Sample
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
 from corit.model.encode import Encoder
+from corit.progress import Progress, no_progress
 from corit.studies.findings.encoders import weights_of
 from corit.studies.findings.plan import Plan, recipe
 from corit.views.prepare import Preparer, Views
@@ -86,9 +86,7 @@ def open_store(out: Path, target: str, seed: int, variant: str) -> FeatureStore:
     return FeatureStore.open(folder_of(out, target, seed, variant))
 
 
-def extract_world(
-    out: Path, plan: Plan, seed: int, progress: Callable[[str, int, int], None] = lambda *_: None
-) -> None:
+def extract_world(out: Path, plan: Plan, seed: int, progress: Progress = no_progress) -> None:
     """Every store of a world: all encoders that are measured in it, all variants. Finishes stores that were begun."""
     shared: Album | None = None
     for target in (t for t, s in plan.all_encoders if s == seed):
@@ -102,5 +100,5 @@ def extract_world(
                 folder_of(out, target, seed, variant),
                 batch=BATCH,
                 keep_levels=True,
-                progress=partial(progress, f"{target}-{seed} {variant}"),
+                progress=progress,
             )

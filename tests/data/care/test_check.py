@@ -320,8 +320,8 @@ def test_less_than_no_workers_are_refused_in_words(rows):
 
 def test_progress_is_told_and_contents_are_optional(rows):
     told = []
-    check(Rows(tuple(rows)), seen=lambda: told.append(1))
-    assert len(told) == len(rows)
+    check(Rows(tuple(rows)), progress=lambda done, total: told.append((done, total)))
+    assert told == [(n + 1, len(rows)) for n in range(len(rows))]
     quick = check(Rows(tuple(rows)), contents=False)
     assert (quick.problems, quick.duplicates, quick.leaks) == (None, None, ())
 

@@ -423,7 +423,7 @@ def test_progress_is_told_from_the_start(tmp_path):
     for name in "ab":
         faces.video(tmp_path / "in" / f"{name}.mp4")
     told = []
-    go = lambda: run(tmp_path / "in", tmp_path / "out", seen=lambda done, total: told.append((done, total)))
+    go = lambda: run(tmp_path / "in", tmp_path / "out", progress=lambda done, total: told.append((done, total)))
     go()
     assert told == [(0, 2), (1, 2), (2, 2)]
     told.clear()
