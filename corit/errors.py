@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+SHOWN = 5  # names that a message lists
+
 
 class CoritError(Exception):
     """Anything this package raises on purpose; its text is written for the person at the keyboard."""
@@ -83,3 +87,15 @@ class NoFaceError(InputError):
     """A face detector found no face in the picture."""
 
     status = "no_face"
+
+
+def examples(names: Iterable[str], shown: int = SHOWN) -> str:
+    """Return the first names of many for a message, with the number of those left out.
+
+    Args:
+        names: all names, in the order in which to show them.
+        shown: how many to list.
+    """
+    listed = list(names)
+    more = f" and {len(listed) - shown} more" if len(listed) > shown else ""
+    return ", ".join(listed[:shown]) + more

@@ -8,7 +8,6 @@ import pytest
 from trees import celebdf, deeperforensics, df40, faceforensics, forensynths, genimage, uadfv
 from trees.write import Hand
 
-from corit.data.adapters import ADAPTERS
 from corit.errors import DataError
 from corit.sources import SOURCES, open_source
 
@@ -22,19 +21,14 @@ TREES = {
 }
 
 
-def test_every_adapter_is_in_the_table():
-    assert set(ADAPTERS) <= set(SOURCES)
-    assert set(SOURCES) - set(ADAPTERS) == {"miniature"}
-
-
-@pytest.mark.parametrize("name", [n for n in ADAPTERS if n != "folder"])
-def test_a_source_is_built_without_a_look_at_the_disk_and_says_what_is_missing_when_listed(name):
+@pytest.mark.parametrize("name", [n for n in SOURCES if n not in ("folder", "miniature")])
+def test_opening_reads_nothing_and_listing_names_what_is_missing(name):
     source = open_source(f"{name}:/nowhere/at all{MORE.get(name, '')}")
     with pytest.raises(DataError, match="/nowhere/at all"):
         _ = source.samples
 
 
-def test_options_reach_the_adapter(tmp_path):
+def test_options_reach_the_constructor(tmp_path):
     celebdf.celebdf(tmp_path, Hand(frames=3))
     source = open_source("celeb-df-v1:frames=2,splits=test", root=str(tmp_path))
     assert {s.dataset for s in source.samples} == {"Celeb-DF-v1"}

@@ -16,9 +16,8 @@ from torch import Tensor
 
 from corit.bench.protocols import Protocol, Selection
 from corit.data.care.check import real_paths
-from corit.data.missing import examples
 from corit.data.sets.forensynths import SUBSETS, cut
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.features.store import FeatureStore
 from corit.heads.rows import Rows
 from corit.images.choice import choose

@@ -72,15 +72,15 @@ def check(
     from corit.progress import no_bar, progress_bar
     from corit.report.data import findings
 
-    missed: list[str] = []
-    source = _listed(data, root, missed)
-    other = _listed(against, root, missed) if against else None
+    missing: list[str] = []
+    source = _listed(data, root, missing)
+    other = _listed(against, root, missing) if against else None
     with (progress_bar if contents else no_bar)("pictures") as progress:
         progress(0, len(source.samples) + (len(other.samples) if other else 0))
         found = audit(
             source,
             other,
-            missed=missed,
+            missing=missing,
             contents=contents,
             workers=workers,
             progress=progress,
@@ -98,11 +98,11 @@ def _looking(faces: bool) -> Callable[[Picture], object]:
     return Preparer.of(Recipe(), side=224, grid=(14, 14), twins=0).crops if faces else require_size
 
 
-def _listed(specs: list[str], root: str, missed: list[str]) -> Source:
-    """Data sets without what they lack, which goes to `missed`."""
+def _listed(specs: list[str], root: str, missing: list[str]) -> Source:
+    """Data sets without what they lack, which goes to `missing`."""
     from corit.sources import open_source
 
-    source = open_source(*specs, root=root, missed=missed.append)
+    source = open_source(*specs, root=root, on_missing=missing.append)
     return source if source.samples else open_source(*specs, root=root)  # which says what it looked for
 
 
@@ -144,24 +144,24 @@ def prepare(
 
     from corit.data.care.prepare import Cropping, list_videos
     from corit.data.care.prepare import prepare as run
-    from corit.data.spec import read
+    from corit.data.spec import parse_spec
     from corit.progress import progress_bar
     from corit.report.data import lines
     from corit.report.text import visible
     from corit.sources import SOURCES, open_source
 
-    missed: list[str] = []
+    skipped: list[str] = []
     if data:
-        options = {d: read(d, SOURCES)[1] for d in data}
+        options = {d: parse_spec(d, SOURCES)[1] for d in data}
         told = [d if "media" in options[d] else f"{d}{',' if ':' in d else ':'}media=videos" for d in data]
         paths = list(dict.fromkeys(s.path for s in open_source(*told, root=str(root)).samples))
     else:
-        paths = list(list_videos(root, missed.append))
+        paths = list(list_videos(root, skipped.append))
     cropping = Cropping(frames or None, choice, side, scale, again, least, longest or None)
     made = []
     with _terminated_as_interrupted(), progress_bar("videos") as progress:
         progress(0, len(paths))
-        found = run(paths, root, out, cropping, workers=workers, progress=progress, missed=missed.append)
+        found = run(paths, root, out, cropping, workers=workers, progress=progress, on_skipped=skipped.append)
         with closing(found):  # at an interrupt at once, not when its memory is wanted
             for row in found:
                 made.append(asdict(row))
@@ -169,7 +169,7 @@ def prepare(
                     put(lines(made[-1:], format, head=len(made) == 1))
     if format == "table" and made:
         put(lines(made, format))
-    for said in missed:
+    for said in skipped:
         print(f"left out: {visible(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
     print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)
@@ -200,7 +200,7 @@ def export(
 
     from corit.data.care.export import above_frames, unnumbered
     from corit.data.care.export import export as write
-    from corit.data.missing import examples
+    from corit.errors import examples
     from corit.sources import open_source
 
     samples = open_source(*data, root=root).samples

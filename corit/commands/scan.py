@@ -17,7 +17,6 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import VIDEO_SUFFIXES
 from corit.data.landmarks import Landmarks
-from corit.data.missing import examples
 from corit.data.passed import PassedOver
 from corit.data.stamp import Current
 from corit.detect.detector import Detector, Report
@@ -35,7 +34,7 @@ from corit.detect.output import (
     video_lines,
 )
 from corit.detect.video import VideoReport, score_video
-from corit.errors import DataError, InputError
+from corit.errors import DataError, InputError, examples
 from corit.files import require_writable
 from corit.images.choice import Choice, choose
 from corit.images.display import READING

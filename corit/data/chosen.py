@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from corit.data.missing import examples
 from corit.data.sample import Sample, Source
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 from corit.seeding import seed
 

@@ -14,9 +14,11 @@ from typing import get_args
 
 import numpy as np
 
+from corit.data.dataset import DataSet
 from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, hidden, is_video, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.links import Links
+from corit.data.origin import Origin
 from corit.data.passed import PassedOver
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, InputError, UnreadableError
@@ -307,3 +309,16 @@ def _unique(names: list[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         out.append(f"{name}-{seen[name]}" if counts[name] > 1 else name)
     return out
+
+
+DATASET = DataSet(
+    "folder",
+    classes,
+    Origin(
+        "a folder of one's own",
+        "real/ and fake/ (or 0_real/ and 1_fake/) with pictures, or both in each of train/, val/ and test/",
+    ),
+    {"root": "text", "real": "texts", "fake": "texts", "by_folder": "flag", "aligned": "flag", "landmarks": "text"},
+    required=(),
+    marks=("real", "0_real", "train/real", "train/0_real"),
+)

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from corit.data.landmarks import read_points
-from corit.data.missing import missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
@@ -33,14 +33,18 @@ HOLDERS = ("frames", "images", "videos")  # hold videos as folders of frames or 
 
 @dataclass(frozen=True)
 class Reading:
-    """What is taken of a video data set, and how.
+    """What to read of a data set of videos, and how.
 
-    frames: at most so many of each video, None for all. choice: "even" spreads them over the video as DeepfakeBench's
-    preprocessing does, "first" takes the first ones, which is what its reader does when it says evenly. media: already
-    extracted frames, video files, or "auto", frames where there are any. masks: put a manipulation mask that lies
-    beside a frame into `Picture.mask`; only fakes have one, so it tells the label to whoever uses it as a foreground.
-    partial: go on without the videos and frames that are missing. missed: also go on without whole folders, and call
-    this with each path that is missing.
+    Attributes:
+        frames: the most frames of each video; None for all.
+        choice: "even" spreads them over the video, as DeepfakeBench's preprocessing does; "first" takes the first ones,
+            as DeepfakeBench's reader does although it says evenly.
+        media: frames that are already extracted, video files, or "auto": frames where there are any.
+        splits: the splits to list.
+        masks: put a manipulation mask that lies beside a frame into `Picture.mask`. Only fakes have one: a model that
+            uses it as a foreground learns the label from it.
+        partial: go on without the videos and frames that are missing.
+        on_missing: called with each path that is missing; also go on without whole folders.
     """
 
     frames: int | None = None
@@ -49,7 +53,7 @@ class Reading:
     splits: tuple[Split, ...] = SPLITS
     masks: bool = False
     partial: bool = False
-    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    on_missing: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames < 1:
@@ -179,7 +183,7 @@ def _join(key: str, name: str) -> str:
 
 
 def complete(
-    family: str,
+    origin: Origin,
     root: str,
     where: str | os.PathLike[str],
     reading: Reading,
@@ -195,19 +199,19 @@ def complete(
     kept = {n: found[n] for n in names if n in found and not found[n].empty}
     lost = [n for n in names if n not in kept]
     inside = os.path.relpath(where, root).replace(os.sep, "/")
-    if reading.missed:
+    if reading.on_missing:
         for name in lost if names else ("",):
-            reading.missed(f"{inside}/{name}")
+            reading.on_missing(f"{inside}/{name}")
         return kept
     if kept and (reading.partial or not lost):
         return kept
     if not names:
         what = "frames, images or videos" if reading.media == "auto" else reading.media
-        raise missing(family, root, f"expected {what} in {inside}/, found none")
-    origin = f" named in {listed}" if listed else ""
-    problem = f"expected {len(names)} videos{origin} in {inside}/, but {len(lost)} have no file or frame there"
+        raise origin.missing(root, f"expected {what} in {inside}/, found none")
+    source = f" named in {listed}" if listed else ""
+    problem = f"expected {len(names)} videos{source} in {inside}/, but {len(lost)} have no file or frame there"
     advice = "" if not kept else "; extract them, or ask for a partial reading to go on without them"
-    raise missing(family, root, problem + advice, lost)
+    raise origin.missing(root, problem + advice, lost)
 
 
 def rows(

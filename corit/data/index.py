@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from corit.data.dataset import DataSet
 from corit.data.folders import read, with_extra
 from corit.data.frames import ALL, VIDEO_SUFFIXES, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.lists import encoding_of
-from corit.data.missing import examples
+from corit.data.origin import Origin
 from corit.data.sample import Sample
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 
 if TYPE_CHECKING:
@@ -231,3 +232,15 @@ def _require_columns(path: str, header: list[str]) -> None:
             f"expected a header with the column path, and of {', '.join(COLUMNS)} those that are known, separated by "
             f"commas, semicolons or tabs, in {path}, got {', '.join(header)}"
         )
+
+
+DATASET = DataSet(
+    "csv",
+    index,
+    Origin(
+        "a CSV file of one's own",
+        "a CSV file with a column path and any of label, split, manipulation, dataset, group, video, frame, id",
+    ),
+    {"file": "text", "root": "text", "aligned": "flag", "landmarks": "text"},
+    required=("file",),
+)

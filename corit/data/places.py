@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from glob import iglob
 from pathlib import Path
 
-from corit.data.spec import Named, usage
+from corit.data.dataset import DataSet
 from corit.errors import DataError
 
 DEPTH = 2  # folders below the root that are looked at
@@ -24,11 +24,11 @@ class Place:
 
     @property
     def spec(self) -> str:
-        """What `corit.data.spec.source` takes."""
+        """What `corit.data.spec.open_spec` takes."""
         return f"{self.name}:{self.path}"
 
 
-def places(root: str | os.PathLike[str], table: Mapping[str, Named]) -> tuple[Place, ...]:
+def places(root: str | os.PathLike[str], table: Mapping[str, DataSet]) -> tuple[Place, ...]:
     """The data sets in a folder and in those up to `DEPTH` below it, sorted by name and path.
 
     Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too, nor are its
@@ -48,7 +48,7 @@ def places(root: str | os.PathLike[str], table: Mapping[str, Named]) -> tuple[Pl
     return tuple(sorted(found, key=lambda p: (list(table).index(p.name), p.path)))
 
 
-def listing(table: Mapping[str, Named], root: str | os.PathLike[str] | None = None) -> list[dict[str, str]]:
+def listing(table: Mapping[str, DataSet], root: str | os.PathLike[str] | None = None) -> list[dict[str, str]]:
     """A row for each name of the table, and for each place of a name below the root: what is to be known of it.
 
     found: the text that names what was found, empty for none. needs: what must be on the disk. Without a root also
@@ -56,14 +56,15 @@ def listing(table: Mapping[str, Named], root: str | os.PathLike[str] | None = No
     """
     if root is None:
         return [
-            {"name": name, "needs": n.needs, "from": n.where, "options": usage(name, n)} for name, n in table.items()
+            {"name": name, "needs": d.origin.layout, "from": d.origin.where, "options": d.usage}
+            for name, d in table.items()
         ]
     found = places(root, table)
     rows = []
     for name, named in table.items():
         more = "".join(f",{r}=..." for r in named.required if r != named.place)  # what has to be said besides
         specs = [p.spec + more for p in found if p.name == name]
-        rows += [{"name": name, "found": spec, "needs": named.needs} for spec in specs or [""]]
+        rows += [{"name": name, "found": spec, "needs": named.origin.layout} for spec in specs or [""]]
     return rows
 
 

@@ -1,29 +1,17 @@
-"""A data source as one text, NAME:PLACE,option=value,...: how the command line says what to read."""
+"""A source as one text, NAME:PLACE,option=value,...: parsed, and opened."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from corit.data.dataset import READING, DataSet, Kind
 from corit.data.sample import Source
 from corit.errors import DataError
 
-Kind = Literal["text", "texts", "words", "number", "flag"]
 OPTION = re.compile(r"([a-z_]+)=")
-# What every video data set takes beside its own options: the fields of `corit.data.frames.Reading`.
-READING: Mapping[str, Kind] = {
-    "frames": "number",
-    "choice": "text",
-    "media": "text",
-    "splits": "words",
-    "masks": "flag",
-    "partial": "flag",
-}
-# What is chosen among the rows of any source; where a data set itself takes one of these, it is asked for less.
-CHOOSING: Mapping[str, Kind] = {"splits": "words", "manipulations": "words", "max": "number"}
 FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 KINDS = {
     "text": "a text",
@@ -34,94 +22,62 @@ KINDS = {
 }
 
 
-@dataclass(frozen=True)
-class Named:
-    """A source that has a name.
+def open_spec(
+    spec: str, table: Mapping[str, DataSet], root: str = "", on_missing: Callable[[str], None] | None = None
+) -> Source:
+    """Open the source that a text names; its rows are listed when its samples are first asked for.
 
-    build: its constructor. takes: the options that it knows and how each is written; the first one is what stands
-    before any `option=`. required: options without which it cannot be built. video: it also takes `READING`. marks:
-    files or folders, as patterns, one of which is there where the place holds the data set; without any, the place is
-    itself such a file. needs: what must be on the disk; where: who gives it.
+    The text is NAME, NAME:PLACE or NAME:PLACE,option=value,... A comma ends a value only where option= follows, so that
+    paths may hold commas (but not a comma, a word and = after each other). Words have + between them
+    (splits=train+val). An option that takes several paths is repeated. Every source also takes splits, manipulations
+    and max, the most rows of each class.
+
+    Args:
+        spec: the text.
+        table: data sets by name.
+        root: the place, where the text has none.
+        on_missing: called with the path of each file that the data set lacks, which is then listed without it.
+
+    Raises:
+        DataError: an unknown name or option, or a value that cannot be read.
     """
-
-    build: Callable[..., Source]
-    takes: Mapping[str, Kind]
-    required: tuple[str, ...] = ()
-    video: bool = False
-    marks: tuple[str, ...] = ()
-    needs: str = ""
-    where: str = ""
-
-    @property
-    def options(self) -> dict[str, Kind]:
-        """Everything that may be said of it."""
-        return {**CHOOSING, **(READING if self.video else {}), **self.takes}
-
-    @property
-    def place(self) -> str:
-        """The option that is given without its name: a root folder, or a file."""
-        return next(iter(self.takes))
-
-
-Missed = Callable[[str], None]
-
-
-def source(spec: str, table: Mapping[str, Named], root: str = "", missed: Missed | None = None) -> Source:
-    """The source that a text names, listed when its samples are first asked for.
-
-    NAME, NAME:PLACE or NAME:PLACE,option=value,...: a comma ends a value only where option= follows, so that paths may
-    hold commas (but no comma, word and = after each other); words have + between them (splits=train+val); an option
-    that takes several paths is repeated. root: the place, where the text has none. Every source also takes splits,
-    manipulations and max, the most rows of each class. missed: called with the paths of files that a data set lacks,
-    which then is listed without them. Raises DataError for a name or option that there is not, and for values that
-    cannot be read.
-    """
-    name, values = read(spec, table)
-    named = table[name]
+    name, values = parse_spec(spec, table)
+    dataset = table[name]
     if root:
-        values.setdefault(named.place, root)
-    lost = [r for r in named.required if r not in values]
-    if lost:
-        raise DataError(f"expected {' and '.join(lost)} of {name}, got {spec!r}; write {usage(name, named)}")
-    if missed and "partial" in named.options:
-        values["missed"] = missed
-    return _build(named, values)
+        values.setdefault(dataset.place, root)
+    absent = [r for r in dataset.required if r not in values]
+    if absent:
+        raise DataError(f"expected {' and '.join(absent)} of {name}, got {spec!r}; write {dataset.usage}")
+    if on_missing and "partial" in dataset.options:
+        values["on_missing"] = on_missing
+    return _build(dataset, values)
 
 
-def read(spec: str, table: Mapping[str, Named]) -> tuple[str, dict[str, Any]]:
-    """The name and the options of such a text, without building anything. Raises DataError as `source` does."""
+def parse_spec(spec: str, table: Mapping[str, DataSet]) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options of a source's text without opening it.
+
+    Raises:
+        DataError: as `open_spec` raises it.
+    """
     name, _, rest = spec.partition(":")
     if name not in table:
         raise DataError(
             f"no data set {name!r} in {spec!r}; expected NAME:PLACE,option=value with one of {', '.join(table)}"
         )
-    options = table[name].options
-    return name, {key: _value(key, texts, options[key]) for key, texts in _parse(rest, table[name], name).items()}
+    dataset = table[name]
+    return name, {key: _value(key, texts, dataset.options[key]) for key, texts in _texts(rest, dataset).items()}
 
 
-def usage(name: str, named: Named) -> str:
-    """How the source is written: its place, the options that it needs, and in brackets the others."""
-    first = named.place
-    shown = f"{name}:{first.upper()}" if first in named.required else name
-    needed = [f"{r}=..." for r in named.required if r != first]
-    rest = [k for k in named.options if k not in named.required]
-    return ",".join([shown, *needed]) + f" [{', '.join(rest)}]"
-
-
-def _parse(rest: str, named: Named, name: str) -> dict[str, list[str]]:
-    """Option -> its texts, in the order in which they were given."""
-    given: dict[str, list[str]] = defaultdict(list)
-    for part in _parts(rest):
+def _texts(rest: str, dataset: DataSet) -> dict[str, list[str]]:
+    """Option -> its texts, in the order in which they are written."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for part in filter(None, re.split(r",(?=[a-z_]+=)", rest)):
         option = OPTION.match(part)
-        key, text = (option[1], part[option.end() :]) if option else (named.place, part)
-        if key not in named.options:
-            raise DataError(f"{name} takes no option {key!r}; it takes {', '.join(named.options)}")
-        given[key].append(text)
-    return dict(given)
-
-
-def _parts(rest: str) -> list[str]:
-    return [p for p in re.split(r",(?=[a-z_]+=)", rest) if p]
+        key, text = (option[1], part[option.end() :]) if option else (dataset.place, part)
+        if key not in dataset.options:
+            raise DataError(f"{dataset.name} takes no option {key!r}; it takes {', '.join(dataset.options)}")
+        texts[key].append(text)
+    return dict(texts)
 
 
 def _value(key: str, texts: list[str], kind: Kind) -> Any:
@@ -141,23 +97,23 @@ def _value(key: str, texts: list[str], kind: Kind) -> Any:
     raise DataError(f"expected {KINDS[kind]} for {key}, got {text!r}")
 
 
-def _build(named: Named, values: dict[str, Any]) -> Source:
-    """The source, with what it does not choose itself chosen from its rows."""
-    known = {*(READING if named.video else ()), "missed"} - set(named.takes)
-    reading = {k: v for k, v in values.items() if named.video and k in known}
-    own = {k: v for k, v in values.items() if k in named.takes or (k == "missed" and not named.video)}
+def _build(dataset: DataSet, values: dict[str, Any]) -> Source:
+    """The source, with the options that its constructor does not take applied to its rows."""
+    known = {*(READING if dataset.video else ()), "on_missing"} - set(dataset.own_options)
+    reading = {k: v for k, v in values.items() if dataset.video and k in known}
+    own = {k: v for k, v in values.items() if k in dataset.own_options or (k == "on_missing" and not dataset.video)}
     if reading:
         from corit.data.frames import Reading
 
         own["reading"] = Reading(**reading)
-    made = named.build(**own)
+    source = dataset.build(**own)
     rest = {k: v for k, v in values.items() if k not in own and k not in reading}
     if not rest:
-        return made
+        return source
     from corit.data.chosen import Chosen
 
     if "max" in rest:
         rest["most"] = rest.pop("max")
         if rest["most"] < 1:
             raise DataError(f"expected a max of at least one row of each class, got {rest['most']}")
-    return Chosen(made, **rest)
+    return Chosen(source, **rest)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from corit.data.missing import examples
+from corit.errors import examples
 from corit.evaluate.rows import ScoredRow
 from corit.seeding import generator
 

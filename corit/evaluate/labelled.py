@@ -11,7 +11,7 @@ from functools import cached_property
 from corit.data.chosen import Joined
 from corit.data.folders import SIDES
 from corit.data.sample import Sample, Source
-from corit.data.spec import read
+from corit.data.spec import parse_spec
 from corit.data.stamp import stamp
 from corit.data.video_frames import FRAMES, VideoFrames
 from corit.errors import DataError
@@ -144,7 +144,7 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
     parts = []
     for spec, title in zip(specs, titles, strict=True):
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
-        said = read(spec, SOURCES)[1]
+        said = parse_spec(spec, SOURCES)[1]
         parts.append(VideoFrames(made, said.get("frames", frames), said.get("choice", choice)))
     return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
 
@@ -164,10 +164,10 @@ def _spec(text: str) -> str:
 
 def _key(spec: str, root: str) -> str:
     """A text with every place in full and its options in order, and with what tells its file of landmarks."""
-    name, said = read(spec, SOURCES)
+    name, said = parse_spec(spec, SOURCES)
     if root:
         said.setdefault(SOURCES[name].place, root)
-    places = {k for k, kind in SOURCES[name].takes.items() if kind in ("text", "texts")}
+    places = {k for k, kind in SOURCES[name].own_options.items() if kind in ("text", "texts")}
     full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
     if "landmarks" in said:  # other ones give other crops of the same pictures
         full["landmarks"] = stamp(said["landmarks"])

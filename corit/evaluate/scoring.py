@@ -8,11 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from corit.data.missing import examples
 from corit.data.sample import Sample, Source
 from corit.data.stamp import Current, Version, current
 from corit.detect.detector import Report
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.evaluate.detectors import Judge
 from corit.evaluate.rows import ScoredRow
 from corit.images.display import READING

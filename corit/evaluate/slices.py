@@ -12,8 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from corit.data.missing import examples
-from corit.errors import DataError, NothingScoredError
+from corit.errors import DataError, NothingScoredError, examples
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.metrics.auc import Estimate
 from corit.metrics.curve import Ranking

@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 
 from corit.data.frames import Grouping, video_key
-from corit.data.missing import examples
 from corit.data.sample import Sample
-from corit.errors import DataError
+from corit.errors import DataError, examples
 
 Mixed = Literal["refuse", "real"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from corit.backbones.names import lacking
 from corit.bench.stage import DAMAGED, PLACES, Stage
-from corit.data.missing import missing
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
+from corit.sources import SOURCES
 
 # Seconds a picture of 224 px with its twin, one recipe of CLIP ViT-L/14 on two cores: see the page on performance.
 SECONDS = 2.0
@@ -100,7 +100,7 @@ def _counts(stage: Stage, names: Iterable[str]) -> tuple[dict[str, int], dict[st
         if os.path.isdir(own):
             del problems[name]  # nothing is wrong with it but what it borrows
         else:
-            problems[name] = str(missing(name, own, "there is no such folder"))
+            problems[name] = str(SOURCES[name].origin.missing(own, "there is no such folder"))
     return counts, problems
 
 

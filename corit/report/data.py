@@ -13,9 +13,9 @@ from rich.table import Table
 
 from corit.data.care.audit import Finding
 from corit.data.care.check import passed_over
-from corit.data.missing import examples
 from corit.data.passed import described
 from corit.data.sample import Source
+from corit.errors import examples
 from corit.report.text import csv_text, printed, visible
 
 Format = Literal["table", "jsonl", "csv"]

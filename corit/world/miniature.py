@@ -9,6 +9,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from corit.data.dataset import DataSet
+from corit.data.origin import Origin
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.images.media import DRAWN, Picture
@@ -137,3 +139,16 @@ class Miniature:
         seen, exposure = look(rng), shot(rng)
         rendered = render(face, seen, self.spec.side)
         return Target(shoot(rendered.pixels, exposure), face, seen, rendered), exposure
+
+
+def _drawn_world(people: int = 120, pictures: int = 5, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> Miniature:
+    return Miniature(world_of(people, pictures, seed, kinds))
+
+
+DATASET = DataSet(
+    "miniature",
+    _drawn_world,
+    Origin("the miniature world", "nothing: its pictures are drawn"),
+    {"seed": "number", "people": "number", "pictures": "number", "kinds": "words"},
+    required=(),
+)

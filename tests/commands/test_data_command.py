@@ -508,7 +508,7 @@ def test_names_do_not_steer_the_terminal():
 
 def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():
     missed = []
-    assert Reading(missed=missed.append) == Reading()
+    assert Reading(on_missing=missed.append) == Reading()
 
 
 REFUSED = {

@@ -11,9 +11,9 @@ from trees.dfdc import dfdc, dfdcp
 from trees.faceforensics import faceforensics
 from trees.write import Hand
 
-from corit.data.adapters import adapter
 from corit.data.lists import read_json, read_text
 from corit.errors import DataError
+from corit.sources import SOURCES
 
 LISTS = {
     "celeb-df-v2": (celebdf, "List_of_testing_videos.txt"),
@@ -29,15 +29,15 @@ def test_a_mark_does_no_harm_and_other_encodings_are_refused_in_words(tmp_path, 
     make, inside = LISTS[name]
     make(tmp_path, Hand(frames=1))
     path = tmp_path / inside
-    before, content = adapter(name, str(tmp_path)).samples, path.read_bytes()
+    before, content = SOURCES[name].build(str(tmp_path)).samples, path.read_bytes()
     path.write_bytes(codecs.BOM_UTF8 + content)
-    assert adapter(name, str(tmp_path)).samples == before
+    assert SOURCES[name].build(str(tmp_path)).samples == before
     path.write_bytes(content.decode().encode("utf-16"))
-    assert adapter(name, str(tmp_path)).samples == before
+    assert SOURCES[name].build(str(tmp_path)).samples == before
     for encoded in (content + "\nStraße".encode("latin-1"), content.decode().encode("utf-16")[:-1]):
         path.write_bytes(encoded)
         with pytest.raises(DataError, match="in UTF-8, but .*; save it as UTF-8"):
-            _ = adapter(name, str(tmp_path)).samples
+            _ = SOURCES[name].build(str(tmp_path)).samples
 
 
 @pytest.mark.parametrize("name", [n for n, (_, inside) in LISTS.items() if inside.endswith(".json")])
@@ -47,7 +47,7 @@ def test_damaged_json_is_refused_in_words(tmp_path, name, content):
     make(tmp_path, Hand(frames=1))
     (tmp_path / inside).write_text(content)
     with pytest.raises(DataError, match="download it again"):
-        _ = adapter(name, str(tmp_path)).samples
+        _ = SOURCES[name].build(str(tmp_path)).samples
 
 
 def test_what_is_not_there_is_named(tmp_path):

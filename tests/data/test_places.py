@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from data.test_adapters import TREES, plain, plant
+from data.test_data_sets import TREES, plain, plant
 from trees import genimage, uadfv
 from trees.df40 import df40
 from trees.write import Hand

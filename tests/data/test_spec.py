@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from corit.data.chosen import Chosen, Joined, few
+from corit.data.dataset import DataSet
 from corit.data.frames import Reading
+from corit.data.origin import Origin
 from corit.data.sample import Sample
-from corit.data.spec import Named, source, usage
+from corit.data.spec import open_spec
 from corit.errors import DataError
 
 
@@ -27,14 +29,21 @@ ROWS = tuple(
     for label in (0, 1)
     for i in range(6)
 )
+ORIGIN = Origin("a set", "files")
+
+
+def listed(**options):
+    return Listed(ROWS, **options)
+
+
 TABLE = {
-    "videos": Named(lambda **o: Listed(ROWS, **o), {"root": "text", "names": "words"}, ("root",), video=True),
-    "files": Named(lambda **o: Listed(ROWS, **o), {"real": "texts", "seed": "number", "deep": "flag"}),
+    "videos": DataSet("videos", listed, ORIGIN, {"root": "text", "names": "words"}, video=True),
+    "files": DataSet("files", listed, ORIGIN, {"real": "texts", "seed": "number", "deep": "flag"}, required=()),
 }
 
 
 def options(spec, root=""):
-    return source(spec, TABLE, root).options
+    return open_spec(spec, TABLE, root).options
 
 
 def test_what_stands_before_the_first_option_is_the_place_whatever_signs_it_has():
@@ -59,12 +68,12 @@ def test_a_video_data_set_takes_a_reading():
 
 
 def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
-    found = source("files:splits=test,manipulations=DF,max=2", TABLE)
+    found = open_spec("files:splits=test,manipulations=DF,max=2", TABLE)
     assert isinstance(found, Chosen)
     assert {(s.split, s.manipulation) for s in found.samples} == {("test", ""), ("test", "DF")}
     assert [s.label for s in found.samples] == [0, 0, 1, 1]
     assert found.load(found.samples[0]) == found.samples[0].id
-    assert {s.label for s in source("videos:/x,max=1", TABLE).samples} == {0, 1}
+    assert {s.label for s in open_spec("videos:/x,max=1", TABLE).samples} == {0, 1}
 
 
 @pytest.mark.parametrize(
@@ -84,13 +93,13 @@ def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
 )
 def test_a_text_that_cannot_be_meant_is_refused(spec, words):
     with pytest.raises(DataError) as caught:
-        source(spec, TABLE)
+        open_spec(spec, TABLE)
     assert words in str(caught.value)
 
 
 def test_usage_says_what_is_needed_and_what_may_be_said():
-    assert usage("videos", TABLE["videos"]).startswith("videos:ROOT [splits, manipulations, max, frames, choice")
-    assert usage("files", TABLE["files"]) == "files [splits, manipulations, max, real, seed, deep]"
+    assert TABLE["videos"].usage.startswith("videos:ROOT [splits, manipulations, max, frames, choice")
+    assert TABLE["files"].usage == "files [splits, manipulations, max, real, seed, deep]"
 
 
 def test_few_rows_are_among_the_more_rows_and_keep_their_order():

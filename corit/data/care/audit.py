@@ -9,11 +9,10 @@ from typing import Literal
 
 from corit.data.care.check import Check, Overlap, check, overlap, real_paths
 from corit.data.care.contents import Duplicate, Look
-from corit.data.care.published import sizes
-from corit.data.missing import examples
+from corit.data.care.published import size_differences
 from corit.data.passed import HIDDEN, SIDE
 from corit.data.sample import Sample, Source
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.progress import Progress, no_progress, part_of
 
 Kind = Literal[
@@ -66,7 +65,7 @@ def audit(
     source: Source,
     against: Source | None = None,
     *,
-    missed: Sequence[str] = (),
+    missing: Sequence[str] = (),
     contents: bool = True,
     workers: int = 0,
     progress: Progress = no_progress,
@@ -74,7 +73,7 @@ def audit(
 ) -> tuple[Finding, ...]:
     """What `check` finds in a source, and what it shares with another, which it is to be tested on.
 
-    missed: a list to which the source adds the files that it lacks while it is listed. contents, workers, look: see
+    missing: a list to which the source adds the files that it lacks while it is listed. contents, workers, look: see
     there. progress: called after each picture of both sources. Of the other source the samples are counted too, and
     those that are missing or unreadable are named. Raises DataError for a source without samples.
     """
@@ -86,10 +85,10 @@ def audit(
     other = checked(against, progress=part_of(progress, first, total)) if against is not None else None
     both = [found, other] if other else [found]
     rows = [row for c in both for row in _counts(c)]
-    rows += [Finding("missing", name=name, samples=1) for name in missed]
+    rows += [Finding("missing", name=name, samples=1) for name in missing]
     rows += [row for c in both for row in (*_lost(c), *_passed(c))]
     rows += _sides(found)
-    rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in sizes(found.counts)]
+    rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in size_differences(found.counts)]
     if against is not None and other is not None:
         pair = (found.read, other.read) if found.read and other.read else None
         rows += _overlap(overlap(source.samples, against.samples, pair))

@@ -12,8 +12,8 @@ from corit.data.care.contents import Contents, Duplicate, Look, Problem, absent,
 from corit.data.chosen import Joined
 from corit.data.folders import FolderSource
 from corit.data.frames import beside, top
-from corit.data.missing import examples
 from corit.data.sample import Sample, Source
+from corit.errors import examples
 from corit.progress import Progress, no_progress
 
 # Words of folder and file names that say what a picture is, as the field's data sets use them.

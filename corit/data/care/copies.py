@@ -12,10 +12,10 @@ LISTS = frozenset((".json", ".txt", ".csv"))
 DEPTH = 3  # folders below the root
 
 
-def copy_lists(root: str, out: str, stage: str, missed: Callable[[str], None] = lambda said: None) -> None:
+def copy_lists(root: str, out: str, stage: str, on_skipped: Callable[[str], None] = lambda said: None) -> None:
     """Copy the lists below `root` to the same places below `out`, each whole or not at all; what is there is kept.
 
-    stage: a folder on the same disk as `out`. missed: told of each list that cannot be read. Raises OSError where
+    stage: a folder on the same disk as `out`. on_skipped: told of each list that cannot be read. Raises OSError where
     `out` cannot be written.
     """
     for source, name in _lists(root, out):
@@ -25,7 +25,7 @@ def copy_lists(root: str, out: str, stage: str, missed: Callable[[str], None] = 
         try:
             held = Path(source).read_bytes()
         except OSError as err:
-            missed(f"{source}: {err.strerror}")
+            on_skipped(f"{source}: {err.strerror}")
             continue
         os.makedirs(os.path.dirname(target), exist_ok=True)
         write_bytes(Path(target), held, staged=Path(stage, "list"))

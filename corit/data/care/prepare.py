@@ -61,16 +61,16 @@ def _silent(said: str) -> None:
     """Tell nobody."""
 
 
-def list_videos(root: str | os.PathLike[str], missed: Callable[[str], None] = _silent) -> Iterator[str]:
+def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] = _silent) -> Iterator[str]:
     """The video files below a folder in a stable order, without hidden ones and videos of masks.
 
-    missed: told of each folder that is not looked into: it cannot be opened, or is a link, which may lead in circles.
+    on_skipped: called with each folder that is not looked into, and why: it cannot be opened, or is a link.
     """
-    for folder, inner, names in os.walk(root, onerror=lambda err: missed(f"{err.filename}: {err.strerror}")):
+    for folder, inner, names in os.walk(root, onerror=lambda err: on_skipped(f"{err.filename}: {err.strerror}")):
         inner[:] = sorted(n for n in inner if not n.startswith(".") and n not in BESIDE)
         for name in inner:
             if os.path.islink(os.path.join(folder, name)):
-                missed(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
+                on_skipped(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
         yield from (
             os.path.join(folder, n)
             for n in sorted(names)
@@ -87,7 +87,7 @@ def prepare(
     finder: FaceFinder | None = None,
     workers: int = 0,
     progress: Progress = no_progress,
-    missed: Callable[[str], None] = _silent,
+    on_skipped: Callable[[str], None] = _silent,
 ) -> Generator[Prepared]:
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
 
@@ -97,8 +97,8 @@ def prepare(
     prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
     holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
     dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
-    module. progress: called with the number of videos that have a row. missed: called with each list that could not be
-    copied.
+    module. progress: called with the number of videos that have a row. on_skipped: called with each list that could not
+    be copied.
 
     Yields a row for each video, in order. Raises DataError when a video lies outside the root, another process prepares
     into `out`, or `out` cannot be written or was begun with other settings.
@@ -113,7 +113,7 @@ def prepare(
         journal = Journal(Path(out) / JOURNAL, asdict(cropping))
         with _writing(out):
             if not os.path.samefile(root, out):
-                copy_lists(root, out, stage, missed)
+                copy_lists(root, out, stage, on_skipped)
         with _writing(out):
             rows = _standing(jobs, journal)
         todo = [j for j in jobs if j.name not in rows]

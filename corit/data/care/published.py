@@ -1,44 +1,38 @@
-"""How large data sets are as published, where all that have them agree: what a part of one is measured against."""
+"""How large data sets are as published: what a part of one is measured against."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
 
+from corit.data import sets
 from corit.data.care.check import Count
-from corit.data.sets.forensynths import DIFFUSION
-
-# (data set, split) -> videos of the reals, and of each manipulation.
-EACH = {
-    **{("FaceForensics++", split): count for split, count in (("train", 720), ("val", 140), ("test", 140))},
-    ("UADFV", "test"): 49,
-}
-# (data set, split) -> videos, or pictures, of both labels; several numbers where a protocol cuts the set.
-TOTAL: dict[tuple[str, str], tuple[int, ...]] = {
-    ("Celeb-DF-v1", "test"): (100,),
-    ("Celeb-DF-v2", "test"): (518,),
-    **{
-        (f"UniFD/{name}", "test"): (count, min(count, 2000) if count >= 2000 else 200)
-        for name, count in (
-            *(("progan", 8000), ("cyclegan", 2642), ("biggan", 4000), ("stylegan", 11982), ("gaugan", 10000)),
-            *(("stargan", 3998), ("deepfake", 5405), ("sitd", 360), ("san", 438), ("crn", 12764), ("imle", 12764)),
-            *((name, 2000) for name in DIFFUSION),
-        )
-    },
-}
+from corit.data.dataset import DataSet, PublishedSize
 
 
-def sizes(counts: Iterable[Count]) -> Iterator[tuple[str, str]]:
-    """(data set, what differs) for each data set of which another number of videos is there than was published."""
-    wrong: dict[str, list[str]] = defaultdict(list)
+@cache
+def published_sizes() -> Mapping[tuple[str, str], PublishedSize]:
+    """Collect the published sizes of all data sets in `corit.data.sets`, by (`Sample.dataset`, split)."""
+    modules = [import_module(f"{sets.__name__}.{m.name}") for m in iter_modules(sets.__path__)]
+    records: list[DataSet] = [d for m in modules for d in getattr(m, "DATASETS", ()) or (m.DATASET,)]
+    return {key: size for record in records for key, size in record.sizes.items()}
+
+
+def size_differences(counts: Iterable[Count]) -> Iterator[tuple[str, str]]:
+    """Yield (data set, the differences in words) for each data set whose size is not the published one."""
+    published, unknown = published_sizes(), PublishedSize()
+    differences: dict[str, list[str]] = defaultdict(list)
     totals: dict[tuple[str, str], int] = defaultdict(int)
     for c in counts:
-        each = EACH.get((c.dataset, c.split), c.videos)
+        each = published.get((c.dataset, c.split), unknown).each
         totals[c.dataset, c.split] += c.videos
-        if c.videos != each:
-            wrong[c.dataset].append(f"{c.split} {c.manipulation or 'real'} {c.videos} of {each}")
+        if each and c.videos != each:
+            differences[c.dataset].append(f"{c.split} {c.manipulation or 'real'} {c.videos} of {each}")
     for (dataset, split), count in totals.items():
-        known = TOTAL.get((dataset, split), (count,))
-        if count not in known:
-            wrong[dataset].append(f"{split} {count} of {known[0]}")
-    return ((dataset, ", ".join(parts)) for dataset, parts in sorted(wrong.items()))
+        known = published.get((dataset, split), unknown).totals
+        if known and count not in known:
+            differences[dataset].append(f"{split} {count} of {known[0]}")
+    return ((dataset, ", ".join(parts)) for dataset, parts in sorted(differences.items()))

@@ -6,16 +6,22 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal
 
+from corit.data.dataset import DataSet, PublishedSize
 from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
 from corit.data.lists import read_text
-from corit.data.missing import examples, missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 
+ORIGIN = Origin(
+    "Celeb-DF",
+    "Celeb-real/, YouTube-real/, Celeb-synthesis/ and List_of_testing_videos.txt",
+    "https://github.com/yuezunli/celeb-deepfakeforensics (a form to fill in)",
+)
 LIST = "List_of_testing_videos.txt"
 FOLDERS = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
 SWAP = re.compile(r"(id\d+)_id\d+_(\d+)")  # the filmed person, whose face was put on, the video's number
@@ -66,7 +72,7 @@ class CelebDF:
         wanted = {n for n in others if n not in tests} | (tests if "test" in self.reading.splits else set())
         if not wanted and os.path.isdir(where) and (tests or others):
             return {}
-        return complete("celebdf", self.root, where, self.reading, sorted(wanted), LIST)
+        return complete(ORIGIN, self.root, where, self.reading, sorted(wanted), LIST)
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
@@ -92,7 +98,7 @@ def read_tests(root: str) -> dict[str, set[str]]:
     """
     path = os.path.join(root, LIST)
     if not os.path.isfile(path):
-        raise missing("celebdf", root, f"expected {LIST} beside the videos, but it is not there", [LIST])
+        raise ORIGIN.missing(root, f"expected {LIST} beside the videos, but it is not there", [LIST])
     tests: dict[str, set[str]] = {folder: set() for folder in FOLDERS}
     wrong = []
     for line in filter(None, map(str.strip, read_text(path, "the official list").splitlines())):
@@ -106,3 +112,13 @@ def read_tests(root: str) -> dict[str, set[str]]:
         problem = f"got {examples(wrong)}" if wrong else "it names no video"
         raise DataError(f'expected lines such as "1 YouTube-real/00170.mp4" (1 is real) in {path}, but {problem}')
     return tests
+
+
+def _record(version: Literal[1, 2], videos: int) -> DataSet:
+    name = f"Celeb-DF-v{version}"
+    sizes: dict[tuple[str, Split], PublishedSize] = {(name, "test"): PublishedSize(totals=(videos,))}
+    build = partial(CelebDF, version=version)
+    return DataSet(name.lower(), build, ORIGIN, video=True, marks=(LIST,), sizes=sizes)
+
+
+DATASETS = (_record(1, 100), _record(2, 518))

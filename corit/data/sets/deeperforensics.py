@@ -7,14 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from corit.data.dataset import ROOT, DataSet
 from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
 from corit.data.lists import read_text
-from corit.data.missing import examples, missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.faceforensics import require_compression
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 
+TITLE = "DeeperForensics-1.0"
+ORIGIN = Origin(
+    TITLE,
+    "manipulated_videos/<version>/, source_videos/<actor>/ and lists/splits/{train,val,test}.txt",
+    "https://github.com/EndlessSora/DeeperForensics-1.0 (a form to fill in)",
+)
 VERSIONS = (
     "end_to_end",
     *(f"end_to_end_level_{level}" for level in range(1, 6)),
@@ -22,7 +29,6 @@ VERSIONS = (
     *(f"end_to_end_mix_{count}_distortions" for count in (2, 3, 4)),
     "reenact_postprocess",
 )
-DATASET = "DeeperForensics-1.0"
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class DeeperForensics:
         for split in SPLITS:  # in this order, so that test has the last word
             sides.update({actor(name): split for name, s in lists.items() if s == split})
         where = os.path.join(self.root, "source_videos")
-        for key, clip in complete("deeperforensics", self.root, where, self.reading).items():
+        for key, clip in complete(ORIGIN, self.root, where, self.reading).items():
             yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
     def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
@@ -72,14 +78,14 @@ class DeeperForensics:
         sides = {name.partition("_")[0]: split for name, split in lists.items()}
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
         wanted = [name for name, split in sides.items() if split in self.reading.splits]
-        found = complete("faceforensics", self.faceforensics, where, self.reading, wanted, "the swaps' names")
+        found = complete(ORIGIN, self.faceforensics, where, self.reading, wanted, "the swaps' names")
         for name, clip in found.items():
             yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
 
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
         wanted = [name for name, split in lists.items() if split in self.reading.splits]
-        found = complete("deeperforensics", self.root, where, self.reading, wanted, "lists/splits")
+        found = complete(ORIGIN, self.root, where, self.reading, wanted, "lists/splits")
         for name, clip in found.items():
             yield from self._rows(clip, f"{version}/{name}", lists[name], version)
 
@@ -90,10 +96,10 @@ class DeeperForensics:
         yield from rows(
             clip,
             self.reading,
-            video=f"{DATASET}/{name}",
+            video=f"{TITLE}/{name}",
             label=int(bool(version)),
             split=split,
-            dataset=DATASET,
+            dataset=TITLE,
             manipulation=version,
             group=group or person(bare, fake=bool(version)),
         )
@@ -118,7 +124,7 @@ def read_lists(root: str) -> dict[str, Split]:
     folder = os.path.join(root, "lists", "splits")
     absent = [f"lists/splits/{s}.txt" for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.txt"))]
     if absent:
-        raise missing("deeperforensics", root, "expected the official split lists, but some are missing", absent)
+        raise ORIGIN.missing(root, "expected the official split lists, but some are missing", absent)
     sides: dict[str, Split] = {}
     for split in SPLITS:
         lines = read_text(os.path.join(folder, f"{split}.txt"), "the official list").splitlines()
@@ -129,3 +135,13 @@ def read_lists(root: str) -> dict[str, Split]:
                 f"expected names such as 000_M134.mp4, each in one list of {folder}, got {examples(wrong)} in {split}"
             )
     return sides
+
+
+DATASET = DataSet(
+    "deeperforensics",
+    DeeperForensics,
+    ORIGIN,
+    {**ROOT, "versions": "words", "faceforensics": "text", "compression": "text"},
+    video=True,
+    marks=("lists/splits/test.txt",),
+)

@@ -11,11 +11,12 @@ from itertools import takewhile
 from typing import Any
 
 from corit.data import lists
+from corit.data.dataset import DataSet
 from corit.data.frames import ALL, SPLITS, VIDEO_SUFFIXES, WHOLE, Reading, choose, frame_number, natural, read_frame
-from corit.data.missing import missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.celebdf import SWAP, source_video, stranger
-from corit.data.sets.deeperforensics import DATASET as DEEPER
+from corit.data.sets.deeperforensics import TITLE as DEEPERFORENSICS
 from corit.data.sets.deeperforensics import person
 from corit.data.sets.df40 import PAIR
 from corit.data.sets.dfdc import seen
@@ -24,7 +25,12 @@ from corit.data.sets.uadfv import source_video as uadfv_source
 from corit.errors import DataError
 from corit.images.media import Picture
 
-# Labels of fakes whose names do not say so, in small letters -> the manipulation's name in the other adapters.
+ORIGIN = Origin(
+    "DeepfakeBench's preprocessed data",
+    "<data set>/.../frames/<video>/000.png with landmarks/ and masks/ beside frames/",
+    "https://github.com/SCLBD/DeepfakeBench (frames, landmarks and masks by data set, and one JSON for each)",
+)
+# Labels of fakes whose names do not say so, in small letters -> the manipulation's name as its own reader calls it.
 FAKES = {
     "ff-df": "DF",
     "ff-f2f": "F2F",
@@ -104,9 +110,9 @@ class DeepfakeBench:
             elif len(there) < len(video.frames):
                 absent += [f for f in video.frames if not find(f)]
             samples += self._rows(video, there, groups[video], holds)
-        for name in absent if self.reading.missed else ():
-            self.reading.missed(name)  # type: ignore[misc]
-        if not samples or (absent and not (self.reading.partial or self.reading.missed)):
+        for name in absent if self.reading.on_missing else ():
+            self.reading.on_missing(name)  # type: ignore[misc]
+        if not samples or (absent and not (self.reading.partial or self.reading.on_missing)):
             raise self._missing(len(absent), sum(len(v.frames) for v in videos), absent)
         return tuple(samples), tuple(absent)
 
@@ -142,7 +148,7 @@ class DeepfakeBench:
             f"{count} of {total} frames that {self.json} names are not there; give the folder that its paths start "
             "from, extract the rest, or ask for a partial reading"
         )
-        return missing("deepfakebench", self._roots[0], problem, absent)
+        return ORIGIN.missing(self._roots[0], problem, absent)
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame with the landmarks beside it. Raises InputError's kinds."""
@@ -285,7 +291,7 @@ GROUPS: dict[str, Callable[[Video], str]] = {
     "UADFV": lambda v: uadfv_source(v.name),
     "DFDCP": lambda v: seen(v.name),
     "DeepFakeDetection": lambda v: actor(v.name),
-    DEEPER: lambda v: person(v.name, fake=bool(label_of(v.label)[0])),
+    DEEPERFORENSICS: lambda v: person(v.name, fake=bool(label_of(v.label)[0])),
     **dict.fromkeys(("Celeb-DF-v1", "Celeb-DF-v2"), lambda v: _celebrity(v)),
 }
 
@@ -307,3 +313,13 @@ def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
 def _celebrity(video: Video) -> str:
     outside = any("YouTube-real" in f.split("/") for f in video.frames[:1])
     return stranger(video.name) if outside else source_video(video.name)
+
+
+DATASET = DataSet(
+    "deepfakebench",
+    DeepfakeBench,
+    ORIGIN,
+    {"json": "text", "root": "texts", "compression": "text"},
+    required=("json",),
+    video=True,
+)

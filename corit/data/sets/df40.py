@@ -8,14 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from corit.data.dataset import ROOT, DataSet
 from corit.data.frames import ALL, Clip, Reading, complete, names_in, read_frame, rows
-from corit.data.missing import missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.celebdf import CelebDF, source_video
 from corit.data.sets.faceforensics import FaceForensics, pair_group, read_pairs
 from corit.errors import DataError
 from corit.images.media import Picture
 
+ORIGIN = Origin(
+    "DF40",
+    "<method>/{ff,cdf}/frames/<video>/, and <method>/{real,fake}/ for the nine methods with reals of their own",
+    "https://github.com/YZY-stack/DF40 (the fakes; their reals come from FaceForensics++ and Celeb-DF-v2)",
+)
 # Methods whose fakes were made from FaceForensics++ (domain ff) and Celeb-DF (cdf) and come without reals, by kind.
 KNOWN = {
     "FS": ("fsgan", "faceswap", "simswap", "inswap", "blendface", "uniface", "mobileswap", "e4s", "facedancer"),
@@ -92,16 +98,16 @@ class DF40:
         """A method's folder, empty where it is reported as missed; releases differ in capitals."""
         names = {method.lower(), ALIASES.get(method, method).lower()}
         found = [n for n in names_in(self.root) if n.lower() in names]
-        if not found and self.reading.missed:
-            self.reading.missed(f"{method}/")
+        if not found and self.reading.on_missing:
+            self.reading.on_missing(f"{method}/")
             return ""
         if not found:
-            raise missing("df40", self.root, f"expected a folder of {method}, but it is not there", [f"{method}/"])
+            raise ORIGIN.missing(self.root, f"expected a folder of {method}, but it is not there", [f"{method}/"])
         return found[0]
 
     def _rows(self, folder: str, part: str, name: str, manipulation: str) -> Iterator[Sample]:
         where = _part(os.path.join(self.root, folder), part)
-        found = complete("df40", self.root, where, self.reading)
+        found = complete(ORIGIN, self.root, where, self.reading)
         if part == "ff" and self.faceforensics:
             found = self._official(found, f"{folder}/{part}")
         for key, clip in found.items():
@@ -121,14 +127,14 @@ class DF40:
     def _official(self, found: dict[str, Clip], where: str) -> dict[str, Clip]:
         """The fakes that were made from videos of the official lists: of others nobody knows where they belong."""
         strange = [f"{where}/{key}" for key, clip in found.items() if not self._known(clip.name)]
-        for name in strange if self.reading.missed else ():
-            self.reading.missed(f"{name} (in no official list)")  # type: ignore[misc]
-        if strange and not (self.reading.partial or self.reading.missed):
+        for name in strange if self.reading.on_missing else ():
+            self.reading.on_missing(f"{name} (in no official list)")  # type: ignore[misc]
+        if strange and not (self.reading.partial or self.reading.on_missing):
             problem = (
                 f"expected names of videos of FaceForensics++'s lists such as 000_003, but {len(strange)} have none; "
                 "take them out, or ask for a partial reading to go on without them"
             )
-            raise missing("df40", self.root, problem, strange)
+            raise ORIGIN.missing(self.root, problem, strange)
         return {key: clip for key, clip in found.items() if self._known(clip.name)}
 
     def _known(self, name: str) -> tuple[Split, str] | None:
@@ -177,3 +183,14 @@ def expand(name: str) -> list[tuple[str, str]]:
     method, _, domain = name.rpartition("_")
     methods = KNOWN.get(method.removesuffix("All"), (method,)) if method.endswith("All") else (method,)
     return [(m, domain) for m in methods]
+
+
+DATASET = DataSet(
+    "df40",
+    DF40,
+    ORIGIN,
+    {**ROOT, "names": "words", "faceforensics": "text", "celebdf": "text", "compression": "text"},
+    required=("root", "names"),
+    video=True,
+    marks=("*/ff/frames", "*/cdf/frames", "*/ff/*/*.png", "*/cdf/*/*.png"),
+)

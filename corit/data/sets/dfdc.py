@@ -11,13 +11,24 @@ from functools import cached_property
 from io import StringIO
 from typing import Any
 
+from corit.data.dataset import DataSet
 from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
 from corit.data.lists import read_json, read_text
-from corit.data.missing import examples, missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 
+ORIGIN = Origin(
+    "DFDC",
+    "test/labels.csv with the test videos beside it, dfdc_train_part_*/metadata.json with the train videos",
+    "https://ai.meta.com/datasets/dfdc/ (train parts also at kaggle.com/c/deepfake-detection-challenge)",
+)
+PREVIEW_ORIGIN = Origin(
+    "DFDC preview",
+    "dataset.json, original_videos/, method_A/, method_B/",
+    "https://ai.meta.com/datasets/dfdc/ (the preview release)",
+)
 LABELS = {"real": 0, "fake": 1}
 
 
@@ -40,7 +51,7 @@ class DFDC:
         parts = [os.path.dirname(p) for p in listed if p not in tests]
         if not parts and not tests:
             looked = ["test/labels.csv", "dfdc_train_part_*/metadata.json", "train/dfdc_train_part_*/metadata.json"]
-            raise missing("dfdc", self.root, "expected a list of videos, found none", looked)
+            raise ORIGIN.missing(self.root, "expected a list of videos, found none", looked)
         train = (s for part in parts for s in self._train(part))
         return (*train, *(s for path in tests for s in self._test(path)))
 
@@ -64,18 +75,18 @@ class DFDC:
         if os.path.isfile(path):
             return True
         inside = os.path.relpath(path, self.root).replace(os.sep, "/")
-        if self.reading.missed:
-            self.reading.missed(inside)
+        if self.reading.on_missing:
+            self.reading.on_missing(inside)
         elif not self.reading.partial:
             problem = f"expected {inside}, which names the videos beside it, but it is not there"
-            raise missing("dfdc", self.root, f"{problem}; add it, or ask for a partial reading", [inside])
+            raise ORIGIN.missing(self.root, f"{problem}; add it, or ask for a partial reading", [inside])
         return False
 
     def _train(self, part: str) -> Iterator[Sample]:
         table = _object(os.path.join(part, "metadata.json"))
         known = {os.path.splitext(name)[0]: entry for name, entry in table.items()}
         name = os.path.relpath(part, self.root).replace(os.sep, "/")
-        for video, clip in complete("dfdc", self.root, part, self.reading, known, "metadata.json").items():
+        for video, clip in complete(ORIGIN, self.root, part, self.reading, known, "metadata.json").items():
             label = _label(known[video], video, part)
             original = os.path.splitext(str(known[video].get("original") or video))[0]
             yield from rows(
@@ -92,7 +103,7 @@ class DFDC:
     def _test(self, path: str) -> Iterator[Sample]:
         labels = _read_labels(path)
         for video, clip in complete(
-            "dfdc", self.root, os.path.dirname(path), self.reading, labels, "labels.csv"
+            ORIGIN, self.root, os.path.dirname(path), self.reading, labels, "labels.csv"
         ).items():
             label = labels[video]
             yield from rows(
@@ -127,7 +138,7 @@ class DFDCP:
         """By folder: the originals, then each method."""
         path = os.path.join(self.root, "dataset.json")
         if not os.path.isfile(path):
-            raise missing("dfdcp", self.root, "expected dataset.json, but it is not there", ["dataset.json"])
+            raise PREVIEW_ORIGIN.missing(self.root, "expected dataset.json, but it is not there", ["dataset.json"])
         folders: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
         for key, entry in _object(path).items():
             folder, _, video = os.path.splitext(key.replace("\\", "/"))[0].partition("/")
@@ -143,7 +154,7 @@ class DFDCP:
         names = {video if nested else video.rpartition("/")[2]: video for video in table}
         if len(names) < len(table):
             raise DataError(f"expected videos of different names in {where}/frames, but dataset.json repeats some")
-        for name, clip in complete("dfdcp", self.root, where, self.reading, names, "dataset.json").items():
+        for name, clip in complete(PREVIEW_ORIGIN, self.root, where, self.reading, names, "dataset.json").items():
             video = names[name]
             label = _label(table[video], video, self.root)
             yield from rows(
@@ -202,3 +213,15 @@ def _read_labels(path: str) -> dict[str, int]:
         both = sorted(video for video, label in pairs if label != labels[video])
         raise DataError(f"expected one label of each video in {path}, but {examples(both)} has both; download it again")
     return {name: labels[name] for r in table if (name := os.path.splitext(r["filename"])[0])}
+
+
+DATASETS = (
+    DataSet(
+        "dfdc",
+        DFDC,
+        ORIGIN,
+        video=True,
+        marks=("test/labels.csv", "dfdc_train_part_*/metadata.json", "train/*/metadata.json"),
+    ),
+    DataSet("dfdcp", DFDCP, PREVIEW_ORIGIN, video=True, marks=("dataset.json",)),
+)

@@ -5,15 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
+from corit.data.dataset import ROOT, DataSet, Options, PublishedSize
 from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
 from corit.data.lists import read_json
-from corit.data.missing import examples, missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
-from corit.errors import DataError
+from corit.errors import DataError, examples
 from corit.images.media import Picture
 
+ORIGIN = Origin(
+    "FaceForensics++",
+    "original_sequences/youtube/c23/, manipulated_sequences/{Deepfakes,Face2Face,FaceSwap,NeuralTextures}/c23/ "
+    "(FaceShifter/ too, where it is asked for), and train.json, val.json, test.json in splits/ or beside them",
+    "https://github.com/ondyari/FaceForensics (a form to fill in; the download script fetches one compression)",
+)
+DFD_ORIGIN = Origin(
+    "DeepFakeDetection",
+    "original_sequences/actors/c23/ and manipulated_sequences/DeepFakeDetection/c23/",
+    "https://github.com/ondyari/FaceForensics (-d DeepFakeDetection and DeepFakeDetection_original)",
+)
 # Manipulation as the papers abbreviate it -> its folder.
 FOLDERS = {
     "DF": "Deepfakes",
@@ -58,7 +70,7 @@ class FaceForensics:
         where = os.path.join(self.root, *_folder(kind), level)
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
         wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
-        found = complete("faceforensics", self.root, where, self.reading, wanted, "the official splits")
+        found = complete(ORIGIN, self.root, where, self.reading, wanted, "the official splits")
         for name, clip in found.items():
             split, group = sides[name]
             video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
@@ -104,7 +116,7 @@ class DeepFakeDetection:
     def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
         level = require_compression(self.compression)
         where = os.path.join(self.root, *folder, level)
-        for name, clip in complete("deepfakedetection", self.root, where, self.reading).items():
+        for name, clip in complete(DFD_ORIGIN, self.root, where, self.reading).items():
             video = f"DeepFakeDetection/{level}/{kind or 'real'}/{name}"
             yield from rows(
                 clip,
@@ -148,7 +160,7 @@ def read_pairs(root: str) -> Pairs:
     absent = [s for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.json"))]
     if absent:
         looked = [f"{where}{s}.json" for s in absent for where in ("splits/", "")]
-        raise missing("faceforensics", root, "expected the official split lists, but some are missing", looked)
+        raise ORIGIN.missing(root, "expected the official split lists, but some are missing", looked)
     pairs = {split: _read_list(os.path.join(folder, f"{split}.json")) for split in SPLITS}
     seen: dict[str, Split] = {}
     for split, listed in pairs.items():
@@ -183,3 +195,37 @@ def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:
 def pair_group(a: str, b: str) -> str:
     """The group of a pair of videos, in either order."""
     return "pair " + "_".join(sorted((a, b)))
+
+
+COMPRESSION: Options = {"compression": "text"}
+DATASETS = (
+    DataSet(
+        "faceforensics",
+        FaceForensics,
+        ORIGIN,
+        {**ROOT, "manipulations": "words", **COMPRESSION},
+        video=True,
+        marks=("original_sequences/youtube",),
+        sizes={
+            ("FaceForensics++", "train"): PublishedSize(each=720),
+            ("FaceForensics++", "val"): PublishedSize(each=140),
+            ("FaceForensics++", "test"): PublishedSize(each=140),
+        },
+    ),
+    DataSet(
+        "faceshifter",
+        partial(FaceForensics, manipulations=("FaceShifter",)),
+        ORIGIN,
+        {**ROOT, **COMPRESSION},
+        video=True,
+        marks=("manipulated_sequences/FaceShifter",),
+    ),
+    DataSet(
+        "deepfakedetection",
+        DeepFakeDetection,
+        DFD_ORIGIN,
+        {**ROOT, **COMPRESSION},
+        video=True,
+        marks=("manipulated_sequences/DeepFakeDetection",),
+    ),
+)

@@ -8,14 +8,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
 
+from corit.data.dataset import ROOT, DataSet, PublishedSize
 from corit.data.folders import list_pictures
 from corit.data.frames import names_in
-from corit.data.missing import missing
+from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
 from corit.images.media import Picture, read_picture
 from corit.seeding import generator
 
+ORIGIN = Origin(
+    "ForenSynths and the diffusion sets of UniversalFakeDetect",
+    "test/<name>/[<class>/]{0_real,1_fake}/, diffusion_datasets/<name>/{0_real,1_fake}/, train/progan/<class>/",
+    "https://github.com/PeterWang512/CNNDetection (sywang/CNNDetection on the Hugging Face hub) and "
+    "https://github.com/WisconsinAIVision/UniversalFakeDetect",
+)
 # The test subsets in the order of the published tables: name -> the folder below test/.
 GANS = {
     "progan": "progan",
@@ -62,7 +69,7 @@ class ForenSynths:
     sampling: Sampling = "unifd-full"
     key: int = 0
     partial: bool = False
-    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    on_missing: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.subsets) - set(SUBSETS))
@@ -79,7 +86,7 @@ class ForenSynths:
         subsets = self.subsets if "test" in self.splits else ()
         tests = [s for subset in dict.fromkeys(subsets) for s in self._test(subset)]
         if not learning and not tests:
-            raise missing("forensynths", self.root, "expected pictures of some subset, found none", subsets)
+            raise ORIGIN.missing(self.root, "expected pictures of some subset, found none", subsets)
         return (*learning, *tests)
 
     def _test(self, subset: str) -> Iterator[Sample]:
@@ -133,11 +140,11 @@ class ForenSynths:
         return found
 
     def _miss(self, what: str, looked: Sequence[str]) -> None:
-        for name in looked if self.missed else ():
-            self.missed(f"{name}/")  # type: ignore[misc]
-        if not self.partial and not self.missed:
+        for name in looked if self.on_missing else ():
+            self.on_missing(f"{name}/")  # type: ignore[misc]
+        if not self.partial and not self.on_missing:
             problem = f"expected {what}, found none; extract them, or ask for a partial listing"
-            raise missing("forensynths", self.root, problem, looked)
+            raise ORIGIN.missing(self.root, problem, looked)
 
     def _rows(self, subset: str, prefix: str, label: int, paths: Sequence[str], split: Split) -> Iterator[Sample]:
         kind = subset if label else ""
@@ -183,3 +190,26 @@ def _folders(folder: str) -> list[str]:
 def _pictures(folder: str) -> list[str]:
     """Every picture below a folder, whatever dots and capitals its name has; empty when there is no such folder."""
     return list(list_pictures(folder)) if os.path.isdir(folder) else []
+
+
+# Pictures of both classes in each test subset.
+PICTURES = {
+    **{"progan": 8000, "cyclegan": 2642, "biggan": 4000, "stylegan": 11982, "gaugan": 10000, "stargan": 3998},
+    **{"deepfake": 5405, "sitd": 360, "san": 438, "crn": 12764, "imle": 12764},
+    **dict.fromkeys(DIFFUSION, 2000),
+}
+DATASET = DataSet(
+    "unifd",
+    ForenSynths,
+    ORIGIN,
+    {
+        **ROOT,
+        **{"subsets": "words", "classes": "words", "sampling": "text", "key": "number"},
+        **{"splits": "words", "partial": "flag"},
+    },
+    marks=("test/progan", "diffusion_datasets", "train/progan"),
+    sizes={
+        (f"UniFD/{name}", "test"): PublishedSize(totals=(count, min(count, 2000) if count >= 2000 else 200))
+        for name, count in PICTURES.items()
+    },
+)

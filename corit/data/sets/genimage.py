@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from corit.data.dataset import ROOT, DataSet
 from corit.data.folders import list_pictures
 from corit.data.frames import names_in
-from corit.data.missing import ARCHIVE, missing
+from corit.data.origin import ARCHIVE, Origin
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
 from corit.images.media import Picture, read_picture
 
+ORIGIN = Origin(
+    "GenImage", "<generator>/imagenet_*/{train,val}/{ai,nature}/", "https://github.com/GenImage-Dataset/GenImage"
+)
 CLASSES = {"nature": 0, "ai": 1}
 # The data set calls what it tests on "val"; nothing is selected on it here, so it is the test split.
 SIDES: dict[str, Split] = {"train": "train", "val": "test"}
@@ -31,7 +35,7 @@ class GenImage:
     generators: tuple[str, ...] = ()
     splits: tuple[Split, ...] = ("train", "test")
     partial: bool = False
-    missed: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
+    on_missing: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         unknown = [s for s in self.splits if s not in SIDES.values()]
@@ -45,11 +49,11 @@ class GenImage:
         lost = [g for g in self.generators if g.lower() not in {f.lower() for f in found}]
         self._report([] if self.generators else self._packed(found))
         if lost or not found:
-            raise missing("genimage", self.root, "expected folders of generators, but some are not there", lost)
+            raise ORIGIN.missing(self.root, "expected folders of generators, but some are not there", lost)
         chosen = {g.lower() for g in self.generators} or {f.lower() for f in found}
         rows = tuple(s for name, base in found.items() if name.lower() in chosen for s in self._rows(name, base))
         if not rows:
-            raise missing("genimage", self.root, "expected pictures, found none")
+            raise ORIGIN.missing(self.root, "expected pictures, found none")
         return rows
 
     def _generators(self) -> dict[str, str]:
@@ -60,7 +64,7 @@ class GenImage:
             bases = [b for b in (folder, *(os.path.join(folder, n) for n in names_in(folder))) if _divided(b)]
             if len(bases) > 1:
                 problem = f"expected one folder with train/ and val/ in {name}/, got several; move them into one"
-                raise missing("genimage", self.root, problem, [os.path.relpath(b, self.root) for b in bases])
+                raise ORIGIN.missing(self.root, problem, [os.path.relpath(b, self.root) for b in bases])
             if bases:
                 found[name] = bases[0]
         return found
@@ -71,11 +75,11 @@ class GenImage:
         return [n for n, f in rest.items() if any(map(ARCHIVE.search, names_in(f)))]
 
     def _report(self, packed: list[str]) -> None:
-        for name in packed if self.missed else ():
-            self.missed(f"{name}/ (not extracted)")  # type: ignore[misc]
-        if packed and not (self.partial or self.missed):
+        for name in packed if self.on_missing else ():
+            self.on_missing(f"{name}/ (not extracted)")  # type: ignore[misc]
+        if packed and not (self.partial or self.on_missing):
             problem = f"expected pictures of {', '.join(packed)}, but nobody extracted the archives there; extract them"
-            raise missing("genimage", self.root, f"{problem}, or ask for a partial listing", packed)
+            raise ORIGIN.missing(self.root, f"{problem}, or ask for a partial listing", packed)
 
     def _rows(self, name: str, base: str) -> Iterator[Sample]:
         for side, split in SIDES.items():
@@ -89,11 +93,11 @@ class GenImage:
         """(path, path inside the folder) of every picture. Raises DataError when there is none."""
         paths = list(list_pictures(folder)) if os.path.isdir(folder) else []
         inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
-        if not paths and self.missed:
-            self.missed(f"{inside}/")
+        if not paths and self.on_missing:
+            self.on_missing(f"{inside}/")
         elif not paths and not self.partial:
             problem = f"expected pictures in {inside}/, found none; extract them, or ask for a partial listing"
-            raise missing("genimage", self.root, problem, [inside])
+            raise ORIGIN.missing(self.root, problem, [inside])
         yield from ((path, path[len(folder) + 1 :].replace(os.sep, "/")) for path in paths)
 
     def load(self, sample: Sample) -> Picture:
@@ -103,3 +107,12 @@ class GenImage:
 
 def _divided(folder: str) -> bool:
     return any(os.path.isdir(os.path.join(folder, side)) for side in SIDES)
+
+
+DATASET = DataSet(
+    "genimage",
+    GenImage,
+    ORIGIN,
+    {**ROOT, "generators": "words", "splits": "words", "partial": "flag"},
+    marks=("*/val/nature", "*/imagenet*/val/nature"),
+)

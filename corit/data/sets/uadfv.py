@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from corit.data.dataset import DataSet, PublishedSize
 from corit.data.frames import ALL, Reading, complete, read_frame, rows
+from corit.data.origin import Origin
 from corit.data.sample import Sample
 from corit.images.media import Picture
+
+ORIGIN = Origin("UADFV", "real/ and fake/ with 49 videos each", "https://github.com/yuezunli/WIFS2018_In_Ictu_Oculi")
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class UADFV:
 
     def _rows(self, folder: str) -> Iterator[Sample]:
         label = int(folder == "fake")
-        for name, clip in complete("uadfv", self.root, os.path.join(self.root, folder), self.reading).items():
+        for name, clip in complete(ORIGIN, self.root, os.path.join(self.root, folder), self.reading).items():
             yield from rows(
                 clip,
                 self.reading,
@@ -50,3 +54,13 @@ class UADFV:
 def source_video(video: str) -> str:
     """The group of a video: its own name, or that of the video that a swap was made from."""
     return video.removesuffix("_fake")
+
+
+DATASET = DataSet(
+    "uadfv",
+    UADFV,
+    ORIGIN,
+    video=True,
+    marks=("fake/*_fake", "fake/*_fake.mp4", "fake/*/*_fake", "fake/*/*_fake.mp4"),
+    sizes={("UADFV", "test"): PublishedSize(each=49)},
+)

@@ -18,7 +18,6 @@ from trees.forensynths import forensynths
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.adapters import adapter
 from corit.data.care.check import check, counts, overlap, shared, straddles, surprises
 from corit.data.care.contents import absent, duplicates, read_contents
 from corit.data.chosen import Joined
@@ -27,6 +26,7 @@ from corit.data.index import index
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.seeding import generator
+from corit.sources import SOURCES
 
 TREES = {"faceforensics": faceforensics, "dfdc": dfdc, "uadfv": uadfv, "celeb-df-v2": celebdf}
 
@@ -62,7 +62,7 @@ def rows(tmp_path):
 @pytest.mark.parametrize("name", TREES)
 def test_a_tiny_data_set_is_clean(tmp_path, name, workers):
     TREES[name](tmp_path, Hand(frames=2))
-    source = adapter(name, str(tmp_path))
+    source = SOURCES[name].build(str(tmp_path))
     found = check(source, workers=workers)
     assert found.clean, found
     assert sum(c.samples for c in found.counts) == len(source.samples)
@@ -70,7 +70,7 @@ def test_a_tiny_data_set_is_clean(tmp_path, name, workers):
 
 def test_counts_by_split_label_and_manipulation(tmp_path):
     faceforensics(tmp_path, Hand(frames=3))
-    found = counts(adapter("faceforensics", str(tmp_path)).samples)
+    found = counts(SOURCES["faceforensics"].build(str(tmp_path)).samples)
     assert [c.split for c in found] == ["train"] * 5 + ["val"] * 5 + ["test"] * 5
     train = {c.manipulation: (c.label, c.samples, c.videos, c.groups) for c in found if c.split == "train"}
     assert train == {k: (int(bool(k)), 18, 6, 3) for k in ("", "DF", "F2F", "FS", "NT")}
@@ -220,7 +220,7 @@ def test_two_sources_overlap_in_paths_groups_and_pixels(rows, tmp_path):
 def test_reals_that_subsets_share_are_no_leak_but_are_shown(tmp_path):
     """The diffusion sets of UniversalFakeDetect share their reals: duplicates within the test split."""
     forensynths(tmp_path)
-    source = adapter("unifd", str(tmp_path), subsets=("ldm_200", "dalle"))
+    source = SOURCES["unifd"].build(str(tmp_path), subsets=("ldm_200", "dalle"))
     found = check(source)
     assert found.duplicates
     assert found.leaks == ()

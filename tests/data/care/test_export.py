@@ -16,12 +16,12 @@ from trees.genimage import genimage
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.adapters import adapter
 from corit.data.care.export import above_frames, export, label_name, table, unnumbered
 from corit.data.frames import Reading
 from corit.data.sample import Sample
 from corit.data.sets.deepfakebench import DeepfakeBench
 from corit.errors import DataError
+from corit.sources import SOURCES
 
 TREES = {
     "faceforensics": (faceforensics, "FaceForensics++"),
@@ -38,7 +38,7 @@ TREES = {
 def test_what_is_written_is_read_back(tmp_path, name, masks):
     make, file = TREES[name]
     make(tmp_path / "data", Hand(frames=3))
-    source = adapter(name, str(tmp_path / "data"), reading=Reading(masks=masks))
+    source = SOURCES[name].build(str(tmp_path / "data"), reading=Reading(masks=masks))
     path = tmp_path / "out" / f"{file}.json"
     export(source.samples, path, tmp_path / "data")
     back = DeepfakeBench(str(path), str(tmp_path / "data"), reading=Reading(masks=masks))
@@ -63,7 +63,7 @@ def test_what_is_written_is_read_back(tmp_path, name, masks):
 )
 def test_pictures_of_no_video_stay_apart_when_they_are_read_back(tmp_path, name, make, options):
     make(tmp_path / "data")
-    source = adapter(name, str(tmp_path / "data"), **options)
+    source = SOURCES[name].build(str(tmp_path / "data"), **options)
     export(source.samples, tmp_path / "mine.json", tmp_path / "data")
     back = DeepfakeBench(str(tmp_path / "mine.json"), str(tmp_path / "data"))
     assert len({s.path for s in back.samples}) == len(source.samples)
@@ -77,16 +77,16 @@ def test_a_base_is_above_the_folder_by_whose_name_landmarks_are_found():
 
 def test_labels_are_the_benchmarks_own(tmp_path):
     deeperforensics(tmp_path, Hand(frames=1))
-    names = {label_name(s) for s in adapter("deeperforensics", str(tmp_path)).samples}
+    names = {label_name(s) for s in SOURCES["deeperforensics"].build(str(tmp_path)).samples}
     assert names == {"DF_real", "DF_fake"}
     faceforensics(tmp_path / "ff", Hand(frames=1))
-    names = {label_name(s) for s in adapter("faceforensics", str(tmp_path / "ff")).samples}
+    names = {label_name(s) for s in SOURCES["faceforensics"].build(str(tmp_path / "ff")).samples}
     assert names == {"FF-real", "FF-DF", "FF-F2F", "FF-FS", "FF-NT"}
     assert (
         label_name(Sample("a", "p", 1, dataset="DeeperForensics-1.0", manipulation="reenact_postprocess")) == "DF_fake"
     )
     genimage(tmp_path / "gen")
-    names = {label_name(s) for s in adapter("genimage", str(tmp_path / "gen")).samples}
+    names = {label_name(s) for s in SOURCES["genimage"].build(str(tmp_path / "gen")).samples}
     assert names == {f"{g}_{k}" for g in ("adm", "biggan", "midjourney", "sdv4") for k in ("Real", "Fake")}
     assert label_name(Sample("a", "p", 0, dataset="uniface_cdf")) == "uniface_Real"
     assert label_name(Sample("a", "p", 1, dataset="uniface_cdf", manipulation="uniface")) == "uniface_Fake"
@@ -95,7 +95,7 @@ def test_labels_are_the_benchmarks_own(tmp_path):
 
 def test_the_two_nestings_and_masks_of_fakes_only(tmp_path):
     faceforensics(tmp_path, Hand(frames=2))
-    samples = adapter("faceforensics", str(tmp_path)).samples
+    samples = SOURCES["faceforensics"].build(str(tmp_path)).samples
     found = table(samples, "FaceForensics++", tmp_path)["FaceForensics++"]
     fake = found["FF-DF"]["test"]["c23"]
     video = next(iter(fake.values()))
@@ -105,7 +105,7 @@ def test_the_two_nestings_and_masks_of_fakes_only(tmp_path):
     with pytest.raises(DataError, match="expected frames of compression c40, .* got some in folders c23"):
         table(samples, "FaceForensics++_c40", tmp_path)
     faceforensics(tmp_path / "small", Hand(frames=1), compression="c40")
-    strong = adapter("faceforensics", str(tmp_path / "small"), compression="c40").samples
+    strong = SOURCES["faceforensics"].build(str(tmp_path / "small"), compression="c40").samples
     for name in ("FaceForensics++_c40", "FaceForensics++"):  # without being asked, it is that of the folders
         assert set(table(strong, name, tmp_path)["FaceForensics++"]["FF-real"]["test"]) == {"c40"}
     with pytest.raises(DataError, match="expected frames of compression c23"):

@@ -27,7 +27,6 @@ from trees.faceforensics import deepfakedetection
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.adapters import adapter
 from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_videos, prepare
 from corit.data.frames import Reading, choose
 from corit.data.masks import mask_video
@@ -38,6 +37,7 @@ from corit.images.faces import align, find_faces, five_points, template
 from corit.images.media import Picture
 from corit.images.video import Frame
 from corit.journal import Journal, lock_folder
+from corit.sources import SOURCES
 
 FOUR = Cropping(frames=4)
 
@@ -163,12 +163,12 @@ TREES = {
 def test_videos_and_what_was_prepared_from_them_are_the_same_rows_to_every_adapter(tmp_path, name, same):
     root, out = tmp_path / "set", tmp_path / "set" if same else tmp_path / "out"
     TREES[name](root, Hand(disc, frames=2, media="videos"))
-    listed = adapter(name, str(root)).samples
+    listed = SOURCES[name].build(str(root)).samples
     assert {s.frame for s in listed} == {-1}
     rows = run(root, out, Cropping(frames=2), paths=[s.path for s in listed])
     assert {r.status for r in rows} == {"ok"}
     of = lambda samples: {(s.video, s.label, s.split, s.group) for s in samples}
-    crops = adapter(name, str(out)).samples
+    crops = SOURCES[name].build(str(out)).samples
     assert of(crops) == of(listed)
     assert len(crops) == 2 * len(listed)
     assert {s.frame for s in crops} == {0, 1}
@@ -488,7 +488,7 @@ def test_lists_are_copied_whole_and_odd_files_are_passed_by(tmp_path, monkeypatc
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", closed)
-    run(root, tmp_path / "out", missed=told.append)
+    run(root, tmp_path / "out", on_skipped=told.append)
     assert [p.name for p in (tmp_path / "out" / "lists").iterdir()] == ["good.json"]
     assert told == [f"{root}/lists/closed.json: Permission denied"]
 

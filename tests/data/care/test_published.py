@@ -9,7 +9,7 @@ from trees.write import Hand
 
 from corit.data.care.audit import audit
 from corit.data.care.check import Count
-from corit.data.care.published import EACH, TOTAL, sizes
+from corit.data.care.published import published_sizes, size_differences
 from corit.sources import open_source
 
 
@@ -18,20 +18,24 @@ def count(dataset, split, videos, kind=""):
 
 
 def test_a_whole_data_set_is_not_told():
-    rows = [count(d, s, n, kind) for (d, s), n in EACH.items() for kind in ("", "DF", "NT")]
-    rows += [count(d, s, n[0] - 3, k) if not k else count(d, s, 3, k) for (d, s), n in TOTAL.items() for k in ("", "x")]
-    assert list(sizes([*rows, count("mine", "test", 5)])) == []
+    sizes = published_sizes()
+    rows = [count(d, s, n.each, kind) for (d, s), n in sizes.items() if n.each for kind in ("", "DF", "NT")]
+    totals = {key: n.totals[0] for key, n in sizes.items() if n.totals}
+    rows += [count(d, s, n - 3, "") for (d, s), n in totals.items()]
+    rows += [count(d, s, 3, "x") for d, s in totals]
+    assert len(rows) == 3 * 4 + 2 * 21
+    assert list(size_differences([*rows, count("mine", "test", 5)])) == []
 
 
 @pytest.mark.parametrize(("name", "cut"), [("crn", 2000), ("sitd", 200), ("dalle", 2000)])
 def test_the_cut_of_a_protocol_is_not_told(name, cut):
-    assert list(sizes([count(f"UniFD/{name}", "test", cut)])) == []
-    assert list(sizes([count(f"UniFD/{name}", "test", cut - 1)]))
+    assert list(size_differences([count(f"UniFD/{name}", "test", cut)])) == []
+    assert list(size_differences([count(f"UniFD/{name}", "test", cut - 1)]))
 
 
 def test_a_part_is_told_in_one_line_for_each_data_set():
     rows = [count("FaceForensics++", s, n, "DF") for s, n in (("train", 719), ("val", 140), ("test", 1))]
-    assert list(sizes(rows)) == [("FaceForensics++", "train DF 719 of 720, test DF 1 of 140")]
+    assert list(size_differences(rows)) == [("FaceForensics++", "train DF 719 of 720, test DF 1 of 140")]
 
 
 def test_it_is_no_fault(tmp_path):

@@ -15,13 +15,12 @@ from trees.paint import Subject
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.adapters import adapter
 from corit.data.care.export import export
 from corit.data.frames import WHOLE, Reading, video_key
 from corit.data.sets.deepfakebench import DeepfakeBench, label_of, plain
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, InputError
-from corit.sources import open_source
+from corit.sources import SOURCES, open_source
 
 STYLES = {
     "plain": posix(),
@@ -257,7 +256,7 @@ SETS = {
 def test_groups_are_those_of_the_data_sets_own_adapter(tmp_path, name):
     make, file = SETS[name]
     make(tmp_path / "data", Hand(frames=1))
-    source = adapter(name, str(tmp_path / "data"))
+    source = SOURCES[name].build(str(tmp_path / "data"))
     export(source.samples, tmp_path / f"{file}.json", tmp_path / "data")
     back = DeepfakeBench(str(tmp_path / f"{file}.json"), str(tmp_path / "data"))
     assert {s.path: s.group for s in back.samples} == {s.path: s.group for s in source.samples}

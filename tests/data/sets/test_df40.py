@@ -143,7 +143,7 @@ def test_whichisreal_lies_in_the_folder_of_the_release(own):
 
 def test_methods_of_a_union_that_are_not_there_are_missed(world):
     lost = []
-    source = DF40(str(world / "DF40"), ("FSAll_cdf",), reading=Reading(missed=lost.append))
+    source = DF40(str(world / "DF40"), ("FSAll_cdf",), reading=Reading(on_missing=lost.append))
     assert {s.manipulation for s in source.samples} == set(SWAPS)
     assert lost == [f"{m}/" for m in KNOWN["FS"] if m not in SWAPS]
     with pytest.raises(DataError, match="expected a folder of faceswap"):
@@ -160,7 +160,7 @@ def test_fakes_of_ff_that_no_official_list_names_are_not_for_testing(own):
     with pytest.raises(DataError, match=r"but 2 have none.*lia/ff/998_999, lia/ff/id0_0001"):
         _ = make().samples
     lost = []
-    for how in ({"partial": True}, {"missed": lost.append}):
+    for how in ({"partial": True}, {"on_missing": lost.append}):
         assert {s.video for s in make(**how).samples if s.label} == {"DF40/lia_ff/ff/010_011"}
     assert lost == [f"lia/ff/{n} (in no official list)" for n in ("998_999", "id0_0001")]
 

@@ -60,7 +60,7 @@ def test_a_folder_without_its_list_is_an_error_and_missed(root, name):
     with pytest.raises(DataError, match=f"expected {name}, which names the videos"):
         _ = DFDC(str(root)).samples
     lost = []
-    assert len(DFDC(str(root), Reading(missed=lost.append)).samples) == whole - 12
+    assert len(DFDC(str(root), Reading(on_missing=lost.append)).samples) == whole - 12
     assert lost == [name]
     assert len(DFDC(str(root), Reading(partial=True)).samples) == whole - 12
     other = ("train",) if name.startswith("test") else ("test",)

@@ -174,5 +174,5 @@ def test_a_class_of_things_without_pictures_of_either_is_an_error_and_missed(tmp
     with pytest.raises(DataError, match="expected pictures in test/progan/whale/0_real/"):
         _ = ForenSynths(str(tmp_path), ("progan",)).samples
     lost = []
-    assert ForenSynths(str(tmp_path), ("progan",), missed=lost.append).samples
+    assert ForenSynths(str(tmp_path), ("progan",), on_missing=lost.append).samples
     assert lost == ["test/progan/whale/0_real/", "test/progan/whale/1_fake/"]

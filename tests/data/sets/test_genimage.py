@@ -88,6 +88,6 @@ def test_a_generator_of_archives_only_is_an_error_and_missed(tmp_path):
     with pytest.raises(DataError, match="expected pictures of VQDM, but nobody extracted the archives there"):
         _ = GenImage(str(tmp_path)).samples
     lost = []
-    assert len(GenImage(str(tmp_path), missed=lost.append).samples) == whole
+    assert len(GenImage(str(tmp_path), on_missing=lost.append).samples) == whole
     assert lost == ["VQDM/ (not extracted)"]
     assert len(GenImage(str(tmp_path), partial=True).samples) == whole
