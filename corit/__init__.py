@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from corit.theory.moments import moments
     from corit.theory.perceptron import perceptron
     from corit.theory.sweep import sweep
-    from corit.train.heads import features_of as measure_features
-    from corit.train.heads import train as train_detector
+    from corit.train.heads import measure_features, train_detector
 
 # Name -> the module that defines it, and what it is called there if that differs.
 _PUBLIC = {
@@ -63,8 +62,8 @@ _PUBLIC = {
     "HeadRecipe": "corit.heads.head",
     "Recipe": "corit.recipe",
     "load_backbone": "corit.backbones.names",
-    "measure_features": "corit.train.heads:features_of",
-    "train_detector": "corit.train.heads:train",
+    "measure_features": "corit.train.heads",
+    "train_detector": "corit.train.heads",
     # evaluate
     "auc": "corit.metrics.auc",
     "bootstrap": "corit.metrics.auc",

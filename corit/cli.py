@@ -181,35 +181,33 @@ def train(
     from corit.data.folders import FolderSource
     from corit.data.video_frames import VideoFrames
     from corit.heads.defaults import default_head
+    from corit.model.encode import Encoder
     from corit.progress import progress_bar
     from corit.report.data import say_passed_over
     from corit.report.text import outcome
-    from corit.train.heads import features_of, recipe_for, split
-    from corit.train.heads import train as fit_heads
+    from corit.train.heads import measure_features, recipe_for, split_source, train_detector
 
     trained = default_head(head)
     if learning_rate is not None:
         trained = replace(trained, learning_rate=learning_rate)
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
-    source = split(VideoFrames(folders, frames or None, choice))
+    source = split_source(VideoFrames(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
-        store = features_of(
+        store = measure_features(
             source,
-            made,
-            frozen,
+            Encoder(frozen, made, device=device),
             features or out.with_name(out.name + ".features"),
             forge=0 if fake else blends,
             batch=batch,
             workers=workers,
-            device=device,
             progress=progress,
         )
     _say_notes(store)
     with progress_bar("heads") as progress:
-        found = fit_heads(
+        found = train_detector(
             store,
             frozen,
             replace(trained, rho=rho, epochs=epochs),
@@ -273,25 +271,24 @@ def extract(
     from corit.backbones.names import load_backbone
     from corit.data.folders import FolderSource
     from corit.data.video_frames import VideoFrames
+    from corit.model.encode import Encoder
     from corit.progress import progress_bar
     from corit.report.data import say_passed_over
-    from corit.train.heads import features_of, recipe_for, split
+    from corit.train.heads import measure_features, recipe_for, split_source
 
     folders = FolderSource(tuple(real), tuple(fake or ()), by_folder, aligned, _landmarks(landmarks))
-    source = split(VideoFrames(folders, frames or None, choice))
+    source = split_source(VideoFrames(folders, frames or None, choice))
     say_passed_over(folders)
     frozen = load_backbone(backbone, weights)
     made = recipe_for(frozen, domain or "", model or "", recipe)
     with progress_bar("features") as progress:
-        store = features_of(
+        store = measure_features(
             source,
-            made,
-            frozen,
+            Encoder(frozen, made, device=device),
             out,
             forge=blends,
             batch=batch,
             workers=workers,
-            device=device,
             keep_levels=levels,
             progress=progress,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.features.extract import Target
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
-from corit.heads.defaults import experiment_head
+from corit.heads.defaults import experiment_head, limit_batch
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.model.encode import Encoder
@@ -280,7 +280,7 @@ class Lab:
         """The run's head, with mini-batches that a small training set can fill."""
 
         def learn(train: Part, select: Part, seeds: Sequence[int]) -> Sequence[Scorer]:
-            return learner(fitting(self.head, len(train)))(train, select, seeds)
+            return learner(limit_batch(self.head, len(train)))(train, select, seeds)
 
         return learn
 
@@ -339,8 +339,3 @@ def digest(source: Source) -> str:
     if source.samples:
         h.update(_first(source))
     return h.hexdigest()
-
-
-def fitting(head: HeadRecipe, rows: int) -> HeadRecipe:
-    """The head's recipe with a mini-batch of at most a quarter of the training rows."""
-    return replace(head, batch=max(1, min(head.batch, rows // 4)))

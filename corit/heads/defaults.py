@@ -55,3 +55,8 @@ def default_head(kind: Kind = "linear") -> HeadRecipe:
 def experiment_head(kind: Kind = "linear") -> HeadRecipe:
     """Return the default head as the demo and the protocol runs train it: for `EXPERIMENT_EPOCHS` epochs."""
     return replace(default_head(kind), epochs=EXPERIMENT_EPOCHS)
+
+
+def limit_batch(head: HeadRecipe, rows: int) -> HeadRecipe:
+    """Return the recipe with a mini-batch of at most a quarter of the training rows, but of at least one row."""
+    return replace(head, batch=max(1, min(head.batch, rows // 4)))

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from corit.bench.benchmark import Learner, Scorer
 from corit.bench.entry import Entry, wanted
-from corit.bench.lab import Lab, Need, fitting
+from corit.bench.lab import Lab, Need
 from corit.bench.parts import Part
 from corit.bench.variant import CORIT
 from corit.heads.attention import AttentionHead, fit_module
+from corit.heads.defaults import limit_batch
 from corit.heads.fit import fit, problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
@@ -57,7 +58,7 @@ def parameter_free(lab: Lab) -> Learner:
     """The run's head on `attend`ed rows."""
 
     def learn(train: Part, select: Part, seeds: Sequence[int]) -> list[Scorer]:
-        head = fitting(lab.head, len(train))
+        head = limit_batch(lab.head, len(train))
         task = problem(Attended(train.rows), train.y, Attended(select.rows), select.y, head)
         done = fit([task], head, seeds=seeds)
         return [partial(_after, done.head(seed=s).logits) for s in range(len(seeds))]
@@ -79,7 +80,7 @@ def trained(lab: Lab) -> Learner:
 
 
 def _module(lab: Lab, train: Part, select: Part, seed: int) -> Scorer:
-    head = fitting(lab.head, len(train))
+    head = limit_batch(lab.head, len(train))
     module = AttentionHead(TOKENS, train.rows.width // (2 * TOKENS), seed)
     fit_module(
         module,

@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from corit.bench.benchmark import score
 from corit.bench.entry import counted
-from corit.bench.lab import Lab, Need, fitting
+from corit.bench.lab import Lab, Need
 from corit.bench.lab import needs as needed
 from corit.bench.parts import Part, part, require_disjoint, require_recipe
 from corit.bench.protocols import Protocol
 from corit.bench.variant import CORIT, UNIFD, Variant
+from corit.heads.defaults import limit_batch
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.metrics.auc import auc
@@ -64,7 +65,7 @@ def course(lab: Lab, of: Protocol, variant: Variant) -> tuple[np.ndarray, dict[s
     for test in tests:
         require_disjoint(of, tr, test, "train on")
         require_disjoint(of, va, test, "select by")
-    head = fitting(replace(lab.head, epochs=LONGER * lab.head.epochs), len(tr))
+    head = limit_batch(replace(lab.head, epochs=LONGER * lab.head.epochs), len(tr))
     heads = trained(lab, tr, va, head, variant.name)
     scored = [score(of, t, [h.logits for h in heads]) for t in tests]
     areas = [[auc(s.labels, p) for p in s.scores] for s in scored]

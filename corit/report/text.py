@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from corit.features.store import FeatureStore
     from corit.metrics.auc import Estimate
     from corit.studies.demo import Comparison
-    from corit.train.heads import Outcome
+    from corit.train.heads import TrainingResult
 
 TOO_FEW = "too few"  # for an interval
 SPREAD = re.compile(r", spread \d+ % of the face's width")  # one for each picture
@@ -30,7 +30,7 @@ SPREAD = re.compile(r", spread \d+ % of the face's width")  # one for each pictu
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def outcome(found: Outcome) -> str:
+def outcome(found: TrainingResult) -> str:
     """The held-out metrics of a training, its counts, and what could not be used."""
     table = Table(box=None, pad_edge=False)
     for name in ("metric", "held out", "95 % interval"):
@@ -50,7 +50,7 @@ def notes(store: FeatureStore) -> list[str]:
     return [f"{n} measured rows: {words}" for words, n in sorted(said.items())]
 
 
-def _few(found: Outcome) -> list[str]:
+def _few(found: TrainingResult) -> list[str]:
     """A warning when the threshold's false-positive rate is finer than the validation reals can tell."""
     c = found.detector.card.calibration
     if c.reals * c.fpr >= 1:

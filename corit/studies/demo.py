@@ -21,9 +21,10 @@ from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
 from corit.metrics.auc import Estimate, auc, bootstrap
+from corit.model.encode import Encoder
 from corit.progress import OpenBar, no_bar
 from corit.recipe import BackboneRecipe, Recipe
-from corit.train.heads import Outcome, features_of, train
+from corit.train.heads import TrainingResult, measure_features, train_detector
 from corit.world.miniature import Miniature, MiniatureSpec
 
 MODELS = ("unifd", "corit")
@@ -48,7 +49,7 @@ class Comparison:
     in_domain: Mapping[str, Table]
     leave_one_out: Mapping[str, Table]
     fits: Mapping[str, Fit] = field(repr=False)
-    outcome: Outcome = field(repr=False)
+    outcome: TrainingResult = field(repr=False)
     seeds: tuple[int, ...]
     head: HeadRecipe
     backbone: str
@@ -96,7 +97,9 @@ def compare(
     stores = {m: _features(world, m, backbone, Path(out) / "features" / m, workers, bars) for m in MODELS}
     fits = {m: _fit(stores[m], spec.kinds, head, seeds, bars, m) for m in MODELS}
     measured = {m: _tables(stores[m], fits[m], spec.kinds) for m in MODELS}
-    outcome = train(stores["corit"], backbone, head, weights=weights, seeds=seeds, note=_note(spec), domain=DRAWN)
+    outcome = train_detector(
+        stores["corit"], backbone, head, weights=weights, seeds=seeds, note=_note(spec), domain=DRAWN
+    )
     return Comparison(
         spec,
         {m: measured[m][0] for m in MODELS},
@@ -122,7 +125,8 @@ def recipe(model: str, backbone: Backbone) -> Recipe:
 
 def _features(world: Source, model: str, backbone: Backbone, out: Path, workers: int, bars: OpenBar) -> FeatureStore:
     with bars(f"pictures, views and {model} features") as progress:
-        return features_of(world, recipe(model, backbone), backbone, out, batch=32, workers=workers, progress=progress)
+        encoder = Encoder(backbone, recipe(model, backbone))
+        return measure_features(world, encoder, out, batch=32, workers=workers, progress=progress)
 
 
 def _fit(

@@ -1,11 +1,11 @@
-"""Labelled pictures -> a calibrated detector: extract, split by source, fit, measure on what was held out."""
+"""Labelled pictures -> a calibrated detector: measure features, split by source, fit heads, test on held-out rows."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +20,50 @@ from corit.detect.named import recipe_of
 from corit.errors import DataError, RecipeError
 from corit.features.extract import extract
 from corit.features.store import Features, FeatureStore
+from corit.heads.defaults import default_head, limit_batch
 from corit.heads.fit import Fit, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import Picture
 from corit.metrics import auc as metrics
 from corit.metrics.auc import Estimate, bootstrap
-from corit.metrics.calibration import calibrate
+from corit.metrics.calibration import Calibration, calibrate
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 
-MEASURES = {"auc": metrics.auc, "ap": metrics.average_precision, "eer": metrics.equal_error_rate}
+METRICS = {"auc": metrics.auc, "ap": metrics.average_precision, "eer": metrics.equal_error_rate}
+PARTS = ("train", "val", "test")
+LABELS = (("real", 0), ("fake", 1))
 
 
 @dataclass(frozen=True)
-class Split:
-    """A source whose samples have been dealt to train, val and test; pictures come from the source itself."""
+class SplitSource:
+    """A source whose samples are assigned to train, val and test.
+
+    Attributes:
+        source: reads the pictures.
+        samples: the source's samples, each with its split.
+    """
 
     source: Source
     samples: tuple[Sample, ...]
 
     def load(self, sample: Sample) -> Picture:
-        """The picture of one row. Raises InputError."""
+        """Return the picture of one sample. Raises InputError."""
         return self.source.load(sample)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A trained detector and what was measured.
+class TrainingResult:
+    """A trained detector and what was measured on the way.
 
-    metrics: AUC, AP and EER on the test rows, with bootstrap intervals over groups, of the kept seed. per_seed: test
-    AUC of every seed's head. counts: rows by split and label. unusable: rows by status that could not be measured.
+    Attributes:
+        detector: the head of the kept seed, calibrated, with its backbone.
+        metrics: AUC, AP and EER of the kept seed on the test rows, with bootstrap intervals over groups.
+        per_seed: the test AUC of every seed's head.
+        counts: rows by split and label, such as "train real".
+        unusable: rows that could not be measured, by status.
+        fit: the heads of all seeds.
     """
 
     detector: Detector
@@ -61,122 +74,165 @@ class Outcome:
     fit: Fit = field(repr=False, compare=False)
 
 
-def features_of(
+def measure_features(
     source: Source,
-    recipe: Recipe,
-    backbone: Backbone,
+    encoder: Encoder,
     out: str | Path,
     *,
     forge: int = 0,
+    keep_levels: bool = False,
     batch: int = 8,
     workers: int = 0,
     progress: Progress = no_progress,
-    device: str = "cpu",
-    keep_levels: bool = False,
 ) -> FeatureStore:
-    """Measure a source by a recipe into the store at `out`, or finish a store that was begun. Raises as `extract`."""
-    encoder = Encoder(backbone, recipe, device=device)
+    """Measure the features of a source's pictures into a store, or complete a store that is begun.
+
+    Args:
+        source: pictures with labels and splits.
+        encoder: a backbone with the recipe of the features.
+        out: folder of the store.
+        forge: self-blended fakes that are made of each real picture.
+        keep_levels: store every layer's class and region tokens too.
+        batch: pictures in one forward pass.
+        workers: processes that decode and prepare pictures; 0 prepares them in this process.
+        progress: called with the number of measured pictures and of all pictures.
+
+    Returns:
+        The complete store.
+
+    Raises:
+        StoreError: the folder holds a store of another recipe.
+        DataError: the source has one id twice.
+    """
     extract(
         source,
         encoder.preparer(),
         encoder,
         out,
         forge=forge,
+        keep_levels=keep_levels,
         batch=batch,
         workers=0 if encoder.in_process else workers,
         progress=progress,
-        keep_levels=keep_levels,
     )
     return FeatureStore.open(out)
 
 
-def train(
+def train_detector(
     store: FeatureStore,
     backbone: Backbone,
-    recipe: HeadRecipe,
+    head: HeadRecipe | None = None,
     *,
     weights: str = "",
+    domain: str = "",
+    note: str = "",
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     fpr: float = 0.05,
-    note: str = "",
-    domain: str = "",
     draws: int = 1000,
     progress: Progress = no_progress,
-) -> Outcome:
-    """Fit a head for each seed on the store's train rows, keep the seed with the best validation AUC, calibrate there.
+) -> TrainingResult:
+    """Fit a head for each seed, keep the seed with the best validation AUC, and calibrate it on the validation rows.
 
     The test rows are only measured. A mini-batch larger than a quarter of the training rows is made smaller, so that
-    small collections can be trained on; the detector's card says which was used. domain: in words, what the pictures
-    show, for the card. Raises DataError or FitError when there are too few rows.
+    small collections can be trained on; the detector's card says which size was used.
+
+    Args:
+        store: measured features with the splits train, val and test.
+        backbone: the frozen ViT that measured them.
+        head: how heads are trained; None for `corit.heads.defaults.default_head()`.
+        weights: where the backbone's weights come from, for the card.
+        domain: in words, what the pictures show, for the card.
+        note: a remark for the card.
+        seeds: one head is trained for each.
+        fpr: false-positive rate on the validation reals at which the threshold is set.
+        draws: bootstrap draws of the intervals.
+        progress: called with the number of finished training steps and of all steps.
+
+    Returns:
+        The detector with its measurements on the test rows.
+
+    Raises:
+        DataError: a part has no measured reals or no measured fakes.
+        FitError: the rows are too few to train on.
     """
-    parts = {name: _part(store, name) for name in ("train", "val", "test")}
-    recipe = replace(recipe, batch=max(1, min(recipe.batch, len(parts["train"]) // 4)))
-    tr, va, te = parts["train"], parts["val"], parts["test"]
-    task = problem(tr, tr.y, va, va.y, recipe)
-    done = fit([task], recipe, seeds=seeds, progress=progress)
-    valid = done.logits(0, task.valid)[:, 0].numpy()  # (S, n)
-    best = int(np.argmax([metrics.auc(va.y, v) for v in valid]))
-    head = done.head(seed=best)
-    held_out = te.to_tensor()
-    scores = [done.head(seed=s).logits(held_out).numpy() for s in range(len(seeds))]
-    calibration = calibrate(valid[best].astype(np.float64), va.y, fpr)
-    measured = {
-        k: bootstrap(m, te.y, scores[best], groups=te.column("group"), draws=draws) for k, m in MEASURES.items()
-    }
-    counts = {f"{n} {kind}": int((p.y == y).sum()) for n, p in parts.items() for kind, y in (("real", 0), ("fake", 1))}
-    per_seed = tuple(metrics.auc(te.y, s) for s in scores)
+    parts = {name: _part(store, name) for name in PARTS}
+    head = limit_batch(head or default_head(), len(parts["train"]))
+    fits = _fit(parts, head, seeds, progress)
+    test, logits = parts["test"], _test_logits(parts["test"], fits, len(seeds))
+    best, calibration = _calibrated(parts["val"], fits, fpr)
+    groups = test.column("group")
+    estimates = {k: bootstrap(m, test.y, logits[best], groups=groups, draws=draws) for k, m in METRICS.items()}
+    per_seed = tuple(metrics.auc(test.y, one) for one in logits)
+    counts = {f"{name} {kind}": int((p.y == y).sum()) for name, p in parts.items() for kind, y in LABELS}
     card = Card(
         recipe=store.recipe,
-        head=recipe,
+        head=head,
         calibration=calibration,
         weights=weights,
         licence=backbone.licence,
         classes=("real", "fake"),
-        data_digest=tr.data_digest,
-        metrics=_plain(measured, per_seed, counts),
+        data_digest=parts["train"].data_digest,
+        metrics=_to_json(estimates, per_seed, counts),
         versions=versions(),
         note=note,
         domain=domain,
     )
-    unusable = {k: n for k, n in store.counts().items() if k != "ok"}
-    return Outcome(Detector(head, card, backbone), measured, per_seed, counts, unusable, done)
+    unusable = {status: n for status, n in store.counts().items() if status != "ok"}
+    return TrainingResult(Detector(fits.head(seed=best), card, backbone), estimates, per_seed, counts, unusable, fits)
+
+
+def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], progress: Progress) -> Fit:
+    train, valid = parts["train"], parts["val"]
+    return fit([problem(train, train.y, valid, valid.y, head)], head, seeds=seeds, progress=progress)
+
+
+def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibration]:
+    """The index of the seed with the best validation AUC, and its calibration there."""
+    logits = fits.logits(0, fits.problems[0].valid)[:, 0].numpy()  # (S, n)
+    best = int(np.argmax([metrics.auc(valid.y, one) for one in logits]))
+    return best, calibrate(logits[best].astype(np.float64), valid.y, fpr)
+
+
+def _test_logits(test: Features, fits: Fit, seeds: int) -> list[np.ndarray]:
+    rows = test.to_tensor()
+    return [fits.head(seed=s).logits(rows).numpy() for s in range(seeds)]
 
 
 def _part(store: FeatureStore, split: str) -> Features:
     """The measured rows of a split. Raises DataError unless it has reals and fakes."""
     table = store.table.select(["split", "status", "label", "reason"])
     rows = table.filter(pc.field("split") == split).to_pylist()
-    ok = [r for r in rows if r["status"] == "ok"]
-    missing = [kind for kind, label in (("real", 0), ("fake", 1)) if not any(r["label"] == label for r in ok)]
+    measured = {r["label"] for r in rows if r["status"] == "ok"}
+    missing = [kind for kind, label in LABELS if label not in measured]
     if missing:
-        why = sorted({r["reason"] for r in rows if r["status"] != "ok"})
+        reasons = sorted({r["reason"] for r in rows if r["status"] != "ok"})
         raise DataError(
             f"expected real and fake pictures in the {split} part, but no {' or '.join(missing)} picture of it could "
-            f"be measured{': ' + '; '.join(why[:3]) if why else ''}. Give more pictures, or another --domain"
+            f"be measured{': ' + '; '.join(reasons[:3]) if reasons else ''}. Give more pictures, or another --domain"
         )
     return store.features(split=split)
 
 
-def _plain(measured: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
-    parts = {k: (e.value, e.low, e.high) for k, e in measured.items()}
+def _to_json(estimates: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
+    parts = {k: (e.value, e.low, e.high) for k, e in estimates.items()}
     table: dict[str, Any] = {k: [v if np.isfinite(v) else None for v in values] for k, values in parts.items()}
     return {**table, "auc_per_seed": list(per_seed), "counts": dict(counts)}
 
 
 def versions() -> dict[str, str]:
-    """What a result depends on: Python, the platform and the libraries that compute."""
+    """Return the versions that a result depends on: Python, the platform and the libraries that compute."""
     names = ("corit", "torch", "timm", "numpy", "opencv-python-headless", "scikit-learn")
-    found = {n: importlib.metadata.version(n) for n in names}
-    return {"python": platform.python_version(), "machine": platform.machine(), **found}
+    libraries = {n: importlib.metadata.version(n) for n in names}
+    return {"python": platform.python_version(), "machine": platform.machine(), **libraries}
 
 
-def split(source: Source, key: int = 0) -> Split:
-    """The source with its samples dealt to train, val and test by group (see `split_by_group`)."""
-    return Split(source, split_by_group(source.samples, key=key))
+def split_source(source: Source, key: int = 0) -> SplitSource:
+    """Assign a source's samples to train, val and test by group; see `corit.data.split.split_by_group`."""
+    return SplitSource(source, split_by_group(source.samples, key=key))
 
 
 def recipe_for(backbone: Backbone, domain: str = "", model: str = "", file: Path | None = None) -> Recipe:
-    """The recipe of a detector's features: the defaults, changed by a file, changed by what is asked for beside it.
+    """Return the recipe of a detector's features: the defaults, changed by a file, changed by the other arguments.
 
     Args:
         backbone: the frozen ViT.
@@ -188,7 +244,7 @@ def recipe_for(backbone: Backbone, domain: str = "", model: str = "", file: Path
         The recipe with the backbone's name and weights.
 
     Raises:
-        RecipeError: a file or name that cannot be read, or a file that is for other weights than the backbone's.
+        RecipeError: the file or a name cannot be read, or the file is for other weights than the backbone's.
     """
     base = Recipe() if file is None else Recipe.read(file)
     if base.backbone.weights not in ("", backbone.digest):
@@ -196,6 +252,6 @@ def recipe_for(backbone: Backbone, domain: str = "", model: str = "", file: Path
             f"{file} is for {base.backbone.name} weights {base.backbone.weights[:12]}, but {backbone.name} has "
             f"{backbone.digest[:12]}; give --backbone and --weights of the file, or clear its backbone.weights"
         )
-    made = base.replace(**{"backbone.name": backbone.name, "backbone.weights": backbone.digest})
-    made = recipe_of(model, made) if model else made
-    return made.replace(**{"views.domain": domain}) if domain else made
+    recipe = base.replace(**{"backbone.name": backbone.name, "backbone.weights": backbone.digest})
+    recipe = recipe_of(model, recipe) if model else recipe
+    return recipe.replace(**{"views.domain": domain}) if domain else recipe

@@ -22,7 +22,7 @@ from corit.heads.head import HeadRecipe
 from corit.images.shape import mean_face
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
-from corit.train.heads import recipe_for, split, train
+from corit.train.heads import recipe_for, split_source, train_detector
 from corit.world.miniature import Miniature, MiniatureSpec
 
 HEAD = HeadRecipe(learning_rate=0.1, epochs=2)
@@ -63,7 +63,7 @@ class Run:
     def source(self, real=None, fake=None, landmarks=None):
         fakes = () if fake is False else (str(fake or self.fake),)
         reals = (str(real or self.real),)
-        return split(FolderSource(reals, fakes, aligned=landmarks is not None, landmarks=landmarks))
+        return split_source(FolderSource(reals, fakes, aligned=landmarks is not None, landmarks=landmarks))
 
     def __call__(self, store, forge=0, **given):
         domain = "face" if given.get("landmarks") else "scene"
@@ -73,7 +73,7 @@ class Run:
     def trained(self, store):
         """What must not depend on what the folder held before."""
         held = FeatureStore.open(self.folder / store)
-        found = train(held, self.backbone, HEAD, seeds=(0, 1), draws=20)
+        found = train_detector(held, self.backbone, HEAD, seeds=(0, 1), draws=20)
         rows = sorted(held.table.drop_columns(["stamp"]).to_pylist(), key=lambda r: (r["id"], r["face"]))
         return held.features().data_digest, rows, found.counts, found.per_seed, found.detector.head.weight.tolist()
 
@@ -200,7 +200,7 @@ def test_a_file_that_comes_back_is_measured(backbone, tmp_path):
     path = run.real / "03.png"
     path.rename(away)
     encoder = Encoder(backbone, recipe_for(backbone, "scene"))
-    listed = split(FolderSource((str(run.real),), (str(run.fake),)))
+    listed = split_source(FolderSource((str(run.real),), (str(run.fake),)))
     assert len(listed.samples) == len(source.samples) - 1
     path.write_bytes(b"no picture")
     done = extract(source, encoder.preparer(), encoder, tmp_path / "s", batch=24)

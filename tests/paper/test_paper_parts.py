@@ -12,9 +12,9 @@ from corit.bench import stage
 from corit.bench.benchmark import Scored
 from corit.bench.damage import Damaged, original
 from corit.bench.draws import mean
-from corit.bench.lab import fitting
 from corit.data.perturbed import Perturbed
 from corit.errors import DataError
+from corit.heads.defaults import limit_batch
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import Estimate
 from corit.paper.artefact import artefact
@@ -220,6 +220,6 @@ def test_artefacts_are_found_by_either_name():
 
 
 def test_few_rows_get_smaller_mini_batches():
-    assert fitting(HeadRecipe(batch=20), 1000).batch == 20
-    assert fitting(HeadRecipe(batch=20), 40).batch == 10
-    assert fitting(HeadRecipe(batch=20), 2).batch == 1
+    assert limit_batch(HeadRecipe(batch=20), 1000).batch == 20
+    assert limit_batch(HeadRecipe(batch=20), 40).batch == 10
+    assert limit_batch(HeadRecipe(batch=20), 2).batch == 1

@@ -11,10 +11,12 @@ import corit
 from corit.backbones.names import load_backbone
 from corit.errors import DataError, RecipeError
 from corit.features.store import FeatureStore
+from corit.heads.defaults import default_head, limit_batch
 from corit.heads.head import HeadRecipe
 from corit.metrics.auc import auc
+from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
-from corit.train.heads import features_of, recipe_for, split, train
+from corit.train.heads import measure_features, recipe_for, split_source, train_detector
 from corit.world.miniature import Miniature, MiniatureSpec
 
 SPEC = MiniatureSpec(train=6, val=3, test=3, pictures=2, kinds=("DF",))
@@ -29,12 +31,12 @@ def backbone():
 @pytest.fixture(scope="module")
 def store(backbone, tmp_path_factory):
     recipe = Recipe(BackboneRecipe("miniature"))
-    return features_of(Miniature(SPEC), recipe, backbone, tmp_path_factory.mktemp("s") / "store")
+    return measure_features(Miniature(SPEC), Encoder(backbone, recipe), tmp_path_factory.mktemp("s") / "store")
 
 
 @pytest.fixture(scope="module")
 def outcome(store, backbone):
-    return train(store, backbone, HEAD, weights="packaged", seeds=(0, 1, 2), draws=50)
+    return train_detector(store, backbone, HEAD, weights="packaged", seeds=(0, 1, 2), draws=50)
 
 
 def test_the_score_of_a_detector_is_its_head_on_the_stored_feature(outcome, store, tmp_path):
@@ -61,26 +63,30 @@ def test_small_collections_get_small_batches(outcome):
     assert outcome.detector.card.head.batch == 24 // 4
 
 
+def test_a_head_without_wishes_is_the_default_head(store, backbone):
+    result = train_detector(store, backbone, seeds=(0,), draws=20)
+    assert result.detector.card.head == limit_batch(default_head(), len(store.features(split="train")))
+
+
 def test_self_blended_fakes_stand_with_their_real_picture(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
     reals = Miniature(MiniatureSpec(train=4, val=3, test=3, pictures=1, kinds=()))
-    made = features_of(reals, recipe, backbone, tmp_path / "s", forge=1)
+    made = measure_features(reals, Encoder(backbone, recipe), tmp_path / "s", forge=1)
     table = made.table.to_pylist()
     sides = {}
     for row in table:
         assert sides.setdefault(row["group"], row["split"]) == row["split"]
     assert {(r["label"], r["manipulation"]) for r in table} == {(0, ""), (1, "self-blended")}
-    found = train(made, backbone, HEAD, seeds=(0,), draws=20)
+    found = train_detector(made, backbone, HEAD, seeds=(0,), draws=20)
     assert found.counts["train fake"] == found.counts["train real"] == 4
 
 
 def test_a_part_without_fakes_is_refused_in_words(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
-    features_of(
-        Miniature(MiniatureSpec(kinds=(), train=2, val=2, test=2, pictures=1)), recipe, backbone, tmp_path / "s"
-    )
+    reals = Miniature(MiniatureSpec(kinds=(), train=2, val=2, test=2, pictures=1))
+    measure_features(reals, Encoder(backbone, recipe), tmp_path / "s")
     with pytest.raises(DataError, match="no fake picture"):
-        train(FeatureStore.open(tmp_path / "s"), backbone, HEAD)
+        train_detector(FeatureStore.open(tmp_path / "s"), backbone, HEAD)
 
 
 def test_recipes_are_made_for_a_backbone(backbone, tmp_path):
@@ -114,6 +120,6 @@ def test_a_recipe_file_for_other_weights_is_refused(backbone, tmp_path):
 
 def test_a_split_source_still_gives_its_pictures():
     world = Miniature(SPEC)
-    dealt = split(world)
+    dealt = split_source(world)
     assert dealt.samples == world.samples
     assert np.array_equal(dealt.load(dealt.samples[0]).pixels, world.load(world.samples[0]).pixels)
