@@ -13,7 +13,7 @@ from corit.bench.protocols import protocol
 from corit.bench.variant import CORIT
 from corit.model.corit import middle_layer
 from corit.model.encode import Encoder
-from corit.paper.grid import Made
+from corit.paper.artefact import Content, Maker
 from corit.views.foreground import ellipse
 from corit.views.prepare import Views
 from corit.views.regions import patch_regions
@@ -27,13 +27,13 @@ def needs(lab: Lab) -> list[Need]:
     return []
 
 
-def make(lab: Lab) -> Made:
+def make(lab: Lab) -> Content:
     """One pass of one picture, its shapes written into the boxes."""
     encoder = lab.encoder(CORIT, protocol("cross-dataset"))
     shapes = measure(encoder)
     numbers = (("what", "shape"), *((k, " x ".join(map(str, v))) for k, v in shapes.items()))
     note = "Blue is frozen, yellow has no parameters, red is trained: the head alone. Shapes of one drawn picture."
-    return Made(
+    return Content(
         figures=(draw(encoder, shapes),),
         notes=(note,),
         numbers=numbers,
@@ -115,3 +115,6 @@ def _arrow(axis: Any, start: tuple[float, float], end: tuple[float, float], bend
     axis.add_patch(
         FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=12, color="#1c2430", connectionstyle=style)
     )
+
+
+ARCHITECTURE = Maker(needs, make)

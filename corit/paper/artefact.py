@@ -1,34 +1,76 @@
-"""The paper's tables and figures by name: what each needs, and the file that makes it."""
+"""The paper's tables and figures by name: what each needs, and the functions that make it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from corit.errors import DataError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from corit.bench.lab import Lab, Need
     from corit.bench.stage import Stage
-    from corit.paper.grid import Made
+    from corit.paper.grid import Grid
 
 Kind = Literal["table", "figure"]
 
 
 @dataclass(frozen=True)
-class Artefact:
-    """A table or figure: its number and title, the protocols whose data it needs, and how long it takes.
+class Content:
+    """The content of an artefact: a table or figures, and the text below them.
 
-    recipes: how many features it measures of each picture on CLIP, whose projection adds one to the baselines.
-    minutes: in the miniature, on two idle cores, from nothing and alone; in a run of all of them most features are
-    shared. backbones: on real data, where they are not the run's own.
+    Attributes:
+        grid: the table, None for a figure.
+        figures: the figures, from top to bottom.
+        notes: sentences to print below the table or figure.
+        numbers: the values behind a figure as rows of texts, the column names first.
+        caption: caption fields that differ from those of the run.
+    """
+
+    grid: Grid | None = None
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+    numbers: tuple[tuple[str, ...], ...] = ()
+    caption: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Maker:
+    """The two functions of an artefact.
+
+    Attributes:
+        needs: lists the features that the artefact reads.
+        make: measures and draws the artefact.
+    """
+
+    needs: Callable[[Lab], list[Need]]
+    make: Callable[[Lab], Content]
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A table or figure of the paper.
+
+    Attributes:
+        kind: "table" or "figure".
+        number: its number, from 1.
+        title: its title.
+        maker: its `Maker`, as "file of this folder:name"; imported when it is first used.
+        protocols: names of the protocols whose data it needs.
+        recipes: number of features that it measures of each picture on CLIP, whose projection adds one baseline.
+        minutes: time in the miniature, on two idle cores, alone and without stored features. A run of all artefacts
+            shares most features.
+        backbones: backbones on real data, where they are not the run's own.
     """
 
     kind: Kind
     number: int
     title: str
+    maker: str
     protocols: tuple[str, ...]
     recipes: int
     minutes: float
@@ -36,80 +78,82 @@ class Artefact:
 
     @property
     def name(self) -> str:
-        """table01 to figure11: the name of its files."""
+        """The name of its files, table01 to figure11."""
         return f"{self.kind}{self.number:02d}"
 
     @property
     def command(self) -> str:
-        """table1 to figure11: what the command line calls it."""
+        """Its name on the command line, table1 to figure11."""
         return f"{self.kind}{self.number}"
 
     @property
     def label(self) -> str:
-        """Table 1 to Figure 11: what the paper calls it, in our numbers."""
+        """Its name in a text, Table 1 to Figure 11."""
         return f"{self.kind.capitalize()} {self.number}"
 
     def needs(self, lab: Lab) -> list[Need]:
-        """The features that it reads."""
-        found: list[Need] = self._function("needs")(lab)
-        return found
+        """List the features that it reads."""
+        return self._load().needs(lab)
 
-    def make(self, lab: Lab) -> Made:
-        """Make it. Raises whatever its parts raise."""
-        made: Made = self._function("make")(lab)
-        return made
+    def make(self, lab: Lab) -> Content:
+        """Measure and draw it.
+
+        Raises:
+            CoritError: when a part of it fails, for example when a data set is missing.
+        """
+        return self._load().make(lab)
 
     def data(self, stage: Stage) -> tuple[str, ...]:
         """The data sets that it reads, each once."""
         return tuple(dict.fromkeys(d for p in self.protocols for d in stage.protocol(p).data))
 
-    def _function(self, name: str) -> Callable[..., Any]:
-        made: Callable[..., Any] = getattr(import_module(f"corit.paper.{FILES.get(self.name, self.name)}"), name)
-        return made
+    def _load(self) -> Maker:
+        file, _, name = self.maker.partition(":")
+        maker: Maker = getattr(import_module(f"corit.paper.{file}"), name)
+        return maker
 
 
-# Files that are not named after their artefact.
-FILES = {
-    "table10": "tables",
-    "table13": "fusion",
-    "figure04": "architecture",
-    "figure05": "long_training",
-    "figure08": "robustness",
-}
-
-
-FACES, LEFT_OUT = "cross-dataset", tuple(f"faceforensics-without-{k}" for k in ("DF", "F2F", "FS", "NT"))
+FACES, FORGERIES, SUBSETS = ("cross-dataset",), ("faceforensics",), ("universal",)
+LEFT_OUT = tuple(f"faceforensics-without-{k}" for k in ("DF", "F2F", "FS", "NT"))
+TABLE_10 = ("clip-vit-l14", "clip-vit-b16", "vit-l16-imagenet")
 ARTEFACTS = (
-    Artefact("table", 1, "Frame AUC across data sets", (FACES,), 5, 2),
-    Artefact("table", 2, "Video AUC across data sets", ("cross-dataset-video",), 5, 2),
-    Artefact("table", 3, "Frame AUC on DF40's manipulations", ("df40",), 5, 2),
-    Artefact("table", 4, "Average precision on 19 subsets of whole pictures", ("universal",), 5, 2),
-    Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", ("universal",), 5, 2),
-    Artefact("table", 6, "Leave one manipulation out", LEFT_OUT, 5, 1),
-    Artefact("table", 7, "COR by layer on NeuralTextures", ("faceforensics",), 2, 3),
-    Artefact("table", 8, "Components", ("components",), 5, 3),
-    Artefact("table", 9, "Regions and pooling", (FACES,), 9, 4),
-    Artefact("table", 10, "Backbones", (FACES,), 6, 3, ("clip-vit-l14", "clip-vit-b16", "vit-l16-imagenet")),
-    Artefact("table", 11, "Threshold of the refinement mask", (FACES,), 5, 3),
-    Artefact("table", 12, "Fusion layer", (FACES,), 1, 2),
-    Artefact("table", 13, "Fusion type", (FACES,), 1, 2),
-    Artefact("figure", 1, "Collapse under SAM and COR by layer", ("faceforensics",), 2, 3),
-    Artefact("figure", 2, "AUC against the radius", ("faceforensics",), 2, 3),
-    Artefact("figure", 3, "GSNR while training, by forgery and by layer", ("faceforensics",), 2, 3),
-    Artefact("figure", 4, "The architecture, in the code's own shapes", (), 0, 0.1),
-    Artefact("figure", 5, "AUC over a long training", (FACES,), 2, 2),
-    Artefact("figure", 6, "GSNR while training, UniFD and CoRIT", ("faceforensics",), 2, 3),
-    Artefact("figure", 7, "Loss landscapes, UniFD and CoRIT", ("faceforensics",), 2, 2),
-    Artefact("figure", 8, "Robustness to damage", ("faceforensics",), 2, 4),
-    Artefact("figure", 9, "The refinement mask over all layers: foreground", ("faceforensics",), 0, 0.5),
-    Artefact("figure", 10, "The refinement mask over all layers: boundary", ("faceforensics",), 0, 0.5),
-    Artefact("figure", 11, "The refinement mask over all layers: background", ("faceforensics",), 0, 0.5),
+    Artefact("table", 1, "Frame AUC across data sets", "tables:FRAME_AUC", FACES, 5, 2),
+    Artefact("table", 2, "Video AUC across data sets", "tables:VIDEO_AUC", ("cross-dataset-video",), 5, 2),
+    Artefact("table", 3, "Frame AUC on DF40's manipulations", "tables:DF40", ("df40",), 5, 2),
+    Artefact("table", 4, "Average precision on 19 subsets of whole pictures", "tables:SUBSET_AP", ("universal",), 5, 2),
+    Artefact("table", 5, "Accuracy on 19 subsets of whole pictures", "tables:SUBSET_ACCURACY", SUBSETS, 5, 2),
+    Artefact("table", 6, "Leave one manipulation out", "tables:LEAVE_ONE_OUT", LEFT_OUT, 5, 1),
+    Artefact("table", 7, "COR by layer on NeuralTextures", "diagnosis:COR_BY_LAYER", FORGERIES, 2, 3),
+    Artefact("table", 8, "Components", "tables:COMPONENTS", ("components",), 5, 3),
+    Artefact("table", 9, "Regions and pooling", "tables:REGIONS_AND_POOLING", FACES, 9, 4),
+    Artefact("table", 10, "Backbones", "tables:BACKBONES", FACES, 6, 3, TABLE_10),
+    Artefact("table", 11, "Threshold of the refinement mask", "tables:MASK_THRESHOLD", FACES, 5, 3),
+    Artefact("table", 12, "Fusion layer", "tables:FUSION_LAYER", FACES, 1, 2),
+    Artefact("table", 13, "Fusion type", "fusion:FUSION_TYPE", FACES, 1, 2),
+    Artefact("figure", 1, "Collapse under SAM and COR by layer", "diagnosis:COLLAPSE", FORGERIES, 2, 3),
+    Artefact("figure", 2, "AUC against the radius", "diagnosis:AUC_BY_RADIUS", FORGERIES, 2, 3),
+    Artefact("figure", 3, "GSNR while training, by forgery and by layer", "diagnosis:GSNR", FORGERIES, 2, 3),
+    Artefact("figure", 4, "The architecture, in the code's own shapes", "architecture:ARCHITECTURE", (), 0, 0.1),
+    Artefact("figure", 5, "AUC over a long training", "long_training:LONG_TRAINING", FACES, 2, 2),
+    Artefact("figure", 6, "GSNR while training, UniFD and CoRIT", "diagnosis:GSNR_COMPARISON", FORGERIES, 2, 3),
+    Artefact("figure", 7, "Loss landscapes, UniFD and CoRIT", "diagnosis:LANDSCAPES", FORGERIES, 2, 2),
+    Artefact("figure", 8, "Robustness to damage", "robustness:ROBUSTNESS", FORGERIES, 2, 4),
+    Artefact("figure", 9, "The refinement mask over all layers: foreground", "masks:FOREGROUND", FORGERIES, 0, 0.5),
+    Artefact("figure", 10, "The refinement mask over all layers: boundary", "masks:BOUNDARY", FORGERIES, 0, 0.5),
+    Artefact("figure", 11, "The refinement mask over all layers: background", "masks:BACKGROUND", FORGERIES, 0, 0.5),
 )
 
 
-def artefact(command: str) -> Artefact:
-    """An artefact by table1 ... figure11, or table01 ... figure11. Raises DataError for another name."""
-    for found in ARTEFACTS:
-        if command in (found.command, found.name):
-            return found
-    raise DataError(f"the paper has no {command!r}; there are table1 to table13 and figure1 to figure11")
+def artefact(name: str) -> Artefact:
+    """Return an artefact by its name.
+
+    Args:
+        name: table1 ... figure11, or table01 ... figure11.
+
+    Raises:
+        DataError: for another name.
+    """
+    for one in ARTEFACTS:
+        if name in (one.command, one.name):
+            return one
+    raise DataError(f"the paper has no {name!r}; there are table1 to table13 and figure1 to figure11")

@@ -1,4 +1,4 @@
-"""The theory's instruments on the paper's two detectors: one diagnosis for Table VII and Figures 1, 2, 3, 6 and 7."""
+"""Figures 1, 2, 3, 6 and 7 and Table VII: one diagnosis of the paper's two detectors, shown in six ways."""
 
 from __future__ import annotations
 
@@ -12,20 +12,26 @@ from corit.bench.lab import Lab, Need
 from corit.bench.stage import FORGERIES
 from corit.bench.variant import CORIT, UNIFD
 from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
+from corit.diagnose.measured import FINAL
 from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
+from corit.errors import DataError
 from corit.features.store import FeatureStore
-from corit.report.radii import TITLES
-from corit.theory.collapse import CHANCE, LEARNED
+from corit.paper.artefact import Content, Maker
+from corit.paper.grid import Grid, Line
+from corit.paper.printed import printed
+from corit.report import courses, planes, radii
+from corit.theory.collapse import CHANCE, LEARNED, Radius
 
 PROTOCOL = "faceforensics"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
-MAIN: Kind = "mlp"  # a linear head is the convex case, in which SAM cannot turn a batch's own gradient round
-# Fewer radii, steps and seeds than `corit diagnose` has by default, so that all artefacts take minutes.
+MAIN: Kind = "mlp"  # a linear head is the convex case, in which SAM cannot reverse a batch's own gradient
+# Fewer radii, steps and seeds than the defaults of `corit diagnose`, so that all artefacts take minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0)
 STEPS, SEEDS, ROWS = 400, 3, 500
-NAMES = {"DF": "Deepfakes", "F2F": "Face2Face", "FS": "FaceSwap", "NT": "NeuralTextures"}
-# How figures of one kind are read.
+NEURAL_TEXTURES = "NT"  # the manipulation of Table VII
+CAPTION = {"protocol": PROTOCOL, "metric": "by the theory's instruments"}
+# How to read figures of one kind.
 AGAINST_RADIUS = (
     f"AUC against rho: medians over head seeds, bands their range; what lies on each other is equal. Dashed: rho = "
     f"{RECOMMENDED:g}, SAM's own default. Dotted: AUC {CHANCE:g}, below which a head has collapsed."
@@ -41,76 +47,246 @@ COURSES = (
     "(11) on the radius is lowest within the first phase, median over head seeds; hollow where most seeds have no "
     "later phase, so that it is lowest over the whole course."
 )
-CAPTION = {"protocol": PROTOCOL, "metric": "by the theory's instruments"}
+PLANES = (
+    "(a) contours, (b) surfaces: the loss of w + a u + b v on training rows; w is the head (the cross), u and v "
+    "are two random directions, the same draws for every head, each output row scaled to the norm of the head's "
+    "own (filter-normalised); a and b from -1 to 1.",
+    f"One scale for all; losses above the {planes.CLIPPED} % quantile of all of them are drawn as that quantile.",
+)
 
 
 def needs(lab: Lab) -> list[Need]:
-    """Both detectors' features of every layer."""
-    of = lab.stage.protocol(PROTOCOL)
-    return [Need(d, v, of, levels=True) for v in VARIANTS.values() for d in of.data]
+    """List the features of both detectors at every layer."""
+    protocol = lab.stage.protocol(PROTOCOL)
+    return [Need(d, v, protocol, levels=True) for v in VARIANTS.values() for d in protocol.data]
 
 
 def diagnosis(lab: Lab) -> Diagnosis:
-    """UniFD's and CoRIT's diagnosis, made once a run; finished sweeps are read from the run's folder."""
-    return lab.once("diagnosis", lambda: _run(lab))
+    """Return the diagnosis of UniFD and CoRIT, computed once a run; finished sweeps are read from the run's folder."""
+    return lab.once("diagnosis", lambda: _diagnose(lab))
 
 
-def plan(lab: Lab, rows: int) -> Plan:
-    """What is swept, for so many training rows of the smallest group."""
+def _diagnose(lab: Lab) -> Diagnosis:
+    lab.prepare(needs(lab))
+    stores = [replace(m, name=n) for n, m in zip(VARIANTS, read([lab.folder(n) for n in needs(lab)]), strict=True)]
+    reals = [int(((m.split == "train") & (m.y == 0)).sum()) for m in stores]
+    out = lab.out / "theory" / f"{lab.stage.key}-{lab.backbone().digest[:10]}"
+    return diagnose(stores, sweep_plan(lab, 2 * min(reals)), out, bars=lab.bars)
+
+
+def sweep_plan(lab: Lab, rows: int) -> Plan:
+    """Return the plan of the sweeps, given the number of training rows of the smallest group."""
     return Plan(rhos=RHOS, seeds=lab.seeds[:SEEDS], steps=STEPS, batch=max(1, min(20, rows // 4)), rows=ROWS, refine=3)
 
 
-def _run(lab: Lab) -> Diagnosis:
-    lab.prepare(needs(lab))
-    stores = [replace(m, name=n) for n, m in zip(VARIANTS, read([lab.folder(n) for n in needs(lab)]), strict=True)]
-    counts = [int(((m.split == "train") & (m.y == 0)).sum()) for m in stores]
-    out = lab.out / "theory" / f"{lab.stage.key}-{lab.backbone().digest[:10]}"
-    return diagnose(stores, plan(lab, 2 * min(counts)), out, bars=lab.bars)
+def notes(lab: Lab, manipulations: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
+    """Return the notes on the measured rows, stand-ins first; the caption says how the heads are trained."""
+    rows = "Each forgery against the reals; nothing is chosen on the test rows."
+    below = (lab.stage.standing(manipulations), rows, _counts(lab))
+    return (*filter(None, below), *(f"Left out. {n}." for n in diagnosis(lab).notes))
 
 
-def notes(lab: Lab, kinds: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
-    """What the heads see, in sentences, stand-ins first; how they are trained stands in the caption."""
-    against = "Each forgery against the reals; nothing is chosen on the test rows."
-    said = (lab.stage.standing(kinds), against, _counted(lab))
-    return (*filter(None, said), *(f"Left out. {n}." for n in diagnosis(lab).notes))
-
-
-def _counted(lab: Lab) -> str:
-    """How many pictures were measured, in one sentence."""
+def _counts(lab: Lab) -> str:
     counts = FeatureStore.open(lab.folder(needs(lab)[-1])).counts()
     lost = sum(counts.values()) - counts.get("ok", 0)
     return f"{counts.get('ok', 0)} pictures of all splits{f'; {lost} could not be measured' if lost else ''}."
 
 
 def caption(lab: Lab, heads: Sequence[str], rho: float | None = None) -> dict[str, Any]:
-    """The caption's fields that differ from those of the tables. rho: the one radius that is shown, None for all."""
-    found = diagnosis(lab)
-    said = "; ".join(found.plan.describe(k, rho) for k in found.plan.heads if k in heads)
-    radii = {"rho": ", ".join(f"{r:g}" for r in found.plan.rhos)} if rho is None else {}
-    return {**CAPTION, "head": said, **radii, "seeds": list(found.plan.seeds)}
+    """Return the caption fields that differ from those of the tables.
+
+    Args:
+        lab: the run.
+        heads: the kinds of head that are shown.
+        rho: the only radius that is shown, None where all are.
+    """
+    plan = diagnosis(lab).plan
+    described = "; ".join(plan.describe(k, rho) for k in plan.heads if k in heads)
+    rhos = {"rho": ", ".join(f"{r:g}" for r in plan.rhos)} if rho is None else {}
+    return {**CAPTION, "head": described, **rhos, "seeds": list(plan.seeds)}
 
 
-def areas(found: Diagnosis) -> Iterator[tuple[str, ...]]:
+# Figure 1.
+CENSORED_RADII = ("cor", "cor_censored", "halfway", "halfway_censored")
+
+
+def _collapse(lab: Lab) -> Content:
+    """(a) AUC against rho of both kinds of head; (b) COR by layer of the perceptron."""
+    result = diagnosis(lab)
+    head = ("panel", "detector", "head", "layer", "forgery", "seed", "rho", "auc", *CENSORED_RADII)
+    rows = [("a", *row, *[""] * len(CENSORED_RADII)) for row in _auc_rows(result)]
+    return Content(
+        figures=(radii.against_radius(result), radii.layerwise(result, MAIN)),
+        notes=(*notes(lab), f"(a) {AGAINST_RADIUS}", f"(b) {BY_LAYER}"),
+        numbers=(head, *rows, *_radius_rows(result)),
+        caption=caption(lab, result.plan.heads),
+    )
+
+
+def _auc_rows(result: Diagnosis) -> Iterator[tuple[str, ...]]:
     """Test AUC at each store's headline layer: detector, head, layer, forgery, seed, rho, AUC."""
-    for c in found.headlines():
-        for s, seed in enumerate(found.plan.seeds):
-            for r, rho in enumerate(found.plan.rhos):
-                yield (c.store, TITLES[c.head], c.at, c.group, str(seed), f"{rho:g}", number(c.auc[s, r]))
+    for c in result.headlines():
+        for s, seed in enumerate(result.plan.seeds):
+            for r, rho in enumerate(result.plan.rhos):
+                yield (c.store, radii.TITLES[c.head], c.at, c.group, str(seed), f"{rho:g}", _number(c.auc[s, r]))
 
 
-def gsnr(found: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]]:
-    """GSNR along training as a figure's numbers, its head first; the bottleneck step is marked, and what it is of."""
+def _radius_rows(result: Diagnosis) -> Iterator[tuple[str, ...]]:
+    """The radii of each seed; a censored one is empty, and the next column says how it is censored."""
+    for c in result.where(head=MAIN):
+        for seed, cor, half in zip(result.plan.seeds, c.collapse.radius, c.collapse.halfway, strict=True):
+            cells = ("b", c.store, radii.TITLES[c.head], c.at, c.group, str(seed), "", "")
+            yield (*cells, *_radius(cor), *_radius(half))
+
+
+def _radius(radius: Radius) -> tuple[str, str]:
+    return ("", str(radius)) if radius.censoring else (f"{radius.value:.6g}", "")
+
+
+# Figure 2.
+def _auc_by_radius(lab: Lab) -> Content:
+    """(a) Test AUC against the radius, of linear heads and perceptrons; (b) its gain over the smallest radius."""
+    result = diagnosis(lab)
+    head = ("detector", "head", "layer", "forgery", "seed", "rho", "auc")
+    gains = radii.gains(result)
+    legend = [f"(a) {AGAINST_RADIUS}"]
+    if gains is not None:
+        legend.append(
+            f"(b) The gain over rho = {result.plan.rhos[0]:g}, seed by seed, up to rho = {radii.GAINS:g}, where the "
+            "paper sees gains; medians over head seeds, bands their range, dotted: no gain."
+        )
+    return Content(
+        figures=(radii.against_radius(result), *([gains] if gains is not None else [])),
+        notes=(*notes(lab), *legend),
+        numbers=(head, *_auc_rows(result)),
+        caption=caption(lab, result.plan.heads),
+    )
+
+
+# Figures 3 and 6.
+def _gsnr(lab: Lab) -> Content:
+    """Courses of the perceptron, trained without SAM; dots are the bottleneck steps."""
+    result = diagnosis(lab)
+    legend = f"(a) By forgery, at the last feature of each detector; (b) by layer, without bands. {COURSES}"
+    return Content(
+        figures=(courses.by_group(result, MAIN), courses.by_layer(result, MAIN)),
+        notes=(*notes(lab), legend),
+        numbers=tuple(_gsnr_rows(result, result.where(head=MAIN))),
+        caption=caption(lab, (MAIN,), result.plan.reference),
+    )
+
+
+def _gsnr_comparison(lab: Lab) -> Content:
+    """A panel for each forgery. Raises DataError when the two detectors share none."""
+    result = diagnosis(lab)
+    figure = courses.beside(result, MAIN)
+    if figure is None:
+        raise DataError(f"expected a forgery that both detectors were diagnosed on, got {dict(result.groups)}")
+    return Content(
+        figures=(figure,),
+        notes=(*notes(lab), COURSES),
+        numbers=tuple(_gsnr_rows(result, result.headlines(head=MAIN))),
+        caption=caption(lab, (MAIN,), result.plan.reference),
+    )
+
+
+def _gsnr_rows(result: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+    """GSNR along training, the column names first; the bottleneck step is marked."""
     head = ("detector", "head", "layer", "forgery", "seed", "step", "gsnr", "bottleneck")
-    lines: list[tuple[str, ...]] = [head]
+    rows: list[tuple[str, ...]] = [head]
     for c in cells:
-        for s, seed in enumerate(found.plan.seeds):
+        for s, seed in enumerate(result.plan.seeds):
             for t, step in enumerate(c.course.steps.tolist()):
                 mark = "" if step != c.step[s] else "yes" if np.isfinite(c.end[s]) else "yes, no later phase found"
-                value = number(c.course.gsnr[t, 0, s, 0])
-                lines.append((c.store, TITLES[c.head], c.at, c.group, str(seed), str(step), value, mark))
-    return lines
+                value = _number(c.course.gsnr[t, 0, s, 0])
+                rows.append((c.store, radii.TITLES[c.head], c.at, c.group, str(seed), str(step), value, mark))
+    return rows
 
 
-def number(value: float) -> str:
-    """A number for a CSV, empty where there is none."""
+def _number(value: float) -> str:
     return f"{value:.6g}" if np.isfinite(value) else ""
+
+
+# Figure 7.
+def _landscapes(lab: Lab) -> Content:
+    """Contours and surfaces of the perceptron's training loss, and the planes' curvature.
+
+    Raises DataError when every head diverged.
+    """
+    result = diagnosis(lab)
+    landscapes = planes.of_head(result, MAIN)
+    head = ("detector", "forgery", "loss", "curvature x norm squared", "largest eigenvalue")
+    rows = [
+        (s, g, f"{float(p.centre):.4g}", f"{float(p.relative):.4g}", f"{float(p.largest):.4g}")
+        for (s, g), p in landscapes.items()
+    ]
+    return Content(
+        figures=(planes.contours(landscapes), planes.surfaces(landscapes)),
+        notes=(*notes(lab), *PLANES),
+        numbers=(head, *rows),
+        caption={**caption(lab, (MAIN,), result.shown), "seeds": list(result.plan.seeds[:1])},
+    )
+
+
+# Table VII.
+def _cor_by_layer(lab: Lab) -> Content:
+    """COR and half-way radius at five layers: the perceptron's beside the paper's row, then the linear head's."""
+    result, known = diagnosis(lab), printed(7)
+    lines = [line for kind in (MAIN, *(k for k in result.plan.heads if k != MAIN)) for line in _lines(result, kind)]
+    stood_for = lab.stage.shown.get(NEURAL_TEXTURES)
+    shown = dict.fromkeys(known.columns, stood_for) if stood_for is not None else {}
+    title = f"COR by layer on NeuralTextures ({NEURAL_TEXTURES})"
+    grid = Grid(title, "empirical COR", known.columns, tuple(lines), known, 1.0, 2, shown)
+    return Content(
+        grid,
+        notes=(*notes(lab, (NEURAL_TEXTURES,)), *_table_notes(lab, result), *grid.slips()),
+        caption=caption(lab, result.plan.heads),
+    )
+
+
+def _layers(result: Diagnosis, store: str) -> dict[str, int]:
+    """The paper's columns -> the layers of a store, without the integrated feature."""
+    return dict(zip(printed(7).columns, (l for l in result.layers[store] if l != FINAL), strict=True))
+
+
+def _lines(result: Diagnosis, kind: Kind) -> Iterator[Line]:
+    name = "perceptron" if kind == MAIN else "linear head"
+    for store in result.stores:
+        cells = {c: cell(result, store, l, kind) for c, l in _layers(result, store).items()}
+        paper = store if kind == MAIN else ""
+        yield Line(f"{store}, {name}", paper, {c: x.collapse.cor for c, x in cells.items()})
+        yield Line(f"{store}, {name}, half-way", "", {c: x.collapse.half for c, x in cells.items()})
+
+
+def cell(result: Diagnosis, store: str, layer: int, kind: Kind) -> Cell:
+    """Return the cell of a store on NeuralTextures.
+
+    Raises:
+        DataError: when the store was not diagnosed on NeuralTextures.
+    """
+    cells = result.where(store=store, layer=layer, group=NEURAL_TEXTURES, head=kind)
+    if not cells:
+        groups = ", ".join(result.groups[store]) or "no forgery"
+        why = "; ".join(result.notes)
+        raise DataError(f"expected {store} to be diagnosed on {NEURAL_TEXTURES}, got {groups}. {why}".strip())
+    return cells[0]
+
+
+def _table_notes(lab: Lab, result: Diagnosis) -> tuple[str, ...]:
+    layers = ", ".join(f"{c} is layer {l}" for c, l in _layers(result, result.stores[-1]).items())
+    return (
+        f"NeuralTextures ({NEURAL_TEXTURES}) against the reals: the radius at which test AUC falls below {CHANCE:g}.",
+        "Half-way: the radius at which it is half of the way from its best to 0.5.",
+        f"Ours: medians over {len(result.plan.seeds)} head seeds, in brackets the smallest and the largest: "
+        "over head seeds, not videos.",
+        f"Of {lab.backbone().depth} layers: {layers}.",
+        "Radii are of standardised features divided by the root of their width; the paper's scale is not known.",
+    )
+
+
+COLLAPSE = Maker(needs, _collapse)
+AUC_BY_RADIUS = Maker(needs, _auc_by_radius)
+GSNR = Maker(needs, _gsnr)
+GSNR_COMPARISON = Maker(needs, _gsnr_comparison)
+LANDSCAPES = Maker(needs, _landscapes)
+COR_BY_LAYER = Maker(needs, _cor_by_layer)

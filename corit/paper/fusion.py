@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from corit.bench.benchmark import Learner, Scorer
-from corit.bench.entry import Entry, wanted
-from corit.bench.lab import Lab, Need
+from corit.bench.entry import Entry
+from corit.bench.lab import Lab
 from corit.bench.parts import Part
 from corit.bench.variant import CORIT
 from corit.heads.attention import AttentionHead, fit_module
@@ -20,11 +20,9 @@ from corit.heads.defaults import limit_batch
 from corit.heads.fit import fit, problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
-from corit.paper.grid import Made
-from corit.paper.tables import table
+from corit.paper.tables import detector_table
 from corit.recipe import REGIONS
 
-PROTOCOL = "cross-dataset"
 TOKENS = 1 + len(REGIONS)
 RATE, EPOCHS = 1e-3, 10  # [choice] of the trained attention, by AdamW
 
@@ -97,22 +95,13 @@ def _module(lab: Lab, train: Part, select: Part, seed: int) -> Scorer:
     return module.requires_grad_(False)
 
 
-ENTRIES = (
-    Entry("cross-attention, no parameters", "CrossAttn", CORIT, learn=parameter_free, name="attended"),
-    Entry("cross-attention, trained", "CrossAttn", CORIT, learn=trained, name="attention"),
-    Entry("concatenation (CoRIT)", "Concat", CORIT),
+NOTE = f"The trained attention: one head of queries, keys and values, AdamW {RATE:g}, {EPOCHS} epochs, raw features."
+FUSION_TYPE = detector_table(
+    13,
+    lambda lab: (
+        Entry("cross-attention, no parameters", "CrossAttn", CORIT, learn=parameter_free, name="attended"),
+        Entry("cross-attention, trained", "CrossAttn", CORIT, learn=trained, name="attention"),
+        Entry("concatenation (CoRIT)", "Concat", CORIT),
+    ),
+    note=NOTE,
 )
-
-
-def needs(lab: Lab) -> list[Need]:
-    """The features that it reads."""
-    return wanted(lab, PROTOCOL, ENTRIES)
-
-
-def make(lab: Lab) -> Made:
-    """Both readings of (25) beside (24)."""
-    made = table(lab, 13, "Fusion type", PROTOCOL, ENTRIES)
-    note = (
-        f"The trained attention: one head of queries, keys and values, AdamW {RATE:g}, {EPOCHS} epochs, raw features."
-    )
-    return Made(made.grid, notes=(note, *made.notes), caption=made.caption)

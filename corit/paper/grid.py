@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
@@ -13,9 +12,6 @@ from corit.paper.printed import FRAME_AUC, NOISE, Printed
 from corit.report.text import csv_text
 from corit.report.text import printed as as_text
 from corit.theory.collapse import Radius, Spread
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 WIDE = 8  # more columns than this are written as rows
 CENSORED = ("value_censored", "low_censored", "high_censored")
@@ -170,17 +166,3 @@ class Grid:
 
 def _number(radius: Radius) -> str:
     return "" if radius.censoring else f"{radius.value:.6g}"
-
-
-@dataclass(frozen=True)
-class Made:
-    """What an artefact's file gives: a table or figures below each other, and what must be said under them.
-
-    numbers: those of a figure, lines of texts, the head first. caption: fields that differ from the run's.
-    """
-
-    grid: Grid | None = None
-    figures: tuple[Figure, ...] = ()
-    notes: tuple[str, ...] = ()
-    numbers: tuple[tuple[str, ...], ...] = ()
-    caption: dict[str, Any] = field(default_factory=dict)

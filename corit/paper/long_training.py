@@ -18,7 +18,7 @@ from corit.heads.defaults import limit_batch
 from corit.heads.fit import Observation, fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.metrics.auc import auc
-from corit.paper.grid import Made
+from corit.paper.artefact import Content, Maker
 
 PROTOCOL = "cross-dataset"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
@@ -30,7 +30,7 @@ def needs(lab: Lab) -> list[Need]:
     return needed(lab.stage.protocol(PROTOCOL), VARIANTS.values())
 
 
-def make(lab: Lab) -> Made:
+def make(lab: Lab) -> Content:
     """Mean AUC over the test sets after each epoch, median and range over head seeds."""
     of = lab.stage.protocol(PROTOCOL)
     courses: dict[str, np.ndarray] = {}
@@ -50,7 +50,7 @@ def make(lab: Lab) -> Made:
     said = f"{lab.caption['head']} in the tables, {epochs} here"
     caption = {"protocol": PROTOCOL, "metric": "mean AUC over test sets", "head": said}
     figures = (draw(courses, lab.head.epochs),)
-    return Made(figures=figures, notes=tuple(filter(None, notes)), numbers=tuple(numbers), caption=caption)
+    return Content(figures=figures, notes=tuple(filter(None, notes)), numbers=tuple(numbers), caption=caption)
 
 
 def course(lab: Lab, of: Protocol, variant: Variant) -> tuple[np.ndarray, dict[str, tuple[int, int, int]]]:
@@ -108,3 +108,6 @@ def draw(courses: dict[str, np.ndarray], usual: int) -> Figure:
     axis.legend(fontsize=8)
     made.tight_layout()
     return made
+
+
+LONG_TRAINING = Maker(needs, make)

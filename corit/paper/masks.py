@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure, SubFigure
@@ -13,7 +14,7 @@ from corit.data.sample import Sample
 from corit.errors import DataError, InputError
 from corit.model.encode import Encoder
 from corit.paper.architecture import NO_HEAD
-from corit.paper.grid import Made
+from corit.paper.artefact import Content, Maker
 from corit.recipe import REGIONS, RegionName
 from corit.report import page
 from corit.views.prepare import Views
@@ -29,7 +30,7 @@ def needs(lab: Lab) -> list[Need]:
     return []
 
 
-def make(lab: Lab, region: RegionName) -> Made:
+def make(lab: Lab, region: RegionName) -> Content:
     """Rows: real and each manipulation; columns: layers; below, the kept fraction by layer over more pictures.
 
     Raises DataError when there is a kind of which no picture can be prepared.
@@ -51,7 +52,7 @@ def make(lab: Lab, region: RegionName) -> Made:
         claim(kept),
     )
     figures = (draw(shown, kept, region, encoder),)
-    return Made(figures=figures, notes=tuple(filter(None, notes)), numbers=numbers(kept), caption=caption)
+    return Content(figures=figures, notes=tuple(filter(None, notes)), numbers=numbers(kept), caption=caption)
 
 
 def numbers(kept: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], ...]:
@@ -167,3 +168,6 @@ def _kept(view: Views, mask: np.ndarray, region: str, grid: tuple[int, int]) -> 
     rows = np.zeros((len(REGIONS), len(mask)), bool)
     rows[REGIONS.index(region)] = mask  # type: ignore[arg-type]
     return page.tinted((view.image * 0.35).astype(np.uint8), rows, grid)
+
+
+FOREGROUND, BOUNDARY, BACKGROUND = (Maker(needs, partial(make, region=region)) for region in REGIONS)

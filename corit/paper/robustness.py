@@ -15,7 +15,7 @@ from corit.bench.stage import DAMAGED
 from corit.bench.variant import CORIT, UNIFD, Variant
 from corit.errors import DataError
 from corit.metrics.robustness import Robustness, robustness
-from corit.paper.grid import Made
+from corit.paper.artefact import Content, Maker
 
 PROTOCOL = "faceforensics"
 CLEAN = "undamaged"
@@ -28,7 +28,7 @@ def needs(lab: Lab) -> list[Need]:
     return [Need(d, v, of) for d in (*of.data, DAMAGED) for v in VARIANTS.values()]
 
 
-def make(lab: Lab) -> Made:
+def make(lab: Lab) -> Content:
     """Both detectors under every damage, each against itself on the same undamaged pictures."""
     of = lab.stage.protocol(PROTOCOL)
     found, counts = {}, ""
@@ -45,7 +45,7 @@ def make(lab: Lab) -> Made:
         counts,
     )
     caption = {"protocol": PROTOCOL, "metric": "relative variation of AUC (26)"}
-    return Made(figures=(draw(found),), notes=tuple(filter(None, notes)), numbers=(head, *rows), caption=caption)
+    return Content(figures=(draw(found),), notes=tuple(filter(None, notes)), numbers=(head, *rows), caption=caption)
 
 
 def measure(lab: Lab, of: Protocol, variant: Variant) -> tuple[tuple[Robustness, ...], str]:
@@ -115,3 +115,6 @@ def draw(found: Mapping[str, tuple[Robustness, ...]]) -> Figure:
     axes[0].legend()
     made.tight_layout()
     return made
+
+
+ROBUSTNESS = Maker(needs, make)

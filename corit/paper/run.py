@@ -15,8 +15,7 @@ from corit.data.stamp import stamp
 from corit.errors import CoritError
 from corit.failures import words
 from corit.files import write_text
-from corit.paper.artefact import Artefact, artefact
-from corit.paper.grid import Made
+from corit.paper.artefact import Artefact, Content, artefact
 from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
 from corit.report.text import csv_text
@@ -120,7 +119,7 @@ def _reusable(folder: Path, what: Artefact, settings: str) -> bool:
     return held.status == "ok" and held.settings == settings and all((folder / f).exists() for f in held.files)
 
 
-def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
+def _write(made: Content, record: Record, out: Path) -> tuple[str, ...]:
     """The files of an artefact."""
     files: list[str] = []
     if made.grid is not None:
@@ -138,13 +137,13 @@ def _write(made: Made, record: Record, out: Path) -> tuple[str, ...]:
     return tuple(files)
 
 
-def _under(made: Made, record: Record) -> list[str]:
+def _under(made: Content, record: Record) -> list[str]:
     """What is said under a table that stands alone; the page says how to read all of them once."""
     assert made.grid is not None
     return list(filter(None, (made.grid.reading, *record.notes, record.said)))
 
 
-def _markdown(made: Made, record: Record) -> str:
+def _markdown(made: Content, record: Record) -> str:
     assert made.grid is not None
     under = "\n".join(f"- {n}" for n in _under(made, record))
     return f"## {artefact(record.name).label}: {record.title}, {made.grid.metric}\n\n{made.grid.markdown()}\n{under}\n"

@@ -19,7 +19,7 @@ def small():
         patch.setattr(diagnosis, "RHOS", (0.0, 0.05, 1.0))
         patch.setattr(diagnosis, "STEPS", 16)
         patch.setattr(diagnosis, "SEEDS", 2)
-        patch.setattr(tables, "ROOT", {"packaged": "miniature"})
+        patch.setattr(tables, "BACKBONE_TITLES", {"packaged": "miniature"})
         yield
 
 

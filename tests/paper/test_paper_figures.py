@@ -20,7 +20,8 @@ from corit.errors import DataError
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows
 from corit.metrics.auc import auc
-from corit.paper import architecture, figure07, long_training, masks, table07
+from corit.paper import architecture, long_training, masks
+from corit.paper import diagnosis as instruments
 from corit.paper.page import save
 from corit.progress import no_bar
 from corit.recipe import ModelRecipe
@@ -74,15 +75,15 @@ def test_a_kind_without_any_usable_picture_is_refused_in_words():
 
 def test_a_detector_without_neuraltextures_is_refused_in_words():
     with pytest.raises(DataError, match="expected S to be diagnosed on NT, got A"):
-        table07.cell(diagnosis(cell("A")), "S", 4, "linear")
+        instruments.cell(diagnosis(cell("A")), "S", 4, "linear")
 
 
 def test_figure_7_of_diverged_heads_alone_is_refused_in_words(monkeypatch):
     none = SimpleNamespace(landscapes={}, plan=SimpleNamespace(seeds=(0,)), shown=0.05)
-    monkeypatch.setattr(figure07, "diagnosis", lambda lab: none)
-    monkeypatch.setattr(figure07, "notes", lambda lab: ())
+    monkeypatch.setattr(instruments, "diagnosis", lambda lab: none)
+    monkeypatch.setattr(instruments, "notes", lambda lab: ())
     with pytest.raises(DataError, match="all diverged"):
-        figure07.make(None)
+        instruments.LANDSCAPES.make(None)
 
 
 def test_figure_4_leads_from_the_regions_to_the_embedding():

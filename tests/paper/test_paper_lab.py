@@ -159,10 +159,10 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
 
     names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
     assert tuple(names.values()) == artefact("table10").backbones
-    monkeypatch.setattr(tables, "ROOT", names)  # which other tests replace by what needs no weights
+    monkeypatch.setattr(tables, "BACKBONE_TITLES", names)  # which other tests replace by what needs no weights
     other = {"clip-vit-b16": "random:3"}
     made = Lab(root(str(tree)), tmp_path, backbone="clip-vit-l14", weights="random:0", others=other)
-    named = {t: made._named(v) for t, v in tables._variants(made, "corit").items()}
+    named = {t: made._named(v) for t, v in tables.backbone_variants(made, "corit").items()}
     assert named == {
         "CLIP ViT-L": ("clip-vit-l14", "random:0"),
         "CLIP ViT-B": ("clip-vit-b16", "random:3"),

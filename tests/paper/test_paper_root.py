@@ -96,7 +96,7 @@ def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
 
 def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
     titles = ("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L")
-    monkeypatch.setattr(tables, "ROOT", dict(zip(titles, artefact("table10").backbones, strict=True)))
+    monkeypatch.setattr(tables, "BACKBONE_TITLES", dict(zip(titles, artefact("table10").backbones, strict=True)))
     projection = SimpleNamespace(out_features=768)
     clip = SimpleNamespace(
         stage=root(str(tree)),
