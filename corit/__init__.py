@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from corit.features.store import FeatureStore
     from corit.heads.head import HeadRecipe
     from corit.images.media import Picture, read_picture
-    from corit.metrics.auc import auc, bootstrap
+    from corit.metrics.auc import auc
+    from corit.metrics.bootstrap import bootstrap
     from corit.metrics.delong import delong
     from corit.model.encode import Encoder
     from corit.recipe import Recipe
@@ -66,7 +67,7 @@ _PUBLIC = {
     "train_detector": "corit.train.heads",
     # evaluate
     "auc": "corit.metrics.auc",
-    "bootstrap": "corit.metrics.auc",
+    "bootstrap": "corit.metrics.bootstrap",
     "delong": "corit.metrics.delong",
     "evaluate_detectors": "corit.evaluate.run:evaluations",
     "load_detectors": "corit.evaluate.run:named",

@@ -19,11 +19,11 @@ from corit.features.store import FeatureStore
 from corit.heads.fit import fit, problem
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import chunks
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.metrics.delong import DeLong, delong
-from corit.metrics.measures import Columns, estimates
+from corit.metrics.measures import HeadScores, estimates
 from corit.metrics.threshold import best_on_test, best_threshold
-from corit.metrics.video import Mixed, average
+from corit.metrics.video import Mixed, mean_by_video
 from corit.progress import Progress, no_progress
 
 BEST_ON_TEST = "best on test"
@@ -130,7 +130,7 @@ def benchmark(
     scored = {name: score(protocol, rows, scorers, by) for name, rows in tests.items()}
     found: list[tuple[str, str, str, Estimate]] = []
     for name, of in scored.items():
-        columns = Columns(of.labels, of.scores, thresholds, of.groups)
+        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
         found += [(name, m, "", e) for m, e in estimates(columns, protocol.metrics, draws=draws).items()]
         if oracle:
             again = None if isinstance(learn, Head) else learn(_given(train), tests[name], seeds)
@@ -214,7 +214,7 @@ def _videos(protocol: Protocol, rows: Part, pictures: Scored) -> Scored:
     known = [Sample(i, i, None, video=v) for i, v in zip(ids.tolist(), videos.tolist(), strict=True)]
     keys = [video_key(s, protocol.grouping) for s in known]
     mixed: Mixed = "real" if protocol.grouping == "dfb" else "refuse"
-    found = [average(keys, pictures.labels, s, mixed=mixed) for s in pictures.scores]
+    found = [mean_by_video(keys, pictures.labels, s, mixed=mixed) for s in pictures.scores]
     first = np.unique(np.array(keys), return_index=True)[1]
     scores = np.stack([f.scores for f in found])
     return Scored(found[0].keys, found[0].labels, scores, pictures.groups[first], pictures.at[first])
@@ -228,11 +228,11 @@ def _best_on_test(
     ranked = [m for m in protocol.metrics if m in ("auc", "ap")]
     if ranked and scorers is not None:
         best = score(protocol, test, scorers, by)
-        columns = Columns(best.labels, best.scores, np.zeros(len(best.scores)), best.groups)
+        columns = HeadScores(best.labels, best.scores, np.zeros(len(best.scores)), best.groups)
         found += [(name, m, BEST_ON_TEST, e) for m, e in estimates(columns, ranked, draws=draws).items()]
     if "acc" in protocol.metrics:
         thresholds = np.array([best_on_test(of.labels, s).threshold for s in of.scores])
-        columns = Columns(of.labels, of.scores, thresholds, of.groups)
+        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
         found += [(name, "acc", BEST_ON_TEST, estimates(columns, ["acc-val"], draws=draws)["acc-val"])]
     return found
 

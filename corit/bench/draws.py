@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from corit.bench.benchmark import Scored
-from corit.metrics.auc import Estimate, percentile
-from corit.metrics.curve import Curve, Ranking
+from corit.metrics.bootstrap import Estimate, percentile_interval
+from corit.metrics.curve import Ranking
+from corit.metrics.measures import METRIC_FUNCTIONS, Draw
 from corit.seeding import generator
 
 LEVEL, PATIENCE = 0.95, 100
-METRICS: dict[str, Callable[[Curve], float]] = {
-    "auc": Curve.auc,
-    "ap": Curve.average_precision,
-    "acc": lambda c: c.accuracy(0.5),
-}
+METRICS = ("auc", "ap", "acc")  # those that the curve alone decides
 
 
 @dataclass(frozen=True)
@@ -30,12 +27,12 @@ class Draws:
     @property
     def estimate(self) -> Estimate:
         """The value with its percentile interval."""
-        return percentile(self.value, self.draws, LEVEL)
+        return percentile_interval(self.value, self.draws, LEVEL)
 
     def less(self, other: Draws) -> Estimate:
         """This number less another of the same draws, with the interval of the difference."""
         pairs = zip(self.draws, other.draws, strict=True)
-        return percentile(self.value - other.value, [a - b for a, b in pairs], LEVEL)
+        return percentile_interval(self.value - other.value, [a - b for a, b in pairs], LEVEL)
 
 
 def mean(scored: Mapping[str, Scored], metric: str, draws: int) -> Draws:
@@ -63,5 +60,5 @@ def mean(scored: Mapping[str, Scored], metric: str, draws: int) -> Draws:
 
 def _median(heads: Sequence[Sequence[Ranking]], times: Sequence[np.ndarray | None], metric: str) -> float:
     """The median over heads of the mean over test sets."""
-    table = [[METRICS[metric](r.curve(t)) for r in of] for of, t in zip(heads, times, strict=True)]
+    table = [[METRIC_FUNCTIONS[metric](Draw(r.curve(t))) for r in of] for of, t in zip(heads, times, strict=True)]
     return float(np.median(np.mean(table, axis=0)))

@@ -28,7 +28,7 @@ from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore
 from corit.heads.defaults import experiment_head, limit_batch
 from corit.heads.head import HeadRecipe
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, no_bar
 

@@ -23,8 +23,8 @@ from corit.detect.named import entry
 from corit.errors import DetectorError
 from corit.evaluate.slices import Comparison, Level, comparison
 from corit.files import write_text
-from corit.metrics.auc import Estimate
-from corit.metrics.measures import TITLES
+from corit.metrics.bootstrap import Estimate
+from corit.metrics.measures import METRIC_TITLES
 from corit.report.text import compared, csv_text, interval, printed
 
 COLUMNS = tuple(f.name for f in fields(Result))
@@ -136,7 +136,7 @@ def _table(board: Scoreboard, metric: str, label: str) -> str:
         made.add_row("mean", "", *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)))
     unit = "video" if board.protocol.level == "video" else "frame"
     warning = f", {label}: chosen on the test rows themselves, not a result" if label else ""
-    return f"{TITLES[metric]}, by {unit}{warning}\n{printed(made)}\n"
+    return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{printed(made)}\n"
 
 
 def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:

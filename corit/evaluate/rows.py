@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import numpy as np
 
-from corit.metrics.video import average
+from corit.metrics.video import mean_by_video
 
 SIZES = (64, 128, 256, 512, 1024)  # px of the shorter side
 QUALITIES = (50, 75, 90)
@@ -91,7 +91,7 @@ def by_video(rows: Sequence[ScoredRow]) -> tuple[ScoredRow, ...]:
     made = {}
     if ok:
         scores = np.array([r.score for r in ok], dtype=np.float64)
-        found = average([r.video or r.id for r in ok], np.array([r.label for r in ok]), scores)
+        found = mean_by_video([r.video or r.id for r in ok], np.array([r.label for r in ok]), scores)
         made = dict(zip(found.keys, zip(found.scores.tolist(), found.frames.tolist(), strict=True), strict=True))
     return tuple(_video(r, key, *made.get(key, (None, 0))) for key, r in first.items())
 

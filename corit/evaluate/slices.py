@@ -14,10 +14,10 @@ import numpy as np
 
 from corit.errors import DataError, NothingScoredError, examples
 from corit.evaluate.rows import ScoredRow, by_video
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.delong import DeLong, delong
-from corit.metrics.measures import METRICS, Columns, estimates
+from corit.metrics.measures import METRICS, HeadScores, estimates
 from corit.progress import Progress, no_progress
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
@@ -199,7 +199,7 @@ def _measure(
     measured: Mapping[str, Estimate] = {}
     units, tied = np.array([r.unit for r in ok]), False
     if fakes.any() and not fakes.all():
-        columns = Columns(labels, scores[None], np.array([threshold]), units)
+        columns = HeadScores(labels, scores[None], np.array([threshold]), units)
         measured = estimates(columns, MEASURED, draws=draws, seed=seed)
         tied = Ranking(labels, scores).curve().tied_at_equal_error()
     found, false = (share(called[side], units[side]) for side in (fakes, ~fakes))

@@ -1,4 +1,4 @@
-"""Logits become probabilities and verdicts, decided on validation rows only."""
+"""Platt scaling of logits and thresholds for verdicts, fitted on validation rows only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from corit.errors import FitError
-from corit.metrics.auc import check
+from corit.metrics.bootstrap import check_scores
 
 Verdict = Literal["real", "unsure", "fake"]
 
@@ -19,9 +19,19 @@ Verdict = Literal["real", "unsure", "fake"]
 class Calibration:
     """Platt scaling and the two thresholds of a detector.
 
-    A score is sigmoid(slope * logit + intercept). fake: scores from here up are called fake; at most a share `fpr` of
-    the validation reals reach it. real: scores below are called real; at most a share `fpr` of the validation fakes
-    stay below it. Scores between are unsure. reals, fakes: how many validation rows stand behind these numbers.
+    A score is sigmoid(slope * logit + intercept). Scores between the two thresholds are unsure.
+
+    Attributes:
+        slope: of the logit, never negative.
+        intercept: added to the scaled logit.
+        fake: scores from here up are called fake; at most a share `fpr` of the validation reals reach it.
+        real: scores below are called real; at most a share `fpr` of the validation fakes stay below it.
+        fpr: that share, in (0, 1).
+        reals: number of real validation rows.
+        fakes: number of fake validation rows.
+
+    Raises:
+        FitError: when the thresholds are not 0 <= real <= fake.
     """
 
     slope: float
@@ -37,11 +47,11 @@ class Calibration:
             raise FitError(f"expected thresholds 0 <= real <= fake, got {self.real} and {self.fake}")
 
     def score(self, logits: np.ndarray) -> np.ndarray:
-        """Probabilities in [0, 1] of logits of any shape."""
+        """Convert logits of any shape to probabilities in [0, 1], in float64."""
         return _sigmoid(self.slope * np.asarray(logits, dtype=np.float64) + self.intercept)
 
     def verdict(self, score: float) -> Verdict:
-        """fake, real, or unsure between the thresholds."""
+        """Call a score fake or real, or unsure between the thresholds."""
         return "fake" if score >= self.fake else "real" if score < self.real else "unsure"
 
 
@@ -51,13 +61,22 @@ def _sigmoid(t: np.ndarray) -> np.ndarray:
 
 
 def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Calibration:
-    """Fit slope, intercept and thresholds on validation logits (n) and labels (n).
+    """Fit slope, intercept and thresholds on validation rows.
 
     Platt's smoothed targets keep the slope finite when the validation rows are perfectly separated. A head that ranks
     fakes below reals, or that gives every row the same logit, gets slope 0: each score then is the share of fakes.
-    Raises DataError on one class or non-finite logits, FitError when fpr is not in (0, 1).
+
+    Args:
+        logits: (n) of validation rows.
+        labels: (n), 0 for real and 1 for fake.
+        fpr: largest share of the reals that the upper threshold may call fake, and of the fakes that the lower one may
+            call real.
+
+    Raises:
+        DataError: when a class is missing or a logit is not finite.
+        FitError: when `fpr` is not in (0, 1).
     """
-    check(labels, logits)
+    check_scores(labels, logits)
     if not 0 < fpr < 1:
         raise FitError(f"expected a false-positive rate between 0 and 1, got {fpr}")
     logits = np.asarray(logits, dtype=np.float64)
@@ -72,9 +91,8 @@ def calibrate(logits: np.ndarray, labels: np.ndarray, fpr: float = 0.05) -> Cali
 def _platt(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Maximum likelihood of sigmoid(a t + b) with targets (n1 + 1)/(n1 + 2) and 1/(n0 + 2) (Platt, 1999).
 
-    A head that ranks the wrong way round on validation must not be turned into a right one by its calibration: where
-    a <= 0 the maximum with a = 0 holds, and b is the log odds of the labels. Their smoothing has no place there, since
-    it only keeps a finite.
+    Calibration must not turn a head that ranks the wrong way round on validation into a good one: where a <= 0 the
+    maximum with a = 0 is taken, and b is the log odds of the labels. It needs no smoothing, which only keeps a finite.
     """
     n1, n0 = int(labels.sum()), int((1 - labels).sum())
     target = np.where(labels == 1, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))

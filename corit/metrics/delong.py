@@ -9,14 +9,19 @@ import numpy as np
 from scipy.stats import norm, rankdata
 
 from corit.errors import DataError
-from corit.metrics.auc import check
+from corit.metrics.bootstrap import check_scores
 
 
 @dataclass(frozen=True)
 class DeLong:
-    """The AUCs of two detectors, the standard error of their difference, z = (first - second) / error, two-sided p.
+    """DeLong's test of two AUCs.
 
-    p is None where the AUCs differ and nothing varies: such rows are too few to tell.
+    Attributes:
+        first: AUC of the first detector.
+        second: AUC of the second detector.
+        error: standard error of their difference.
+        statistic: z = (first - second) / error.
+        p: two-sided p-value; None where the AUCs differ and nothing varies, since such rows are too few to tell.
     """
 
     first: float
@@ -27,16 +32,27 @@ class DeLong:
 
 
 def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np.ndarray | None = None) -> DeLong:
-    """Compare the scores (n) of two detectors on the samples of labels (n), fakes being the positives.
+    """Test whether the AUCs of two detectors on the same rows differ.
 
-    DeLong et al., Biometrics 1988, in the midrank form of Sun and Xu, 2014; with groups (n) (videos, sources), whose
-    frames are no independent samples, Obuchowski's extension to clusters, Biometrics 1997. Where the difference has no
-    variance at all, p is 1 if the AUCs are equal and None if not. Raises DataError on bad input (see `metrics.check`)
-    and when a class has fewer than two samples or groups.
+    DeLong et al., Biometrics 1988, in the midrank form of Sun and Xu, 2014. With groups, whose frames are not
+    independent samples, it is Obuchowski's extension to clusters, Biometrics 1997.
+
+    Args:
+        labels: (n), 0 for real and 1 for fake.
+        first: (n) scores of the first detector.
+        second: (n) scores of the second detector.
+        groups: (n), the video or source of each row; None where rows are independent.
+
+    Returns:
+        Both AUCs and the test. Where the difference has no variance, p is 1 if the AUCs are equal and None if not.
+
+    Raises:
+        DataError: as `check_scores`, for another number of groups, and when a class has fewer than two samples or
+            groups.
     """
     labels, first, second = np.asarray(labels), np.asarray(first, np.float64), np.asarray(second, np.float64)
-    check(labels, first)
-    check(labels, second)
+    check_scores(labels, first)
+    check_scores(labels, second)
     keys = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
     if len(keys) != len(labels):
         raise DataError(f"expected a group for each label, got {len(keys)} groups and {len(labels)} labels")
@@ -51,7 +67,7 @@ def delong(labels: np.ndarray, first: np.ndarray, second: np.ndarray, groups: np
 
 
 def _placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """(n) of each sample the share of the other class that it is on the right side of, ties one half."""
+    """(n) for each sample the share of the other class that it is ranked correctly against; a tie counts one half."""
     fakes = labels == 1
     n1, n0 = int(fakes.sum()), int((~fakes).sum())
     whole = rankdata(scores)

@@ -8,16 +8,21 @@ from typing import Literal
 
 import numpy as np
 
-from corit.data.frames import Grouping, video_key
-from corit.data.sample import Sample
 from corit.errors import DataError, examples
 
 Mixed = Literal["refuse", "real"]
 
 
 @dataclass(frozen=True)
-class Videos:
-    """The videos of scored frames, ordered by key: labels (V) of 0 and 1, scores (V), how many frames each had (V)."""
+class VideoScores:
+    """Scores of V videos, in the order of their keys.
+
+    Attributes:
+        keys: (V) names.
+        labels: (V), 0 for real and 1 for fake.
+        scores: (V) mean score of the frames.
+        frames: (V) number of frames.
+    """
 
     keys: tuple[str, ...]
     labels: np.ndarray
@@ -25,12 +30,24 @@ class Videos:
     frames: np.ndarray
 
 
-def average(keys: Sequence[str], labels: np.ndarray, scores: np.ndarray, *, mixed: Mixed = "refuse") -> Videos:
-    """The mean score of the frames (n) that share a key.
+def mean_by_video(
+    keys: Sequence[str], labels: np.ndarray, scores: np.ndarray, *, mixed: Mixed = "refuse"
+) -> VideoScores:
+    """Average the scores of the frames that share a key.
 
-    mixed: what to do with a key that has real and fake frames: "refuse" it, or call the video "real" unless all its
-    frames are fake, which is DeepfakeBench's rule. Raises DataError on mixed keys, other lengths, or labels that are
-    neither 0 nor 1.
+    Args:
+        keys: (n) video of each frame, such as `corit.data.frames.video_key`. DeepfakeBench's grouping keeps only the
+            last folder's name: in FaceForensics++ the videos of one pair under all four manipulations become one, which
+            can hide much (one set of made-up scores has a video-level AUC of .9998 so, and .858 by video). Use it only
+            beside published numbers.
+        labels: (n), 0 for real and 1 for fake.
+        scores: (n).
+        mixed: what to do with a key that has real and fake frames: "refuse" it, or call the video "real" unless all its
+            frames are fake, which is DeepfakeBench's rule.
+
+    Raises:
+        DataError: for mixed keys that are refused, different lengths, no frames, labels other than 0 and 1, and scores
+            that are not finite.
     """
     labels, scores = np.asarray(labels), np.asarray(scores, dtype=np.float64)
     if not len(keys) == len(labels) == len(scores) > 0:
@@ -45,19 +62,4 @@ def average(keys: Sequence[str], labels: np.ndarray, scores: np.ndarray, *, mixe
             f"expected one label of each video, but {len(both)} have real and fake frames: {examples(both)}; group by "
             'the whole path, or accept "real" for such videos, as the benchmark does'
         )
-    return Videos(tuple(names.tolist()), (fakes == count).astype(int), np.bincount(which, scores) / count, count)
-
-
-def videos(samples: Sequence[Sample], scores: np.ndarray, grouping: Grouping = "path") -> Videos:
-    """The videos of labelled samples with a score each, grouped by the video's whole name or as DeepfakeBench does.
-
-    grouping "dfb" keeps only the last folder's name: in FaceForensics++ the videos of one pair under all four
-    manipulations become one, which can hide much: one set of made-up scores has an AUC of .9998 so, and .858 by video.
-    Use it only beside published numbers. Raises DataError as `average` does, and for a sample without a label.
-    """
-    unknown = [s.id for s in samples if s.label is None]
-    if unknown:
-        raise DataError(f"expected a label of every sample, but {examples(unknown)} have none; leave them out")
-    keys = [video_key(s, grouping) for s in samples]
-    labels = np.array([s.label for s in samples], dtype=int)
-    return average(keys, labels, scores, mixed="real" if grouping == "dfb" else "refuse")
+    return VideoScores(tuple(names.tolist()), (fakes == count).astype(int), np.bincount(which, scores) / count, count)

@@ -17,6 +17,7 @@ from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
 from corit.errors import DataError
 from corit.features.store import FeatureStore
+from corit.heads.defaults import default_head, limit_batch
 from corit.paper.artefact import Content, Maker
 from corit.paper.grid import Grid, Line
 from corit.paper.printed import printed
@@ -76,7 +77,8 @@ def _diagnose(lab: Lab) -> Diagnosis:
 
 def sweep_plan(lab: Lab, rows: int) -> Plan:
     """Return the plan of the sweeps, given the number of training rows of the smallest group."""
-    return Plan(rhos=RHOS, seeds=lab.seeds[:SEEDS], steps=STEPS, batch=max(1, min(20, rows // 4)), rows=ROWS, refine=3)
+    batch = limit_batch(default_head(), rows).batch
+    return Plan(rhos=RHOS, seeds=lab.seeds[:SEEDS], steps=STEPS, batch=batch, rows=ROWS, refine=3)
 
 
 def notes(lab: Lab, manipulations: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.paper.printed import FRAME_AUC, NOISE, Printed
 from corit.report.text import csv_text
 from corit.report.text import printed as as_text

@@ -10,7 +10,7 @@ from corit.bench.lab import Lab, Need
 from corit.bench.lab import needs as needed
 from corit.bench.stage import FORGERIES
 from corit.bench.variant import CORIT, UNIFD, Variant
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.paper.artefact import LEFT_OUT, TABLE_10, Content, Maker, artefact
 from corit.paper.grid import Grid, Line
 from corit.paper.printed import printed

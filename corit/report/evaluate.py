@@ -17,9 +17,9 @@ from corit.evaluate.rows import FIELDS
 from corit.evaluate.run import About
 from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
 from corit.files import write_text
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
-from corit.metrics.measures import TITLES, Raised
+from corit.metrics.measures import METRIC_TITLES, BiasedEstimate
 from corit.report import page
 from corit.report.text import compared, csv_number, csv_text, interval, json_text, printed, visible
 
@@ -56,7 +56,7 @@ def write(
         comparisons=comparisons,
         about=about,
         draws=draws,
-        titles={**{m: TITLES[m] for m in MEASURED}, **SHARES},
+        titles={**{m: METRIC_TITLES[m] for m in MEASURED}, **SHARES},
         remarks=remarks,
         figures={level: page.figure(_figure(evaluations, level)) for level in evaluations[0].levels},
         interval=interval,
@@ -87,7 +87,7 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
     made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
     made.add_row("sources or videos", *(f"{s.units}" for _, s in wholes))
     for metric in MEASURED:
-        made.add_row(TITLES[metric], *(interval(s.metrics[metric]) for _, s in wholes))
+        made.add_row(METRIC_TITLES[metric], *(interval(s.metrics[metric]) for _, s in wholes))
     lines = [printed(made)]
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
@@ -116,7 +116,7 @@ def _of(e: Evaluation, level: Level) -> Iterator[str]:
     if coarse:
         yield f"TPR at {' and '.join(coarse)} FPR is TPR at no false positive, since there are only {s.reals} reals"
     error = s.metrics["ece"]
-    if isinstance(error, Raised) and error.low == 0:
+    if isinstance(error, BiasedEstimate) and error.low == 0:
         yield f"a calibrated detector would show a calibration error of about {error.noise:.3f} on these rows too"
     nearest, between = (s.metrics[m].value for m in ("eer", "eer-interpolated"))
     if s.tied and abs(nearest - between) >= APART:

@@ -18,7 +18,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from corit.evaluate.slices import Comparison as Tested
     from corit.features.store import FeatureStore
-    from corit.metrics.auc import Estimate
+    from corit.metrics.bootstrap import Estimate
     from corit.studies.demo import Comparison
     from corit.train.heads import TrainingResult
 

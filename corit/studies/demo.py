@@ -20,7 +20,8 @@ from corit.heads.defaults import experiment_head
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import DRAWN
-from corit.metrics.auc import Estimate, auc, bootstrap
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import Estimate, bootstrap
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, no_bar
 from corit.recipe import BackboneRecipe, Recipe

@@ -24,14 +24,15 @@ from corit.heads.defaults import default_head, limit_batch
 from corit.heads.fit import Fit, fit, problem
 from corit.heads.head import HeadRecipe
 from corit.images.media import Picture
-from corit.metrics import auc as metrics
-from corit.metrics.auc import Estimate, bootstrap
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import Estimate
 from corit.metrics.calibration import Calibration, calibrate
+from corit.metrics.measures import HeadScores, estimates
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 
-METRICS = {"auc": metrics.auc, "ap": metrics.average_precision, "eer": metrics.equal_error_rate}
+METRICS = ("auc", "ap", "eer")
 PARTS = ("train", "val", "test")
 LABELS = (("real", 0), ("fake", 1))
 
@@ -160,9 +161,9 @@ def train_detector(
     fits = _fit(parts, head, seeds, progress)
     test, logits = parts["test"], _test_logits(parts["test"], fits, len(seeds))
     best, calibration = _calibrated(parts["val"], fits, fpr)
-    groups = test.column("group")
-    estimates = {k: bootstrap(m, test.y, logits[best], groups=groups, draws=draws) for k, m in METRICS.items()}
-    per_seed = tuple(metrics.auc(test.y, one) for one in logits)
+    tested = HeadScores(test.y, logits[best][None], np.array([calibration.fake]), test.column("group"))
+    measured = estimates(tested, METRICS, draws=draws)
+    per_seed = tuple(auc(test.y, one) for one in logits)
     counts = {f"{name} {kind}": int((p.y == y).sum()) for name, p in parts.items() for kind, y in LABELS}
     card = Card(
         recipe=store.recipe,
@@ -172,13 +173,13 @@ def train_detector(
         licence=backbone.licence,
         classes=("real", "fake"),
         data_digest=parts["train"].data_digest,
-        metrics=_to_json(estimates, per_seed, counts),
+        metrics=_to_json(measured, per_seed, counts),
         versions=versions(),
         note=note,
         domain=domain,
     )
     unusable = {status: n for status, n in store.counts().items() if status != "ok"}
-    return TrainingResult(Detector(fits.head(seed=best), card, backbone), estimates, per_seed, counts, unusable, fits)
+    return TrainingResult(Detector(fits.head(seed=best), card, backbone), measured, per_seed, counts, unusable, fits)
 
 
 def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], progress: Progress) -> Fit:
@@ -189,7 +190,7 @@ def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], 
 def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibration]:
     """The index of the seed with the best validation AUC, and its calibration there."""
     logits = fits.logits(0, fits.problems[0].valid)[:, 0].numpy()  # (S, n)
-    best = int(np.argmax([metrics.auc(valid.y, one) for one in logits]))
+    best = int(np.argmax([auc(valid.y, one) for one in logits]))
     return best, calibrate(logits[best].astype(np.float64), valid.y, fpr)
 
 

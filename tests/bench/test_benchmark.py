@@ -17,7 +17,7 @@ from corit.errors import DataError, FitError
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.metrics.delong import delong
-from corit.metrics.measures import Columns, estimates
+from corit.metrics.measures import HeadScores, estimates
 from corit.metrics.threshold import best_on_test
 
 HEAD = HeadRecipe(learning_rate=0.5, epochs=4, batch=10)
@@ -238,7 +238,7 @@ def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
     assert len(set(of.groups)) == len(of.keys) / 8
     row = first.value("NT", "auc")
     by_video, by_frame = (
-        estimates(Columns(of.labels, of.scores, np.zeros(1), groups), ["auc"], draws=100)["auc"]
+        estimates(HeadScores(of.labels, of.scores, np.zeros(1), groups), ["auc"], draws=100)["auc"]
         for groups in (of.groups, None)
     )
     assert (row.low, row.high) == (by_video.low, by_video.high)
@@ -254,18 +254,18 @@ def test_every_interval_draws_what_was_asked_for_the_labelled_extras_too(tmp_pat
     found = benchmark(ONE, held, HEAD, seeds=(0, 1), oracle=True, draws=60, by=by)
     of = found.scored["NT"]
     assert len(set(of.groups)) == {"video": 16, "source": 8}[by]
-    columns = Columns(of.labels, of.scores, np.zeros(2), of.groups)
+    columns = HeadScores(of.labels, of.scores, np.zeros(2), of.groups)
     plain = estimates(columns, ["auc", "ap"], draws=60)
     for metric, expected in plain.items():
         row = found.value("NT", metric)
         assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
     train, test = part(ONE, ONE.train, held), part(ONE, ONE.test[1:], held)
     best = score(ONE, test, learner(HEAD)(train, test, (0, 1)), by)
-    again = estimates(Columns(best.labels, best.scores, np.zeros(2), best.groups), ["auc", "ap"], draws=60)
+    again = estimates(HeadScores(best.labels, best.scores, np.zeros(2), best.groups), ["auc", "ap"], draws=60)
     for metric, expected in again.items():
         row = found.value("NT", metric, BEST_ON_TEST)
         assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
     cuts = np.array([best_on_test(of.labels, s).threshold for s in of.scores])
-    oracle = estimates(Columns(of.labels, of.scores, cuts, of.groups), ["acc-val"], draws=60)["acc-val"]
+    oracle = estimates(HeadScores(of.labels, of.scores, cuts, of.groups), ["acc-val"], draws=60)["acc-val"]
     row = found.value("NT", "acc", BEST_ON_TEST)
     assert (row.value, row.low, row.high) == (oracle.value, oracle.low, oracle.high)

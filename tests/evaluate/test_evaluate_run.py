@@ -26,8 +26,10 @@ from corit.evaluate.scoring import score
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
-from corit.metrics.auc import auc, average_precision, bootstrap
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap
 from corit.metrics.calibration import Calibration
+from corit.metrics.curve import average_precision
 from corit.metrics.robustness import relative_variation
 from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report

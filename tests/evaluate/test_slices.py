@@ -15,7 +15,9 @@ from corit.errors import DataError
 from corit.evaluate.files import files
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
-from corit.metrics.auc import accuracy, auc, bootstrap
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap
+from corit.metrics.threshold import accuracy
 from corit.report.evaluate import remarks
 from corit.seeding import generator
 

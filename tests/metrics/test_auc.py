@@ -10,9 +10,18 @@ from sklearn.metrics import roc_auc_score
 
 from corit.errors import DataError
 from corit.heads import select
-from corit.metrics import auc as metrics
-from corit.metrics.measures import Columns, estimates
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap, resample
+from corit.metrics.curve import (
+    average_precision,
+    equal_error_rate,
+    equal_error_rate_interpolated,
+    expected_calibration_error,
+    tpr_at_fpr,
+)
+from corit.metrics.measures import HeadScores, estimates
 from corit.metrics.robustness import robustness
+from corit.metrics.threshold import accuracy
 from corit.seeding import generator
 
 scored = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6)), min_size=4, max_size=40).filter(
@@ -29,10 +38,10 @@ def arrays(rows):
 @given(scored)
 def test_metrics_with_ties_equal_their_slow_twins(rows):
     y, s = arrays(rows)
-    assert metrics.auc(y, s) == pytest.approx(slow.auc(y, s), abs=1e-12)
-    assert metrics.auc(y, s) == pytest.approx(roc_auc_score(y, s), abs=1e-12)
-    assert metrics.average_precision(y, s) == pytest.approx(slow.average_precision(y, s), abs=1e-12)
-    assert metrics.equal_error_rate(y, s) == pytest.approx(slow.equal_error_rate(y, s), abs=1e-12)
+    assert auc(y, s) == pytest.approx(slow.auc(y, s), abs=1e-12)
+    assert auc(y, s) == pytest.approx(roc_auc_score(y, s), abs=1e-12)
+    assert average_precision(y, s) == pytest.approx(slow.average_precision(y, s), abs=1e-12)
+    assert equal_error_rate(y, s) == pytest.approx(slow.equal_error_rate(y, s), abs=1e-12)
     batched = select.auc(torch.from_numpy(np.stack([s, -s])), torch.from_numpy(y))
     assert batched.tolist() == pytest.approx([slow.auc(y, s), 1 - slow.auc(y, s)], abs=1e-12)
 
@@ -41,7 +50,7 @@ def test_metrics_with_ties_equal_their_slow_twins(rows):
 @given(scored)
 def test_the_interpolated_eer_lies_on_the_diagonal_of_the_roc(rows):
     y, s = arrays(rows)
-    e = metrics.equal_error_rate_interpolated(y, s)
+    e = equal_error_rate_interpolated(y, s)
     points = slow.roc(y, s)
     tpr = np.interp(e, [p[0] for p in points], [p[1] for p in points])
     below = [p[1] for p in points if p[0] == e]
@@ -52,14 +61,14 @@ def test_the_interpolated_eer_lies_on_the_diagonal_of_the_roc(rows):
 
 def test_known_values():
     y, s = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9])
-    assert metrics.auc(y, s) == 0.75
-    assert metrics.accuracy(y, s) == 0.5
-    assert metrics.tpr_at_fpr(y, s, 0.0) == 0.5
-    assert metrics.tpr_at_fpr(y, s, 0.5) == 1.0
-    assert metrics.equal_error_rate_interpolated(y, s) == 0.5
-    assert metrics.calibration_error(y, np.array([0.0, 0.0, 1.0, 1.0])) == 0.0
-    assert metrics.calibration_error(y, np.array([1.0, 1.0, 0.0, 0.0])) == 1.0
-    assert metrics.calibration_error(y, np.full(4, 0.5)) == 0.0
+    assert auc(y, s) == 0.75
+    assert accuracy(y, s) == 0.5
+    assert tpr_at_fpr(y, s, 0.0) == 0.5
+    assert tpr_at_fpr(y, s, 0.5) == 1.0
+    assert equal_error_rate_interpolated(y, s) == 0.5
+    assert expected_calibration_error(y, np.array([0.0, 0.0, 1.0, 1.0])) == 0.0
+    assert expected_calibration_error(y, np.array([1.0, 1.0, 0.0, 0.0])) == 1.0
+    assert expected_calibration_error(y, np.full(4, 0.5)) == 0.0
 
 
 def test_a_constant_head_is_at_chance_and_a_diverged_one_is_not_a_number():
@@ -82,7 +91,7 @@ def test_bootstrap_covers_the_truth_as_often_as_it_says():
         rng = generator("coverage", trial)
         y = np.repeat([0, 1], 40)
         s = rng.normal(size=80) + y
-        e = metrics.bootstrap(metrics.auc, y, s, draws=200, seed=trial)
+        e = bootstrap(auc, y, s, draws=200, seed=trial)
         hits += e.low <= 0.7602 <= e.high
     assert 51 <= hits <= 60  # 95 % of 60 is 57, of which 51 is three and a half standard errors below
 
@@ -91,11 +100,11 @@ def test_bootstrap_by_group_is_wider_when_groups_repeat_their_rows():
     rng = generator("groups")
     y, s = np.repeat([0, 1], 15), rng.normal(size=30) + np.repeat([0, 1], 15)
     many = [np.tile(a, 6) for a in (y, s, np.arange(30))]
-    rows = metrics.bootstrap(metrics.auc, many[0], many[1], draws=300)
-    by_group = metrics.bootstrap(metrics.auc, many[0], many[1], groups=many[2], draws=300)
+    rows = bootstrap(auc, many[0], many[1], draws=300)
+    by_group = bootstrap(auc, many[0], many[1], groups=many[2], draws=300)
     assert rows.value == by_group.value
     assert by_group.high - by_group.low > 1.5 * (rows.high - rows.low)
-    assert metrics.bootstrap(metrics.auc, y, s, seed=4) == metrics.bootstrap(metrics.auc, y, s, seed=4)
+    assert bootstrap(auc, y, s, seed=4) == bootstrap(auc, y, s, seed=4)
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -109,20 +118,18 @@ def test_draws_of_a_seed_are_those_of_whole_groups_drawn_one_by_one(grouped):
         rows = np.concatenate([members[i] for i in drawing.integers(len(members), size=len(members))])
         if set(y[rows].tolist()) == {0, 1}:
             expected.append(np.bincount(rows, minlength=40).tolist())
-    found = [t.tolist() for t in metrics.resample(y, groups if grouped else None, 30, 7)]
+    found = [t.tolist() for t in resample(y, groups if grouped else None, 30, 7)]
     assert found == expected
 
 
 def test_intervals_without_a_word_are_a_thousand_draws_of_seed_0_at_95_percent():
     rng = generator("plain intervals")
     y, s = np.repeat([0, 1], 15), rng.normal(size=30) + np.repeat([0, 1], 15)
-    told = metrics.bootstrap(metrics.auc, y, s, draws=1000, level=0.95, seed=0)
-    assert metrics.bootstrap(metrics.auc, y, s) == told
-    values = [
-        metrics.auc(y[k], s[k]) for k in (np.repeat(np.arange(30), t) for t in metrics.resample(y, None, 1000, 0))
-    ]
+    told = bootstrap(auc, y, s, draws=1000, level=0.95, seed=0)
+    assert bootstrap(auc, y, s) == told
+    values = [auc(y[k], s[k]) for k in (np.repeat(np.arange(30), t) for t in resample(y, None, 1000, 0))]
     assert (told.low, told.high) == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=1e-12)
-    of = Columns(y, (s[None] - s.min()) / np.ptp(s), np.zeros(1))
+    of = HeadScores(y, (s[None] - s.min()) / np.ptp(s), np.zeros(1))
     found, columns = estimates(of, ["auc"])["auc"], estimates(of, ["auc"], draws=1000, level=0.95, seed=0)["auc"]
     assert (found.low, found.high) == (columns.low, columns.high) == pytest.approx((told.low, told.high), abs=1e-12)
     (change,) = robustness(y, s, {("blur", 1): s})
@@ -140,4 +147,4 @@ BAD = {
 def test_bad_input_is_refused_in_words(name):
     y, s, words = BAD[name]
     with pytest.raises(DataError, match=words):
-        metrics.bootstrap(metrics.auc, y, s)
+        bootstrap(auc, y, s)

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corit.errors import DataError, FitError
-from corit.metrics.auc import calibration_error
 from corit.metrics.calibration import Calibration, calibrate
+from corit.metrics.curve import expected_calibration_error
 from corit.seeding import generator
 
 
@@ -50,7 +50,7 @@ def test_the_thresholds_are_the_tightest_that_keep_their_word(reals, fakes, fpr)
 def test_scores_are_calibrated_probabilities():
     t, y = rows(n=20000)
     fresh, labels = rows(n=20000, seed=1)
-    assert calibration_error(labels, calibrate(t, y).score(fresh)) < 0.02
+    assert expected_calibration_error(labels, calibrate(t, y).score(fresh)) < 0.02
 
 
 def test_perfect_separation_gives_finite_and_unsaturated_scores():

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from reference import ranking as slow
 from sklearn.metrics import accuracy_score, roc_auc_score, roc_curve
 
+from corit.data.frames import video_key
 from corit.data.sample import Sample
 from corit.errors import DataError
-from corit.metrics import auc as metrics
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap
+from corit.metrics.curve import average_precision, equal_error_rate_interpolated, expected_calibration_error, tpr_at_fpr
 from corit.metrics.delong import delong
-from corit.metrics.threshold import best_on_test, best_threshold
-from corit.metrics.video import average, videos
+from corit.metrics.threshold import accuracy, best_on_test, best_threshold
+from corit.metrics.video import mean_by_video
 from corit.seeding import generator
 
 row = st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 6), st.integers(0, 5))
@@ -32,11 +35,11 @@ def columns(rows):
 @given(rows_of_both, st.sampled_from([0.0, 0.01, 0.05, 0.3, 1.0]), st.sampled_from([1, 3, 15]))
 def test_threshold_metrics_with_ties_equal_their_slow_twins(rows, fpr, bins):
     y, s, _, _ = columns(rows)
-    assert metrics.tpr_at_fpr(y, s, fpr) == pytest.approx(slow.tpr_at_fpr(y, s, fpr), abs=1e-12)
-    assert metrics.accuracy(y, s) == accuracy_score(y, s >= 0.5)
+    assert tpr_at_fpr(y, s, fpr) == pytest.approx(slow.tpr_at_fpr(y, s, fpr), abs=1e-12)
+    assert accuracy(y, s) == accuracy_score(y, s >= 0.5)
     assert best_on_test(y, s).accuracy == pytest.approx(slow.most_right(y, s), abs=1e-12)
     p = np.round(s * 0.97, 3)  # off the borders of bins, which floats cannot name
-    assert metrics.calibration_error(y, p, bins) == pytest.approx(slow.calibration_error(y, p, bins), abs=1e-9)
+    assert expected_calibration_error(y, p, bins) == pytest.approx(slow.calibration_error(y, p, bins), abs=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -73,7 +76,7 @@ def test_delong_agrees_with_the_bootstrap():
     draws = []
     for _ in range(1500):
         i = np.concatenate([rng.integers(0, 150, 150), rng.integers(150, 300, 150)])
-        draws.append(metrics.auc(y[i], a[i]) - metrics.auc(y[i], b[i]))
+        draws.append(auc(y[i], a[i]) - auc(y[i], b[i]))
     assert found.error == pytest.approx(np.std(draws), rel=0.08)
     assert found.first - found.second == pytest.approx(np.mean(draws), abs=0.1 * found.error)
 
@@ -111,7 +114,7 @@ def test_a_threshold_found_on_validation_parts_the_scores_in_the_middle():
     assert best_threshold(y, s) == 0.4
     assert best_threshold(1 - y, s) == np.nextafter(0.9, 1)  # calling nothing fake is as good as calling all fake
     close = np.array([0.5, np.nextafter(0.5, 1)])
-    assert metrics.accuracy(np.array([0, 1]), close, best_threshold(np.array([0, 1]), close)) == 1
+    assert accuracy(np.array([0, 1]), close, best_threshold(np.array([0, 1]), close)) == 1
     found = best_on_test(y, s)
     assert (found.accuracy, found.threshold, found.label) == (1.0, 0.4, "best on test")
 
@@ -120,7 +123,7 @@ def test_the_oracle_is_never_below_an_honest_threshold():
     rng = generator("oracle")
     y = np.repeat([0, 1], 100)
     val, test = (rng.normal(size=200) + y for _ in range(2))
-    assert metrics.accuracy(y, test, best_threshold(y, val)) < best_on_test(y, test).accuracy
+    assert accuracy(y, test, best_threshold(y, val)) < best_on_test(y, test).accuracy
 
 
 @settings(max_examples=60, deadline=None)
@@ -128,7 +131,7 @@ def test_the_oracle_is_never_below_an_honest_threshold():
 def test_video_scores_equal_their_slow_twin(rows):
     y, s, _, g = columns(rows)
     keys = [f"v{k}" for k in g]
-    found = average(keys, y, s, mixed="real")
+    found = mean_by_video(keys, y, s, mixed="real")
     expected = slow.video_means(keys, y, s)
     assert found.keys == tuple(sorted(expected))
     for key, label, score, frames in zip(found.keys, found.labels, found.scores, found.frames, strict=True):
@@ -146,6 +149,11 @@ def ff(manipulation, name, frames):
     ]
 
 
+def videos(samples, scores, grouping="path"):
+    keys, labels = [video_key(s, grouping) for s in samples], np.array([s.label for s in samples])
+    return mean_by_video(keys, labels, scores, mixed="real" if grouping == "dfb" else "refuse")
+
+
 def test_videos_made_by_hand():
     samples = [*ff("", "000", 2), *ff("", "003", 1), *ff("DF", "000_003", 2), *ff("NT", "000_003", 1)]
     scores = np.array([0.1, 0.3, 0.4, 0.9, 0.5, 0.3])
@@ -154,10 +162,10 @@ def test_videos_made_by_hand():
     assert by_path.labels.tolist() == [0, 0, 1, 1]
     assert by_path.scores.tolist() == pytest.approx([0.2, 0.4, 0.7, 0.3])
     assert by_path.frames.tolist() == [2, 1, 2, 1]
-    assert metrics.auc(by_path.labels, by_path.scores) == 0.75
+    assert auc(by_path.labels, by_path.scores) == 0.75
     merged = videos(samples, scores, "dfb")
     assert merged.keys == ("000", "000_003", "003")
-    assert metrics.auc(merged.labels, merged.scores) == 1.0
+    assert auc(merged.labels, merged.scores) == 1.0
 
 
 def test_the_benchmarks_grouping_flatters_on_faceforensics():
@@ -171,8 +179,8 @@ def test_the_benchmarks_grouping_flatters_on_faceforensics():
             scores += [own + rng.normal() * 0.5 for _ in range(7)]
     by_path, merged = (videos(samples, np.array(scores), g) for g in ("path", "dfb"))
     assert (len(by_path.keys), len(merged.keys)) == (700, 280)
-    assert metrics.auc(by_path.labels, by_path.scores) == pytest.approx(0.858, abs=0.015)
-    assert metrics.auc(merged.labels, merged.scores) > 0.999
+    assert auc(by_path.labels, by_path.scores) == pytest.approx(0.858, abs=0.015)
+    assert auc(merged.labels, merged.scores) > 0.999
 
 
 def test_a_mixed_folder_is_real_to_the_benchmark_and_an_error_to_us():
@@ -184,11 +192,10 @@ def test_a_mixed_folder_is_real_to_the_benchmark_and_an_error_to_us():
 
 
 BAD = {
-    "unlabelled": (lambda: videos([Sample("a", "p", None)], np.zeros(1)), "label of every sample, but a have"),
-    "lengths": (lambda: average(["a"], np.zeros(1), np.zeros(2)), "got 1, 1, 2"),
-    "none": (lambda: average([], np.zeros(0), np.zeros(0)), "got 0, 0, 0"),
-    "label": (lambda: average(["a"], np.array([2]), np.zeros(1)), "labels 0 and 1"),
-    "nan": (lambda: average(["a"], np.array([1]), np.array([np.nan])), "finite scores"),
+    "lengths": (lambda: mean_by_video(["a"], np.zeros(1), np.zeros(2)), "got 1, 1, 2"),
+    "none": (lambda: mean_by_video([], np.zeros(0), np.zeros(0)), "got 0, 0, 0"),
+    "label": (lambda: mean_by_video(["a"], np.array([2]), np.zeros(1)), "labels 0 and 1"),
+    "nan": (lambda: mean_by_video(["a"], np.array([1]), np.array([np.nan])), "finite scores"),
     "grouping": (lambda: videos([Sample("a", "p", 0)], np.zeros(1), "name"), "path or dfb"),
     "delong groups": (lambda: delong(np.array([0, 1]), np.ones(2), np.ones(2), np.ones(3)), "3 groups and 2 labels"),
     "delong class": (lambda: delong(np.ones(2), np.ones(2), np.ones(2)), "reals .0. and fakes"),
@@ -209,13 +216,13 @@ def test_the_vertex_eer_and_the_interpolated_one_bracket_a_cell_of_the_roc(rows)
     """The interpolated rate lies on the segment of the ROC curve that crosses the diagonal."""
     y, s, _, _ = columns(rows)
     fpr, tpr, _ = roc_curve(y, s, drop_intermediate=False)
-    e = metrics.equal_error_rate_interpolated(y, s)
+    e = equal_error_rate_interpolated(y, s)
     k = int(np.argmax(fpr + tpr >= 1))
     assert fpr[max(k - 1, 0)] - 1e-12 <= e <= fpr[k] + 1e-12
     assert 1 - tpr[k] - 1e-12 <= e <= 1 - tpr[max(k - 1, 0)] + 1e-12
 
 
-@pytest.mark.parametrize("metric", [metrics.average_precision, metrics.accuracy], ids=["AP", "accuracy"])
+@pytest.mark.parametrize("metric", [average_precision, accuracy], ids=["AP", "accuracy"])
 def test_the_bootstrap_by_video_covers_the_truth(metric):
     """Frames of a video share their noise; the truth is the metric of very many videos."""
 
@@ -228,6 +235,6 @@ def test_the_bootstrap_by_video_covers_the_truth(metric):
     truth, hits = metric(y, s), 0
     for trial in range(40):
         y, s, g = world(generator("video coverage", trial), 60)
-        e = metrics.bootstrap(metric, y, s, groups=g, draws=150, seed=trial)
+        e = bootstrap(metric, y, s, groups=g, draws=150, seed=trial)
         hits += e.low <= truth <= e.high
     assert hits >= 33  # 38 of 40 are expected; 33 is below by four standard deviations

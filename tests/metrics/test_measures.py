@@ -14,9 +14,19 @@ from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_sco
 
 from corit.bench.protocols import METRICS
 from corit.errors import DataError
-from corit.metrics import auc as metrics
-from corit.metrics.curve import BINS, Ranking
-from corit.metrics.measures import MEASURES, TITLES, Columns, estimates
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap
+from corit.metrics.curve import (
+    BINS,
+    Ranking,
+    average_precision,
+    equal_error_rate,
+    equal_error_rate_interpolated,
+    expected_calibration_error,
+    tpr_at_fpr,
+)
+from corit.metrics.measures import METRIC_FUNCTIONS, METRIC_TITLES, HeadScores, estimates
+from corit.metrics.threshold import accuracy
 from corit.seeding import generator
 
 rows = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 6), st.integers(0, 3)), min_size=4, max_size=30)
@@ -36,9 +46,7 @@ def test_drawn_rows_count_as_often_as_they_were_drawn(table, threshold):
     assert curve.average_precision() == pytest.approx(average_precision_score(ys, ss), abs=1e-12)
     assert curve.accuracy(threshold) == pytest.approx(accuracy_score(ys, ss >= threshold), abs=1e-12)
     assert curve.equal_error_rate() == pytest.approx(slow.equal_error_rate(ys, ss), abs=1e-12)
-    assert curve.equal_error_rate_interpolated() == pytest.approx(
-        metrics.equal_error_rate_interpolated(ys, ss), abs=1e-12
-    )
+    assert curve.equal_error_rate_interpolated() == pytest.approx(equal_error_rate_interpolated(ys, ss), abs=1e-12)
     for fpr in (0.0, 0.05, 0.3):
         assert curve.tpr_at_fpr(fpr) == pytest.approx(ranking.tpr_at_fpr(ys, ss, fpr), abs=1e-12)
     error = ranking.calibration_error(ys, ss, BINS)
@@ -67,13 +75,13 @@ def columns(seed, videos=30, frames=6, heads=1):
     group = np.repeat(np.arange(2 * videos), frames)
     scores = [rng.normal(size=2 * videos)[group] + 0.3 * rng.normal(size=len(y)) + y for _ in range(heads)]
     p = 1 / (1 + np.exp(-np.stack(scores)))
-    return Columns(y, p, np.full(heads, 0.6), group)
+    return HeadScores(y, p, np.full(heads, 0.6), group)
 
 
 def test_every_metric_has_its_name_and_a_title():
-    assert tuple(MEASURES) == tuple(TITLES)
-    assert set(MEASURES) == {*METRICS, "acc-own"}
-    assert len(set(TITLES.values())) == len(TITLES)
+    assert tuple(METRIC_FUNCTIONS) == tuple(METRIC_TITLES)
+    assert set(METRIC_FUNCTIONS) == {*METRICS, "acc-own"}
+    assert len(set(METRIC_TITLES.values())) == len(METRIC_TITLES)
     found = estimates(columns(0), draws=40)
     assert tuple(found) == METRICS
     assert all(e.low <= e.value <= e.high for e in found.values())
@@ -93,7 +101,7 @@ def test_the_calibration_errors_interval_covers_the_truth(detector, rows, frames
         p = rng.random(rows)
         y, group = (rng.random(rows) < share(p)).astype(int), np.arange(rows)
         y, p, group = (np.repeat(v, frames) for v in (y, p, group))
-        e = estimates(Columns(y, p[None], np.zeros(1), group), ["ece"], draws=100)["ece"]
+        e = estimates(HeadScores(y, p[None], np.zeros(1), group), ["ece"], draws=100)["ece"]
         assert e.low <= e.value <= e.high
         hits += e.low <= truth <= e.high
         values, noises = [*values, e.value], [*noises, e.noise]
@@ -106,39 +114,39 @@ def test_a_large_calibration_error_is_told_from_none():
     rng = generator("miscalibrated")
     p = rng.random(2000)
     y = (rng.random(2000) < 0.5).astype(int)
-    e = estimates(Columns(y, p[None], np.zeros(1)), ["ece"], draws=100)["ece"]
+    e = estimates(HeadScores(y, p[None], np.zeros(1)), ["ece"], draws=100)["ece"]
     assert 0.15 < e.low < 0.25 < e.high < 0.35
 
 
 def test_a_metric_is_the_functions_of_the_same_name():
     of = columns(1)
-    found = estimates(of, tuple(MEASURES), draws=5)
+    found = estimates(of, tuple(METRIC_FUNCTIONS), draws=5)
     y, p = of.labels, of.scores[0]
     expected = {
-        "auc": metrics.auc(y, p),
-        "ap": metrics.average_precision(y, p),
-        "acc": metrics.accuracy(y, p),
-        "acc-val": metrics.accuracy(y, p, 0.6),
-        "acc-own": metrics.accuracy(y, p, 0.6),
-        "eer": metrics.equal_error_rate(y, p),
-        "eer-interpolated": metrics.equal_error_rate_interpolated(y, p),
-        "tpr@1": metrics.tpr_at_fpr(y, p, 0.01),
-        "tpr@5": metrics.tpr_at_fpr(y, p, 0.05),
-        "ece": metrics.calibration_error(y, p),
+        "auc": auc(y, p),
+        "ap": average_precision(y, p),
+        "acc": accuracy(y, p),
+        "acc-val": accuracy(y, p, 0.6),
+        "acc-own": accuracy(y, p, 0.6),
+        "eer": equal_error_rate(y, p),
+        "eer-interpolated": equal_error_rate_interpolated(y, p),
+        "tpr@1": tpr_at_fpr(y, p, 0.01),
+        "tpr@5": tpr_at_fpr(y, p, 0.05),
+        "ece": expected_calibration_error(y, p),
     }
     assert {m: e.value for m, e in found.items()} == pytest.approx(expected, abs=1e-12)
 
 
 def test_intervals_are_the_plain_bootstraps():
     of = columns(2)
-    plain = metrics.bootstrap(metrics.auc, of.labels, of.scores[0], groups=of.groups, draws=60, seed=3)
+    plain = bootstrap(auc, of.labels, of.scores[0], groups=of.groups, draws=60, seed=3)
     found = estimates(of, ["auc"], draws=60, seed=3)["auc"]
     assert (found.value, found.low, found.high) == pytest.approx((plain.value, plain.low, plain.high), abs=1e-12)
 
 
 def test_draws_are_not_all_held_at_once():
     y = np.arange(20_000) % 2
-    of = Columns(y, (y + generator("memory").random(len(y)))[None] / 2, np.array([0.5]))
+    of = HeadScores(y, (y + generator("memory").random(len(y)))[None] / 2, np.array([0.5]))
     tracemalloc.start()
     estimates(of, ["auc", "ece"], draws=100)
     peak = tracemalloc.get_traced_memory()[1]
@@ -158,7 +166,7 @@ def test_an_interval_by_video_covers_the_truth_and_one_by_frame_does_not():
     for trial in range(40):
         of = columns(trial)
         for groups in (of.groups, None):
-            e = estimates(Columns(of.labels, of.scores, of.thresholds, groups), ["auc"], draws=150)["auc"]
+            e = estimates(HeadScores(of.labels, of.scores, of.thresholds, groups), ["auc"], draws=150)["auc"]
             hit = e.low <= truth <= e.high
             by_video, by_frame = by_video + (groups is not None) * hit, by_frame + (groups is None) * hit
     assert by_video >= 33  # 38 are expected
@@ -168,11 +176,11 @@ def test_an_interval_by_video_covers_the_truth_and_one_by_frame_does_not():
 def test_bad_columns_are_refused_in_words():
     y = np.array([0, 1])
     with pytest.raises(DataError, match=r"S thresholds, got \(2,\), \(1,\)"):
-        Columns(y, np.zeros(2), np.zeros(1))
+        HeadScores(y, np.zeros(2), np.zeros(1))
     with pytest.raises(DataError, match="finite scores"):
-        Columns(y, np.array([[0.0, np.nan]]), np.zeros(1))
+        HeadScores(y, np.array([[0.0, np.nan]]), np.zeros(1))
     with pytest.raises(DataError, match="no metric f1; there are auc"):
-        estimates(Columns(y, np.zeros((1, 2)), np.zeros(1)), ["f1"])
+        estimates(HeadScores(y, np.zeros((1, 2)), np.zeros(1)), ["f1"])
 
 
 def test_of_less_than_two_units_of_a_class_there_is_no_interval():
@@ -180,18 +188,18 @@ def test_of_less_than_two_units_of_a_class_there_is_no_interval():
     for y, groups in (([0, 1], None), ([0, 0, 1, 1, 1], [0, 0, 1, 2, 3]), ([0, 1, 1, 0], [0, 1, 1, 2])):
         s = np.linspace(0.1, 0.9, len(y))
         units = None if groups is None else np.array(groups)
-        found = estimates(Columns(np.array(y), s[None], np.array([0.5]), units), draws=5)
+        found = estimates(HeadScores(np.array(y), s[None], np.array([0.5]), units), draws=5)
         assert all(np.isfinite(e.value) and np.isnan([e.low, e.high]).all() for e in found.values())
-        assert np.isnan(metrics.bootstrap(metrics.auc, np.array(y), s, groups=units, draws=5).low)
+        assert np.isnan(bootstrap(auc, np.array(y), s, groups=units, draws=5).low)
 
 
 def test_an_interval_needs_two_groups_of_each_class_and_not_two_rows():
     y, groups = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 1, 2, 3])
     s = np.linspace(0.1, 0.9, 6)[None]
-    alone = estimates(Columns(y, s, np.array([0.5]), groups), ["auc"], draws=20)["auc"]
+    alone = estimates(HeadScores(y, s, np.array([0.5]), groups), ["auc"], draws=20)["auc"]
     assert alone.value == 1
     assert np.isnan([alone.low, alone.high]).all()
-    assert np.isfinite(estimates(Columns(y, s, np.array([0.5])), ["auc"], draws=20)["auc"].low)
+    assert np.isfinite(estimates(HeadScores(y, s, np.array([0.5])), ["auc"], draws=20)["auc"].low)
 
 
 def test_a_tie_across_the_crossing_is_seen():

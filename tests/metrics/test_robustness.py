@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from corit.errors import DataError
-from corit.metrics.auc import auc, bootstrap, resample
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap, resample
 from corit.metrics.robustness import relative_variation, robustness
 from corit.seeding import generator
 

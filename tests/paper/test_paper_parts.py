@@ -16,7 +16,7 @@ from corit.data.perturbed import Perturbed
 from corit.errors import DataError
 from corit.heads.defaults import limit_batch
 from corit.heads.head import HeadRecipe
-from corit.metrics.auc import Estimate
+from corit.metrics.bootstrap import Estimate
 from corit.paper.artefact import artefact
 from corit.paper.grid import Grid, Line
 from corit.paper.outlook import duration
