@@ -169,7 +169,7 @@ def prepare(
                     put(lines(made[-1:], format, head=len(made) == 1))
     if format == "table" and made:
         put(lines(made, format))
-    for said in skipped:
+    for said in dict.fromkeys(skipped):  # videos and lists are looked for one after the other
         print(f"left out: {visible(said)}", file=sys.stderr)
     saved = sum(r["frames"] > 0 for r in made)
     print(f"{saved} of {len(made)} videos gave {sum(r['frames'] for r in made)} frames in {out}", file=sys.stderr)

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from itertools import permutations
 from pathlib import Path, PurePath
@@ -15,12 +15,12 @@ from typing import get_args
 import numpy as np
 
 from corit.data.dataset import DataSet
-from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, hidden, is_video, read_frame, require_picture
+from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, is_video, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
-from corit.data.links import Links
 from corit.data.origin import Origin
 from corit.data.passed import PassedOver
 from corit.data.sample import Sample, Split
+from corit.data.walk import Folder, is_hidden, list_entries, walk
 from corit.errors import DataError, InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture, read_picture
 from corit.images.shape import require_face
@@ -48,18 +48,18 @@ def list_pictures(
         yield str(path)
         return
     closed: list[str] = []
-    links = Links(path)
-    for folder, inner, names in os.walk(path, onerror=lambda err: closed.append(str(err.filename)), followlinks=True):
+    for folder in walk(path, enters=partial(_enters, without), on_closed=lambda path, err: closed.append(path)):
         yield from closed
         closed.clear()
-        left = without if set(HOLDERS) & set(inner) else ()
-        kept = (n for n in sorted(inner) if not hidden(n) and n not in left)
-        inner[:] = [n for n in kept if links.enter(os.path.join(folder, n))]
-        for name in sorted(names):
-            known = PurePath(name).suffix.lower() in suffixes and not name.startswith(".")
-            if known or (takes is not None and takes(os.path.join(folder, name))):
-                yield os.path.join(folder, name)
+        for entry in sorted((*folder.files, *folder.hidden), key=lambda e: e.name):
+            known = PurePath(entry.name).suffix.lower() in suffixes and not is_hidden(entry.name)
+            if known or (takes is not None and takes(entry.path)):
+                yield entry.path
     yield from closed
+
+
+def _enters(without: Set[str], folder: Folder, entry: os.DirEntry[str]) -> bool:
+    return entry.name not in without or not any(e.name in HOLDERS for e in folder.folders)
 
 
 @dataclass(frozen=True)
@@ -296,8 +296,7 @@ def classes(
 
 def _inner(root: str, names: Iterable[str]) -> list[str]:
     """The folders in `root` that have one of some names, in any case."""
-    there = sorted(os.listdir(root)) if os.path.isdir(root) else []
-    return [f for n in there if n.lower() in names and os.path.isdir(f := os.path.join(root, n))]
+    return [e.path for e in list_entries(root) if e.name.lower() in names and e.is_dir()]
 
 
 def _unique(names: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from corit.data.landmarks import read_points
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.walk import Folder, leads_nowhere, walk
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images.choice import Choice, choose
 from corit.images.media import SUFFIXES, Picture, read_picture
@@ -75,32 +76,10 @@ def natural(name: str) -> tuple[int, str, str]:
     return len(stem), stem, suffix
 
 
-def hidden(name: str) -> bool:
-    """Whether a file or folder is not of the data: its name starts with a dot, or a Macintosh's archiver left it."""
-    return name.startswith(".") or name == "__MACOSX"
-
-
 def is_video(path: str) -> bool:
     """Whether a file is a video: by its suffix, or by its first bytes where that is of neither pictures nor videos."""
     suffix = PurePath(path).suffix.lower()
     return suffix in VIDEO_SUFFIXES or (suffix not in SUFFIXES and kind_of(path) == "video")
-
-
-def names_in(folder: str) -> list[str]:
-    """The names of what lies in a folder, without hidden things; none where there is no folder.
-
-    Raises DataError for one that cannot be opened.
-    """
-    return sorted(e.name for e in _entries(folder)) if os.path.isdir(folder) else []
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is not hidden in a folder. Raises DataError for one that cannot be opened."""
-    try:
-        with os.scandir(folder) as entries:
-            return [e for e in entries if not hidden(e.name)]
-    except OSError as err:
-        raise DataError(f"expected to open {folder}, but {err.strerror}; change its rights or leave it out") from err
 
 
 @dataclass(frozen=True)
@@ -141,41 +120,38 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
 
 
 def _clips(base: str, media: Media) -> dict[str, Clip]:
-    walked = _walk(base, "", (os.path.realpath(base),))
-    found = [c for c in walked if media == "auto" or c[1].video == (media == "videos")]
+    walked = walk(base, links="named", enters=lambda folder, entry: entry.name not in BESIDE)
+    listed = [
+        c for folder in walked for c in _in_folder(folder) if media == "auto" or c[1].video == (media == "videos")
+    ]
     # Where both are there, the frames stay, if there are any.
-    return dict(sorted(found, key=lambda c: (c[0], not c[1].empty, not c[1].video)))
+    return dict(sorted(listed, key=lambda c: (c[0], not c[1].empty, not c[1].video)))
 
 
-def _walk(folder: str, key: str, above: tuple[str, ...]) -> Iterator[tuple[str, Clip]]:
-    """The videos of a folder; above: where the first folder and the links on the way here really lead."""
-    pictures, inner, videos = [], [], []
-    for entry in _entries(folder):
-        stem, suffix = os.path.splitext(entry.name)
-        if suffix.lower() in SUFFIXES:
-            pictures.append(entry.name)
-        elif suffix.lower() in VIDEO_SUFFIXES:
-            if entry.is_dir():
-                inner.append((entry, stem))
-            else:
-                videos.append((stem, entry.path))
-        elif entry.name not in BESIDE and entry.is_dir():
-            inner.append((entry, entry.name))
+def _in_folder(folder: Folder) -> Iterator[tuple[str, Clip]]:
+    """The videos that lie in one folder, and the folder itself where it holds frames, by their keys."""
+    key = _key(folder.inside)
+    parts = [(e, *os.path.splitext(e.name)) for e in folder.files]
+    pictures = [e.name for e, _, suffix in parts if suffix.lower() in SUFFIXES]
+    videos = [(stem, e.path) for e, stem, suffix in parts if suffix.lower() in VIDEO_SUFFIXES]
+    lost = [e for e, _, suffix in parts if suffix.lower() not in SUFFIXES | VIDEO_SUFFIXES and leads_nowhere(e)]
+    inner = [e for e in folder.folders if e.name not in BESIDE]
     yield from ((_join(key, stem), Clip(stem, path, video=True)) for stem, path in videos)
+    yield from ((_join(key, e.name), Clip(e.name, e.path)) for e in lost)  # of what may have been a folder of frames
     if key and (pictures or not (inner or videos)):
-        yield key, Clip(key.rpartition("/")[2], folder, tuple(sorted(pictures, key=natural)))
+        yield key, Clip(key.rpartition("/")[2], folder.path, tuple(sorted(pictures, key=natural)))
     elif pictures:
-        yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder, (p,))) for p in pictures)
-    for entry, name in inner:
-        way = (*above, os.path.realpath(entry.path)) if entry.is_symlink() else above
-        if way is above or not _circular(folder, way):
-            yield from _walk(entry.path, key if key and name in HOLDERS else _join(key, name), way)
+        yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder.path, (p,))) for p in pictures)
 
 
-def _circular(folder: str, way: tuple[str, ...]) -> bool:
-    """Whether the last link of a way leads to a folder that the way comes through."""
-    *before, target = way
-    return any(os.path.join(p, "").startswith(os.path.join(target, "")) for p in (*before, os.path.realpath(folder)))
+def _key(inside: str) -> str:
+    """The key of a folder's videos: its path without the suffixes of videos and without folders that hold videos."""
+    key = ""
+    for part in filter(None, inside.split("/")):
+        stem, suffix = os.path.splitext(part)
+        name = stem if suffix.lower() in VIDEO_SUFFIXES else part
+        key = key if key and name in HOLDERS else _join(key, name)
+    return key
 
 
 def _join(key: str, name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from corit.data.frames import hidden
+from corit.data.walk import is_hidden
 from corit.images.signature import kind_of
 
 # What lies beside pictures, and is not looked into.
@@ -47,7 +47,7 @@ class PassedOver:
 def suffix_of(path: str) -> str:
     """A file's suffix in small letters, or the words for one that is hidden or has none."""
     name = PurePath(path).name
-    return HIDDEN if hidden(name) else PurePath(name).suffix.lower() or BARE
+    return HIDDEN if is_hidden(name) else PurePath(name).suffix.lower() or BARE
 
 
 def described(counts: Iterable[tuple[str, int]]) -> str:

@@ -7,9 +7,10 @@ from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from glob import iglob
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from corit.data.dataset import DataSet
+from corit.data.walk import Folder, is_hidden, walk
 from corit.errors import DataError
 
 DEPTH = 2  # folders below the root that are looked at
@@ -37,12 +38,13 @@ def places(root: str | os.PathLike[str], table: Mapping[str, DataSet]) -> tuple[
     if not os.path.isdir(root):
         raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
     found: list[Place] = []
-    for folder in _folders(os.fspath(root), DEPTH):
-        around = {p.name for p in found if Path(folder).is_relative_to(p.path)}
-        names = [n for n, named in table.items() if n not in around and any(_there(folder, m) for m in named.marks)]
-        here = [Place(n, folder) for n in names]
+    # A folder that cannot be opened, such as a disk's lost+found, is no data set.
+    for folder in walk(root, depth=DEPTH, on_closed=lambda path, err: None):
+        around = {p.name for p in found if Path(folder.path).is_relative_to(p.path)}
+        names = [n for n, d in table.items() if n not in around and any(_there(folder.path, m) for m in d.marks)]
+        here = [Place(n, folder.path) for n in names]
         known = [p for p in here if p.name != "folder"]
-        inside = any(Path(folder).is_relative_to(p.path) for p in found)
+        inside = any(Path(folder.path).is_relative_to(p.path) for p in found)
         found += known or ([] if inside else here)
         found += _files(folder)
     return tuple(sorted(found, key=lambda p: (list(table).index(p.name), p.path)))
@@ -68,31 +70,18 @@ def listing(table: Mapping[str, DataSet], root: str | os.PathLike[str] | None = 
     return rows
 
 
-def _folders(root: str, depth: int) -> Iterator[str]:
-    yield root
-    for folder in sorted(e.path for e in _entries(root) if not e.name.startswith(".") and e.is_dir()) if depth else ():
-        yield from _folders(folder, depth - 1)
-
-
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What lies in a folder; nothing where it cannot be opened, as a disk's lost+found."""
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except OSError:
-        return []
-
-
 def _there(folder: str, mark: str) -> bool:
     if "*" not in mark:
         return os.path.exists(os.path.join(folder, mark))
-    return next(iglob(mark, root_dir=folder), None) is not None
+    return any(not any(map(is_hidden, PurePath(path).parts)) for path in iglob(mark, root_dir=folder))
 
 
-def _files(folder: str) -> Iterator[Place]:
+def _files(folder: Folder) -> Iterator[Place]:
     """JSON files of DeepfakeBench, which hold their own name, and CSV files with a column path."""
-    for name in sorted(e.name for e in _entries(folder) if e.name.endswith((".json", ".csv")) and e.is_file()):
-        path = os.path.join(folder, name)
+    for entry in folder.files:
+        name, path = entry.name, entry.path
+        if not name.endswith((".json", ".csv")) or not entry.is_file():
+            continue
         try:
             with open(path, "rb") as file:
                 head = file.read(4096)

@@ -11,10 +11,11 @@ from trees.uadfv import uadfv
 from trees.write import Hand
 
 from corit.data.care.check import surprises
-from corit.data.frames import Reading, clips, names_in, natural, video_key
+from corit.data.frames import Reading, clips, natural, video_key
 from corit.data.sample import Sample
 from corit.data.sets.faceforensics import FaceForensics
 from corit.data.sets.uadfv import UADFV
+from corit.data.walk import list_names
 from corit.errors import DataError, UnreadableError
 
 
@@ -114,7 +115,7 @@ def test_a_folder_that_cannot_be_opened_is_an_error_in_words(tmp_path, monkeypat
         raise PermissionError(13, "Permission denied", folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    for of in (clips, names_in):
+    for of in (clips, list_names):
         with pytest.raises(DataError, match=f"expected to open {tmp_path}, but Permission denied; change its rights"):
             of(str(tmp_path))
 

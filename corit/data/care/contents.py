@@ -15,6 +15,7 @@ from typing import NamedTuple
 from corit.data.frames import VIDEO_SUFFIXES, WHOLE, is_video
 from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
+from corit.data.walk import existing_names
 from corit.errors import InputError, UnreadableError
 from corit.images.media import SUFFIXES, Picture
 from corit.progress import Progress, no_progress
@@ -194,16 +195,7 @@ def absent(samples: Sequence[Sample]) -> tuple[Sample, ...]:
         if os.path.splitext(name)[1].lower() not in SUFFIXES | VIDEO_SUFFIXES:
             continue
         if folder not in folders:
-            folders[folder] = _names(folder or ".")
+            folders[folder] = existing_names(folder or ".")
         if name not in folders[folder]:
             out.append(sample)
     return tuple(out)
-
-
-def _names(folder: str) -> frozenset[str]:
-    """What lies in a folder; links that lead nowhere do not, nor does anything in a folder that cannot be opened."""
-    try:
-        with os.scandir(folder) as entries:
-            return frozenset(e.name for e in entries if not e.is_symlink() or os.path.exists(e.path))
-    except OSError:
-        return frozenset()

@@ -6,19 +6,26 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
+from corit.data.walk import linked_folders, walk
 from corit.files import write_bytes
 
 LISTS = frozenset((".json", ".txt", ".csv"))
 DEPTH = 3  # folders below the root
 
 
-def copy_lists(root: str, out: str, stage: str, on_skipped: Callable[[str], None] = lambda said: None) -> None:
-    """Copy the lists below `root` to the same places below `out`, each whole or not at all; what is there is kept.
+def copy_lists(root: str, out: str, stage: str, on_skipped: Callable[[str], None] = lambda reason: None) -> None:
+    """Copy the lists below `root` to the same places below `out`, each whole or not at all; existing files are kept.
 
-    stage: a folder on the same disk as `out`. on_skipped: told of each list that cannot be read. Raises OSError where
-    `out` cannot be written.
+    Args:
+        root: the data set's folder.
+        out: where to copy to.
+        stage: a folder on the same disk as `out`.
+        on_skipped: called with each list that cannot be read, and each folder that is not looked into, and why.
+
+    Raises:
+        OSError: `out` cannot be written.
     """
-    for source, name in _lists(root, out):
+    for source, name in _lists(root, out, on_skipped):
         target = os.path.join(out, name)
         if os.path.lexists(target):
             continue
@@ -31,14 +38,19 @@ def copy_lists(root: str, out: str, stage: str, on_skipped: Callable[[str], None
         write_bytes(Path(target), held, staged=Path(stage, "list"))
 
 
-def _lists(root: str, out: str) -> Iterator[tuple[str, str]]:
-    """Each list's path and its name below the root, none of those that lie in `out` itself."""
-    made = os.path.realpath(out)
-    for folder, inner, names in os.walk(root):
-        rel = os.path.relpath(folder, root)
-        deep = rel.count(os.sep) + (rel != os.curdir) >= DEPTH
-        inner[:] = [] if deep else [n for n in inner if n[0] != "." and os.path.realpath(f"{folder}/{n}") != made]
-        for name in names:
-            path = os.path.join(folder, name)
-            if PurePath(name).suffix.lower() in LISTS and os.path.isfile(path):
-                yield path, os.path.normpath(os.path.join(rel, name))
+def _lists(root: str, out: str, on_skipped: Callable[[str], None]) -> Iterator[tuple[str, str]]:
+    """Each list's path and its path below the root, but none of those that lie in `out` itself."""
+    target = os.path.realpath(out)
+    walked = walk(
+        root,
+        links="never",
+        depth=DEPTH,
+        enters=lambda folder, entry: os.path.realpath(entry.path) != target,
+        on_closed=lambda path, err: on_skipped(f"{path}: {err.strerror}"),
+    )
+    for folder in walked:
+        for link in linked_folders(folder):
+            on_skipped(f"{link}: a link to a folder, which is not followed")
+        for entry in folder.files:
+            if PurePath(entry.name).suffix.lower() in LISTS and entry.is_file():
+                yield entry.path, os.path.join(folder.inside, entry.name)

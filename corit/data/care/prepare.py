@@ -20,6 +20,7 @@ from corit.data.frames import BESIDE, VIDEO_SUFFIXES
 from corit.data.masks import Masks, mask_video
 from corit.data.pool import as_finished, require_workers
 from corit.data.stamp import Current, Version
+from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import words
 from corit.images.crop import BENCHMARK, Cropping, Cut, crop
@@ -62,20 +63,27 @@ def _silent(said: str) -> None:
 
 
 def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] = _silent) -> Iterator[str]:
-    """The video files below a folder in a stable order, without hidden ones and videos of masks.
+    """Yield the video files below a folder in a stable order, without hidden ones and videos of masks.
 
-    on_skipped: called with each folder that is not looked into, and why: it cannot be opened, or is a link.
+    Args:
+        root: the folder.
+        on_skipped: called with each folder that is not looked into, and why: it cannot be opened, or is a link. Links
+            to folders are not followed, since crops of what lies elsewhere would be written below `out`.
     """
-    for folder, inner, names in os.walk(root, onerror=lambda err: on_skipped(f"{err.filename}: {err.strerror}")):
-        inner[:] = sorted(n for n in inner if not n.startswith(".") and n not in BESIDE)
-        for name in inner:
-            if os.path.islink(os.path.join(folder, name)):
-                on_skipped(f"{os.path.join(folder, name)}: a link to a folder, which is not followed")
-        yield from (
-            os.path.join(folder, n)
-            for n in sorted(names)
-            if PurePath(n).suffix.lower() in VIDEO_SUFFIXES and n[0] != "."
-        )
+    walked = walk(
+        root,
+        links="never",
+        enters=lambda folder, entry: entry.name not in BESIDE,
+        on_closed=lambda path, err: on_skipped(f"{path}: {err.strerror}"),
+    )
+    for folder in walked:
+        for link in linked_folders(folder):
+            on_skipped(f"{link}: a link to a folder, which is not followed")
+        for entry in folder.files:
+            if PurePath(entry.name).suffix.lower() in VIDEO_SUFFIXES:
+                yield entry.path
+            elif leads_nowhere(entry):
+                on_skipped(f"{entry.path}: a link that leads nowhere")
 
 
 def prepare(

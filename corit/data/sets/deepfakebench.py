@@ -22,6 +22,7 @@ from corit.data.sets.df40 import PAIR
 from corit.data.sets.dfdc import seen
 from corit.data.sets.faceforensics import COMPRESSIONS, actor, pair_group, require_compression
 from corit.data.sets.uadfv import source_video as uadfv_source
+from corit.data.walk import existing_names
 from corit.errors import DataError
 from corit.images.media import Picture
 
@@ -187,10 +188,7 @@ class Disk:
 
     def _look(self, folder: str) -> tuple[str, frozenset[str]]:
         where = os.path.join(self.root, *folder.split("/")[self._dropped :])
-        try:
-            return where, frozenset(os.listdir(where))
-        except OSError:  # no folder, or one that nobody may open: its frames cannot be had
-            return "", frozenset()
+        return where, existing_names(where)
 
 
 def _dropped(root: str, folders: list[list[str]]) -> int:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from corit.data.dataset import ROOT, DataSet
-from corit.data.frames import ALL, Clip, Reading, complete, names_in, read_frame, rows
+from corit.data.frames import ALL, Clip, Reading, complete, read_frame, rows
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.celebdf import CelebDF, source_video
 from corit.data.sets.faceforensics import FaceForensics, pair_group, read_pairs
+from corit.data.walk import list_names
 from corit.errors import DataError
 from corit.images.media import Picture
 
@@ -97,7 +98,7 @@ class DF40:
     def _folder(self, method: str) -> str:
         """A method's folder, empty where it is reported as missed; releases differ in capitals."""
         names = {method.lower(), ALIASES.get(method, method).lower()}
-        found = [n for n in names_in(self.root) if n.lower() in names]
+        found = [n for n in list_names(self.root) if n.lower() in names]
         if not found and self.reading.on_missing:
             self.reading.on_missing(f"{method}/")
             return ""
@@ -168,12 +169,12 @@ def _part(folder: str, part: str) -> str:
     """
     where = os.path.join(folder, part)
     if not os.path.isdir(where):
-        deeper = [p for n in names_in(folder) if os.path.isdir(p := os.path.join(folder, n, part))]
+        deeper = [p for n in list_names(folder) if os.path.isdir(p := os.path.join(folder, n, part))]
         if len(deeper) == 1:
             where = deeper[0]
         elif part == "ff" and os.path.isdir(os.path.join(folder, "frames")):
             return folder
-    return os.path.join(where, part) if names_in(where) == [part] else where
+    return os.path.join(where, part) if list_names(where) == [part] else where
 
 
 def expand(name: str) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
 from corit.data.lists import read_json, read_text
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.walk import list_entries
 from corit.errors import DataError, examples
 from corit.images.media import Picture
 
@@ -60,8 +61,8 @@ class DFDC:
         if "train" not in self.reading.splits:
             return []
         train = os.path.join(self.root, "train")
-        found = [e for folder in (self.root, train) if os.path.isdir(folder) for e in os.scandir(folder)]
-        parts = sorted(e.path for e in found if e.name.startswith("dfdc_train_part") and e.is_dir())
+        entries = [*list_entries(self.root), *list_entries(train)]
+        parts = sorted(e.path for e in entries if e.name.startswith("dfdc_train_part") and e.is_dir())
         alone = [train] if os.path.isfile(os.path.join(train, "metadata.json")) else []
         return [os.path.join(p, "metadata.json") for p in sorted(parts + alone)]
 

@@ -10,9 +10,9 @@ from typing import Literal, get_args
 
 from corit.data.dataset import ROOT, DataSet, PublishedSize
 from corit.data.folders import list_pictures
-from corit.data.frames import names_in
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.walk import list_names
 from corit.errors import DataError
 from corit.images.media import Picture, read_picture
 from corit.seeding import generator
@@ -183,7 +183,7 @@ def _classed(folder: str) -> bool:
 
 
 def _folders(folder: str) -> list[str]:
-    paths = (os.path.join(folder, n) for n in names_in(folder) if n not in CLASSES)
+    paths = (os.path.join(folder, n) for n in list_names(folder) if n not in CLASSES)
     return [p for p in paths if os.path.isdir(p)]
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 
 from corit.data.dataset import ROOT, DataSet
 from corit.data.folders import list_pictures
-from corit.data.frames import names_in
 from corit.data.origin import ARCHIVE, Origin
 from corit.data.sample import Sample, Split
+from corit.data.walk import list_names
 from corit.errors import DataError
 from corit.images.media import Picture, read_picture
 
@@ -59,9 +59,9 @@ class GenImage:
     def _generators(self) -> dict[str, str]:
         """Generator -> the folder with train/ and val/, which is it or lies in it."""
         found = {}
-        for name in names_in(self.root):
+        for name in list_names(self.root):
             folder = os.path.join(self.root, name)
-            bases = [b for b in (folder, *(os.path.join(folder, n) for n in names_in(folder))) if _divided(b)]
+            bases = [b for b in (folder, *(os.path.join(folder, n) for n in list_names(folder))) if _divided(b)]
             if len(bases) > 1:
                 problem = f"expected one folder with train/ and val/ in {name}/, got several; move them into one"
                 raise ORIGIN.missing(self.root, problem, [os.path.relpath(b, self.root) for b in bases])
@@ -71,8 +71,8 @@ class GenImage:
 
     def _packed(self, found: Mapping[str, str]) -> list[str]:
         """Folders of generators in which nothing but archives lies."""
-        rest = {n: os.path.join(self.root, n) for n in names_in(self.root) if n not in found}
-        return [n for n, f in rest.items() if any(map(ARCHIVE.search, names_in(f)))]
+        rest = {n: os.path.join(self.root, n) for n in list_names(self.root) if n not in found}
+        return [n for n, f in rest.items() if any(map(ARCHIVE.search, list_names(f)))]
 
     def _report(self, packed: list[str]) -> None:
         for name in packed if self.on_missing else ():
