@@ -36,8 +36,8 @@ def write(path: Path, rows: int) -> Path:
 def measure(path: Path) -> dict[str, float]:
     """List the rows, check them without decoding, and draw a thousand of each split and label."""
     from corit.data.care.check import check
-    from corit.data.chosen import Chosen
     from corit.data.index import index
+    from corit.data.selected import Chosen
 
     source = index(str(path))
     times = [time.perf_counter()]

@@ -239,7 +239,7 @@ def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "/somewhere/closed")
 
-    monkeypatch.setattr("corit.data.places.listing", refuse)
+    monkeypatch.setattr("corit.data.discovery.listing", refuse)
     code, _, err = run(capsys, "data", "list", "--root", tmp_path)
     assert code == 2
     assert err == "corit: expected to be allowed to use /somewhere/closed, but Permission denied; change its rights\n"

@@ -19,7 +19,7 @@ from corit.data.care.contents import read_contents
 from corit.data.folders import FolderSource
 from corit.data.index import index
 from corit.data.landmarks import read_landmarks, read_points
-from corit.data.lists import read_json, read_text
+from corit.data.text_files import read_json, read_text
 from corit.diagnose.npz import arrays
 from corit.errors import DataError, UnreadableError
 from corit.files import atomic_file, open_regular, require_regular, require_writable, write_bytes, write_text

@@ -35,7 +35,7 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
         root: folder to look into, and two folders below it
         format: table, jsonl or csv
     """
-    from corit.data.places import listing
+    from corit.data.discovery import listing
     from corit.report.data import lines
     from corit.sources import SOURCES
 

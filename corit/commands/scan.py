@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, get_args
 from corit.data.folders import Unlabelled, list_pictures
 from corit.data.frames import VIDEO_SUFFIXES
 from corit.data.landmarks import Landmarks
-from corit.data.passed import PassedOver
+from corit.data.passed_over import PassedOver
 from corit.data.stamp import Current
 from corit.detect.detector import Detector, Report
 from corit.detect.output import (

@@ -18,7 +18,7 @@ from corit.data.dataset import DataSet
 from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, is_video, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.origin import Origin
-from corit.data.passed import PassedOver
+from corit.data.passed_over import PassedOver
 from corit.data.sample import Sample, Split
 from corit.data.walk import Folder, is_hidden, list_entries, walk
 from corit.errors import DataError, InputError, UnreadableError
@@ -40,7 +40,7 @@ def list_pictures(
     """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
 
     Hidden files and files without one of the suffixes are left out, unless takes, which is asked for each of them, says
-    otherwise: see `corit.data.passed`. A sub-folder that cannot be opened is listed, so
+    otherwise: see `corit.data.passed_over`. A sub-folder that cannot be opened is listed, so
     that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway. without:
     names of sub-folders that are left out where frames/, images/ or videos/, to which they belong, lie beside them.
     """

@@ -14,9 +14,9 @@ from corit.data.dataset import DataSet
 from corit.data.folders import read, with_extra
 from corit.data.frames import ALL, VIDEO_SUFFIXES, WHOLE, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
-from corit.data.lists import encoding_of
 from corit.data.origin import Origin
 from corit.data.sample import Sample
+from corit.data.text_files import encoding_of
 from corit.errors import DataError, examples
 from corit.images.media import Picture
 

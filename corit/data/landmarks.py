@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from corit.data.lists import read_json
+from corit.data.text_files import read_json
 from corit.errors import DataError, UnreadableError
 from corit.files import open_regular, require_regular
 

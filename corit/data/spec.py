@@ -110,7 +110,7 @@ def _build(dataset: DataSet, values: dict[str, Any]) -> Source:
     rest = {k: v for k, v in values.items() if k not in own and k not in reading}
     if not rest:
         return source
-    from corit.data.chosen import Chosen
+    from corit.data.selected import Chosen
 
     if "max" in rest:
         rest["most"] = rest.pop("max")

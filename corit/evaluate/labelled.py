@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from corit.data.chosen import Joined
 from corit.data.folders import SIDES
 from corit.data.sample import Sample, Source
+from corit.data.selected import Joined
 from corit.data.spec import parse_spec
 from corit.data.stamp import stamp
 from corit.data.video_frames import FRAMES, VideoFrames

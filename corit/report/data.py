@@ -13,7 +13,7 @@ from rich.table import Table
 
 from corit.data.care.audit import Finding
 from corit.data.care.check import passed_over
-from corit.data.passed import described
+from corit.data.passed_over import described
 from corit.data.sample import Source
 from corit.errors import examples
 from corit.report.text import csv_text, printed, visible

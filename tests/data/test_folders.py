@@ -18,7 +18,7 @@ from trees.write import Hand
 from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
 from corit.data.frames import WHOLE, is_video
 from corit.data.landmarks import read_landmarks, read_points
-from corit.data.passed import PassedOver, described
+from corit.data.passed_over import PassedOver, described
 from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
 from corit.data.video_frames import VideoFrames

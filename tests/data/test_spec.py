@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from corit.data.chosen import Chosen, Joined, few
 from corit.data.dataset import DataSet
 from corit.data.frames import Reading
 from corit.data.origin import Origin
 from corit.data.sample import Sample
+from corit.data.selected import Chosen, Joined, few
 from corit.data.spec import open_spec
 from corit.errors import DataError
 

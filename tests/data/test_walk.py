@@ -10,10 +10,10 @@ from PIL import Image
 from corit.data.care.contents import absent
 from corit.data.care.copies import copy_lists
 from corit.data.care.prepare import list_videos
+from corit.data.discovery import places
 from corit.data.folders import classes, list_pictures
 from corit.data.frames import clips
-from corit.data.passed import PassedOver
-from corit.data.places import places
+from corit.data.passed_over import PassedOver
 from corit.data.sample import Sample
 from corit.data.sets.deepfakebench import Disk
 from corit.data.sets.dfdc import DFDC

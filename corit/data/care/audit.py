@@ -10,7 +10,7 @@ from typing import Literal
 from corit.data.care.check import Check, Overlap, check, overlap, real_paths
 from corit.data.care.contents import Duplicate, Look
 from corit.data.care.published import size_differences
-from corit.data.passed import HIDDEN, SIDE
+from corit.data.passed_over import HIDDEN, SIDE
 from corit.data.sample import Sample, Source
 from corit.errors import DataError, examples
 from corit.progress import Progress, no_progress, part_of

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from corit.data.care.contents import Contents, Duplicate, Look, Problem, absent, duplicates, read_contents
-from corit.data.chosen import Joined
 from corit.data.folders import FolderSource
 from corit.data.frames import beside, top
 from corit.data.sample import Sample, Source
+from corit.data.selected import Joined
 from corit.errors import examples
 from corit.progress import Progress, no_progress
 

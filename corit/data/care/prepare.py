@@ -17,7 +17,7 @@ from PIL import Image
 
 from corit.data.care.copies import copy_lists
 from corit.data.frames import BESIDE, VIDEO_SUFFIXES
-from corit.data.masks import Masks, mask_video
+from corit.data.mask_video import Masks, mask_video
 from corit.data.pool import as_finished, require_workers
 from corit.data.stamp import Current, Version
 from corit.data.walk import leads_nowhere, linked_folders, walk

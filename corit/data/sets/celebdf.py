@@ -11,9 +11,9 @@ from typing import Literal
 
 from corit.data.dataset import DataSet, PublishedSize
 from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
-from corit.data.lists import read_text
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.text_files import read_text
 from corit.errors import DataError, examples
 from corit.images.media import Picture
 

@@ -9,10 +9,10 @@ from functools import cached_property
 
 from corit.data.dataset import ROOT, DataSet
 from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
-from corit.data.lists import read_text
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.faceforensics import require_compression
+from corit.data.text_files import read_text
 from corit.errors import DataError, examples
 from corit.images.media import Picture
 

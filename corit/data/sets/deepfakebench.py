@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import Any
 
-from corit.data import lists
+from corit.data import text_files
 from corit.data.dataset import DataSet
 from corit.data.frames import ALL, SPLITS, VIDEO_SUFFIXES, WHOLE, Reading, choose, frame_number, natural, read_frame
 from corit.data.origin import Origin
@@ -211,7 +211,7 @@ def read_json(path: str, compression: str = "", splits: tuple[Split, ...] = SPLI
     Raises DataError for a file of another form or without a compression.
     """
     name = os.path.splitext(os.path.basename(path))[0]
-    table = _object(lists.read_json(path, "a DeepfakeBench JSON file"), path, "the file")
+    table = _object(text_files.read_json(path, "a DeepfakeBench JSON file"), path, "the file")
     bare = name.removesuffix("_c40")
     compression = require_compression(compression or ("c40" if bare != name else "c23"))
     top = next((table[k] for k in (name, bare) if k in table), None)

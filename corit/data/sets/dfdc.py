@@ -13,9 +13,9 @@ from typing import Any
 
 from corit.data.dataset import DataSet
 from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
-from corit.data.lists import read_json, read_text
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.text_files import read_json, read_text
 from corit.data.walk import list_entries
 from corit.errors import DataError, examples
 from corit.images.media import Picture

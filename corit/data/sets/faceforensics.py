@@ -9,9 +9,9 @@ from functools import cached_property, partial
 
 from corit.data.dataset import ROOT, DataSet, Options, PublishedSize
 from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
-from corit.data.lists import read_json
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
+from corit.data.text_files import read_json
 from corit.errors import DataError, examples
 from corit.images.media import Picture
 

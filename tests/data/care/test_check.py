@@ -20,10 +20,10 @@ from trees.write import Hand
 
 from corit.data.care.check import check, counts, overlap, shared, straddles, surprises
 from corit.data.care.contents import absent, duplicates, read_contents
-from corit.data.chosen import Joined
 from corit.data.frames import Reading, read_frame
 from corit.data.index import index
 from corit.data.sample import Sample
+from corit.data.selected import Joined
 from corit.errors import DataError
 from corit.seeding import generator
 from corit.sources import SOURCES

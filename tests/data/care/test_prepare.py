@@ -29,7 +29,7 @@ from trees.write import Hand
 
 from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_videos, prepare
 from corit.data.frames import Reading, choose
-from corit.data.masks import mask_video
+from corit.data.mask_video import mask_video
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, MachineError
 from corit.images.crop import crop

@@ -11,7 +11,7 @@ from trees.dfdc import dfdc, dfdcp
 from trees.faceforensics import faceforensics
 from trees.write import Hand
 
-from corit.data.lists import read_json, read_text
+from corit.data.text_files import read_json, read_text
 from corit.errors import DataError
 from corit.sources import SOURCES
 

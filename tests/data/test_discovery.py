@@ -10,7 +10,7 @@ from trees import genimage, uadfv
 from trees.df40 import df40
 from trees.write import Hand
 
-from corit.data.places import Place, listing, places
+from corit.data.discovery import Place, listing, places
 from corit.errors import DataError
 from corit.sources import SOURCES, open_source
 
