@@ -24,6 +24,7 @@ from benchmarks.path import path_ratio, views_per_second
 from benchmarks.rehearsal import rehearsal
 from benchmarks.training import training_memory
 from corit.files import write_text
+from corit.serialise import json_text
 
 Numbers = Mapping[str, float]
 RESULTS = Path(__file__).parent / "results.json"
@@ -86,7 +87,7 @@ def _kept(results: Path, here: Mapping[str, str | float]) -> dict[str, float]:
 
 
 def _write(results: Path, values: Mapping[str, object]) -> None:
-    write_text(results, json.dumps(values, indent=2) + "\n")
+    write_text(results, json_text(values))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
@@ -25,7 +24,8 @@ from corit.evaluate.slices import Comparison, Level, comparison
 from corit.files import write_text
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.measures import METRIC_TITLES
-from corit.report.text import compared, csv_text, interval, printed
+from corit.report.text import compared, interval, printed
+from corit.serialise import csv_text, json_text
 
 COLUMNS = tuple(f.name for f in fields(Result))
 
@@ -153,7 +153,7 @@ def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:
     files = {
         "results.csv": csv_text([COLUMNS, *results]),
         "scores.csv": csv_text([("detector", "data", "id", "label", "group", "score"), *_scores(board)]),
-        "results.json": json.dumps(_record(board), indent=2) + "\n",
+        "results.json": json_text(_record(board)),
     }
     for name, text in files.items():
         write_text(out / name, text)

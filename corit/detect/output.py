@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -16,6 +14,7 @@ from corit.detect.detector import Report
 from corit.detect.video import TrackRow, VideoReport
 from corit.errors import DataError
 from corit.files import write_text
+from corit.serialise import csv_text
 
 Format = Literal["table", "jsonl", "csv"]
 Per = Literal["frame", "track", "video"]
@@ -83,7 +82,7 @@ class Stream:
     def __init__(self, stream: IO[str], format: Format, begun: bool) -> None:
         self.stream, self.format = stream, format
         if format == "csv" and not begun:
-            stream.write(_csv(FIELDS))
+            stream.write(csv_text([FIELDS]))
 
     def write(self, line: Line) -> None:
         """Write one line."""
@@ -92,18 +91,10 @@ class Stream:
             self.stream.write(json.dumps(plain) + "\n")
             return
         plain["face"] = None if line.face is None else " ".join(f"{v:.0f}" for v in line.face)
-        self.stream.write(_csv(["" if plain[f] is None else plain[f] for f in FIELDS]))
+        self.stream.write(csv_text([[plain[f] for f in FIELDS]]))
 
     def end(self) -> None:
         """Nothing is left to write."""
-
-
-def _csv(values: Iterable[object]) -> str:
-    text, shown = io.StringIO(), [str(v) for v in values]
-    writer = partial(csv.writer, text, lineterminator="\n")
-    quoted = any("\r" in v for v in shown)  # minimal quoting leaves those alone
-    (writer(quoting=csv.QUOTE_ALL) if quoted else writer()).writerow(shown)
-    return text.getvalue()
 
 
 @dataclass(frozen=True)

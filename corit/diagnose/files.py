@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import math
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import numpy as np
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.measured import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
-from corit.files import atomic_file, write_text
+from corit.files import write_text
+from corit.serialise import csv_text, finite, json_text
 from corit.theory.collapse import Radius
 from corit.theory.landscape import Landscape
 from corit.theory.watch import FACTORS
@@ -26,9 +26,9 @@ def write_tables(found: Diagnosis, out: str | Path) -> None:
     """Write the files into a folder; `table` and `trajectories` say what their rows are."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_csv(folder / "cor.csv", table(found))
-    _write_csv(folder / "trajectories.csv", trajectories(found))
-    write_text(folder / "summary.json", json.dumps(summary(found), indent=2, allow_nan=False) + "\n")
+    write_text(folder / "cor.csv", _csv(table(found)))
+    write_text(folder / "trajectories.csv", _csv(trajectories(found)))
+    write_text(folder / "summary.json", json_text(summary(found)))
 
 
 def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
@@ -47,15 +47,15 @@ def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
                 "group": c.group,
                 "head": c.head,
                 "seed": seed,
-                **{f"auc_rho_{r:g}": _cell(c.auc[s, k]) for k, r in enumerate(found.plan.rhos)},
-                "cor": "" if cor.censoring else _cell(cor.value),
+                **{f"auc_rho_{r:g}": _number(c.auc[s, k]) for k, r in enumerate(found.plan.rhos)},
+                "cor": "" if cor.censoring else _number(cor.value),
                 "cor_censored": str(cor) if cor.censoring else "",
                 "halfway": _radius(c.collapse.halfway[s]),
-                "bound": _cell(c.bound[s]),
-                "bound_whole": _cell(c.whole[s]),
+                "bound": _number(c.bound[s]),
+                "bound_whole": _number(c.whole[s]),
                 "bottleneck_step": int(c.step[s]),
-                "gsnr": _cell(c.gsnr[s]),
-                "gsnr_early": _cell(c.early[s]),
+                "gsnr": _number(c.gsnr[s]),
+                "gsnr_early": _number(c.early[s]),
                 "scaling": found.plan.scaling,
             }
 
@@ -66,7 +66,7 @@ def trajectories(found: Diagnosis) -> Iterator[dict[str, Any]]:
         for s, seed in enumerate(found.plan.seeds):
             for t, step in enumerate(c.course.steps.tolist()):
                 named = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "seed": seed}
-                seen = {k: _cell(getattr(c.course, k)[t, 0, s, 0]) for k in WATCHED}
+                seen = {k: _number(getattr(c.course, k)[t, 0, s, 0]) for k in WATCHED}
                 yield {**named, "rho": found.plan.reference, "step": step, **seen}
 
 
@@ -92,7 +92,7 @@ def summary(found: Diagnosis) -> dict[str, Any]:
                 "head": r.head,
                 "by_cor": [c.group for c in r.by_cor],
                 "by_gsnr": [c.group for c in r.by_gsnr],
-                "rank_correlation": {**{k: _plain(v) for k, v in r.correlations.items()}, "n": r.count},
+                "rank_correlation": {**{k: _number(v) for k, v in r.correlations.items()}, "n": r.count},
             }
             for r in rankings(found)
         ],
@@ -105,7 +105,7 @@ def summary(found: Diagnosis) -> dict[str, Any]:
 
 
 def _record(c: Cell) -> dict[str, Any]:
-    median = lambda values: _plain(float(np.median(values)))
+    median = lambda values: _number(float(np.median(values)))
     return {
         "store": c.store,
         "layer": c.at,
@@ -114,7 +114,7 @@ def _record(c: Cell) -> dict[str, Any]:
         "cor": [str(r) for r in (c.collapse.cor.median, c.collapse.cor.low, c.collapse.cor.high)],
         "halfway": [str(r) for r in (c.collapse.half.median, c.collapse.half.low, c.collapse.half.high)],
         "counts": dict(c.collapse.counts),
-        "best_auc": _plain(float(np.median(np.nanmax(c.auc, 1)))) if np.isfinite(c.auc).any(1).all() else None,
+        "best_auc": _number(float(np.median(np.nanmax(c.auc, 1)))) if np.isfinite(c.auc).any(1).all() else None,
         "bound": median(c.bound),
         "bound_whole": median(c.whole),
         "bottleneck_step": median(c.step),
@@ -131,32 +131,23 @@ def _verdict(v: Verdict) -> dict[str, Any]:
     said = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "verdict": v.word, "line": v.line}
     if v.blame is None:
         return {**said, "blame": None}
-    logs = {k: _plain(x) for k, x in v.blame.logs.items()}
+    logs = {k: _number(x) for k, x in v.blame.logs.items()}
     return {**said, "blame": {"factor": v.blame.factor, "against": v.blame.against, "log_difference": logs}}
 
 
 def _figures(l: Landscape) -> dict[str, Any]:
-    sharp = {k: _plain(float(getattr(l.sharpness, k)[0])) for k in ("linear", "step", "ascent")}
-    plain = {k: _plain(float(getattr(l, k))) for k in ("centre", "curvature", "relative", "rise", "share", "largest")}
-    return {**plain, "norm": _plain(float(l.norm)), "sharpness": {"rho": l.sharpness.rhos[0], **sharp}}
+    sharp = {k: _number(float(getattr(l.sharpness, k)[0])) for k in ("linear", "step", "ascent")}
+    plain = {k: _number(float(getattr(l, k))) for k in ("centre", "curvature", "relative", "rise", "share", "largest")}
+    return {**plain, "norm": _number(float(l.norm)), "sharpness": {"rho": l.sharpness.rhos[0], **sharp}}
 
 
-def _radius(found: Radius) -> str | float:
-    return str(found) if found.censoring else _cell(found.value)
+def _radius(found: Radius) -> str | float | None:
+    return str(found) if found.censoring else _number(found.value)
 
 
-def _cell(value: float) -> float | str:
-    return float(f"{value:.6g}") if math.isfinite(value) else ""
+_number = partial(finite, digits=6)
 
 
-def _plain(value: float) -> float | None:
-    return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _write_csv(target: Path, rows: Iterator[dict[str, Any]]) -> None:
-    with atomic_file(target) as staged, open(staged, "w", newline="") as file:
-        first = next(rows)
-        writer = csv.DictWriter(file, list(first))
-        writer.writeheader()
-        writer.writerow(first)
-        writer.writerows(rows)
+def _csv(rows: Iterator[dict[str, Any]]) -> str:
+    first = next(rows)
+    return csv_text(chain([first], (r.values() for r in chain([first], rows))), line_end="\r\n")

@@ -22,6 +22,7 @@ from corit.paper.artefact import Content, Maker
 from corit.paper.grid import Grid, Line
 from corit.paper.printed import printed
 from corit.report import courses, planes, radii
+from corit.serialise import number_text
 from corit.theory.collapse import CHANCE, LEARNED, Radius
 
 PROTOCOL = "faceforensics"
@@ -130,7 +131,15 @@ def _auc_rows(result: Diagnosis) -> Iterator[tuple[str, ...]]:
     for c in result.headlines():
         for s, seed in enumerate(result.plan.seeds):
             for r, rho in enumerate(result.plan.rhos):
-                yield (c.store, radii.TITLES[c.head], c.at, c.group, str(seed), f"{rho:g}", _number(c.auc[s, r]))
+                yield (
+                    c.store,
+                    radii.TITLES[c.head],
+                    c.at,
+                    c.group,
+                    str(seed),
+                    f"{rho:g}",
+                    number_text(c.auc[s, r], ".6g"),
+                )
 
 
 def _radius_rows(result: Diagnosis) -> Iterator[tuple[str, ...]]:
@@ -200,13 +209,9 @@ def _gsnr_rows(result: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]
         for s, seed in enumerate(result.plan.seeds):
             for t, step in enumerate(c.course.steps.tolist()):
                 mark = "" if step != c.step[s] else "yes" if np.isfinite(c.end[s]) else "yes, no later phase found"
-                value = _number(c.course.gsnr[t, 0, s, 0])
+                value = number_text(c.course.gsnr[t, 0, s, 0], ".6g")
                 rows.append((c.store, radii.TITLES[c.head], c.at, c.group, str(seed), str(step), value, mark))
     return rows
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}" if np.isfinite(value) else ""
 
 
 # Figure 7.

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from corit.metrics.bootstrap import Estimate
 from corit.paper.printed import FRAME_AUC, NOISE, Printed
-from corit.report.text import csv_text
 from corit.report.text import printed as as_text
+from corit.serialise import csv_text
 from corit.theory.collapse import Radius, Spread
 
 WIDE = 8  # more columns than this are written as rows

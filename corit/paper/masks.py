@@ -17,6 +17,7 @@ from corit.paper.architecture import NO_HEAD
 from corit.paper.artefact import Content, Maker
 from corit.recipe import REGIONS, RegionName
 from corit.report import page
+from corit.serialise import number_text
 from corit.views.prepare import Views
 
 PROTOCOL = "faceforensics"
@@ -61,7 +62,7 @@ def numbers(kept: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], ...]:
     found = [("kind", "over pictures", *(f"layer {l + 1}" for l in range(layers)))]
     for kind, values in kept.items():
         for name, row in zip(("mean", "lowest", "highest"), spread(values), strict=True):
-            found.append((kind, name, *(f"{x:.4f}" if np.isfinite(x) else "" for x in row)))
+            found.append((kind, name, *(number_text(x, ".4f") for x in row)))
     return tuple(found)
 
 

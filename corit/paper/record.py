@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from corit.files import write_text
 from corit.paper.artefact import ARTEFACTS
+from corit.serialise import json_text
 
 RECORDS = "records"
 Status = Literal["ok", "failed", "not made"]
@@ -46,7 +47,7 @@ class Record:
 def keep(folder: Path, record: Record) -> None:
     """Write a record into a folder of artefacts."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    write_text(folder / RECORDS / f"{record.name}.json", json.dumps(asdict(record), indent=1) + "\n")
+    write_text(folder / RECORDS / f"{record.name}.json", json_text(asdict(record), indent=1))
 
 
 def clear(folder: Path, name: str) -> None:

@@ -18,7 +18,7 @@ from corit.files import write_text
 from corit.paper.artefact import Artefact, Content, artefact
 from corit.paper.page import save, write_page
 from corit.paper.record import Record, clear, keep, read, records, there
-from corit.report.text import csv_text
+from corit.serialise import csv_text, json_text
 
 
 def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = False) -> list[Record]:
@@ -83,7 +83,7 @@ def write_index(out: str | Path) -> None:
     found = records(folder)
     keys = ("name", "title", "status", "reason", "files", "notes")
     listed = [{**{k: getattr(r, k) for k in keys}, **r.caption} for r in found]
-    write_text(folder / "index.json", json.dumps({"version": __version__, "artefacts": listed}, indent=2) + "\n")
+    write_text(folder / "index.json", json_text({"version": __version__, "artefacts": listed}))
     write_page(found, folder)
 
 

@@ -16,7 +16,8 @@ from corit.data.care.check import passed_over
 from corit.data.passed_over import described
 from corit.data.sample import Source
 from corit.errors import examples
-from corit.report.text import csv_text, printed, visible
+from corit.report.text import printed, visible
+from corit.serialise import csv_text
 
 Format = Literal["table", "jsonl", "csv"]
 Row = dict[str, Any]

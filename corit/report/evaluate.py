@@ -21,7 +21,8 @@ from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.measures import METRIC_TITLES, BiasedEstimate
 from corit.report import page
-from corit.report.text import compared, csv_number, csv_text, interval, json_text, printed, visible
+from corit.report.text import compared, interval, printed, visible
+from corit.serialise import csv_text, json_text, number_text
 
 COLUMNS = (
     *("detector", "level", "slice", "name", "reals", "fakes", "unscored", "units"),
@@ -130,7 +131,7 @@ def _lines(e: Evaluation) -> Iterator[tuple[object, ...]]:
     """A line for each slice and metric, then for its shares at the threshold."""
     for s in e.slices:
         head = (e.detector, s.level, s.by, s.name, s.reals, s.fakes, s.unscored, s.units)
-        yield from ((*head, m, *map(csv_number, (x.value, x.low, x.high))) for m, x in _numbers(s))
+        yield from ((*head, m, *map(number_text, (x.value, x.low, x.high))) for m, x in _numbers(s))
 
 
 def _numbers(s: Slice) -> Iterator[tuple[str, Estimate]]:

@@ -14,7 +14,8 @@ from corit.evaluate.run import About, Damage
 from corit.files import write_text
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
-from corit.report.text import csv_number, csv_text, interval, json_text, percent, printed
+from corit.report.text import interval, percent, printed
+from corit.serialise import csv_text, json_text, number_text
 
 COLUMNS = (
     *("detector", "perturbation", "level", "auc_original", "auc", "auc_low", "auc_high"),
@@ -52,7 +53,7 @@ def _line(d: Damage) -> tuple[object, ...]:
         return (d.detector, d.name, d.level, *[""] * 7, d.n, d.lost)
     a, v = d.found.auc, d.found.variation
     numbers = (d.original, a.value, a.low, a.high, v.value, v.low, v.high)
-    return (d.detector, d.name, d.level, *(csv_number(x) if x is not None else "" for x in numbers), d.n, d.lost)
+    return (d.detector, d.name, d.level, *(number_text(x) if x is not None else "" for x in numbers), d.n, d.lost)
 
 
 def _kinds(found: Sequence[Damage]) -> list[str]:

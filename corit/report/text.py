@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import math
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -90,38 +87,6 @@ def percent(share: float) -> str:
     """A change in percent with its sign, which nothing has not."""
     text = f"{100 * share:+.1f}"
     return f"{'0.0' if text in ('+0.0', '-0.0') else text} %"
-
-
-def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV; what is None is left empty."""
-    held = _Lines()
-    csv.writer(held).writerows(rows)
-    return held.getvalue()
-
-
-def json_text(value: Any) -> str:
-    """A record as JSON; what is no number, such as an interval that there is not, is null."""
-    return json.dumps(_plain(value), indent=2, allow_nan=False) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def csv_number(value: float) -> str:
-    """A number for CSV; nothing for what is none."""
-    return f"{value:.6f}" if math.isfinite(value) else ""
-
-
-class _Lines(io.StringIO):
-    """Lines ended as Unix does; the writer is not told, since it quotes no other ends of line than those it writes."""
-
-    def write(self, line: str) -> int:
-        return super().write(line.removesuffix("\r\n") + "\n")
 
 
 def visible(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from corit.metrics.bootstrap import Estimate, bootstrap
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, no_bar
 from corit.recipe import BackboneRecipe, Recipe
+from corit.serialise import json_text
 from corit.train.heads import TrainingResult, measure_features, train_detector
 from corit.world.miniature import Miniature, MiniatureSpec
 
@@ -116,7 +116,7 @@ def compare(
 
 def write_results(found: Comparison, path: str | Path) -> None:
     """Write `results.json`, whole or not at all."""
-    write_text(Path(path), json.dumps(found.to_json(), indent=2) + "\n")
+    write_text(Path(path), json_text(found.to_json()))
 
 
 def recipe(model: str, backbone: Backbone) -> Recipe:

@@ -14,6 +14,7 @@ from corit.errors import DataError
 from corit.files import write_text
 from corit.journal import Journal
 from corit.progress import OpenBar, no_bar
+from corit.serialise import json_text
 from corit.studies.demo import MODELS, compare
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
@@ -55,7 +56,7 @@ def replicate(
         **{t: {m: {k: _spread(runs, t, m, k) for k in spec.kinds} for m in MODELS} for t in TABLES},
         "gain": {t: {k: _gain(runs, t, k) for k in spec.kinds} for t in TABLES},
     }
-    write_text(folder / "replication.json", json.dumps(record, indent=2) + "\n")
+    write_text(folder / "replication.json", json_text(record))
     return record
 
 
@@ -99,7 +100,7 @@ def _one(
         workers=workers,
         bars=bars,
     )
-    write_text(done, json.dumps(found.to_json(), indent=2) + "\n")
+    write_text(done, json_text(found.to_json()))
     return found.to_json()
 
 

@@ -31,6 +31,7 @@ from corit.metrics.measures import HeadScores, estimates
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
+from corit.serialise import finite
 
 METRICS = ("auc", "ap", "eer")
 PARTS = ("train", "val", "test")
@@ -216,7 +217,7 @@ def _part(store: FeatureStore, split: str) -> Features:
 
 def _to_json(estimates: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
     parts = {k: (e.value, e.low, e.high) for k, e in estimates.items()}
-    table: dict[str, Any] = {k: [v if np.isfinite(v) else None for v in values] for k, values in parts.items()}
+    table: dict[str, Any] = {k: finite(values) for k, values in parts.items()}
     return {**table, "auc_per_seed": list(per_seed), "counts": dict(counts)}
 
 

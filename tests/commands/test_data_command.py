@@ -30,7 +30,7 @@ from corit.errors import DataError
 from corit.report.data import findings, lines
 from corit.report.demo import photographs
 from corit.report.lines import rows as rows_of
-from corit.report.text import csv_text
+from corit.serialise import csv_text
 from corit.sources import SOURCES, open_source
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from corit.progress import Progress, no_progress
+from corit.serialise import finite
 from corit.studies.findings.cells import Ratios, gsnr_at_zero, people_of, rows_of, tasks_of
 from corit.studies.findings.knobs import recipe_of
 from corit.studies.findings.plan import Plan, Setting
@@ -57,8 +56,5 @@ def radius(found: Radius) -> dict[str, Any]:
 
 
 def plain(values: Any) -> Any:
-    """Numbers with five significant digits for JSON, None for those that are not finite."""
-    if np.ndim(values):
-        return [plain(v) for v in values]
-    number = float(values)
-    return float(f"{number:.5g}") if np.isfinite(number) else None
+    """Round numbers to five significant digits for JSON; see `corit.serialise.finite`."""
+    return finite(values, 5)

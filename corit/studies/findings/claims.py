@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from corit.seeding import generator
+from corit.serialise import finite
 
 Verdict = Literal["shown", "not shown", "mixed"]
 DRAWS, LEVEL = 2000, 0.95
@@ -116,8 +117,8 @@ class Claim:
             "name": self.name,
             "claim": self.claim,
             "verdict": self.verdict,
-            "value": _round(first.value),
-            "interval": [_round(first.low), _round(first.high)],
+            "value": finite(first.value, 4),
+            "interval": [finite(first.low, 4), finite(first.high, 4)],
             "rule": self.rule,
             "setting": self.setting,
             "effects": {k: self._effect(k, e) for k, e in self.effects.items()},
@@ -126,14 +127,10 @@ class Claim:
 
     def _effect(self, name: str, e: Effect) -> dict[str, Any]:
         row: dict[str, Any] = {
-            "value": _round(e.value),
-            "interval": [_round(e.low), _round(e.high)],
-            "by_encoder": [_round(v) for v in e.by_encoder],
+            "value": finite(e.value, 4),
+            "interval": [finite(e.low, 4), finite(e.high, 4)],
+            "by_encoder": [finite(v, 4) for v in e.by_encoder],
         }
         if name in self.bars:
             row |= {"verdict": decide(e, self.bars[name]), "bars": [self.bars[name].shown, self.bars[name].absent]}
         return row
-
-
-def _round(value: float) -> float | None:
-    return float(f"{value:.4g}") if np.isfinite(value) else None

@@ -19,6 +19,7 @@ from corit.errors import DataError
 from corit.files import write_text
 from corit.journal import require_same_settings
 from corit.progress import Progress, no_progress
+from corit.serialise import json_text
 from corit.studies.findings import assertions, atlas, courses, headline, knobs, opposition, proxy, regional
 from corit.studies.findings.book import Book
 from corit.studies.findings.claims import Claim
@@ -179,4 +180,4 @@ def _kept(place: Path, make: Callable[[], Any]) -> Any:
 
 def _write(place: Path, content: Any) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_text(place, json.dumps(content, indent=1) + "\n")
+    write_text(place, json_text(content, indent=1))
