@@ -196,7 +196,7 @@ def _cells(store: str, kind: Kind, grid: Sweep, path: Sweep) -> Iterator[Cell]:
             within.radius,
             whole.radius,
             within.step,
-            factors(course)[there],
+            np.stack([f[:, 0, :, 0][there] for f in course.factors.values()], -1),
             **at,
         )
 
@@ -205,11 +205,6 @@ def _one(course: Course, p: int) -> Course:
     """One problem of a course."""
     parts = {f.name: getattr(course, f.name) for f in fields(course)}
     return replace(course, **{k: v[:, p : p + 1] for k, v in parts.items() if np.ndim(v) == 4})
-
-
-def factors(course: Course) -> np.ndarray:
-    """(13)'s three factors along a course of one problem and radius (T, S, 3); their product is its ratio."""
-    return np.stack([f[:, 0, :, 0] for f in course.factors.values()], -1)
 
 
 def _planes(

@@ -16,8 +16,8 @@ from corit.diagnose.verdict import Verdict, rankings, verdicts
 from corit.files import write_text
 from corit.serialise import csv_text, finite, json_text
 from corit.theory.collapse import Radius
+from corit.theory.factors import FACTORS
 from corit.theory.landscape import Landscape
-from corit.theory.watch import FACTORS
 
 WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
 

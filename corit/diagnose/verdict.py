@@ -12,7 +12,7 @@ from scipy import stats
 from corit.diagnose.diagnosis import Cell, Diagnosis
 from corit.diagnose.plan import RECOMMENDED
 from corit.theory.collapse import Radius
-from corit.theory.watch import FACTORS
+from corit.theory.factors import FACTORS
 
 Word = Literal["stable", "in the collapse zone", "never learned"]
 

@@ -118,7 +118,7 @@ def forward(
     keep_patches: bool = False,
 ) -> Readout:
     """Equations (17)-(25) for normalised images and twins (B, 3, S, S) and regions (B, K, N) bool."""
-    lockstep = _Lockstep(backbone, images, twins, regions, recipe)
+    lockstep = Lockstep(backbone, images, twins, regions, recipe)
     middle = middle_layer(backbone.depth, recipe)
     levels, masks, kept, patches = [lockstep.level()] if keep_levels else [], [], {}, []
     for l in range(1, backbone.depth + 1):
@@ -145,8 +145,19 @@ def forward(
     )
 
 
-class _Lockstep:
-    """The sequences [C; V; T] of the images and, below them in the same batch, of their twins."""
+class Lockstep:
+    """The sequences [C; V; T] of images and, below them in the same batch, of their twins, block by block.
+
+    Args:
+        backbone: the frozen ViT.
+        images: (B, 3, S, S), normalised.
+        twins: (B, 3, S, S), normalised; None where the recipe needs none (see `needs_twin`).
+        regions: (B, K, N) bool, the patches of each region.
+        recipe: CoRIT's switches.
+
+    Raises:
+        RecipeError: when the recipe needs twins and there are none.
+    """
 
     def __init__(
         self, backbone: Backbone, images: Tensor, twins: Tensor | None, regions: Tensor, recipe: ModelRecipe
@@ -186,11 +197,22 @@ class _Lockstep:
     def _both(self, mask: Tensor) -> Tensor:
         return torch.cat([mask, mask]) if self.paired else mask
 
-    def advance(self, l: int) -> Tensor:
-        """(22), (23): [C, V, T'] = Block_l([C, V, T]); T = T' + r(l). Returns m (B, K, N)."""
+    def advance(self, l: int, *, mask: Tensor | None = None, patches: Tensor | None = None) -> Tensor:
+        """Pass block l, (22) and (23): [C, V, T'] = Block_l([C, V, T]); T = T' + r(l).
+
+        Args:
+            l: the block, from 1 to L, in order.
+            mask: (B, K, N) bool to pool with; None for (20)'s.
+            patches: (B, N, D) that replace the block's V; None to keep it. Only without twins.
+
+        Returns:
+            The mask m (B, K, N).
+        """
         tokens = self.backbone.block(l, self.tokens)
+        if patches is not None:
+            tokens = torch.cat([tokens[:, : self.patch_at.start], patches, tokens[:, self.patch_at.stop :]], 1)
         v = tokens[:, self.patch_at]
-        mask = self._mask(v)
+        mask = self._mask(v) if mask is None else mask
         pooled = pool(v, self._both(mask), self.recipe.pooling, self.recipe.eps)
         if self._carries():
             k = pooled.shape[1]

@@ -19,8 +19,8 @@ from corit.report import courses, page, planes, radii
 from corit.report.radii import TITLES
 from corit.report.text import printed
 from corit.theory.collapse import CHANCE, LEARNED
+from corit.theory.factors import FACTORS
 from corit.theory.landscape import Landscape
-from corit.theory.watch import FACTORS
 
 BADGES = {"stable": "real", "in the collapse zone": "fake", "never learned": "unsure"}  # classes of the base page
 

@@ -64,11 +64,6 @@ def lambda_max(
     return found
 
 
-def stable_rank(trace: Tensor, largest: Tensor) -> Tensor:
-    """srank(H) = tr H / lambda_max(H); NaN where H vanishes."""
-    return trace / largest
-
-
 def _first(operator: Operator, start: Tensor | None) -> Tensor:
     """Unit vectors (S, N) to begin with."""
     size = operator.shape[-1]

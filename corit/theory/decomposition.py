@@ -1,24 +1,31 @@
-"""Theorem 1: the radius at which SAM stays stable as geometric x misspecification x statistical term, equation (13)."""
+"""Theorem 1, equation (13): SAM's stable radius as geometric x misspecification x statistical factor."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from corit.theory.curvature import Extreme, lambda_max, stable_rank
+from corit.theory.curvature import Extreme, lambda_max
+from corit.theory.factors import lemma, theorem_factors
 from corit.theory.likelihood import Likelihood
 from corit.theory.moments import Moments, moments
 
 
 @dataclass(frozen=True)
 class Decomposition:
-    """(13)-(15) of heads (...) on n rows taken as the whole population; every field is measured on its own.
+    """(13)-(15) of heads (...) on n rows, which are taken as the whole population; each field is measured on its own.
 
-    hessian, misfit: tr H and tr R (...), R = -E[(second derivative of p)/p]. moments: norm(gbar)^2, tr Sigma and n.
-    largest: lambda_max of H with its residual. Where tr H <= 0, which no linear or ReLU head can have but by
-    vanishing, (13) has no meaning and is NaN, as for a diverged head; `ratio` needs lambda_max > 0 only.
+    (13) has no meaning where tr H <= 0, which no linear or ReLU head can have unless H vanishes; its values are NaN
+    there, as for a head that diverged. `ratio` needs only lambda_max > 0.
+
+    Attributes:
+        hessian: tr H (...).
+        misfit: tr R (...), R = -E[(second derivative of p) / p].
+        moments: norm(gbar)^2, tr Sigma and n.
+        largest: lambda_max(H) with its residual.
     """
 
     hessian: Tensor
@@ -38,46 +45,58 @@ class Decomposition:
 
     @property
     def count(self) -> int:
-        """n."""
+        """n, the number of rows."""
         return self.moments.count
 
     @property
     def gsnr(self) -> Tensor:
-        """(4), plain: the r of (13), which is that of the population (...)."""
+        """(4), plain (...): the r of (13), that of the population."""
         return self.moments.gsnr
 
     @property
     def corrected(self) -> Tensor:
-        """(4) of the population that the rows were drawn from, unbiased in both parts (...); not the r of (13)."""
+        """(4) of the population that the rows were drawn from (...), unbiased in both parts; not the r of (13)."""
         return self.moments.corrected
 
     @property
     def stable_rank(self) -> Tensor:
-        """srank(H) = tr H / lambda_max (...)."""
-        return stable_rank(self.hessian, self.largest.value)
+        """srank(H) = tr H / lambda_max(H) (...); NaN where H vanishes."""
+        return self.hessian / self.largest.value
+
+    @property
+    def lemma(self) -> Tensor:
+        """(33), 1 - tr R / tr H (...): never negative by Lemma 2; NaN unless tr H > 0."""
+        return self._tensor(lemma(self._array(self.hessian), self._array(self.misfit)))
+
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        """(13)'s three factors by name, each (...); see `theorem_factors`."""
+        quantities = (self.hessian, self.misfit, self.largest.value, self.gsnr)
+        factors = theorem_factors(*(self._array(q) for q in quantities))
+        return {name: self._tensor(values) for name, values in factors.items()}
+
+    @staticmethod
+    def _array(values: Tensor) -> np.ndarray:
+        array: np.ndarray = values.detach().cpu().numpy()
+        return array
+
+    def _tensor(self, values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values).to(self.hessian)
 
     @property
     def geometric(self) -> Tensor:
         """(13)'s first factor, srank(H) / sqrt(tr H) (...)."""
-        return self.stable_rank / self.hessian.sqrt()
-
-    @property
-    def lemma(self) -> Tensor:
-        """(33), 1 - tr R / tr H (...): never negative by Lemma 2, which like (13) speaks of tr H > 0; else NaN."""
-        return torch.where(self.hessian > 0, 1 - self.misfit / self.hessian, torch.nan)
+        return self.factors["geometric"]
 
     @property
     def misspecification(self) -> Tensor:
-        """(13)'s second factor, sqrt(1 - tr R / tr H) (...).
-
-        It loses digits where the rows are fitted almost perfectly: about 1e-16 / (1 - tr R / tr H) in float64.
-        """
-        return self.lemma.sqrt()
+        """(13)'s second factor, sqrt(1 - tr R / tr H) (...)."""
+        return self.factors["misspecification"]
 
     @property
     def statistical(self) -> Tensor:
-        """(13)'s third factor, sqrt(r / (1 + r)) (...), finite where tr Sigma is zero."""
-        return (self.signal / (self.signal + self.noise)).sqrt()
+        """(13)'s third factor, sqrt(r / (1 + r)) (...), 1 where tr Sigma is zero."""
+        return self.factors["statistical"]
 
     @property
     def radius(self) -> Tensor:
@@ -86,23 +105,31 @@ class Decomposition:
 
     @property
     def ratio(self) -> Tensor:
-        """(11) at this step: norm(gbar) / lambda_max (...), which (13) says equals `radius`."""
+        """(11) at this step, norm(gbar) / lambda_max(H) (...), which equals `radius` by (13)."""
         return self.signal.sqrt() / self.largest.value
 
     @property
     def imbalance(self) -> Tensor:
-        """What (14) leaves over, (tr H - tr Sigma - norm(gbar)^2 - tr R) / tr H (...): rounding, and nothing else."""
+        """(14)'s remainder (tr H - tr Sigma - norm(gbar)^2 - tr R) / tr H (...): rounding and nothing else."""
         return (self.hessian - self.noise - self.signal - self.misfit) / self.hessian
 
 
 def decompose(
     likelihood: Likelihood, *, start: Tensor | None = None, tolerance: float = 1e-6, steps: int = 200
 ) -> Decomposition:
-    """Theorem 1 for every head of a likelihood at once.
+    """Measure Theorem 1's quantities for every head of a likelihood at once.
 
-    start, tolerance, steps: see `lambda_max`; a decomposition's `largest.vector` starts that of a moment later.
-    (13) holds whatever lambda_max's residual, which is common to both its sides: read `largest.residual` beside it.
-    Raises FitError for fewer than two rows, ConvergenceError when lambda_max is not found within `steps` products.
+    (13) holds whatever the residual of lambda_max, which both its sides share: read `largest.residual` beside it.
+
+    Args:
+        likelihood: heads (...) on n rows.
+        start: (..., N) vectors from which Lanczos starts, such as `largest.vector` of an earlier step.
+        tolerance: relative residual of lambda_max; see `lambda_max`.
+        steps: largest number of products.
+
+    Raises:
+        FitError: for fewer than two rows.
+        ConvergenceError: when lambda_max does not converge within `steps` products.
     """
     hessian, misfit = likelihood.traces()
     largest = lambda_max(likelihood.operator(), start=start, tolerance=tolerance, steps=steps)
@@ -110,9 +137,14 @@ def decompose(
 
 
 def balance(likelihood: Likelihood, v: Tensor) -> Tensor:
-    """What (5) leaves over along v: H v - Sigma v - gbar gbar' v - R v (..., P), each product measured on its own.
+    """Compute (5)'s remainder along a vector: H v - Sigma v - gbar gbar' v - R v.
 
-    v (..., P) of the shape of the likelihood's point.
+    Args:
+        likelihood: heads (...) with P parameters; each product is measured on its own.
+        v: (..., P), of the shape of the likelihood's point.
+
+    Returns:
+        (..., P): rounding and nothing else.
     """
     mean = likelihood.gradient()
     along = mean * (mean * v).sum(-1, keepdim=True)

@@ -16,11 +16,10 @@ from corit.heads.fit import Observation, Problem
 from corit.heads.head import HeadRecipe
 from corit.seeding import generator
 from corit.theory.curvature import lambda_max
+from corit.theory.factors import theorem_factors
 from corit.theory.likelihood import Design, Logistic
 from corit.theory.moments import moments
 from corit.theory.perceptron import Perceptron
-
-FACTORS = ("geometric", "misspecification", "statistical")
 
 
 @dataclass(frozen=True)
@@ -56,10 +55,7 @@ class Course:
     @property
     def factors(self) -> dict[str, np.ndarray]:
         """(13)'s three factors by name, each (T, P, S, R); their product is `ratio`."""
-        geometric = np.sqrt(self.trace_h) / self.lambda_max
-        misspecification = np.sqrt(np.clip(1 - self.trace_r / self.trace_h, 0, None))
-        statistical = np.sqrt(self.gsnr / (1 + self.gsnr))
-        return dict(zip(FACTORS, (geometric, misspecification, statistical), strict=True))
+        return theorem_factors(self.trace_h, self.trace_r, self.lambda_max, self.gsnr)
 
 
 QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual")

@@ -164,6 +164,7 @@ def test_a_head_without_curvature_or_that_diverged_has_no_radius():
     assert torch.isnan(found.radius).tolist() == [False, True, False]
     flat = decompose(logistic(torch.zeros_like(x), y, draw(3)))
     assert torch.isnan(flat.radius)
+    assert torch.isnan(flat.stable_rank)
 
 
 def test_a_trace_that_is_not_positive_leaves_theorem_1_without_meaning_but_equation_14_true():

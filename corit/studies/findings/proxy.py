@@ -8,7 +8,7 @@ direction.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from corit.backbones.stepped import Backbone
 from corit.heads.fit import Fit, fit, problem
-from corit.model.corit import integrate, middle_layer, pool, proxy
+from corit.model.corit import Lockstep, integrate, middle_layer, proxy
 from corit.recipe import ModelRecipe
 from corit.seeding import torch_generator
 from corit.studies.findings.atlas import plain
@@ -42,21 +42,17 @@ class Frozen:
 
     def __call__(self, images: Tensor, layer: int, patches: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """z (B, Dz) and V (B, N, D) after a block; `patches` take that V's place."""
-        b, eps = self.backbone, self.recipe.eps
-        tokens, at, k = b.embed(images), slice(b.prefix, b.prefix + self.masks.shape[-1]), self.masks.shape[2]
-        tokens = torch.cat([tokens, pool(tokens[:, at], self.regions, "average", eps)], 1)
+        lockstep = Lockstep(self.backbone, images, None, self.regions, replace(self.recipe, rrm=False))
+        depth, middle = self.backbone.depth, middle_layer(self.backbone.depth, self.recipe)
         levels: dict[int, Tensor] = {}
-        seen = tokens[:, at]
-        for l in range(1, b.depth + 1):
-            tokens = b.block(l, tokens)
+        v = lockstep.patches()
+        for l in range(1, depth + 1):
+            lockstep.advance(l, mask=self.masks[:, l - 1], patches=patches if l == layer else None)
             if l == layer:
-                seen = tokens[:, at]
-                given = seen if patches is None else patches
-                tokens = torch.cat([tokens[:, : at.start], given, tokens[:, at.stop :]], 1)
-            pooled = pool(tokens[:, at], self.masks[:, l - 1], self.recipe.pooling, eps)
-            tokens = torch.cat([tokens[:, :-k], tokens[:, -k:] + pooled], 1)
-            levels[l] = b.norm(torch.cat([tokens[:, :1], tokens[:, -k:]], 1))
-        return integrate(levels[middle_layer(b.depth, self.recipe)], levels[b.depth], self.recipe.hri), seen
+                v = lockstep.patches()
+            if l in (middle, depth):
+                levels[l] = lockstep.level()
+        return integrate(levels[middle], levels[depth], self.recipe.hri), v
 
 
 @dataclass(frozen=True)
