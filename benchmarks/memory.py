@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks import fresh
 from benchmarks.path import write
 from corit.data.sample import Sample, Source
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 FEW, MANY, FILES = 1_000, 10_000, 50
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from corit.evaluate.run import perturbed as measure_robustness
     from corit.features.store import FeatureStore
     from corit.heads.head import HeadRecipe
-    from corit.images.media import Picture, read_picture
+    from corit.images.picture import Picture, read_picture
     from corit.metrics.auc import auc
     from corit.metrics.bootstrap import bootstrap
     from corit.metrics.delong import delong
@@ -84,11 +84,11 @@ _PUBLIC = {
     "perceptron": "corit.theory.perceptron",
     "sweep": "corit.theory.sweep",
     # data
-    "Picture": "corit.images.media",
+    "Picture": "corit.images.picture",
     "Sample": "corit.data.sample",
     "check_source": "corit.data.care.check:check",
     "open_source": "corit.sources",
-    "read_picture": "corit.images.media",
+    "read_picture": "corit.images.picture",
     # errors
     "CoritError": "corit.errors",
 }

@@ -24,7 +24,7 @@ from corit.diagnose.npz import arrays
 from corit.errors import DataError, UnreadableError
 from corit.files import atomic_file, open_regular, require_regular, require_writable, write_bytes, write_text
 from corit.images.header import frames_in, read_header
-from corit.images.media import read_picture
+from corit.images.picture import read_picture
 from corit.images.video import VideoFile, is_video_file
 
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

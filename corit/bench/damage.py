@@ -8,7 +8,7 @@ from functools import cached_property
 from corit.data.perturbed import Perturbed
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 KINDS = {"blur": "Gaussian blur", "blocks": "block-wise distortion", "contrast": "contrast", "jpeg": "JPEG compression"}
 LEVELS = (1, 2, 3, 4, 5)

@@ -20,7 +20,7 @@ from corit.data.sets.forensynths import SUBSETS, cut
 from corit.errors import DataError, examples
 from corit.features.store import FeatureStore
 from corit.heads.rows import Rows
-from corit.images.choice import choose
+from corit.images.frame_choice import choose
 
 Unit = Literal["video", "source"]
 UNIFD = {f"UniFD/{s}": s for s in SUBSETS}

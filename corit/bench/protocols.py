@@ -12,7 +12,7 @@ from corit.data.sample import Split
 from corit.data.sets.faceforensics import FOUR
 from corit.data.sets.forensynths import SUBSETS, Sampling
 from corit.errors import DataError
-from corit.images.choice import Choice
+from corit.images.frame_choice import Choice
 from corit.metrics.measures import METRICS
 
 Level = Literal["frame", "video"]

@@ -16,7 +16,7 @@ from corit.report.text import put
 
 if TYPE_CHECKING:
     from corit.data.sample import Source
-    from corit.images.media import Picture
+    from corit.images.picture import Picture
 
 app = App(name="data", help="List, check, prepare and export data sets.")
 

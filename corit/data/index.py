@@ -18,7 +18,7 @@ from corit.data.origin import Origin
 from corit.data.sample import Sample
 from corit.data.text_files import encoding_of
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from corit.data.walk import is_hidden
-from corit.images.signature import kind_of
+from corit.images.file_kind import kind_of
 
 # What lies beside pictures, and is not looked into.
 SIDE = frozenset(

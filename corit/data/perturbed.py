@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from corit.data.sample import Sample, Source
-from corit.images.media import Picture
 from corit.images.perturb import perturb, require
+from corit.images.picture import Picture
 
 
 @dataclass(frozen=True)

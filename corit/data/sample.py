@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from corit.images.media import Picture
+    from corit.images.picture import Picture
 
 Split = Literal["", "train", "val", "test"]
 

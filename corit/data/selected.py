@@ -9,7 +9,7 @@ from functools import cached_property
 
 from corit.data.sample import Sample, Source
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.seeding import seed
 
 

@@ -11,8 +11,8 @@ from corit.data.frames import WHOLE, is_video
 from corit.data.sample import Sample, Source
 from corit.data.stamp import Current
 from corit.errors import InputError, UnreadableError
-from corit.images.choice import Choice, choose
-from corit.images.media import Picture
+from corit.images.frame_choice import Choice, choose
+from corit.images.picture import Picture
 from corit.images.video import VideoFile
 
 FRAMES = 32  # of each video, as DeepfakeBench's preprocessing takes
@@ -50,7 +50,7 @@ class Projector:
 class VideoFrames:
     """Another source whose videos (rows with the frame WHOLE) are replaced by their chosen frames.
 
-    frames: at most so many of each video, None for all; choice: which, by index; see `corit.images.choice`. A frame's
+    frames: at most so many a video, None for all; choice: which, by index (`corit.images.frame_choice`). A frame's
     id is the video's and `#` with its index, its video the video. Listing reads each video once without decoding it. A
     video that cannot be opened keeps its one row, so that whoever reads it learns why; of one that is cut off, all
     frames are those that are there and one row more for the rest. Raises DataError for a choice that there is not.

@@ -20,7 +20,7 @@ from corit.errors import DetectorError, InputError
 from corit.features.workers import Item, Job, Worker, prepare
 from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
-from corit.images.media import DRAWN, Picture, joined, read_picture
+from corit.images.picture import DRAWN, Picture, joined, read_picture
 from corit.metrics.calibration import Calibration
 from corit.model.corit import Readout
 from corit.model.encode import Encoder

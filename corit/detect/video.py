@@ -15,11 +15,11 @@ import numpy as np
 
 from corit.detect.detector import Detector, Evidence
 from corit.errors import DataError, InputError
-from corit.images.choice import Choice
+from corit.images.face_tracks import follow
 from corit.images.faces import FaceFinder, find_faces
-from corit.images.media import Picture, joined
+from corit.images.frame_choice import Choice
+from corit.images.picture import Picture, joined
 from corit.images.scenes import alike, colours, look
-from corit.images.tracks import follow
 from corit.images.video import Frame, VideoFile
 from corit.views.prepare import Box, Preparer, Views
 

@@ -15,8 +15,8 @@ from corit.data.spec import parse_spec
 from corit.data.stamp import stamp
 from corit.data.video_frames import FRAMES, VideoFrames
 from corit.errors import DataError
-from corit.images.choice import Choice
-from corit.images.media import Picture
+from corit.images.frame_choice import Choice
+from corit.images.picture import Picture
 from corit.sources import SOURCES, open_source
 
 

@@ -15,7 +15,7 @@ from corit.recipe import ViewsRecipe
 from corit.views.prepare import Crop, Preparer, Views
 
 if TYPE_CHECKING:
-    from corit.images.media import Picture
+    from corit.images.picture import Picture
     from corit.model.encode import Encoder
 
 

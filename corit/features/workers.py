@@ -19,7 +19,7 @@ from corit.failures import words
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
-    from corit.images.media import Picture
+    from corit.images.picture import Picture
 
 SELF_BLENDED = "self-blended"
 # A forked worker inherits the threads' locks of OpenMP and OpenCV without their threads, and may wait forever.

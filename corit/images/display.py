@@ -3,9 +3,9 @@
 It is upright (by the EXIF orientation or the display matrix), has square pixels (the width of a video's frames is
 scaled by their sample aspect ratio; what a still says of its resolution counts for nothing, as in browsers), is of
 full resolution, and sRGB: colour profiles are applied, code points (CICP, nclx), PNG's chunks and wide gamuts are
-heeded, and HDR (PQ, HLG) is tone-mapped by BT.2390, see `corit.images.light`. SDR video is shown by its code values, as
-browsers and players do. Transparency is laid on white. What cannot be shown so is said in a note. A picture or frame
-that states nothing of all this comes as it is stored, bit for bit.
+heeded, and HDR (PQ, HLG) is tone-mapped by BT.2390, see `corit.images.colour_space`. SDR video is shown by its code
+values, as browsers and players do. Transparency is laid on white. What cannot be shown so is said in a note. A picture
+or frame that states nothing of all this comes as it is stored, bit for bit.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from corit.images import icc, tagged
-from corit.images.light import SRGB, Light, to_srgb
+from corit.images import colour_tags, icc
+from corit.images.colour_space import SRGB, Light, to_srgb
 
 if TYPE_CHECKING:
     import av
@@ -127,13 +127,13 @@ def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
         (H, W, 3) uint8 sRGB, and what is to be said of it, or nothing.
     """
     info = image.info
-    stated = tagged.of_still(data, info)
+    stated = colour_tags.of_still(data, info)
     light = stated.light if stated else SRGB
     note = stated.note if stated else ""
     if stated is None and "icc_profile" in info:
         image, note = _managed(image, info["icc_profile"])
-    elif stated is None and data.startswith(tagged.PNG):
-        light = tagged.of_gamma(info)
+    elif stated is None and data.startswith(colour_tags.PNG):
+        light = colour_tags.of_gamma(info)
     if image.mode == "LAB":
         image = icc.lab_in_srgb(image)
     return _on_white(image, light, data), note
@@ -181,7 +181,7 @@ def _deep(data: bytes) -> np.ndarray | None:
 
     In 8 bits HDR's dark steps are too coarse.
     """
-    if data.startswith(tagged.PNG):
+    if data.startswith(colour_tags.PNG):
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None or found.dtype != np.uint16 or found.ndim != 3:
             return None

@@ -17,9 +17,9 @@ from PIL import Image
 from corit.errors import InputError
 from corit.files import open_regular
 from corit.images.display import shown_size, turn_of
-from corit.images.media import MEGABYTES
-from corit.images.pages import moving_frames
-from corit.images.pillow import OWN_RULES
+from corit.images.multi_picture import moving_frames
+from corit.images.picture import MEGABYTES
+from corit.images.pillow_settings import OWN_RULES
 from corit.images.tiff import MAGIC, main_picture
 from corit.images.video import VideoFile, is_video_file
 
@@ -70,7 +70,7 @@ def _picture(path: str) -> Header | None:
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
             width, height = shown_size(image.width, image.height, 1.0, turn_of(image))
             return Header(width, height, (image.format or "").lower(), quality)
-    except Exception:  # what a decoder raises of damaged bytes is its own choice: see corit.images.media
+    except Exception:  # what a decoder raises of damaged bytes is its own choice: see corit.images.picture
         return None
 
 

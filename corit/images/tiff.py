@@ -50,7 +50,7 @@ def main_picture(data: bytes, name: str = "") -> tuple[bytes, str]:
         The bytes, and what is to be said of the other pages, or nothing.
 
     Raises:
-        UnsupportedError: for a raw file of a camera that is a TIFF file; see `corit.images.kinds` for the others.
+        UnsupportedError: for a raw file of a camera that is a TIFF file; see `corit.images.unsupported` for the others.
     """
     order = MAGIC.get(data[:4])
     if order is None:

@@ -20,13 +20,13 @@ from av.stream import Disposition
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.files import open_regular
-from corit.images.choice import Choice, choose
-from corit.images.container import asf_seconds, breaks_off, container_of, is_video_file
 from corit.images.display import UPRIGHT, shown_size
-from corit.images.frame import show, size_of
-from corit.images.media import MEGAPIXELS
-from corit.images.timetable import Timetable, timetable
-from corit.images.transport import remarked
+from corit.images.frame_choice import Choice, choose
+from corit.images.frame_display import show, size_of
+from corit.images.frame_times import Timetable, timetable
+from corit.images.picture import MEGAPIXELS
+from corit.images.transport_stream import remarked
+from corit.images.video_container import asf_seconds, breaks_off, container_of, is_video_file
 
 __all__ = ["Ending", "Frame", "Gap", "Video", "frames_of", "is_video_file", "read_video"]
 

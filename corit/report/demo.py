@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from corit.heads.fit import Fit
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.model.encode import Encoder
 from corit.report import page
 from corit.studies.demo import MODELS, Comparison, Table

@@ -18,7 +18,7 @@ from corit.files import write_text
 from corit.heads.defaults import experiment_head
 from corit.heads.fit import Fit, Problem, fit, problem
 from corit.heads.head import HeadRecipe
-from corit.images.media import DRAWN
+from corit.images.picture import DRAWN
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate, bootstrap
 from corit.model.encode import Encoder

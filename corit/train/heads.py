@@ -23,7 +23,7 @@ from corit.features.store import Features, FeatureStore
 from corit.heads.defaults import default_head, limit_batch
 from corit.heads.fit import Fit, fit, problem
 from corit.heads.head import HeadRecipe
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.calibration import Calibration, calibrate

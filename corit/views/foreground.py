@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from corit.errors import DataError
-from corit.images.shape import OUTLINE
+from corit.images.face_shape import OUTLINE
 
 # A picture (S, S, 3) uint8 -> its patch tokens (h, w, D), from the backbone that is used anyway.
 Tokens = Callable[[np.ndarray], np.ndarray]

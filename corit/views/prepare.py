@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from corit.errors import DataError, NoFaceError, TooSmallError
+from corit.images.face_shape import require_face
 from corit.images.faces import Face, FaceFinder, align, find_faces
-from corit.images.media import Picture, joined
-from corit.images.predict import Predictor, predict_landmarks
-from corit.images.shape import require_face
+from corit.images.landmark_prediction import Predictor, predict_landmarks
+from corit.images.picture import Picture, joined
 from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
 from corit.seeding import generator
 from corit.views.blend import draw, self_blend

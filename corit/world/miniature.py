@@ -13,7 +13,7 @@ from corit.data.dataset import DataSet
 from corit.data.origin import Origin
 from corit.data.sample import Sample
 from corit.errors import DataError
-from corit.images.media import DRAWN, Picture
+from corit.images.picture import DRAWN, Picture
 from corit.seeding import generator
 from corit.world.camera import Shot, jpeg, shoot, shot
 from corit.world.faces import Face, Look, identity, look, render

@@ -17,7 +17,7 @@ import numpy as np
 
 from corit.data.sample import Sample, Split
 from corit.errors import DataError
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.seeding import generator
 from corit.world.camera import jpeg
 from corit.world.forgeries import Trace, pattern

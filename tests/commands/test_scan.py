@@ -24,8 +24,8 @@ from corit.data.landmarks import Landmarks
 from corit.detect.output import FIELDS, Line, Stream, resume
 from corit.detect.video import score_video
 from corit.errors import DataError
-from corit.images.media import DRAWN
-from corit.images.shape import mean_face
+from corit.images.face_shape import mean_face
+from corit.images.picture import DRAWN
 from corit.report import detect as page
 from corit.report.lines import Screen
 

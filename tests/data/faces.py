@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from images import video_files
 
+from corit.images.face_shape import mean_face
 from corit.images.faces import FIVE_POINTS, Face, template
-from corit.images.shape import mean_face
 
 SIZE = (160, 120)
 

@@ -23,7 +23,7 @@ from corit.data.sample import Sample
 from corit.data.split import require_apart, split_by_group
 from corit.data.video_frames import VideoFrames
 from corit.errors import DataError, UnreadableError, UnsupportedError
-from corit.images.shape import mean_face
+from corit.images.face_shape import mean_face
 
 
 def paint(path, value=100):

@@ -19,8 +19,8 @@ from corit.data.index import Index
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.sets.uadfv import UADFV
 from corit.errors import DataError, UnreadableError
+from corit.images.face_shape import misfit, require_face
 from corit.images.faces import FIVE_POINTS, five_points
-from corit.images.shape import misfit, require_face
 
 
 def archive(change):

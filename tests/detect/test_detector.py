@@ -22,7 +22,7 @@ from corit.errors import DetectorError
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.faces import align, find_faces
-from corit.images.media import DRAWN
+from corit.images.picture import DRAWN
 from corit.metrics.calibration import Calibration
 from corit.recipe import BackboneRecipe, Recipe
 from corit.seeding import torch_generator

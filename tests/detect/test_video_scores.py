@@ -14,8 +14,8 @@ from images import colours, video_files
 from corit.detect.output import video_lines
 from corit.detect.video import Following, FrameRow, score_video, spread, summary, with_tracks
 from corit.errors import DataError
-from corit.images.choice import choose
-from corit.images.media import Picture
+from corit.images.frame_choice import choose
+from corit.images.picture import Picture
 from corit.images.video import VideoFile, read_video
 
 SIZE = faces.SIZE

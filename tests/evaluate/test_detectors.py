@@ -13,7 +13,7 @@ from corit.backbones.names import load_backbone
 from corit.data.sample import Sample
 from corit.errors import DetectorError, UnreadableError
 from corit.evaluate.detectors import Outside, Trained, load
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.sources import open_source
 
 

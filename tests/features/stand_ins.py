@@ -12,7 +12,7 @@ import torch
 
 from corit.data.sample import Sample
 from corit.errors import NoFaceError, TooSmallError, UnreadableError
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.model.corit import Readout
 from corit.recipe import BackboneRecipe, Recipe
 from corit.seeding import generator

@@ -19,7 +19,7 @@ from corit.data.stamp import Current, Version, current
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
-from corit.images.shape import mean_face
+from corit.images.face_shape import mean_face
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
 from corit.train.heads import recipe_for, split_source, train_detector

@@ -10,11 +10,11 @@ from images import colours
 from PIL import Image, ImageCms, ImageOps
 
 from corit.images import icc
+from corit.images.colour_space import BT709, BT2020, DISPLAY_P3
+from corit.images.colour_tags import cicp, of_still
 from corit.images.display import ORIENTATIONS, shown, shown_size, square_width, turned
 from corit.images.header import read_header
-from corit.images.light import BT709, BT2020, DISPLAY_P3
-from corit.images.media import decode
-from corit.images.tagged import cicp, of_still
+from corit.images.picture import decode
 from corit.seeding import generator
 
 NOISE = generator("display").integers(0, 256, (24, 36, 3), dtype=np.uint8)

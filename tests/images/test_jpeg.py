@@ -13,7 +13,7 @@ from PIL import Image
 
 from corit.errors import UnreadableError
 from corit.images.jpeg import decode_jpeg
-from corit.images.media import decode
+from corit.images.picture import decode
 from corit.seeding import generator
 
 WIDTH, HEIGHT = 83, 61  # no whole number of blocks

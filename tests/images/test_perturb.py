@@ -14,7 +14,7 @@ from corit.data.perturbed import Perturbed
 from corit.data.sample import Sample
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import perturb as p
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.seeding import generator
 
 SIZES = {"face": (256, 256), "wide": (270, 520), "small": (96, 80), "tiny": (3, 5), "pixel": (1, 1)}

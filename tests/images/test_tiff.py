@@ -11,7 +11,7 @@ from PIL import Image
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.header import Header, read_header
-from corit.images.media import decode
+from corit.images.picture import decode
 from corit.seeding import generator
 
 PIXELS = generator("tiff").integers(0, 256, (24, 36), dtype=np.uint8)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 from corit.images import video as module
-from corit.images.choice import choose
+from corit.images.frame_choice import choose
 from corit.images.video import Gap, VideoFile, frames_of, is_video_file, read_video
 
 

@@ -18,7 +18,7 @@ from corit.bench.benchmark import Benchmark, Scored
 from corit.bench.protocols import PROTOCOLS
 from corit.bench.stage import DAMAGED, USUAL, Size
 from corit.data.frames import Reading
-from corit.images.choice import choose
+from corit.images.frame_choice import choose
 from corit.metrics.auc import auc
 from corit.metrics.delong import delong
 from corit.world.miniature import Miniature, MiniatureSpec

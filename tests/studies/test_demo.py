@@ -14,7 +14,7 @@ import corit
 from corit import cli
 from corit.errors import DataError
 from corit.features.store import FeatureStore
-from corit.images.shape import mean_face
+from corit.images.face_shape import mean_face
 from corit.studies.demo import MODELS, compare
 from corit.studies.replicate import replicate
 from corit.world.miniature import Miniature, MiniatureSpec

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from corit.data.sample import Sample
-from corit.images.media import Picture
-from corit.images.shape import mean_face
+from corit.images.face_shape import mean_face
+from corit.images.picture import Picture
 from corit.seeding import generator, seed
 from corit.world.miniature import Miniature
 

@@ -8,7 +8,7 @@ from reference import blend as slow_blend
 
 from corit.errors import DataError, NoFaceError, RecipeError, TooSmallError, UnreadableError
 from corit.images.faces import align
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.recipe import BlendRecipe, Recipe, ViewsRecipe
 from corit.seeding import generator
 from corit.views import foreground

@@ -17,7 +17,7 @@ from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.data.walk import existing_names
 from corit.errors import InputError, UnreadableError
-from corit.images.media import SUFFIXES, Picture
+from corit.images.picture import SUFFIXES, Picture
 from corit.progress import Progress, no_progress
 
 BATCH = 256

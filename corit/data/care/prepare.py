@@ -23,8 +23,8 @@ from corit.data.stamp import Current, Version
 from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import words
-from corit.images.crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.display import READING
+from corit.images.face_crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.faces import FaceFinder
 from corit.images.video import VideoFile
 from corit.journal import Journal, lock_folder

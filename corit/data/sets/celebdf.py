@@ -15,7 +15,7 @@ from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.text_files import read_text
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin(
     "Celeb-DF",

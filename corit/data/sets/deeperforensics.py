@@ -14,7 +14,7 @@ from corit.data.sample import Sample, Split
 from corit.data.sets.faceforensics import require_compression
 from corit.data.text_files import read_text
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 TITLE = "DeeperForensics-1.0"
 ORIGIN = Origin(

@@ -24,7 +24,7 @@ from corit.data.sets.faceforensics import COMPRESSIONS, actor, pair_group, requi
 from corit.data.sets.uadfv import source_video as uadfv_source
 from corit.data.walk import existing_names
 from corit.errors import DataError
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin(
     "DeepfakeBench's preprocessed data",

@@ -16,7 +16,7 @@ from corit.data.sets.celebdf import CelebDF, source_video
 from corit.data.sets.faceforensics import FaceForensics, pair_group, read_pairs
 from corit.data.walk import list_names
 from corit.errors import DataError
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin(
     "DF40",

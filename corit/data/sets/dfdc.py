@@ -18,7 +18,7 @@ from corit.data.sample import Sample, Split
 from corit.data.text_files import read_json, read_text
 from corit.data.walk import list_entries
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin(
     "DFDC",

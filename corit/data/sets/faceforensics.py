@@ -13,7 +13,7 @@ from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.text_files import read_json
 from corit.errors import DataError, examples
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin(
     "FaceForensics++",

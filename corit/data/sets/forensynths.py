@@ -14,7 +14,7 @@ from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.walk import list_names
 from corit.errors import DataError
-from corit.images.media import Picture, read_picture
+from corit.images.picture import Picture, read_picture
 from corit.seeding import generator
 
 ORIGIN = Origin(

@@ -13,7 +13,7 @@ from corit.data.origin import ARCHIVE, Origin
 from corit.data.sample import Sample, Split
 from corit.data.walk import list_names
 from corit.errors import DataError
-from corit.images.media import Picture, read_picture
+from corit.images.picture import Picture, read_picture
 
 ORIGIN = Origin(
     "GenImage", "<generator>/imagenet_*/{train,val}/{ai,nature}/", "https://github.com/GenImage-Dataset/GenImage"

@@ -11,7 +11,7 @@ from corit.data.dataset import DataSet, PublishedSize
 from corit.data.frames import ALL, Reading, complete, read_frame, rows
 from corit.data.origin import Origin
 from corit.data.sample import Sample
-from corit.images.media import Picture
+from corit.images.picture import Picture
 
 ORIGIN = Origin("UADFV", "real/ and fake/ with 49 videos each", "https://github.com/yuezunli/WIFS2018_In_Ictu_Oculi")
 

@@ -32,9 +32,9 @@ from corit.data.frames import Reading, choose
 from corit.data.mask_video import mask_video
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, MachineError
-from corit.images.crop import crop
+from corit.images.face_crop import crop
 from corit.images.faces import align, find_faces, five_points, template
-from corit.images.media import Picture
+from corit.images.picture import Picture
 from corit.images.video import Frame
 from corit.journal import Journal, lock_folder
 from corit.sources import SOURCES

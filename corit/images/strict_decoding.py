@@ -20,9 +20,9 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from corit.images.container import breaks_box
 from corit.images.jpeg import decode_jpeg
 from corit.images.tiff_parts import require_whole_tiff
+from corit.images.video_container import breaks_box
 
 CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}
 STORED = {"CMYK": "CMYK;I"}  # JPEG files hold CMYK inverted, as Adobe's programs write it

@@ -9,9 +9,9 @@ import av
 import numpy as np
 from av.sidedata.sidedata import Type
 
+from corit.images.colour_space import SRGB
+from corit.images.colour_tags import Stated, cicp
 from corit.images.display import UPRIGHT, Turn, full_code, shown, shown_size
-from corit.images.light import SRGB
-from corit.images.tagged import Stated, cicp
 
 # Dolby Vision's profile 5 has colours of its own, and no base that other players could show.
 DOLBY = "Dolby Vision of profile 5, whose colours only its own players know: they were taken for others"

@@ -11,7 +11,7 @@ from PIL import Image
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import faces
 from corit.images.header import read_header
-from corit.images.media import decode, read_picture
+from corit.images.picture import decode, read_picture
 from corit.seeding import generator
 
 PIXELS = generator("picture").integers(0, 256, (24, 36, 3), dtype=np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from corit.images.timetable import timetable
+from corit.images.frame_times import timetable
 
 
 def made(times, untimed=0, *, ordered=False, lossy=True, damaged=False):

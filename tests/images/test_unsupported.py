@@ -8,7 +8,7 @@ import pytest
 from images import video_files
 
 from corit.errors import UnreadableError, UnsupportedError
-from corit.images.media import decode
+from corit.images.picture import decode
 from corit.images.video import VideoFile, is_video_file
 
 EXPORT = "which is not supported; export it as JPEG, PNG or TIFF"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from corit.files import open_regular
-from corit.images.container import is_video_file
+from corit.images.video_container import is_video_file
 
 Kind = Literal["picture", "video", ""]
 HEAD = 32

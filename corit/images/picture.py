@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from corit.errors import InputError, TooSmallError, UnreadableError
-from corit.images.damage import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.display import eight_bits, still, turn_of, upright
-from corit.images.kinds import refusal, require_decoder, require_open_kind
-from corit.images.pages import note_of
-from corit.images.pillow import OWN_RULES
+from corit.images.multi_picture import note_of
+from corit.images.pillow_settings import OWN_RULES
+from corit.images.strict_decoding import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.tiff import main_picture
+from corit.images.unsupported import refusal, require_decoder, require_open_kind
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from corit.images.light import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, Light
+from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, Light
 
 PNG = b"\x89PNG\r\n\x1a\n"
 # H.273: gamuts that differ visibly from sRGB's. The two of BT.601 are shown as BT.709's by players and browsers.

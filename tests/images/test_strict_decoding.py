@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from corit.errors import UnreadableError
-from corit.images.media import decode
+from corit.images.picture import decode
 from corit.images.tiff_parts import _require_deflated
 from corit.seeding import generator
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from corit.errors import MissingLibraryError, UnreadableError
+from corit.images.face_shape import mean_face, require_face
 from corit.images.faces import dlib_models
-from corit.images.shape import mean_face, require_face
 
 SIDE = 256  # pixels: crops are brought to this longer side, so that no prediction depends on a crop's size
 # Squares about the crop's centre, as shares of its shorter side, from which the face's rectangle is looked for where

@@ -13,8 +13,8 @@ from PIL import Image, ImageFile
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.header import Header, frames_in, read_header
-from corit.images.media import decode
-from corit.images.pillow import OWN_RULES
+from corit.images.picture import decode
+from corit.images.pillow_settings import OWN_RULES
 
 PIXELS = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from corit.errors import MissingLibraryError
-from corit.images import predict
+from corit.images import landmark_prediction
+from corit.images.face_shape import mean_face, misfit
 from corit.images.faces import align, find_faces
-from corit.images.media import Picture
-from corit.images.predict import Predicted, predict_landmarks
-from corit.images.shape import mean_face, misfit
+from corit.images.landmark_prediction import Predicted, predict_landmarks
+from corit.images.picture import Picture
 from corit.recipe import ViewsRecipe
 from corit.seeding import generator
 from corit.views.foreground import face_hull
@@ -68,7 +68,7 @@ def test_without_the_predictor_a_mean_face_stands_in_its_usual_place(monkeypatch
     def missing():
         raise MissingLibraryError("none here")
 
-    monkeypatch.setattr(predict, "dlib_models", missing)
+    monkeypatch.setattr(landmark_prediction, "dlib_models", missing)
     found = predict_landmarks(np.zeros((100, 200, 3), np.uint8), 1.3)
     words = "without landmarks, and pip install 'corit[faces]' is needed to predict them"
     assert found.note == words + USUAL
@@ -87,7 +87,7 @@ def test_predictions_that_outline_no_face_are_not_used(monkeypatch):
         def parts(self):
             return [type("Point", (), {"x": 7, "y": 9})] * 68
 
-    monkeypatch.setattr(predict, "dlib_models", lambda: (Heap(), Heap(), threading.Lock()))
+    monkeypatch.setattr(landmark_prediction, "dlib_models", lambda: (Heap(), Heap(), threading.Lock()))
     found = predict_landmarks(np.zeros((100, 100, 3), np.uint8), 1.3)
     assert found.note == "unsure landmarks: those predicted in the crop outline no face" + USUAL
     assert np.allclose(found.landmarks, mean_face(1.3) * 100, atol=1e-4)
@@ -98,7 +98,7 @@ def test_predictions_that_do_not_agree_are_called_unsure(away, words, monkeypatc
     """By the median distance from the one that is nearest to the others, as a share of the face's width."""
     points = mean_face(1.0) * 100 / np.ptp(mean_face(1.0)[:17, 0])
     others = [points + shift for shift in ([-away, 0], [0, 0], [away, 0], [0, 40])]
-    monkeypatch.setattr(predict, "_candidates", lambda *given: iter(others))
+    monkeypatch.setattr(landmark_prediction, "_candidates", lambda *given: iter(others))
     found = predict_landmarks(np.zeros((256, 256, 3), np.uint8))
     assert np.allclose(found.landmarks, points, atol=1e-4)
     assert found.note.startswith(words)

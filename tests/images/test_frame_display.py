@@ -14,10 +14,10 @@ from images import colours, video_files
 
 from corit.data.sample import Sample
 from corit.data.video_frames import VideoFrames
-from corit.images import frame as module
-from corit.images.frame import DOLBY, show, stated_of
+from corit.images import frame_display as module
+from corit.images.colour_space import BT709, BT2020, DISPLAY_P3, SRGB
+from corit.images.frame_display import DOLBY, show, stated_of
 from corit.images.header import Header, read_header
-from corit.images.light import BT709, BT2020, DISPLAY_P3, SRGB
 from corit.images.video import VideoFile, read_video
 
 CODES = colours.smooth(24, 40)

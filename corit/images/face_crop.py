@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from corit.errors import DataError
-from corit.images.choice import Choice, choose
 from corit.images.faces import FaceFinder, align, find_faces
+from corit.images.frame_choice import Choice, choose
 from corit.images.video import Frame
 
 

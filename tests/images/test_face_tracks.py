@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corit.images.tracks import follow, overlaps
+from corit.images.face_tracks import follow, overlaps
 
 box = st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 6), st.integers(0, 6)).map(
     lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3])
