@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from corit import cli
-from corit.commands import scan
+from corit.commands import exit_codes, scan
 from corit.errors import DataError
 from corit.heads.defaults import default_head
 from corit.images.faces import align, find_faces
@@ -230,9 +230,9 @@ def test_an_interrupt_says_what_goes_on(capsys, monkeypatch):
 
     monkeypatch.setattr(cli, "app", interrupted)
     with pytest.raises(SystemExit) as ended:
-        cli.main([])
-    assert ended.value.code == cli.INTERRUPTED
-    assert "with --out the same command goes on where it was" in capsys.readouterr().err
+        cli.main(["demo"])
+    assert ended.value.code == exit_codes.INTERRUPTED
+    assert "run the same command with the same --out to resume" in capsys.readouterr().err
 
 
 def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path):
@@ -242,4 +242,4 @@ def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path
     monkeypatch.setattr("corit.data.discovery.listing", refuse)
     code, _, err = run(capsys, "data", "list", "--root", tmp_path)
     assert code == 2
-    assert err == "corit: expected to be allowed to use /somewhere/closed, but Permission denied; change its rights\n"
+    assert err == "corit: no permission to use /somewhere/closed (Permission denied); change its permissions\n"

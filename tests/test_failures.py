@@ -56,7 +56,7 @@ ENDS = {
     "ours": (MachineError("what happened"), 4, "what happened"),
     "the input": (DataError("expected another"), 2, "expected another"),
     "the input, of the system": (caused(DataError("no such"), full(errno.ENOENT)), 2, "no such"),
-    "rights": (PermissionError(errno.EACCES, "denied", "a.txt"), 2, "expected to be allowed to use a.txt"),
+    "rights": (PermissionError(errno.EACCES, "denied", "a.txt"), 2, "no permission to use a.txt (denied)"),
 }
 
 
@@ -69,7 +69,7 @@ def test_an_end_is_said_in_one_line_with_its_code(name, monkeypatch, capsys):
 
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(SystemExit) as stop:
-        cli.main([])
+        cli.main(["demo"])
     out, shown = capsys.readouterr()
     assert stop.value.code == code
     assert shown.startswith(f"corit: {said}")
@@ -84,7 +84,7 @@ def test_a_bug_is_no_failure_of_the_machine(err, monkeypatch):
     monkeypatch.setattr(cli, "app", fail)
     assert failures.words(err) == ""
     with pytest.raises(type(err)):
-        cli.main([])
+        cli.main(["demo"])
 
 
 @pytest.mark.parametrize("err", [MachineError("killed"), caused(StoreError("s"), full())])

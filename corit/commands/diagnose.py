@@ -2,15 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from corit.commands import exit_codes, options
 from corit.errors import DataError
 
 if TYPE_CHECKING:
     from corit.diagnose.plan import Plan
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Diagnosed:
+    """What is diagnosed: layers, radii, heads and groups.
+
+    Attributes:
+        layers: such as 5,10-12,z, where z is the feature that the detector reads; by default five of them, and z
+        rho: SAM's radii, such as 0,0.05,1; by default twenty from 0 to 20
+        heads: linear, mlp, or both
+        seeds: train this many heads for each radius
+        by: group the fakes by manipulation or by data set; each group is compared with the reals
+        groups: only these groups, such as DF,NT
+        scaling: scaling of the features; radii of different scalings do not compare
+        steps: optimiser steps of every head; by default 600, in the demo 400
+        batch: rows of a mini-batch
+    """
+
+    layers: str = ""
+    rho: Annotated[str, Parameter(allow_leading_hyphen=True)] = ""
+    heads: str = "linear,mlp"
+    seeds: int = 5
+    by: Literal["manipulation", "dataset"] = "manipulation"
+    groups: str = ""
+    scaling: Literal["none", "standard", "whiten"] = "standard"
+    steps: int = 0
+    batch: int = 20
+
+    def plan(self, base: Plan) -> Plan:
+        """Return a plan with these choices; empty texts and zero steps leave the base's."""
+        from corit.diagnose import plan
+
+        choices: dict[str, Any] = {
+            "layers": plan.layers(self.layers),
+            "rhos": plan.numbers(self.rho),
+            "groups": plan.names(self.groups),
+            "steps": self.steps,
+        }
+        choices = {name: value for name, value in choices.items() if value}
+        choices |= {"heads": plan.names(self.heads), "seeds": tuple(range(self.seeds))}
+        return replace(base, by=self.by, scaling=self.scaling, batch=self.batch, **choices)
 
 
 def diagnose(
@@ -18,74 +62,30 @@ def diagnose(
     *,
     out: Path = Path("runs/diagnose"),
     demo: bool = False,
-    layers: str = "",
-    rho: Annotated[str, Parameter(allow_leading_hyphen=True)] = "",
-    heads: str = "linear,mlp",
-    seeds: int = 5,
-    by: Literal["manipulation", "dataset"] = "manipulation",
-    groups: str = "",
-    scaling: Literal["none", "standard", "whiten"] = "standard",
-    steps: int = 0,
-    batch: int = 20,
-    people: int = 90,
-    pictures: int = 4,
-    workers: int = 2,
+    world: options.DiagnosedWorld = options.DIAGNOSED_WORLD,
+    diagnosed: Diagnosed = Diagnosed(),
 ) -> int:
     """Measure at which radius, in which layer and at which step heads on stored features collapse under SAM, and why.
 
     Args:
         stores: folders that `corit extract --levels` wrote, or .npz files with y, z, levels; two are shown side by side
-        out: folder for report.html, cor.csv, trajectories.csv, summary.json and the sweeps; run again to go on
+        out: folder for report.html, cor.csv, trajectories.csv, summary.json and the sweeps; run the same command again
+            to resume
         demo: draw the miniature's pictures and diagnose UniFD and CoRIT on them, without a store
-        layers: such as 5,10-12,z, where z is the feature that the detector reads; by default five of them, and z
-        rho: SAM's radii, such as 0,0.05,1; by default twenty from 0 to 20
-        heads: linear, mlp, or both
-        seeds: heads for each radius
-        by: what the fakes are grouped by, each group against the reals
-        groups: only these, such as DF,NT
-        scaling: of the features; radii of different scalings do not compare
-        steps: optimiser steps of every head; by default 600, in the demo 400
-        batch: rows of a mini-batch
-        people: training identities of the demo; validation has a third and test two thirds as many
-        pictures: of each identity of the demo
-        workers: processes that draw and prepare the demo's pictures
     """
+    from corit.diagnose.demo import PLAN, measured
     from corit.diagnose.diagnosis import diagnose as run
+    from corit.diagnose.plan import Plan
+    from corit.diagnose.read import read
     from corit.progress import progress_bar
     from corit.report.diagnose import text, write
 
-    asked = _asked(layers=layers, rho=rho, heads=heads, groups=groups, seeds=seeds, steps=steps)
-    plan = _plan(demo, {**asked, "by": by, "scaling": scaling, "batch": batch})
+    plan = diagnosed.plan(PLAN if demo else Plan())
     if demo and stores:
         raise DataError(f"expected stores or --demo, got both: {', '.join(stores)}")
-    if demo:
-        from corit.diagnose.demo import measured
-        from corit.world.miniature import world_of
-
-        rows = measured(out, world_of(people, pictures), workers=workers, bars=progress_bar)
-    else:
-        from corit.diagnose.read import read
-
-        rows = read(stores or ())
-    found = run(rows, plan, out, bars=progress_bar)
-    write(found, out)
-    print(text(found))
-    print(f"{out / 'report.html'}, {found.seconds:.0f} s")
-    return 0
-
-
-def _asked(*, layers: str, rho: str, heads: str, groups: str, seeds: int, steps: int) -> dict[str, object]:
-    """The fields of a plan that were given; texts that are empty and zero steps were not."""
-    from corit.diagnose import plan
-
-    given = {"layers": plan.layers(layers), "rhos": plan.numbers(rho), "groups": plan.names(groups), "steps": steps}
-    return {k: v for k, v in given.items() if v} | {"heads": plan.names(heads), "seeds": tuple(range(seeds))}
-
-
-def _plan(demo: bool, asked: dict[str, object]) -> Plan:
-    from dataclasses import replace
-
-    from corit.diagnose.demo import PLAN
-    from corit.diagnose.plan import Plan
-
-    return replace(PLAN if demo else Plan(), **asked)  # type: ignore[arg-type]
+    rows = measured(out, world.spec, workers=world.workers, bars=progress_bar) if demo else read(stores or ())
+    diagnosis = run(rows, plan, out, bars=progress_bar)
+    write(diagnosis, out)
+    print(text(diagnosis))
+    print(f"{out / 'report.html'}, {diagnosis.seconds:.0f} s")
+    return exit_codes.DONE

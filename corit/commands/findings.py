@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from corit.commands import exit_codes, options
+
 
 def findings(
-    *, out: Path = Path("runs/findings"), quick: bool = False, photos: Path | None = None, workers: int = 2
+    *, out: Path = Path("runs/findings"), quick: bool = False, photos: options.Photos = None, workers: int = 2
 ) -> int:
-    """Test the paper's claims in the miniature: freeze the knobs on validation, measure, and say what was shown.
+    """Test the paper's claims in the miniature: freeze the knobs on validation, measure, and say what is shown.
 
     Args:
-        out: folder for claims.json, findings.png, the encoders, the features and every measurement; run again to go on
-        quick: a tiny plan that takes a minute and shows nothing but that it runs
-        photos: folder in Tiny ImageNet's layout, to pretrain the encoders that OUT/encoders lacks
-        workers: processes that measure, 0 for none
+        out: folder for claims.json, findings.png, the encoders, the features and every measurement; run the same
+            command again to resume
+        quick: a tiny plan that takes a minute and shows nothing but that the command runs
+        workers: processes that measure; 0 uses this process
     """
     from corit.progress import progress_bar
     from corit.report.findings import save
@@ -24,8 +26,8 @@ def findings(
 
     plan = tiny() if quick else Plan()
     with progress_bar("findings") as progress:
-        found = run(out, plan, photos=photos, workers=workers, progress=progress)
-    print(table(found))
+        verdicts = run(out, plan, photos=photos, workers=workers, progress=progress)
+    print(table(verdicts))
     save(read(out, plan), out / "findings.png")
     print(f"{out / 'claims.json'}, {out / 'findings.png'}")
-    return 0
+    return exit_codes.DONE

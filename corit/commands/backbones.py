@@ -1,0 +1,15 @@
+"""`corit backbones`: the names of the backbones."""
+
+from __future__ import annotations
+
+from corit.commands import exit_codes
+
+
+def backbones() -> int:
+    """List the backbones by name, with where their weights come from."""
+    from corit.backbones.names import BACKBONES, default_weights
+
+    for name in BACKBONES:
+        print(f"{name:20} {default_weights(name)}")
+    print("timm:NAME            hub    (any timm ViT with a class token and absolute positions)")
+    return exit_codes.DONE

@@ -1,0 +1,75 @@
+"""`corit detect`: scores of pictures and videos."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from corit.commands import exit_codes, options
+from corit.commands.messages import say
+
+Per = Literal["frame", "track", "video"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Output:
+    """Where the scores go, and in which rows.
+
+    Attributes:
+        html: also write a page with regions, heat maps and the timeline of each video; of many, the most suspicious
+        out: write the rows to this file; run the same command again to resume
+        per: rows of a video: video is one for all, track adds one for each face, frame adds each face of each frame
+    """
+
+    format: options.OutputFormat = "table"
+    html: Path | None = None
+    out: Path | None = None
+    per: Per = "track"
+
+
+def detect(
+    paths: Annotated[list[str], Parameter(negative=())],
+    *,
+    detector: Path,
+    weights: str | None = None,
+    twins: int = 1,
+    output: Output = Output(),
+    frames: options.Frames = options.FRAMES,
+    crops: options.Crops = options.CROPS,
+    compute: options.ScoringCompute = options.SCORING_COMPUTE,
+) -> int:
+    """Score pictures, videos and folders of both: a row for each face or picture, rows for each video and its faces.
+
+    Exit code 3 if nothing could be scored.
+
+    Args:
+        paths: files and folders; pictures are scored first, then videos
+        detector: folder that `corit train` or `corit demo` wrote
+        weights: new place of the backbone's weights, if they moved
+        twins: self-blended twins to score each picture with; more than one gives a spread
+    """
+    from corit.commands.scan import Job, run
+    from corit.detect.detector import Detector
+
+    job = Job(
+        tuple(paths),
+        format=output.format,
+        html=output.html,
+        out=output.out,
+        twins=twins,
+        aligned=crops.aligned,
+        landmarks=crops.read_landmarks(),
+        batch=compute.batch,
+        workers=compute.workers,
+        frames=frames.frames,
+        choice=frames.choice,
+        per=output.per,
+    )
+    loaded = Detector.load(detector, weights=weights, device=compute.device)
+    if loaded.outside():
+        say(f"what is scored here is {loaded.outside()}; every verdict is unsure")
+    return exit_codes.DONE if run(loaded, job) else exit_codes.NOTHING_SCORED

@@ -1,0 +1,62 @@
+"""Folders -> a feature store: what `corit extract` and `corit train` do alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from corit.commands.messages import say
+from corit.commands.options import Compute, Encoding
+
+if TYPE_CHECKING:
+    from corit.backbones.stepped import Backbone
+    from corit.features.store import FeatureStore
+    from corit.recipe import Recipe
+    from corit.train.heads import SplitSource
+
+
+@dataclass(frozen=True)
+class MeasuredFeatures:
+    """A feature store with the backbone and the recipe that measured it."""
+
+    store: FeatureStore
+    backbone: Backbone
+    recipe: Recipe
+
+
+def measure(
+    source: SplitSource, encoding: Encoding, out: Path, compute: Compute, *, blends: int, levels: bool = False
+) -> MeasuredFeatures:
+    """Measure a source's pictures into the store at `out`, and report how they were read.
+
+    Args:
+        source: labelled pictures with their splits.
+        encoding: the options of the backbone and the recipe.
+        out: folder of the store.
+        compute: the options of the forward passes.
+        blends: self-blended fakes of each real picture.
+        levels: store every layer's class and region tokens too.
+    """
+    from corit.model.encode import Encoder
+    from corit.progress import progress_bar
+    from corit.report.text import notes
+    from corit.train.heads import measure_features
+
+    backbone = encoding.load_backbone()
+    recipe = encoding.recipe_for(backbone)
+    encoder = Encoder(backbone, recipe, device=compute.device)
+    with progress_bar("features") as progress:
+        store = measure_features(
+            source,
+            encoder,
+            out,
+            forge=blends,
+            keep_levels=levels,
+            batch=compute.batch,
+            workers=compute.workers,
+            progress=progress,
+        )
+    for note in notes(store):
+        say(note)
+    return MeasuredFeatures(store, backbone, recipe)
