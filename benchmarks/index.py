@@ -35,16 +35,16 @@ def write(path: Path, rows: int) -> Path:
 
 def measure(path: Path) -> dict[str, float]:
     """List the rows, check them without decoding, and draw a thousand of each split and label."""
-    from corit.data.care.check import check
-    from corit.data.index import index
-    from corit.data.selected import Chosen
+    from corit.data.care.check import check_source
+    from corit.data.index import open_index
+    from corit.data.selected import SelectedRows
 
-    source = index(str(path))
+    source = open_index(str(path))
     times = [time.perf_counter()]
     for step in (
         lambda: source.samples,
-        lambda: check(source, contents=False),
-        lambda: Chosen(source, most=MOST).samples,
+        lambda: check_source(source, contents=False),
+        lambda: SelectedRows(source, most=MOST).samples,
     ):
         step()
         times.append(time.perf_counter())

@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from corit.backbones.names import load_backbone
-    from corit.data.care.check import check as check_source
+    from corit.data.care.check import check_source
     from corit.data.sample import Sample
     from corit.detect.detector import Detector, Row
     from corit.detect.named import load as load_detector
@@ -86,7 +86,7 @@ _PUBLIC = {
     # data
     "Picture": "corit.images.picture",
     "Sample": "corit.data.sample",
-    "check_source": "corit.data.care.check:check",
+    "check_source": "corit.data.care.check",
     "open_source": "corit.sources",
     "read_picture": "corit.images.picture",
     # errors

@@ -72,6 +72,6 @@ def open_source(*specs: str, root: str = "", on_missing: Callable[[str], None] |
     sources = tuple(open_spec(spec, SOURCES, root, on_missing) for spec in specs)
     if len(sources) == 1:
         return sources[0]
-    from corit.data.selected import Joined
+    from corit.data.selected import JoinedSources
 
-    return Joined(sources)
+    return JoinedSources(sources)

@@ -239,7 +239,7 @@ def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "/somewhere/closed")
 
-    monkeypatch.setattr("corit.data.discovery.listing", refuse)
+    monkeypatch.setattr("corit.data.discovery.describe_data_sets", refuse)
     code, _, err = run(capsys, "data", "list", "--root", tmp_path)
     assert code == 2
     assert err == "corit: no permission to use /somewhere/closed (Permission denied); change its permissions\n"

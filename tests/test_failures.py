@@ -17,7 +17,7 @@ from full import narrow
 from matplotlib.figure import Figure
 
 from corit import cli, failures
-from corit.data.care.export import export
+from corit.data.care.export import export_json
 from corit.data.sample import Sample
 from corit.detect.detector import Detector
 from corit.detect.output import begin
@@ -150,7 +150,7 @@ WRITERS = {
     "a text": lambda at: write_text(at / "a.txt", "x" * 5000),
     "a journal": lambda at: Journal(at / "j", {"x": "x" * 5000}),
     "settings": lambda at: begin(at / "rows.part", {"x": "x" * 5000}),
-    "an export": lambda at: export([a_frame(at)], at / "d.json", at, prefix="p" * 5000 + "/"),
+    "an export": lambda at: export_json([a_frame(at)], at / "d.json", at, prefix="p" * 5000 + "/"),
     "a figure": lambda at: page.save(drawn(), at / "a.png"),
     "weights": lambda at: encoder.save({"w": torch.ones(5000)}, at / "w.safetensors", {}),
     "a checkpoint": lambda at: pretrain._checkpoint(at / "c", {"p": torch.nn.Linear(99, 99)}, 1, 1.0),

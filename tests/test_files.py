@@ -17,7 +17,7 @@ from PIL import Image
 from corit.commands.scan import inputs
 from corit.data.care.contents import read_contents
 from corit.data.folders import FolderSource
-from corit.data.index import index
+from corit.data.index import open_index
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.text_files import read_json, read_text
 from corit.diagnose.npz import arrays
@@ -137,7 +137,7 @@ READERS = {
     "points.npy": read_points,
     "list.txt": lambda p: read_text(p, "a list"),
     "list.json": lambda p: read_json(p, "a list"),
-    "rows.csv": lambda p: index(p).samples,
+    "rows.csv": lambda p: open_index(p).samples,
     "features.npz": lambda p: arrays(Path(p), "mine"),
 }
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from corit import Detector
-from corit.data.folders import Unlabelled
+from corit.data.folders import UnlabelledFiles
 from corit.features.store import FeatureStore
 from corit.features.writer import StoreWriter
 
@@ -29,7 +29,7 @@ def picture():
 def test_an_old_detector_gives_its_score(tmp_path):
     Image.fromarray(picture()).save(tmp_path / "picture.png")
     detector = Detector.load(FIXTURES / "detector")
-    source = Unlabelled()
+    source = UnlabelledFiles()
     (report,) = detector.scan(source, [source.sample(str(tmp_path / "picture.png"))])
     (row,) = report.rows
     assert row.score == pytest.approx(EXPECTED["score"], abs=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from corit.data.perturbed import Perturbed
+from corit.data.perturbed import PerturbedSource
 from corit.data.sample import Sample, Source
 from corit.errors import DataError
 from corit.images.picture import Picture
@@ -50,7 +50,7 @@ class Damaged:
         kind, _, level = damage.rpartition(" ")
         if not mark or kind not in KINDS or not level.isdigit():
             raise DataError(f"expected a sample of a damaged source, ID{MARK}KIND LEVEL, got {sample.id!r}")
-        return Perturbed(self.source, kind, int(level)).load(replace(sample, id=before))
+        return PerturbedSource(self.source, kind, int(level)).load(replace(sample, id=before))
 
 
 def original(key: str) -> str:

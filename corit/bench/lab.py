@@ -21,7 +21,7 @@ from corit.bench.stage import USUAL, Stage
 from corit.bench.variant import Variant
 from corit.data.frames import Reading
 from corit.data.sample import Source
-from corit.data.stamp import current
+from corit.data.stamp import current_version
 from corit.errors import CoritError, DataError, InputError, WeightsError
 from corit.features.extract import Target
 from corit.features.shared import extract_shared
@@ -335,7 +335,7 @@ def digest(source: Source) -> str:
     """What tells one list of rows, and the files behind it, from another."""
     h = hashlib.sha256()
     for s in source.samples:
-        h.update(repr((s, current(s).stamp)).encode())
+        h.update(repr((s, current_version(s).stamp)).encode())
     if source.samples:
         h.update(_first(source))
     return h.hexdigest()

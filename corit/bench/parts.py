@@ -16,7 +16,7 @@ from torch import Tensor
 
 from corit.bench.protocols import Protocol, Selection
 from corit.data.care.check import real_paths
-from corit.data.sets.forensynths import SUBSETS, cut
+from corit.data.sets.forensynths import SUBSETS, cut_subset
 from corit.errors import DataError, examples
 from corit.features.store import FeatureStore
 from corit.heads.rows import Rows
@@ -198,7 +198,7 @@ def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarr
             kept += ids[dataset == name].tolist()
             continue
         sides = [sorted(set(ids[(dataset == name) & (label[index] == y)].tolist())) for y in (0, 1)]
-        reals, fakes = cut(sides[0], sides[1], f"0 {UNIFD[name]}")
+        reals, fakes = cut_subset(sides[0], sides[1], f"0 {UNIFD[name]}")
         kept += [*reals, *fakes]
     return kept
 

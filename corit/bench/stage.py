@@ -171,7 +171,7 @@ NAMES = {
 
 def miniature(size: Size | None = None, seed: int = 0) -> Stage:
     """The miniature: five worlds of faces and nineteen makers of whole pictures stand for the data sets."""
-    from corit.data.perturbed import Perturbed
+    from corit.data.perturbed import PerturbedSource
     from corit.world.miniature import Miniature, MiniatureSpec
     from corit.world.upsamplers import Upsampled
 
@@ -182,8 +182,8 @@ def miniature(size: Size | None = None, seed: int = 0) -> Stage:
     third, fourth = replace(elsewhere, seed=seed + 3, test=few), replace(disjoint, seed=seed + 4, test=few)
     drawn: dict[str, Callable[[], Source]] = {
         WORLD: lambda: Miniature(home),
-        ELSEWHERE: lambda: Perturbed(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
-        ELSEWHERE_ALL: lambda: Perturbed(Miniature(third, ["test"]), "jpeg", CAMERA),
+        ELSEWHERE: lambda: PerturbedSource(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
+        ELSEWHERE_ALL: lambda: PerturbedSource(Miniature(third, ["test"]), "jpeg", CAMERA),
         DISJOINT: lambda: Miniature(disjoint, ["test"]),
         DISJOINT_ALL: lambda: Miniature(fourth, ["test"]),
         DAMAGED: lambda: Damaged(Miniature(home, ["test"])),

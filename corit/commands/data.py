@@ -35,11 +35,11 @@ def listed(*, root: Path | None = None, format: Format = "table") -> int:
         root: folder to look into, and two folders below it
         format: table, jsonl or csv
     """
-    from corit.data.discovery import listing
+    from corit.data.discovery import describe_data_sets
     from corit.report.data import lines
     from corit.sources import SOURCES
 
-    rows = listing(SOURCES, root)
+    rows = describe_data_sets(SOURCES, root)
     put(lines(rows, format))
     return 0 if root is None or any(r["found"] for r in rows) else FOUND_NOTHING
 
@@ -68,7 +68,7 @@ def check(
         workers: threads that decode
         format: table, jsonl or csv
     """
-    from corit.data.care.audit import audit
+    from corit.data.care.audit import audit_source
     from corit.progress import no_bar, progress_bar
     from corit.report.data import findings
 
@@ -77,7 +77,7 @@ def check(
     other = _listed(against, root, missing) if against else None
     with (progress_bar if contents else no_bar)("pictures") as progress:
         progress(0, len(source.samples) + (len(other.samples) if other else 0))
-        found = audit(
+        found = audit_source(
             source,
             other,
             missing=missing,
@@ -143,7 +143,7 @@ def prepare(
     from dataclasses import asdict
 
     from corit.data.care.prepare import Cropping, list_videos
-    from corit.data.care.prepare import prepare as run
+    from corit.data.care.prepare import prepare_videos as run
     from corit.data.spec import parse_spec
     from corit.progress import progress_bar
     from corit.report.data import lines
@@ -198,8 +198,8 @@ def export(
     """
     import os
 
-    from corit.data.care.export import above_frames, unnumbered
-    from corit.data.care.export import export as write
+    from corit.data.care.export import above_frames, unnumbered_paths
+    from corit.data.care.export import export_json as write
     from corit.errors import examples
     from corit.sources import open_source
 
@@ -207,7 +207,7 @@ def export(
     base = below or above_frames(os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples}))
     write(samples, out, base, compression, prefix)
     put(f"{out}: {len(samples)} frames below {base}")
-    if strange := unnumbered(samples):
+    if strange := unnumbered_paths(samples):
         put(f"{len(strange)} are not called by a number, and DeepfakeBench cannot sort them: {examples(strange, 2)}")
     return 0
 

@@ -14,11 +14,11 @@ from itertools import chain, islice
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, get_args
 
-from corit.data.folders import Unlabelled, list_pictures
+from corit.data.folders import UnlabelledFiles, list_pictures
 from corit.data.frames import VIDEO_SUFFIXES
 from corit.data.landmarks import Landmarks
 from corit.data.passed_over import PassedOver
-from corit.data.stamp import Current
+from corit.data.stamp import CurrentVersion
 from corit.detect.detector import Detector, Report
 from corit.detect.output import (
     ENCODING,
@@ -208,7 +208,7 @@ def _reports(
     look: called with each path before it is read, and gives it back.
     """
     known = None if job.landmarks is None else job.landmarks.among(inputs(job.paths, videos=False))
-    source = Unlabelled(job.aligned, known)
+    source = UnlabelledFiles(job.aligned, known)
     samples = map(source.sample, map(look, _todo(job, before, videos=False, passed=passed)))
     shown = job.html is not None
     scanned = detector.scan(source, samples, twins=job.twins, batch=job.batch, workers=job.workers, evidence=shown)
@@ -257,7 +257,7 @@ def _noting(job: Job) -> Iterator[tuple[Callable[[str], str], Callable[[str], ob
     stamps: dict[str, str] = {}
 
     def look(path: str) -> str:
-        stamps[path] = Current([path]).stamp
+        stamps[path] = CurrentVersion([path]).stamp
         return path
 
     with _stamps(_part(job.out)).open("a", encoding="utf-8") as file:
@@ -275,7 +275,7 @@ def _require_unchanged(done: Set[str], part: Path) -> None:
     for line in noted.read_text(encoding="utf-8").splitlines() if noted.exists() else ():
         with suppress(ValueError):  # a line that a kill cut short
             before.update([json.loads(line)])
-    changed = [path for path in before if path in done and Current([path]).stamp != before[path]]
+    changed = [path for path in before if path in done and CurrentVersion([path]).stamp != before[path]]
     if changed:
         raise DataError(
             f"expected the files that {part} has lines of, but {examples(changed)} changed since; remove {part} to "

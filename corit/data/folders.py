@@ -15,7 +15,16 @@ from typing import get_args
 import numpy as np
 
 from corit.data.dataset import DataSet
-from corit.data.frames import ALL, BESIDE, HOLDERS, VIDEO_SUFFIXES, WHOLE, is_video, read_frame, require_picture
+from corit.data.frames import (
+    READ_ALL,
+    SIDE_FOLDERS,
+    VIDEO_HOLDERS,
+    VIDEO_SUFFIXES,
+    WHOLE_VIDEO,
+    is_video,
+    read_frame,
+    require_picture,
+)
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.origin import Origin
 from corit.data.passed_over import PassedOver
@@ -27,7 +36,7 @@ from corit.images.picture import SUFFIXES, Picture, read_picture
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
 # What folders that divide pictures are called, in small letters.
-SIDES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
 
@@ -59,11 +68,11 @@ def list_pictures(
 
 
 def _enters(without: Set[str], folder: Folder, entry: os.DirEntry[str]) -> bool:
-    return entry.name not in without or not any(e.name in HOLDERS for e in folder.folders)
+    return entry.name not in without or not any(e.name in VIDEO_HOLDERS for e in folder.folders)
 
 
 @dataclass(frozen=True)
-class Unlabelled:
+class UnlabelledFiles:
     """A Source of files whose label nobody knows: what `corit detect` is given.
 
     aligned: the pictures already are face crops in the template's pose. landmarks: points by path, or None; told which
@@ -84,10 +93,10 @@ class Unlabelled:
 
     def load(self, sample: Sample) -> Picture:
         """Decode a file. Raises InputError's kinds, also when the landmarks' file knows nothing of it."""
-        return read(sample.path, self.aligned, self.landmarks)
+        return read_with_landmarks(sample.path, self.aligned, self.landmarks)
 
 
-def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> Picture:
+def read_with_landmarks(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> Picture:
     """A picture with what is known of its face.
 
     Args:
@@ -99,7 +108,7 @@ def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -
         InputError: its kinds, also where the landmarks have no entry of the picture, or one that outlines no face.
     """
     if landmarks is None:
-        return replace(read_frame(Sample(path, path, None), ALL), aligned=True) if aligned else read_picture(path)
+        return replace(read_frame(Sample(path, path, None), READ_ALL), aligned=True) if aligned else read_picture(path)
     picture = read_picture(path)
     points = landmarks.find(path)
     if points is None:
@@ -109,7 +118,7 @@ def read(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -
     return replace(picture, landmarks=points, aligned=aligned)
 
 
-def with_extra(
+def describe_extra(
     samples: Iterable[Sample], aligned: bool = False, landmarks: Landmarks | None = None
 ) -> tuple[Sample, ...]:
     """Say of each row what is known of its picture beside its file, in `Sample.extra`.
@@ -176,7 +185,7 @@ class FolderSource:
         passed = PassedOver()
         roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
         _require_apart([r for r, _ in roots])
-        sides = [SIDES.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
+        sides = [SPLIT_FOLDERS.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
         sides = sides if all(sides) and len(set(sides)) > 1 else [""] * len(roots)
         bare = [os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots]
         names = _unique([f"{side}/{name}" if side else name for side, name in zip(sides, bare, strict=True)])
@@ -185,20 +194,20 @@ class FolderSource:
             for (root, label), name, side in zip(roots, names, sides, strict=True)
             for s in self._rows(root, label, name, side, passed)
         ]
-        return with_extra(rows if self.by_folder else _paired(rows), self.aligned, self.landmarks), passed
+        return describe_extra(rows if self.by_folder else _paired(rows), self.aligned, self.landmarks), passed
 
     def _rows(self, root: str, label: int, name: str, side: str, passed: PassedOver) -> Iterator[Sample]:
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
         there = PassedOver()
-        listed = list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, BESIDE, there.takes)
+        listed = list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, SIDE_FOLDERS, there.takes)
         paths = [PurePath(os.path.relpath(p, root)) for p in listed]
         passed.counts.update(there.counts)
         if not paths:
             known, words = ", ".join(sorted(SUFFIXES | VIDEO_SUFFIXES)), there.words
             said = f"{known}, nor one that begins as such{f'; {words}' if words else ''}"
             raise DataError(f"expected pictures or videos in {root}, but it has no file with {said}")
-        presplit = presplit_names(paths)
+        presplit = split_folders(paths)
         bare = name.removeprefix(f"{side}/")
         kind = "" if label == 0 else bare
         for rel in paths:
@@ -207,15 +216,15 @@ class FolderSource:
             where = str(Path(root) / rel)
             group = f"{side}/{group}" if side else group
             named = f"{name}/{rel.as_posix()}"
-            video, frame = (named, WHOLE) if is_video(where) else ("", 0)
+            video, frame = (named, WHOLE_VIDEO) if is_video(where) else ("", 0)
             yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture, with the landmarks beside it where frames were prepared. Raises InputError's kinds."""
         if self.landmarks is None and not self.aligned:
-            return read_frame(sample, ALL)
+            return read_frame(sample, READ_ALL)
         require_picture(sample)
-        return read(sample.path, self.aligned, self._landmarks)
+        return read_with_landmarks(sample.path, self.aligned, self._landmarks)
 
     @cached_property
     def _landmarks(self) -> Landmarks | None:
@@ -248,21 +257,25 @@ def _paired(rows: Sequence[Sample]) -> Iterator[Sample]:
     reals = {s.group for s in rows if not s.label}
     for s in rows:
         parts = s.group.split("/")
-        at = int(parts[0].lower() in SIDES)
+        at = int(parts[0].lower() in SPLIT_FOLDERS)
         without = "/".join((*parts[:at], *parts[at + 1 :]))
         alone = s.label and s.group not in reals
         yield replace(s, group=without) if alone and without in reals else s
 
 
-def presplit_names(paths: Iterable[PurePath]) -> Mapping[str, str]:
+def split_folders(paths: Iterable[PurePath]) -> Mapping[str, str]:
     """First-level folder -> split, when all pictures lie in folders named train, val and test; else empty."""
     first = {p.parts[0] for p in paths if len(p.parts) > 1}
     loose = any(len(p.parts) == 1 for p in paths)
-    complete = not loose and first <= set(SIDES) and {SIDES[f] for f in first if f in SIDES} == set(SPLITS)
-    return {f: SIDES[f] for f in first} if complete else {}
+    complete = (
+        not loose
+        and first <= set(SPLIT_FOLDERS)
+        and {SPLIT_FOLDERS[f] for f in first if f in SPLIT_FOLDERS} == set(SPLITS)
+    )
+    return {f: SPLIT_FOLDERS[f] for f in first} if complete else {}
 
 
-def classes(
+def open_folders(
     root: str = "",
     real: tuple[str, ...] = (),
     fake: tuple[str, ...] = (),
@@ -276,7 +289,7 @@ def classes(
     them. Raises DataError when there are none.
     """
     if root:
-        inside = [side for side in sorted(_inner(root, SIDES)) if _inner(side, (*REALS, *FAKES))]
+        inside = [side for side in sorted(_inner(root, SPLIT_FOLDERS)) if _inner(side, (*REALS, *FAKES))]
         loose = _inner(root, (*REALS, *FAKES))
         if inside and loose:
             raise DataError(
@@ -312,7 +325,7 @@ def _unique(names: list[str]) -> list[str]:
 
 DATASET = DataSet(
     "folder",
-    classes,
+    open_folders,
     Origin(
         "a folder of one's own",
         "real/ and fake/ (or 0_real/ and 1_fake/) with pictures, or both in each of train/, val/ and test/",

@@ -27,9 +27,10 @@ VIDEO_SUFFIXES = frozenset(
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-WHOLE = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
-BESIDE = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
-HOLDERS = ("frames", "images", "videos")  # hold videos as folders of frames or as files, and are no part of their names
+WHOLE_VIDEO = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
+SIDE_FOLDERS = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
+# Folders that hold videos, as folders of frames or as files; they are no part of a video's name.
+VIDEO_HOLDERS = ("frames", "images", "videos")
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,10 @@ class Reading:
             raise DataError(f"expected some of {', '.join(SPLITS)} as splits, got {self.splits!r}")
 
 
-ALL = Reading()
+READ_ALL = Reading()
 
 
-def natural(name: str) -> tuple[int, str, str]:
+def natural_key(name: str) -> tuple[int, str, str]:
     """A sorting key that puts 9.jpeg before 10.png and leaves zero-padded names as they are."""
     stem, suffix = os.path.splitext(name)
     return len(stem), stem, suffix
@@ -83,7 +84,7 @@ def is_video(path: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Clip:
+class VideoEntry:
     """One video on disk: a folder of frames (names in order, none if the folder is empty) or a video file."""
 
     name: str
@@ -97,7 +98,7 @@ class Clip:
         return not self.video and not self.frames
 
 
-def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Clip]:
+def find_videos(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, VideoEntry]:
     """The videos below a folder, by their path inside it without a suffix; empty when there is no such folder.
 
     Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of them that
@@ -106,11 +107,11 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
     video of its own. Raises DataError for a folder that cannot be opened.
     """
     folder = os.fspath(folder)
-    inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": HOLDERS}[media]
+    inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": VIDEO_HOLDERS}[media]
     bases = [p for p in (os.path.join(folder, n) for n in inner) if os.path.isdir(p)]
     if not bases and not os.path.isdir(folder):
         return {}
-    first: dict[str, Clip] = {}
+    first: dict[str, VideoEntry] = {}
     for base in bases or [folder]:
         found = _clips(base, media)
         if not all(c.empty for c in found.values()):
@@ -119,8 +120,8 @@ def clips(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, Cl
     return first
 
 
-def _clips(base: str, media: Media) -> dict[str, Clip]:
-    walked = walk(base, links="named", enters=lambda folder, entry: entry.name not in BESIDE)
+def _clips(base: str, media: Media) -> dict[str, VideoEntry]:
+    walked = walk(base, links="named", enters=lambda folder, entry: entry.name not in SIDE_FOLDERS)
     listed = [
         c for folder in walked for c in _in_folder(folder) if media == "auto" or c[1].video == (media == "videos")
     ]
@@ -128,20 +129,20 @@ def _clips(base: str, media: Media) -> dict[str, Clip]:
     return dict(sorted(listed, key=lambda c: (c[0], not c[1].empty, not c[1].video)))
 
 
-def _in_folder(folder: Folder) -> Iterator[tuple[str, Clip]]:
+def _in_folder(folder: Folder) -> Iterator[tuple[str, VideoEntry]]:
     """The videos that lie in one folder, and the folder itself where it holds frames, by their keys."""
     key = _key(folder.inside)
     parts = [(e, *os.path.splitext(e.name)) for e in folder.files]
     pictures = [e.name for e, _, suffix in parts if suffix.lower() in SUFFIXES]
     videos = [(stem, e.path) for e, stem, suffix in parts if suffix.lower() in VIDEO_SUFFIXES]
     lost = [e for e, _, suffix in parts if suffix.lower() not in SUFFIXES | VIDEO_SUFFIXES and leads_nowhere(e)]
-    inner = [e for e in folder.folders if e.name not in BESIDE]
-    yield from ((_join(key, stem), Clip(stem, path, video=True)) for stem, path in videos)
-    yield from ((_join(key, e.name), Clip(e.name, e.path)) for e in lost)  # of what may have been a folder of frames
+    inner = [e for e in folder.folders if e.name not in SIDE_FOLDERS]
+    yield from ((_join(key, stem), VideoEntry(stem, path, video=True)) for stem, path in videos)
+    yield from ((_join(key, e.name), VideoEntry(e.name, e.path)) for e in lost)  # it may have been a folder of frames
     if key and (pictures or not (inner or videos)):
-        yield key, Clip(key.rpartition("/")[2], folder.path, tuple(sorted(pictures, key=natural)))
+        yield key, VideoEntry(key.rpartition("/")[2], folder.path, tuple(sorted(pictures, key=natural_key)))
     elif pictures:
-        yield from ((os.path.splitext(p)[0], Clip(os.path.splitext(p)[0], folder.path, (p,))) for p in pictures)
+        yield from ((os.path.splitext(p)[0], VideoEntry(os.path.splitext(p)[0], folder.path, (p,))) for p in pictures)
 
 
 def _key(inside: str) -> str:
@@ -150,7 +151,7 @@ def _key(inside: str) -> str:
     for part in filter(None, inside.split("/")):
         stem, suffix = os.path.splitext(part)
         name = stem if suffix.lower() in VIDEO_SUFFIXES else part
-        key = key if key and name in HOLDERS else _join(key, name)
+        key = key if key and name in VIDEO_HOLDERS else _join(key, name)
     return key
 
 
@@ -158,19 +159,19 @@ def _join(key: str, name: str) -> str:
     return f"{key}/{name}" if key else name
 
 
-def complete(
+def require_videos(
     origin: Origin,
     root: str,
     where: str | os.PathLike[str],
     reading: Reading,
     wanted: Iterable[str] | None = None,
     listed: str = "",
-) -> dict[str, Clip]:
+) -> dict[str, VideoEntry]:
     """The videos of a folder: those `wanted` by a list called `listed`, or all.
 
     Raises DataError when there are none, and, unless the reading is partial, when some are absent or have no frames.
     """
-    found = clips(where, reading.media)
+    found = find_videos(where, reading.media)
     names = list(found) if wanted is None else list(wanted)
     kept = {n: found[n] for n in names if n in found and not found[n].empty}
     lost = [n for n in names if n not in kept]
@@ -190,8 +191,8 @@ def complete(
     raise origin.missing(root, problem + advice, lost)
 
 
-def rows(
-    clip: Clip,
+def frame_samples(
+    clip: VideoEntry,
     reading: Reading,
     *,
     video: str,
@@ -206,7 +207,7 @@ def rows(
     video: the video's name, unique in its source; a frame's id is that name and the frame's file name.
     """
     if clip.video:
-        yield Sample(video, clip.path, label, split, manipulation, dataset, group, video, WHOLE)
+        yield Sample(video, clip.path, label, split, manipulation, dataset, group, video, WHOLE_VIDEO)
         return
     for i in choose(len(clip.frames), reading.frames, reading.choice):
         name = clip.frames[i]
@@ -235,7 +236,7 @@ def video_key(sample: Sample, grouping: Grouping = "path") -> str:
     return sample.video.rpartition("/")[2] if grouping == "dfb" else sample.video
 
 
-def beside(path: str, kind: str, suffix: str) -> str | None:
+def path_beside(path: str, kind: str, suffix: str) -> str | None:
     """Where the landmarks or the mask of a frame lie: in the folder `kind` next to the innermost folder frames/."""
     parts = list(PurePath(path).parts)
     at = max((i for i, p in enumerate(parts[:-1]) if p == "frames"), default=None)
@@ -252,8 +253,8 @@ def read_frame(sample: Sample, reading: Reading) -> Picture:
     """
     require_picture(sample)
     picture = read_picture(sample.path)
-    landmarks = beside(sample.path, "landmarks", ".npy")
-    if landmarks is None or not os.path.isdir(top(landmarks, "landmarks")):
+    landmarks = path_beside(sample.path, "landmarks", ".npy")
+    if landmarks is None or not os.path.isdir(path_up_to(landmarks, "landmarks")):
         return picture
     try:
         points = read_points(landmarks)
@@ -273,7 +274,7 @@ def require_picture(sample: Sample) -> None:
         )
 
 
-def top(path: str, kind: str) -> str:
+def path_up_to(path: str, kind: str) -> str:
     """A path up to the innermost folder of a name on it."""
     parts = PurePath(path).parts
     at = max(i for i, p in enumerate(parts[:-1]) if p == kind)
@@ -282,7 +283,7 @@ def top(path: str, kind: str) -> str:
 
 def _mask(sample: Sample, picture: Picture) -> np.ndarray | None:
     """The manipulation mask (H, W) bool of a fake, or None where there is none: a grey PNG, set above 1 of 255."""
-    path = beside(sample.path, "masks", ".png")
+    path = path_beside(sample.path, "masks", ".png")
     if path is None or not Path(path).is_file():
         return None
     try:

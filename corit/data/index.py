@@ -11,8 +11,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from corit.data.dataset import DataSet
-from corit.data.folders import read, with_extra
-from corit.data.frames import ALL, VIDEO_SUFFIXES, WHOLE, read_frame, require_picture
+from corit.data.folders import describe_extra, read_with_landmarks
+from corit.data.frames import READ_ALL, VIDEO_SUFFIXES, WHOLE_VIDEO, read_frame, require_picture
 from corit.data.landmarks import Landmarks, read_landmarks
 from corit.data.origin import Origin
 from corit.data.sample import Sample
@@ -32,7 +32,7 @@ SPLITS = {"": "", "train": "train", "val": "val", "valid": "val", "validation": 
 
 
 @dataclass(frozen=True)
-class Index:
+class CsvIndex:
     """The pictures that a CSV file lists, one a row, under a header of `COLUMNS` in any case; only path is needed.
 
     Columns are separated by commas, semicolons or tabs, and the text is in UTF-8, or in UTF-16 with a byte order mark,
@@ -131,7 +131,7 @@ class Index:
                 self._numbers(columns, whole_videos),
             )
         )
-        return with_extra(rows, self.aligned, self.landmarks)
+        return describe_extra(rows, self.aligned, self.landmarks)
 
     def _coded(self, name: str, columns: dict[str, list[str]], known: dict, count: int) -> list:  # type: ignore[type-arg]
         texts = columns.get(name, [""] * count)
@@ -146,7 +146,8 @@ class Index:
         texts = columns.get("frame") or [""] * len(whole_videos)
         try:
             return [
-                int(t) if t else WHOLE if whole_video else 0 for t, whole_video in zip(texts, whole_videos, strict=True)
+                int(t) if t else WHOLE_VIDEO if whole_video else 0
+                for t, whole_video in zip(texts, whole_videos, strict=True)
             ]
         except ValueError as err:
             raise DataError(f"expected whole numbers as frames in {self.file}: {err}") from err
@@ -155,8 +156,8 @@ class Index:
         """Decode one picture, with its landmarks where they are known. Raises InputError's kinds."""
         require_picture(sample)
         if self.aligned or self.landmarks:
-            return read(sample.path, self.aligned, self._landmarks)
-        return read_frame(sample, ALL)
+            return read_with_landmarks(sample.path, self.aligned, self._landmarks)
+        return read_frame(sample, READ_ALL)
 
     @cached_property
     def _landmarks(self) -> Landmarks | None:
@@ -164,9 +165,9 @@ class Index:
         return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
 
 
-def index(file: str, root: str = "", aligned: bool = False, landmarks: str = "") -> Index:
+def open_index(file: str, root: str = "", aligned: bool = False, landmarks: str = "") -> CsvIndex:
     """The index of a CSV file; landmarks: a file of them. Raises DataError."""
-    return Index(file, root, aligned, read_landmarks(landmarks) if landmarks else None)
+    return CsvIndex(file, root, aligned, read_landmarks(landmarks) if landmarks else None)
 
 
 def _plain(path: str) -> str:
@@ -215,10 +216,10 @@ def _header(path: str, encoding: str) -> tuple[str, list[str]]:
         first = file.readline()
     if "\0" in first:
         raise DataError(f"expected a byte order mark of UTF-16, or UTF-8, in {path}, got NUL; save it as UTF-8")
-    read = {s: [_column(name.strip()) for name in next(csv.reader([first], delimiter=s), [])] for s in SEPARATORS}
-    separator = next((s for s, names in read.items() if "path" in names), SEPARATORS[0])
-    _require_columns(path, read[separator])
-    return separator, read[separator]
+    headers = {s: [_column(name.strip()) for name in next(csv.reader([first], delimiter=s), [])] for s in SEPARATORS}
+    separator = next((s for s, names in headers.items() if "path" in names), SEPARATORS[0])
+    _require_columns(path, headers[separator])
+    return separator, headers[separator]
 
 
 def _column(name: str) -> str:
@@ -236,7 +237,7 @@ def _require_columns(path: str, header: list[str]) -> None:
 
 DATASET = DataSet(
     "csv",
-    index,
+    open_index,
     Origin(
         "a CSV file of one's own",
         "a CSV file with a column path and any of label, split, manipulation, dataset, group, video, frame, id",

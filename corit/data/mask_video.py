@@ -11,7 +11,7 @@ from corit.errors import InputError
 from corit.images.video import Frame, VideoFile
 
 
-def mask_video(path: str) -> str | None:
+def find_mask_video(path: str) -> str | None:
     """Where FaceForensics++ and its like keep the video of masks of a video: masks/videos/ above the compression."""
     parts = PurePath(path)
     for up in parts.parents[1:3]:
@@ -21,7 +21,7 @@ def mask_video(path: str) -> str | None:
     return None
 
 
-class Masks:
+class MaskVideo:
     """The masks of a video, whose video may be absent, of another length, or damaged: `problem` says what is wrong.
 
     Frames are asked for in ascending order, and the mask of a frame is the one of the same index, however many frames

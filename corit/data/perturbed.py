@@ -11,7 +11,7 @@ from corit.images.picture import Picture
 
 
 @dataclass(frozen=True)
-class Perturbed:
+class PerturbedSource:
     """Another source, its pictures perturbed by `name` at `level` 1 to 5; landmarks, mask and pose are kept.
 
     Faces are found before the damage where the source knows their landmarks, and after it where it does not. Raises

@@ -19,7 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
-def as_finished(
+def run_tasks(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, settle: Callable[[Task, Result], None]
 ) -> Generator[None]:
     """Do each task in one of so many processes, 0 for none, and settle it here; yields after each, as they end.

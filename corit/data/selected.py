@@ -14,7 +14,7 @@ from corit.seeding import seed
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedRows:
     """Another source's rows of some splits and manipulations, at most `most` of each class, in their order.
 
     splits, manipulations: which to keep, empty for all; reals have no manipulation and stay. most: of each data set,
@@ -42,7 +42,7 @@ class Chosen:
         kept = [s for s in rows if self._wants(s)]
         if not kept:
             raise DataError(f"expected rows, but none of {len(rows)} is of the splits and manipulations asked for")
-        return few(kept, self.most, self.key) if self.most else tuple(kept)
+        return limit_per_class(kept, self.most, self.key) if self.most else tuple(kept)
 
     def _wants(self, sample: Sample) -> bool:
         in_split = not self.splits or sample.split in self.splits
@@ -53,7 +53,7 @@ class Chosen:
         return self.source.load(sample)
 
 
-def few(samples: Sequence[Sample], most: int, key: int = 0) -> tuple[Sample, ...]:
+def limit_per_class(samples: Sequence[Sample], most: int, key: int = 0) -> tuple[Sample, ...]:
     """At most so many samples of each data set, split, label and manipulation, in their order.
 
     Raises DataError for less than one.
@@ -70,7 +70,7 @@ def few(samples: Sequence[Sample], most: int, key: int = 0) -> tuple[Sample, ...
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedSources:
     """Several sources as one, in their order. Raises DataError when two of them have a row of the same id."""
 
     sources: tuple[Source, ...]

@@ -110,10 +110,10 @@ def _build(dataset: DataSet, values: dict[str, Any]) -> Source:
     rest = {k: v for k, v in values.items() if k not in own and k not in reading}
     if not rest:
         return source
-    from corit.data.selected import Chosen
+    from corit.data.selected import SelectedRows
 
     if "max" in rest:
         rest["most"] = rest.pop("max")
         if rest["most"] < 1:
             raise DataError(f"expected a max of at least one row of each class, got {rest['most']}")
-    return Chosen(source, **rest)
+    return SelectedRows(source, **rest)

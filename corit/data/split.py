@@ -23,7 +23,7 @@ def split_by_group(
     in every split without it. Raises DataError when a group was split before, or a kind has too few groups.
     """
     if all(s.split for s in samples):
-        require_apart(samples)
+        require_groups_apart(samples)
         return tuple(samples)
     if any(s.split for s in samples):
         one = next(s for s in samples if not s.split)
@@ -66,7 +66,7 @@ def _assign(groups: list[str], shares: dict[Split, float], key: int) -> dict[str
     return out
 
 
-def require_apart(samples: Sequence[Sample]) -> None:
+def require_groups_apart(samples: Sequence[Sample]) -> None:
     """Raise DataError when samples of one group stand in two splits."""
     seen: dict[str, str] = {}
     for s in samples:

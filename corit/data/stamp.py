@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from corit.data.frames import beside, top
+from corit.data.frames import path_beside, path_up_to
 from corit.data.sample import Sample
 from corit.images.display import READING
 
@@ -25,10 +25,10 @@ class Version:
     content: str = ""
 
 
-UNKNOWN = Version()
+UNKNOWN_VERSION = Version()
 
 
-class Current:
+class CurrentVersion:
     """The version of some files that is there now; their bytes are read only where the stamp does not decide.
 
     files: what a result is made of, the most important first. words: whatever else it depends on. stamp: of the files
@@ -55,8 +55,8 @@ class Current:
 
         Where a file was changed meanwhile nobody can say what was read: then it has no content, and is read again.
         """
-        content = Current(self.files, self.words).content_with(digest)
-        same = Current(self.files, self.words).stamp == self.stamp
+        content = CurrentVersion(self.files, self.words).content_with(digest)
+        same = CurrentVersion(self.files, self.words).stamp == self.stamp
         return Version(self.stamp, content if same else "")
 
     def same(self, other: Version) -> bool:
@@ -64,26 +64,27 @@ class Current:
         return bool(other.content) and (other.stamp == self.stamp or other.content == self.content)
 
 
-def current(sample: Sample) -> Current:
+def current_version(sample: Sample) -> CurrentVersion:
     """The version of a sample's picture that is there now.
 
     It is made of the sample's file, the landmarks and the mask that lie beside a frame, which frame it is, how files
     are read, and what the sample says of anything else (`Sample.extra`).
     """
-    near = (beside(sample.path, "landmarks", ".npy"), beside(sample.path, "masks", ".png"))
+    near = (path_beside(sample.path, "landmarks", ".npy"), path_beside(sample.path, "masks", ".png"))
     read = f"reading {READING}" if os.path.exists(sample.path) else "drawn"
-    marked = near[0] is not None and os.path.isdir(top(near[0], "landmarks"))  # then a frame without any is refused
+    # Where the folder of landmarks exists, a frame without any is refused.
+    marked = near[0] is not None and os.path.isdir(path_up_to(near[0], "landmarks"))
     words = (f"frame {sample.frame}", read, f"landmarks {marked}", sample.extra)
-    return Current([sample.path, *(path for path in near if path)], words)
+    return CurrentVersion([sample.path, *(path for path in near if path)], words)
 
 
-def stamp(path: str) -> str:
+def file_stamp(path: str) -> str:
     """A file's full path, size and time of change; of what is no file, such as drawn pictures, the path alone."""
     return _told(path, "st_size", "st_mtime_ns")
 
 
 def _stamp(path: str) -> str:
-    """More than `stamp`: a file that another one was moved over may have the old one's size and time of change."""
+    """More than `file_stamp`: a file that another one was moved over may have the old one's size and time of change."""
     return _told(path, "st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 
 

@@ -11,9 +11,9 @@ from typing import Any
 from corit.errors import DataError
 from corit.files import open_regular
 
-AGAIN = "download it again"
+DOWNLOAD_AGAIN = "download it again"
 # How a text begins that says itself in which encoding it is; the longer mark begins with a shorter one.
-MARKS = (
+BYTE_ORDER_MARKS = (
     *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
 )
@@ -23,7 +23,7 @@ def encoding_of(path: str | os.PathLike[str]) -> str:
     """The encoding that a file's byte order mark names, as Excel and PowerShell write it, or UTF-8. Raises OSError."""
     with open_regular(path) as file:
         head = file.read(4)
-    return next((name for mark, name in MARKS if head.startswith(mark)), "utf-8-sig")
+    return next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8-sig")
 
 
 def read_text(path: str | os.PathLike[str], expected: str) -> str:
@@ -37,7 +37,7 @@ def read_text(path: str | os.PathLike[str], expected: str) -> str:
     except UnicodeError as err:
         raise DataError(f"expected {expected} at {os.fspath(path)} in UTF-8, but {err}; save it as UTF-8") from err
     except OSError as err:
-        raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {AGAIN}") from err
+        raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {DOWNLOAD_AGAIN}") from err
 
 
 def read_json(
@@ -51,4 +51,4 @@ def read_json(
     try:
         return json.loads(text, object_pairs_hook=pairs)
     except (ValueError, RecursionError) as err:
-        raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {AGAIN}") from err
+        raise DataError(f"expected {expected} at {os.fspath(path)}: {err}; {DOWNLOAD_AGAIN}") from err

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from corit.data.frames import WHOLE, is_video
+from corit.data.frames import WHOLE_VIDEO, is_video
 from corit.data.sample import Sample, Source
-from corit.data.stamp import Current
+from corit.data.stamp import CurrentVersion
 from corit.errors import InputError, UnreadableError
 from corit.images.frame_choice import Choice, choose
 from corit.images.picture import Picture
 from corit.images.video import VideoFile
 
-FRAMES = 32  # of each video, as DeepfakeBench's preprocessing takes
+FRAMES_PER_VIDEO = 32  # of each video, as DeepfakeBench's preprocessing takes
 
 
-class Projector:
+class SequentialReader:
     """One video at a time, played onward: frames asked for in ascending order are decoded in one pass.
 
     Nothing of it goes along to other processes: there it begins anew.
@@ -29,11 +29,11 @@ class Projector:
         self._next, self._stamp = 0, ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Projector, ()
+        return SequentialReader, ()
 
     def __call__(self, path: str, index: int) -> Picture:
         """A frame of a video. Raises InputError's kinds, UnreadableError for a frame that cannot be decoded."""
-        now = Current([path]).stamp
+        now = CurrentVersion([path]).stamp
         if self._video is None or self._stamp != now or index < self._next:  # also where another file took its place
             self._video = None  # closed before another one is opened
             self._stamp, self._video = now, VideoFile(path)
@@ -57,9 +57,9 @@ class VideoFrames:
     """
 
     source: Source
-    frames: int | None = FRAMES
+    frames: int | None = FRAMES_PER_VIDEO
     choice: Choice = "even"
-    _play: Projector = field(default_factory=Projector, compare=False, repr=False)
+    _play: SequentialReader = field(default_factory=SequentialReader, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         choose(1, self.frames, self.choice)
@@ -88,7 +88,7 @@ class VideoFrames:
 
 def is_whole_video(sample: Sample) -> bool:
     """Whether a row is a whole video."""
-    return sample.frame == WHOLE and is_video(sample.path)
+    return sample.frame == WHOLE_VIDEO and is_video(sample.path)
 
 
 def _counts(path: str) -> tuple[int, int]:

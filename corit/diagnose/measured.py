@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from corit.data.sample import Sample, Split
-from corit.data.split import require_apart, split_by_group
+from corit.data.split import require_groups_apart, split_by_group
 from corit.errors import DataError, StoreError
 from corit.heads.rows import Rows, chunks
 
@@ -76,7 +76,7 @@ def dealt(found: Measured) -> Measured:
         split = found.split.astype("<U5")
         split[chosen] = [s.split for s in assigned]
         return replace(found, split=split)
-    require_apart([s for s in samples if s.split])
+    require_groups_apart([s for s in samples if s.split])
     return found
 
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from corit.data.folders import SIDES
+from corit.data.folders import SPLIT_FOLDERS
 from corit.data.sample import Sample, Source
-from corit.data.selected import Joined
+from corit.data.selected import JoinedSources
 from corit.data.spec import parse_spec
-from corit.data.stamp import stamp
-from corit.data.video_frames import FRAMES, VideoFrames
+from corit.data.stamp import file_stamp
+from corit.data.video_frames import FRAMES_PER_VIDEO, VideoFrames
 from corit.errors import DataError
 from corit.images.frame_choice import Choice
 from corit.images.picture import Picture
@@ -77,10 +77,10 @@ class Titled:
 def _below(s: Sample) -> str:
     """The sub-folder in which a folder's row lies, or ""; see `FolderSource` for how ids are made."""
     parts = s.id.split("/")
-    if s.split and parts[0].lower() in SIDES:
+    if s.split and parts[0].lower() in SPLIT_FOLDERS:
         parts = parts[1:]
     rest = parts[1:]  # below the folder of the class
-    if s.split and len(rest) > 1 and rest[0].lower() in SIDES:
+    if s.split and len(rest) > 1 and rest[0].lower() in SPLIT_FOLDERS:
         rest = rest[1:]
     return rest[0] if len(rest) > 1 else ""
 
@@ -127,7 +127,9 @@ class Labelled:
         return self.source.load(sample)
 
 
-def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES, choice: Choice = "even") -> Labelled:
+def labelled(
+    data: Sequence[str], root: str = "", *, frames: int | None = FRAMES_PER_VIDEO, choice: Choice = "even"
+) -> Labelled:
     """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `open_source` names.
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
@@ -146,7 +148,7 @@ def labelled(data: Sequence[str], root: str = "", *, frames: int | None = FRAMES
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
         said = parse_spec(spec, SOURCES)[1]
         parts.append(VideoFrames(made, said.get("frames", frames), said.get("choice", choice)))
-    return Labelled(parts[0] if len(parts) == 1 else Joined(tuple(parts)), tuple(data), root)
+    return Labelled(parts[0] if len(parts) == 1 else JoinedSources(tuple(parts)), tuple(data), root)
 
 
 def _spec(text: str) -> str:
@@ -170,7 +172,7 @@ def _key(spec: str, root: str) -> str:
     places = {k for k, kind in SOURCES[name].own_options.items() if kind in ("text", "texts")}
     full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
     if "landmarks" in said:  # other ones give other crops of the same pictures
-        full["landmarks"] = stamp(said["landmarks"])
+        full["landmarks"] = file_stamp(said["landmarks"])
     return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from corit.data.perturbed import Perturbed
+from corit.data.perturbed import PerturbedSource
 from corit.errors import DataError, DetectorError
 from corit.evaluate import detectors as judge
 from corit.evaluate import slices
@@ -86,7 +86,7 @@ class Effort:
             raise DataError(f"expected a batch >= 1 and workers >= 0, got {self.batch} and {self.workers}")
 
     def score(
-        self, name: str, detector: Judge, data: Labelled, out: Path, damage: Perturbed | None = None
+        self, name: str, detector: Judge, data: Labelled, out: Path, damage: PerturbedSource | None = None
     ) -> tuple[ScoredRow, ...]:
         """The data's rows scored into OUT/scores by a detector of that name, as they are or damaged."""
         short = f"{damage.name} {damage.level}" if damage else ""
@@ -168,7 +168,7 @@ def perturbed(
     scored, and when no real or no fake of the data can be scored.
     """
     _require_draws(draws)
-    damages = [Perturbed(data, kind, level) for kind, level in dict.fromkeys(conditions)]
+    damages = [PerturbedSource(data, kind, level) for kind, level in dict.fromkeys(conditions)]
     made = []
     for name, detector in detectors.items():
         plain = effort.score(name, detector, data, Path(out))
@@ -179,7 +179,7 @@ def perturbed(
     return tuple(made)
 
 
-Scored = Sequence[tuple[Perturbed, Sequence[ScoredRow]]]
+Scored = Sequence[tuple[PerturbedSource, Sequence[ScoredRow]]]
 
 
 def _damages(

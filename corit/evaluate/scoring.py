@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from corit.data.sample import Sample, Source
-from corit.data.stamp import Current, Version, current
+from corit.data.stamp import CurrentVersion, Version, current_version
 from corit.detect.detector import Report
 from corit.errors import DataError, examples
 from corit.evaluate.detectors import Judge
@@ -44,7 +44,7 @@ def score(
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT, "reading": READING}
     kept = Journal(Path(journal), settings)
-    before = {s.id: current(s) for s in samples}
+    before = {s.id: current_version(s) for s in samples}
     missing = [s for s in samples if not _holds(kept, s, before[s.id])]
     if missing:
         detector.ready()  # missing weights end the command before it begins, and do not become a row
@@ -57,7 +57,7 @@ def score(
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 
-def _holds(kept: Journal, sample: Sample, now: Current) -> bool:
+def _holds(kept: Journal, sample: Sample, now: CurrentVersion) -> bool:
     """Whether a kept score is of the picture that is there now; of one that was only touched the new stamp is kept."""
     entry = kept.entries.get(sample.id)
     if entry is None or (entry["status"] == UNLABELLED) != (sample.label is None):

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from corit.data.sample import Sample, Source
-from corit.data.stamp import Current, current
+from corit.data.stamp import CurrentVersion, current_version
 from corit.errors import DataError, WeightsError
 from corit.features.shards import FeatureRow, Header, measured
 from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
@@ -174,11 +174,11 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
 
 def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
     """What some store still lacks of a sample."""
-    now = current(sample)
+    now = current_version(sample)
     return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
 
 
-def _draws(sample: Sample, forge: int, store: StoreWriter, now: Current) -> tuple[int | None, ...]:
+def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) -> tuple[int | None, ...]:
     """What one store lacks; nothing is forged from a picture that could not be prepared."""
     stored = store.find(sample, now)
     itself: tuple[None, ...] = (None,) if stored is None else ()

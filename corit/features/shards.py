@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from corit.data.sample import Sample
-from corit.data.stamp import UNKNOWN, Version
+from corit.data.stamp import UNKNOWN_VERSION, Version
 from corit.errors import RecipeError, StoreError
 from corit.files import atomic_file
 from corit.recipe import Recipe
@@ -62,7 +62,7 @@ class FeatureRow:
     levels: np.ndarray | None = None
     status: str = "ok"
     reason: str = ""
-    version: Version = UNKNOWN
+    version: Version = UNKNOWN_VERSION
 
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.z is not None):
@@ -80,7 +80,7 @@ def measured(
     levels: np.ndarray | None = None,
     *,
     note: str = "",
-    version: Version = UNKNOWN,
+    version: Version = UNKNOWN_VERSION,
 ) -> FeatureRow:
     """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead.
 

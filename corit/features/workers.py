@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from corit.data.sample import Sample, Source
-from corit.data.stamp import UNKNOWN, Version, current
+from corit.data.stamp import UNKNOWN_VERSION, Version, current_version
 from corit.errors import InputError, MachineError, NoFaceError
 from corit.failures import words
 from corit.views.prepare import Views
@@ -60,7 +60,7 @@ class Item:
     box: tuple[float, float, float, float] | None = None
     status: str = "ok"
     reason: str = ""
-    version: Version = UNKNOWN
+    version: Version = UNKNOWN_VERSION
 
 
 def forged_sample(sample: Sample, draw: int) -> Sample:
@@ -81,7 +81,7 @@ class Worker:
 
     def __getitem__(self, job: Job) -> list[Item]:
         with _naming(job.sample):
-            now, digest = current(job.sample) if self.versioned else None, ""
+            now, digest = current_version(job.sample) if self.versioned else None, ""
             try:
                 picture = self.source.load(job.sample)
                 digest = getattr(picture, "digest", "")
@@ -89,7 +89,7 @@ class Worker:
             except InputError as err:
                 draws = (None,) if None in job.draws else job.draws
                 items = [_failed(_named(job.sample, n), 0, None, err) for n in draws]
-            version = UNKNOWN if now is None else now.version(digest)
+            version = UNKNOWN_VERSION if now is None else now.version(digest)
             return [replace(item, version=version) for item in items]
 
     def _items(self, job: Job, picture: Picture) -> list[Item]:

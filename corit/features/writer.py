@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple
 
 from corit.data.sample import Sample
-from corit.data.stamp import Current, Version
+from corit.data.stamp import CurrentVersion, Version
 from corit.errors import StoreError
 from corit.features import listing, shards
 from corit.features.shards import OVERFLOW, FeatureRow, Header
@@ -88,7 +88,7 @@ class StoreWriter:
         """Which ids are stored, in any version, and whether their picture could be prepared."""
         return {name: any(k.prepared for k in versions.values()) for name, versions in self._kept.items()}
 
-    def find(self, sample: Sample, now: Current) -> bool | None:
+    def find(self, sample: Sample, now: CurrentVersion) -> bool | None:
         """Whether the picture of a sample could be prepared, as it is now; None where it is not stored.
 
         A stored one becomes the store's, with the sample as it is given here.

@@ -11,7 +11,7 @@ from pathlib import Path
 from corit import __version__
 from corit.bench.lab import Lab, Need
 from corit.data.frames import Reading
-from corit.data.stamp import stamp
+from corit.data.stamp import file_stamp
 from corit.errors import CoritError
 from corit.failures import words
 from corit.files import write_text
@@ -65,7 +65,7 @@ def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
 def settings_of(lab: Lab, what: Artefact) -> str:
     """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
     said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
-    said += [sorted((name, stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
+    said += [sorted((name, file_stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
     listed = dict.fromkeys((d, p.reading) for p in map(lab.stage.protocol, what.protocols) for d in p.data)
     return json.dumps([*map(str, said), *(_listed(lab, d, reading) for d, reading in listed)])
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from rich.table import Table
 
 from corit.data.care.audit import Finding
-from corit.data.care.check import passed_over
-from corit.data.passed_over import described
+from corit.data.care.check import count_passed_over
+from corit.data.passed_over import summarize
 from corit.data.sample import Source
 from corit.errors import examples
 from corit.report.text import printed, visible
@@ -83,7 +83,7 @@ def say_passed_over(source: Source) -> None:
         source: whose rows are listed for it.
     """
     _ = source.samples
-    if words := described(passed_over(source).items()):
+    if words := summarize(count_passed_over(source).items()):
         print(f"corit: {visible(words)}", file=sys.stderr)
 
 

@@ -23,7 +23,7 @@ from trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from trees.write import Hand
 
 from corit import cli
-from corit.data.care.audit import Finding, audit
+from corit.data.care.audit import Finding, audit_source
 from corit.data.frames import Reading
 from corit.detect.output import Line
 from corit.errors import DataError
@@ -308,7 +308,7 @@ def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
     uadfv.uadfv(tmp_path, Hand(frames=1))
     source = open_source(f"uadfv:{tmp_path},splits=train")
     with pytest.raises(DataError, match="lists none; ask for other splits"):
-        audit(source)
+        audit_source(source)
 
 
 # --- prepare
@@ -396,7 +396,7 @@ def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, 
         raise DataError("stopped")
         yield
 
-    monkeypatch.setattr("corit.data.care.prepare.prepare", stopped)
+    monkeypatch.setattr("corit.data.care.prepare.prepare_videos", stopped)
     code, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out")
     assert code == 2
     assert "0/1" in err
@@ -440,7 +440,7 @@ def test_termination_is_an_interrupt(tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         yield from ()
 
-    monkeypatch.setattr("corit.data.care.prepare.prepare", run_on)
+    monkeypatch.setattr("corit.data.care.prepare.prepare_videos", run_on)
     with pytest.raises(SystemExit) as stop:
         cli.main(["data", "prepare", str(tmp_path / "in"), "--out", str(tmp_path / "out")])
     assert stop.value.code == 130

@@ -15,12 +15,12 @@ from PIL import Image
 from trees.paint import Subject
 from trees.write import Hand
 
-from corit.data.folders import FolderSource, Unlabelled, classes, list_pictures
-from corit.data.frames import WHOLE, is_video
+from corit.data.folders import FolderSource, UnlabelledFiles, list_pictures, open_folders
+from corit.data.frames import WHOLE_VIDEO, is_video
 from corit.data.landmarks import read_landmarks, read_points
-from corit.data.passed_over import PassedOver, described
+from corit.data.passed_over import PassedOver, summarize
 from corit.data.sample import Sample
-from corit.data.split import require_apart, split_by_group
+from corit.data.split import require_groups_apart, split_by_group
 from corit.data.video_frames import VideoFrames
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images.face_shape import mean_face
@@ -161,9 +161,9 @@ def test_what_is_passed_over_is_counted_by_suffix(tmp_path):
 
 
 def test_one_file_that_is_passed_over_is_said_in_the_singular():
-    assert described([(".txt", 1)]) == "passed over 1 file: 1 .txt"
-    assert described([(".txt", 2), (".cr2", 10)]) == "passed over 12 files: 10 .cr2, 2 .txt"
-    assert described([]) == ""
+    assert summarize([(".txt", 1)]) == "passed over 1 file: 1 .txt"
+    assert summarize([(".txt", 2), (".cr2", 10)]) == "passed over 12 files: 10 .cr2, 2 .txt"
+    assert summarize([]) == ""
 
 
 def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_like(tmp_path):
@@ -183,7 +183,7 @@ def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_lik
         "real/a.jpg_large": ("a", "", 0),
         "real/frame.0001": ("frame.0001", "", 0),
         "real/frame.0002": ("frame.0002", "", 0),
-        "real/v.mp4.part": ("v", "real/v.mp4.part", WHOLE),
+        "real/v.mp4.part": ("v", "real/v.mp4.part", WHOLE_VIDEO),
         "fake/a.png_orig": ("a", "", 0),
     }
     assert source.passed_over.words == "passed over 2 files: 1 .cr2, 1 .txt"
@@ -216,10 +216,10 @@ def test_classes_beside_and_in_the_splits_are_refused(tmp_path):
     for name in ("real/a.png", "fake/a.png", "test/real/b.png", "test/fake/b.png"):
         paint(tmp_path / name)
     with pytest.raises(DataError, match="expected the classes either in .* or in its train/, val/ and test/"):
-        classes(str(tmp_path))
+        open_folders(str(tmp_path))
     (tmp_path / "test" / "real").rename(tmp_path / "test" / "pictures")
     (tmp_path / "test" / "fake").rename(tmp_path / "test" / "others")
-    assert len(classes(str(tmp_path)).samples) == 2
+    assert len(open_folders(str(tmp_path)).samples) == 2
 
 
 def test_landmarks_are_found_by_path_beside_the_file_and_by_a_name_that_is_unique(tmp_path):
@@ -229,7 +229,7 @@ def test_landmarks_are_found_by_path_beside_the_file_and_by_a_name_that_is_uniqu
     assert marks.find(str(tmp_path / "in" / "a.png")) == pytest.approx(np.array(POINTS))
     assert marks.find("elsewhere/a.png") is None
     assert marks.find("b.png") is None
-    source = Unlabelled(aligned=True, landmarks=marks)
+    source = UnlabelledFiles(aligned=True, landmarks=marks)
     picture = source.load(source.sample(str(tmp_path / "in" / "a.png")))
     assert picture.aligned
     assert picture.landmarks == pytest.approx(np.array(POINTS))
@@ -278,7 +278,7 @@ def test_splits_that_cannot_be_made_are_refused_in_words():
     with pytest.raises(DataError, match="p is in no split"):
         split_by_group(mixed)
     with pytest.raises(DataError, match="'g' is in train and test"):
-        require_apart([Sample("a", "p", 0, "train", group="g"), Sample("b", "p", 1, "test", group="g")])
+        require_groups_apart([Sample("a", "p", 0, "train", group="g"), Sample("b", "p", 1, "test", group="g")])
 
 
 def test_one_picture_without_a_counterpart_stops_nothing():
@@ -295,7 +295,7 @@ def test_one_picture_without_a_counterpart_stops_nothing():
 def test_masks_and_landmarks_beside_frames_are_no_pictures_but_go_with_them(tmp_path):
     for kind in ("real", "fake"):
         Hand(frames=2).video(tmp_path / kind, "v", Subject("", "v", kind), mask=kind == "fake")
-    source = classes(str(tmp_path))
+    source = open_folders(str(tmp_path))
     assert len(source.samples) == 4
     assert all("/frames/" in s.path for s in source.samples)
     picture = source.load(source.samples[0])

@@ -10,8 +10,8 @@ from trees.faceforensics import faceforensics
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.check import surprises
-from corit.data.frames import Reading, clips, natural, video_key
+from corit.data.care.check import find_surprises
+from corit.data.frames import Reading, find_videos, natural_key, video_key
 from corit.data.sample import Sample
 from corit.data.sets.faceforensics import FaceForensics
 from corit.data.sets.uadfv import UADFV
@@ -26,7 +26,7 @@ def touch(root, *names):
 
 
 def found(root, **how):
-    return {name: clip.path[len(str(root)) + 1 :] for name, clip in clips(root, **how).items()}
+    return {name: clip.path[len(str(root)) + 1 :] for name, clip in find_videos(root, **how).items()}
 
 
 def test_empty_frames_do_not_hide_videos(tmp_path):
@@ -39,7 +39,7 @@ def test_empty_frames_do_not_hide_videos(tmp_path):
     assert found(tmp_path) == {"a": "frames/a"}
     shutil.rmtree(tmp_path / "videos")
     os.unlink(tmp_path / "frames/a/000.png")
-    assert clips(tmp_path)["a"].empty
+    assert find_videos(tmp_path)["a"].empty
 
 
 def test_an_empty_folder_does_not_hide_the_video_of_its_name(tmp_path):
@@ -50,7 +50,7 @@ def test_an_empty_folder_does_not_hide_the_video_of_its_name(tmp_path):
 
 def test_folders_of_frames_may_be_called_as_the_video_was(tmp_path):
     touch(tmp_path, "frames/000_001.mp4/000.png", "frames/000_001.mp4/001.png")
-    (clip,) = clips(tmp_path).values()
+    (clip,) = find_videos(tmp_path).values()
     assert (clip.name, clip.video, clip.frames) == ("000_001", False, ("000.png", "001.png"))
     assert found(tmp_path) == {"000_001": "frames/000_001.mp4"}
 
@@ -71,12 +71,12 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
 def test_what_archivers_leave_is_no_video(tmp_path):
     touch(tmp_path, "v/000.png", "v/._000.png", "__MACOSX/v/000.png", "._v.mp4")
     assert found(tmp_path) == {"v": "v"}
-    assert clips(tmp_path)["v"].frames == ("000.png",)
+    assert find_videos(tmp_path)["v"].frames == ("000.png",)
 
 
 def test_frames_are_ordered_by_their_numbers_whatever_their_suffixes():
     names = ["10.png", "9.jpeg", "100.png", "9.a.png", "009.png"]
-    assert sorted(names, key=natural) == ["9.jpeg", "10.png", "009.png", "100.png", "9.a.png"]
+    assert sorted(names, key=natural_key) == ["9.jpeg", "10.png", "009.png", "100.png", "9.a.png"]
 
 
 def test_a_damaged_mask_is_named(tmp_path):
@@ -92,22 +92,22 @@ def test_a_damaged_mask_is_named(tmp_path):
 @pytest.mark.parametrize(("folder", "kind"), [("real", "real samples"), ("fake", "fake samples")])
 def test_landmarks_of_one_class_only_are_a_surprise(tmp_path, folder, kind):
     uadfv(tmp_path, Hand(frames=2))
-    assert surprises(UADFV(str(tmp_path)).samples) == ()
+    assert find_surprises(UADFV(str(tmp_path)).samples) == ()
     shutil.rmtree(tmp_path / folder / "landmarks")
-    (one,) = surprises(UADFV(str(tmp_path)).samples)
+    (one,) = find_surprises(UADFV(str(tmp_path)).samples)
     assert f"{len(one.ids)} {kind} have no landmarks beside them" in one.what
     shutil.rmtree(tmp_path / ("real" if folder == "fake" else "fake") / "landmarks")
-    assert surprises(UADFV(str(tmp_path)).samples) == ()
+    assert find_surprises(UADFV(str(tmp_path)).samples) == ()
 
 
 def test_folders_that_hold_videos_are_no_part_of_their_names(tmp_path):
     for file in ("a/frames/x/0.png", "a/frames/x/1.png", "a/x.mp4", "b/videos/y.mp4", "c/images/z/0.png"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).touch()
-    found = clips(tmp_path)
+    found = find_videos(tmp_path)
     assert {name: len(clip.frames) for name, clip in found.items()} == {"a/x": 2, "b/y": 0, "c/z": 1}
-    assert set(clips(tmp_path, "videos")) == {"a/x", "b/y"}
-    assert clips(tmp_path, "videos")["a/x"].video
+    assert set(find_videos(tmp_path, "videos")) == {"a/x", "b/y"}
+    assert find_videos(tmp_path, "videos")["a/x"].video
 
 
 def test_a_folder_that_cannot_be_opened_is_an_error_in_words(tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_folder_that_cannot_be_opened_is_an_error_in_words(tmp_path, monkeypat
         raise PermissionError(13, "Permission denied", folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    for of in (clips, list_names):
+    for of in (find_videos, list_names):
         with pytest.raises(DataError, match=f"expected to open {tmp_path}, but Permission denied; change its rights"):
             of(str(tmp_path))
 

@@ -7,14 +7,14 @@ import os
 
 import pytest
 
-from corit.data.index import Index
+from corit.data.index import CsvIndex
 from corit.errors import DataError
 
 
 def written(tmp_path, text, mark=b""):
     path = tmp_path / "mine.csv"
     path.write_bytes(mark + text.encode())
-    return Index(str(path)).samples
+    return CsvIndex(str(path)).samples
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8])
@@ -67,7 +67,7 @@ def test_what_spreadsheets_save_is_read(tmp_path, separator, encoding):
     text = "".join(separator.join(f'"{c}"' if separator in c else c for c in row) + "\r\n" for row in rows)
     mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
     (tmp_path / "mine.csv").write_bytes(mark + text.encode(encoding))
-    found = Index(str(tmp_path / "mine.csv")).samples
+    found = CsvIndex(str(tmp_path / "mine.csv")).samples
     assert [(s.id, s.label) for s in found] == [("süß.png", 1), ("b.png", 0)]
 
 
@@ -82,20 +82,20 @@ def test_the_comma_separates_where_it_can(tmp_path):
 def test_another_encoding_is_refused_in_words(tmp_path, content):
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(DataError, match=r"expected a CSV file in UTF-8.* at .*mine.csv.*; save it as"):
-        _ = Index(str(tmp_path / "mine.csv")).samples
+        _ = CsvIndex(str(tmp_path / "mine.csv")).samples
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_an_encoding_that_nothing_says_is_refused_in_words(tmp_path, encoding):
     (tmp_path / "mine.csv").write_text("path,label\na.png,0\n", encoding=encoding)
     with pytest.raises(DataError, match="expected a byte order mark of UTF-16, or UTF-8, in .*; save it as UTF-8"):
-        _ = Index(str(tmp_path / "mine.csv")).samples
+        _ = CsvIndex(str(tmp_path / "mine.csv")).samples
 
 
 def test_a_text_that_is_cut_in_the_middle_of_a_letter_is_refused_in_words(tmp_path):
     (tmp_path / "mine.csv").write_bytes("path,label\na.png,0\n".encode("utf-16")[:-1])
     with pytest.raises(DataError, match="in UTF-16 with a byte order mark, at .*, but .*; save it as UTF-8"):
-        _ = Index(str(tmp_path / "mine.csv")).samples
+        _ = CsvIndex(str(tmp_path / "mine.csv")).samples
 
 
 posix = pytest.mark.skipif(os.sep != "/", reason="backslashes separate folders here")

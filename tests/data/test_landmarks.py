@@ -14,8 +14,8 @@ from trees.paint import Subject, squares
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.folders import FolderSource, Unlabelled
-from corit.data.index import Index
+from corit.data.folders import FolderSource, UnlabelledFiles
+from corit.data.index import CsvIndex
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.sets.uadfv import UADFV
 from corit.errors import DataError, UnreadableError
@@ -250,9 +250,9 @@ def test_a_bad_entry_makes_its_own_row_unreadable(kind, aligned, tmp_path):
     paths = {n: str(tmp_path / "real" / n) for n in (*BAD, "good.png")}
     (tmp_path / "i.csv").write_text("path\n" + "\n".join(paths.values()) + "\n")
     source = {
-        "unlabelled": lambda: Unlabelled(aligned, marks),
+        "unlabelled": lambda: UnlabelledFiles(aligned, marks),
         "folder": lambda: FolderSource((str(tmp_path / "real"),), (), False, aligned, marks),
-        "csv": lambda: Index(str(tmp_path / "i.csv"), "", aligned, marks),
+        "csv": lambda: CsvIndex(str(tmp_path / "i.csv"), "", aligned, marks),
     }[kind]()
     samples = {s.path: s for s in source.samples} or {p: source.sample(p) for p in paths.values()}
     for name, path in paths.items():

@@ -8,7 +8,7 @@ from corit.data.dataset import DataSet
 from corit.data.frames import Reading
 from corit.data.origin import Origin
 from corit.data.sample import Sample
-from corit.data.selected import Chosen, Joined, few
+from corit.data.selected import JoinedSources, SelectedRows, limit_per_class
 from corit.data.spec import open_spec
 from corit.errors import DataError
 
@@ -69,7 +69,7 @@ def test_a_video_data_set_takes_a_reading():
 
 def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
     found = open_spec("files:splits=test,manipulations=DF,max=2", TABLE)
-    assert isinstance(found, Chosen)
+    assert isinstance(found, SelectedRows)
     assert {(s.split, s.manipulation) for s in found.samples} == {("test", ""), ("test", "DF")}
     assert [s.label for s in found.samples] == [0, 0, 1, 1]
     assert found.load(found.samples[0]) == found.samples[0].id
@@ -103,30 +103,31 @@ def test_usage_says_what_is_needed_and_what_may_be_said():
 
 
 def test_few_rows_are_among_the_more_rows_and_keep_their_order():
-    few_ids, more_ids = ([s.id for s in few(ROWS, n)] for n in (2, 4))
+    few_ids, more_ids = ([s.id for s in limit_per_class(ROWS, n)] for n in (2, 4))
     assert set(few_ids) < set(more_ids)
     assert more_ids == [s.id for s in ROWS if s.id in more_ids]
-    assert few(ROWS, 6) == ROWS
+    assert limit_per_class(ROWS, 6) == ROWS
     kinds = [Sample(f"{k}{i}", f"{k}{i}", 1, "test", k) for k in ("DF", "NT") for i in range(3)]
-    assert [s.manipulation for s in few(kinds, 1)] == ["DF", "NT"]  # none is left out because another has many
-    assert [s.id for s in few(ROWS, 2, key=1)] != few_ids
+    # No manipulation is left out because another one has many samples.
+    assert [s.manipulation for s in limit_per_class(kinds, 1)] == ["DF", "NT"]
+    assert [s.id for s in limit_per_class(ROWS, 2, key=1)] != few_ids
     with pytest.raises(DataError, match="at least one sample"):
-        few(ROWS, 0)
+        limit_per_class(ROWS, 0)
 
 
 def test_a_choice_of_what_is_not_there_is_refused():
     with pytest.raises(DataError, match="no row has the split val; there are test, train"):
-        _ = Chosen(Listed(ROWS), splits=("val",)).samples
+        _ = SelectedRows(Listed(ROWS), splits=("val",)).samples
     with pytest.raises(DataError, match="no row has the manipulation F2F; there are DF, FS"):
-        _ = Chosen(Listed(ROWS), manipulations=("F2F",)).samples
+        _ = SelectedRows(Listed(ROWS), manipulations=("F2F",)).samples
     with pytest.raises(DataError, match="none of 0 is of the splits"):
-        _ = Chosen(Listed()).samples
+        _ = SelectedRows(Listed()).samples
 
 
 def test_several_sources_are_one_and_each_loads_its_own():
     other = Listed([Sample("other", "", 0)])
-    both = Joined((Listed(ROWS), other))
+    both = JoinedSources((Listed(ROWS), other))
     assert both.samples == (*ROWS, *other.samples)
     assert both.load(other.samples[0]) == "other"
     with pytest.raises(DataError, match="rows of the same id"):
-        _ = Joined((other, other)).samples
+        _ = JoinedSources((other, other)).samples

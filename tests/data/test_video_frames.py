@@ -11,10 +11,10 @@ import pytest
 from images import video_files
 from PIL import Image
 
-from corit.data.folders import classes
-from corit.data.frames import WHOLE
-from corit.data.index import index
-from corit.data.video_frames import Projector, VideoFrames
+from corit.data.folders import open_folders
+from corit.data.frames import WHOLE_VIDEO
+from corit.data.index import open_index
+from corit.data.video_frames import SequentialReader, VideoFrames
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import video
 from corit.images.video import VideoFile, read_video
@@ -33,13 +33,13 @@ def mine(tmp_path):
 
 
 def test_a_video_is_one_row_until_its_frames_are_chosen(mine):
-    source = classes(str(mine))
+    source = open_folders(str(mine))
     rows = {s.id: s for s in source.samples}
     assert {i: (s.frame, s.video) for i, s in rows.items()} == {
-        "real/a.avi": (WHOLE, "real/a.avi"),
+        "real/a.avi": (WHOLE_VIDEO, "real/a.avi"),
         "real/b.png": (0, ""),
-        "fake/swap/a.mp4": (WHOLE, "fake/swap/a.mp4"),
-        "fake/notes.MOV": (WHOLE, "fake/notes.MOV"),
+        "fake/swap/a.mp4": (WHOLE_VIDEO, "fake/swap/a.mp4"),
+        "fake/notes.MOV": (WHOLE_VIDEO, "fake/notes.MOV"),
     }
     assert rows["fake/swap/a.mp4"].group == rows["real/a.avi"].group == "a"
     with pytest.raises(UnsupportedError, match="corit data prepare"):
@@ -48,12 +48,12 @@ def test_a_video_is_one_row_until_its_frames_are_chosen(mine):
 
 @pytest.mark.parametrize(("choice", "indices"), [("even", [0, 3, 7, 11]), ("first", [0, 1, 2, 3])])
 def test_the_chosen_frames_of_each_video_are_rows_in_its_place(mine, choice, indices):
-    rows = VideoFrames(classes(str(mine)), 4, choice).samples
+    rows = VideoFrames(open_folders(str(mine)), 4, choice).samples
     assert [s.id for s in rows if s.id.startswith("real/a")] == [f"real/a.avi#{i:06d}" for i in indices]
     assert [s.frame for s in rows if s.video == "real/a.avi"] == indices
     assert {(s.group, s.label) for s in rows if s.video == "fake/swap/a.mp4"} == {("a", 1)}
     assert [s.id for s in rows if not s.video] == ["real/b.png"]
-    every = VideoFrames(classes(str(mine)), None).samples
+    every = VideoFrames(open_folders(str(mine)), None).samples
     assert [sum(s.video == v for s in every) for v in ("real/a.avi", "fake/swap/a.mp4", "fake/notes.MOV")] == [12, 5, 1]
 
 
@@ -65,7 +65,7 @@ def test_frames_are_the_decoders_own_and_cost_one_pass(mine, monkeypatch):
             opened.append(str(path))
             super().__init__(path)
 
-    source = VideoFrames(classes(str(mine)), 4)
+    source = VideoFrames(open_folders(str(mine)), 4)
     rows = [s for s in source.samples if s.video == "real/a.avi"]
     monkeypatch.setattr("corit.data.video_frames.VideoFile", Counted)
     found = [source.load(s).pixels for s in rows]
@@ -76,16 +76,16 @@ def test_frames_are_the_decoders_own_and_cost_one_pass(mine, monkeypatch):
         np.testing.assert_array_equal(a, b.pixels)
     np.testing.assert_array_equal(source.load(rows[1]).pixels, found[1])  # an earlier frame opens the video again
     assert len(opened) == 2
-    assert isinstance(pickle.loads(pickle.dumps(source))._play, Projector)  # as a process that prepares gets it
+    assert isinstance(pickle.loads(pickle.dumps(source))._play, SequentialReader)  # as a process that prepares gets it
 
 
 def test_what_cannot_be_read_is_an_error_of_its_rows(mine):
-    source = VideoFrames(classes(str(mine)))
+    source = VideoFrames(open_folders(str(mine)))
     (notes,) = (s for s in source.samples if s.id == "fake/notes.MOV")
     with pytest.raises(UnsupportedError, match="whatever its name says"):
         source.load(notes)
     cut = video_files.cut(video_files.write(mine / "whole.avi", frames=20), mine / "real" / "cut.avi", 0.85)
-    rows = [s for s in VideoFrames(classes(str(mine)), None).samples if s.path == str(cut)]
+    rows = [s for s in VideoFrames(open_folders(str(mine)), None).samples if s.path == str(cut)]
     held = len(read_video(cut).frames)
     assert 5 < held < 20
     assert len(rows) in (held + 1, held + 2)  # the last that is there may be cut; one stands for the rest
@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_an_error_of_its_rows(mine):
             source.load(s)
     empty = mine / "real" / "empty.mp4"
     empty.touch()
-    (row,) = (s for s in VideoFrames(classes(str(mine))).samples if s.path == str(empty))
+    (row,) = (s for s in VideoFrames(open_folders(str(mine))).samples if s.path == str(empty))
     with pytest.raises(UnreadableError, match="is empty"):
         source.load(row)
 
@@ -108,14 +108,14 @@ def test_a_video_that_announces_hours_has_the_rows_that_are_there(mine):
     at = data.find(b"\x44\x89\x88") + 3
     data = data[:at] + struct.pack(">d", 3.6e7) + data[at + 8 :]  # milliseconds
     path.write_bytes(data.replace(b"DURATION", b"duration"))  # of its stream
-    rows = [s for s in VideoFrames(classes(str(mine)), None).samples if s.path == str(path)]
+    rows = [s for s in VideoFrames(open_folders(str(mine)), None).samples if s.path == str(path)]
     assert [s.frame for s in rows] == list(range(13))  # one stands for the rest
     assert VideoFile(path).survey() == 360_000
 
 
 def test_a_csv_file_may_list_videos_and_frames_of_them(mine):
     (mine / "rows.csv").write_text("path,label,frame\nreal/a.avi,real,\nfake/swap/a.mp4,fake,2\nreal/b.png,real,\n")
-    source = VideoFrames(index(str(mine / "rows.csv")), 3)
+    source = VideoFrames(open_index(str(mine / "rows.csv")), 3)
     assert [(s.id, s.video, s.frame) for s in source.samples] == [
         *((f"real/a.avi#{i:06d}", "real/a.avi", i) for i in (0, 5, 11)),
         ("fake/swap/a.mp4", "fake/swap/a.mp4", 2),
@@ -132,7 +132,7 @@ def test_a_video_goes_onward_only(mine):
         clip.frame(3)
     assert clip.frame(12) is None  # there are 12, counted from 0
     with pytest.raises(DataError, match="at least one frame"):
-        VideoFrames(classes(str(mine)), 0)
+        VideoFrames(open_folders(str(mine)), 0)
 
 
 def test_a_video_that_another_took_the_place_of_is_opened_anew(tmp_path):
@@ -140,7 +140,7 @@ def test_a_video_that_another_took_the_place_of_is_opened_anew(tmp_path):
         video_files.write(tmp_path / "a.avi"),
         video_files.write(tmp_path / "b.avi", shown=[np.full((48, 64, 3), 250, np.uint8)] * 20),
     )
-    play = Projector()
+    play = SequentialReader()
     play(str(path), 3)
     os.replace(other, path)
-    assert np.array_equal(play(str(path), 5).pixels, Projector()(str(path), 5).pixels)
+    assert np.array_equal(play(str(path), 5).pixels, SequentialReader()(str(path), 5).pixels)

@@ -7,15 +7,15 @@ import os
 import pytest
 from PIL import Image
 
-from corit.data.care.contents import absent
+from corit.data.care.contents import missing_files
 from corit.data.care.copies import copy_lists
 from corit.data.care.prepare import list_videos
-from corit.data.discovery import places
-from corit.data.folders import classes, list_pictures
-from corit.data.frames import clips
+from corit.data.discovery import find_data_sets
+from corit.data.folders import list_pictures, open_folders
+from corit.data.frames import find_videos
 from corit.data.passed_over import PassedOver
 from corit.data.sample import Sample
-from corit.data.sets.deepfakebench import Disk
+from corit.data.sets.deepfakebench import FrameFinder
 from corit.data.sets.dfdc import DFDC
 from corit.data.walk import existing_names, list_names, walk
 from corit.errors import DataError
@@ -61,9 +61,12 @@ def copied(root):
 LISTINGS = {
     "pictures": (lambda root: [os.path.relpath(p, root) for p in list_pictures(root)], "a/1.png"),
     "videos to prepare": (lambda root: [os.path.relpath(p, root) for p in list_videos(root)], "a/1.mp4"),
-    "videos of a data set": (lambda root: [os.path.relpath(c.path, root) for c in clips(root).values()], "a/1.mp4"),
+    "videos of a data set": (
+        lambda root: [os.path.relpath(c.path, root) for c in find_videos(root).values()],
+        "a/1.mp4",
+    ),
     "lists": (copied, "a/1.json"),
-    "data sets": (lambda root: [os.path.relpath(p.path, root) for p in places(root, SOURCES)], "a/real"),
+    "data sets": (lambda root: [os.path.relpath(p.path, root) for p in find_data_sets(root, SOURCES)], "a/real"),
 }
 
 
@@ -113,7 +116,7 @@ def test_a_closed_folder_is_an_error_unless_the_caller_reports_it(tmp_path, clos
     write(tmp_path, "a/1.png", "closed/2.png")
     close("closed")
     expected = f"expected to open {tmp_path}/closed, but Permission denied; change its rights or leave it out"
-    for listing in (walk, clips):
+    for listing in (walk, find_videos):
         with pytest.raises(DataError, match=expected):
             list(listing(tmp_path))
     assert list(list_pictures(tmp_path)) == [f"{tmp_path}/a/1.png", f"{tmp_path}/closed"]
@@ -127,7 +130,7 @@ def test_a_closed_folder_is_an_error_unless_the_caller_reports_it(tmp_path, clos
 
 
 @pytest.mark.parametrize(
-    "listing", [lambda root: classes(str(root)), lambda root: DFDC(str(root)).samples], ids=["folder", "dfdc"]
+    "listing", [lambda root: open_folders(str(root)), lambda root: DFDC(str(root)).samples], ids=["folder", "dfdc"]
 )
 def test_a_closed_root_is_an_error_that_names_it(tmp_path, close, listing):
     close(tmp_path.name)
@@ -146,11 +149,11 @@ def test_a_link_that_leads_nowhere_is_never_lost(tmp_path):
     reported = []
     assert [os.path.basename(p) for p in list_videos(root, reported.append)] == ["3.mp4"]
     assert reported == [f"{root}/2.png: a link that leads nowhere", f"{root}/video: a link that leads nowhere"]
-    assert clips(root)["video"].empty  # which is an error, unless the reading is partial
+    assert find_videos(root)["video"].empty  # which is an error, unless the reading is partial
     rows = [Sample(n, str(root / n), 0) for n in ("2.png", "a/1.png")]
-    assert absent(rows) == (rows[0],)
-    assert Disk(str(root), ["a"]).find("2.png") is None
-    assert Disk(str(root), ["a"]).find("a/1.png")
+    assert missing_files(rows) == (rows[0],)
+    assert FrameFinder(str(root), ["a"]).find("2.png") is None
+    assert FrameFinder(str(root), ["a"]).find("a/1.png")
 
 
 def test_hidden_folders_are_counted_as_passed_over(tmp_path):

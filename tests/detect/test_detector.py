@@ -14,7 +14,7 @@ from PIL import Image
 
 import corit
 from corit.backbones.names import load_backbone
-from corit.data.folders import Unlabelled
+from corit.data.folders import UnlabelledFiles
 from corit.data.landmarks import Landmarks
 from corit.data.sample import Sample
 from corit.detect.detector import Card, Detector, Row
@@ -142,7 +142,7 @@ def test_scores_depend_on_neither_batch_nor_order_nor_workers(tmp_path):
         paths.append(str(tmp_path / f"{s.frame}.png"))
         cv2.imwrite(paths[-1], picture.pixels[..., ::-1])
     points = {p: picture.landmarks for p, s in zip(paths, world.samples, strict=False) for picture in [world.load(s)]}
-    source, made = Unlabelled(aligned=True, landmarks=Landmarks(points)), detector()
+    source, made = UnlabelledFiles(aligned=True, landmarks=Landmarks(points)), detector()
     alone = {p: made.report(p, made.preparer()(source.load(source.sample(p)))).score for p in paths}
     for order, batch, workers in ((paths, 8, 0), (paths[::-1], 2, 0), (paths, 3, 2)):
         found = {r.path: r.score for r in made.scan(source, map(source.sample, order), batch=batch, workers=workers)}
@@ -217,7 +217,7 @@ def test_crops_without_landmarks_are_scored_the_same_in_any_batch_and_process(tm
     paths = [str(tmp_path / f"{i}.png") for i in range(3)]
     for path, scale in zip(paths, (1.0, 1.15, 1.3), strict=True):
         cv2.imwrite(path, align(astronaut, points, 224, scale)[0][..., ::-1])
-    source, made = Unlabelled(aligned=True), detector()
+    source, made = UnlabelledFiles(aligned=True), detector()
     alone = {p: made(source.load(source.sample(p)), name=p).rows[0] for p in paths}
     assert {r.status for r in alone.values()} == {"ok"}
     assert all(r.reason.startswith("landmarks predicted in the crop, spread ") for r in alone.values())

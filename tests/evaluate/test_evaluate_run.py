@@ -13,7 +13,7 @@ from PIL import Image
 
 from corit import cli
 from corit.backbones.names import load_backbone
-from corit.data.perturbed import Perturbed
+from corit.data.perturbed import PerturbedSource
 from corit.detect.detector import Card, Detector
 from corit.detect.video import score_video
 from corit.errors import DataError, DetectorError
@@ -273,19 +273,19 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
 def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, folder, tmp_path, monkeypatch):
     from corit.errors import TooSmallError
 
-    load = Perturbed.load
+    load = PerturbedSource.load
 
     def shaky(self, sample):
         if sample.id.endswith("0.png"):
             raise TooSmallError("nothing is left")
         return load(self, sample)
 
-    monkeypatch.setattr(Perturbed, "load", shaky)
+    monkeypatch.setattr(PerturbedSource, "load", shaky)
     (found,) = assess.perturbed(
         {"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 2)], tmp_path, draws=10
     )
     assert (found.n, found.lost) == (2 * COUNT - 2, 2)
-    monkeypatch.setattr(Perturbed, "load", lambda *_: (_ for _ in ()).throw(TooSmallError("nothing is left")))
+    monkeypatch.setattr(PerturbedSource, "load", lambda *_: (_ for _ in ()).throw(TooSmallError("nothing is left")))
     (gone,) = assess.perturbed({"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 3)], tmp_path)
     assert (gone.original, gone.found, gone.n, gone.lost) == (None, None, 0, 2 * COUNT)
     report.write(tmp_path, [found, gone], assess.About())
@@ -307,7 +307,7 @@ def test_the_intervals_of_a_damage_draw_sources():
         {n: [row(k, s, f"v{k}" * (many > 1)) for k, s in enumerate(values) for _ in range(many)] for n, values in made}
         for many, made in ((1, scores.items()), (8, scores.items()))
     )
-    damage = Perturbed(None, "blur", 1)
+    damage = PerturbedSource(None, "blur", 1)
     widths = []
     for some in (once, often):
         (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, None)
@@ -502,14 +502,14 @@ def test_scores_under_other_levels_of_a_damage_are_not_taken(backbone, folder, t
 def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, folder, tmp_path, monkeypatch):
     from corit.errors import TooSmallError
 
-    load = Perturbed.load
+    load = PerturbedSource.load
 
     def shaky(self, sample):
         if (self.name, sample.id) == ("noise", "fake/0.png"):
             raise TooSmallError("nothing is left")
         return load(self, sample)
 
-    monkeypatch.setattr(Perturbed, "load", shaky)
+    monkeypatch.setattr(PerturbedSource, "load", shaky)
     made, data = {"one": Trained(detector(backbone))}, labelled([str(folder)])
     conditions = [("blur", 1), ("noise", 1), ("contrast", 1)]
     together = assess.perturbed(made, data, conditions, tmp_path / "a", draws=10)

@@ -15,7 +15,7 @@ from corit.backbones.names import load_backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Sample
-from corit.data.stamp import Current, Version, current
+from corit.data.stamp import CurrentVersion, Version, current_version
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
@@ -170,8 +170,10 @@ def test_a_file_that_was_only_touched_is_read_once(backbone, tmp_path, monkeypat
     run("store")
     for path in run.real.iterdir():
         os.utime(path)
-    whole = Current.content_with
-    monkeypatch.setattr(Current, "content_with", lambda self, digest: read.append(self.files[0]) or whole(self, digest))
+    whole = CurrentVersion.content_with
+    monkeypatch.setattr(
+        CurrentVersion, "content_with", lambda self, digest: read.append(self.files[0]) or whole(self, digest)
+    )
     run("store")
     assert len(read) == 12
     run("store")
@@ -212,7 +214,7 @@ def test_a_file_that_comes_back_is_measured(backbone, tmp_path):
 
 def test_a_file_that_could_not_be_read_is_tried_again(backbone, tmp_path, monkeypatch):
     run = Run(backbone, tmp_path)
-    monkeypatch.setattr(Current, "content_with", lambda self, digest: "")
+    monkeypatch.setattr(CurrentVersion, "content_with", lambda self, digest: "")
     assert run("store").rows == 24
     assert run("store").rows == 24
     monkeypatch.undo()
@@ -318,19 +320,19 @@ def test_a_shard_that_was_copied_within_its_store_is_no_harm(backbone, tmp_path)
 def test_a_version_is_none_where_a_file_changed_since(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(b"one")
-    now = Current([str(path)])
-    assert now.version().content == Current([str(path)]).content
+    now = CurrentVersion([str(path)])
+    assert now.version().content == CurrentVersion([str(path)]).content
     path.write_bytes(b"two")
     assert now.version() == Version(now.stamp, "")
-    assert not Current([str(path)]).same(now.version())
+    assert not CurrentVersion([str(path)]).same(now.version())
 
 
 def test_a_folder_of_landmarks_counts_also_without_a_file_in_it(tmp_path):
     frame = tmp_path / "frames" / "a" / "000.png"
     frame.parent.mkdir(parents=True)
     frame.write_bytes(b"a frame")
-    bare = current(Sample("x", str(frame), 0))
+    bare = current_version(Sample("x", str(frame), 0))
     (tmp_path / "landmarks").mkdir()
-    marked = current(Sample("x", str(frame), 0))
+    marked = current_version(Sample("x", str(frame), 0))
     assert marked.content != bare.content
     assert not marked.same(bare.version())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corit.data.perturbed import Perturbed
+from corit.data.perturbed import PerturbedSource
 from corit.data.sample import Sample
 from corit.errors import DataError, UnreadableError, UnsupportedError
 from corit.images import perturb as p
@@ -154,7 +154,7 @@ def test_unknown_names_and_levels_are_refused(name, level):
     with pytest.raises(DataError, match=words):
         p.perturb(PIXELS, name, level)
     with pytest.raises(DataError, match=words):
-        Perturbed(Pair(), name, level)
+        PerturbedSource(Pair(), name, level)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class Pair:
 
 
 def test_a_perturbed_source_keeps_rows_landmarks_mask_and_errors():
-    source = Perturbed(Pair(), "jpeg", 4)
+    source = PerturbedSource(Pair(), "jpeg", 4)
     assert source.samples == tuple(replace(s, extra="jpeg 4") for s in Pair.samples)
     plain, shown = Pair().load(source.samples[0]), source.load(source.samples[0])
     assert np.array_equal(shown.pixels, p.perturb(PIXELS, "jpeg", 4))

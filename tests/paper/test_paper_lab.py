@@ -17,7 +17,7 @@ from corit.bench.lab import Lab, Need
 from corit.bench.protocols import Selection
 from corit.bench.stage import Size, miniature
 from corit.bench.variant import CORIT, UNIFD, Variant
-from corit.data.frames import beside
+from corit.data.frames import path_beside
 from corit.errors import DataError, WeightsError
 from corit.heads.published import WIDTH
 from corit.metrics.auc import auc as area
@@ -91,7 +91,7 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     shutil.copy(source().samples[4].path, picture)
     second = lab.digest(source())
     assert second != first
-    landmarks = Path(beside(picture, "landmarks", ".npy"))
+    landmarks = Path(path_beside(picture, "landmarks", ".npy"))
     np.save(landmarks, np.load(landmarks) + 1)
     third = lab.digest(source())
     assert third != second

@@ -12,7 +12,7 @@ from corit.bench import stage
 from corit.bench.benchmark import Scored
 from corit.bench.damage import Damaged, original
 from corit.bench.draws import mean
-from corit.data.perturbed import Perturbed
+from corit.data.perturbed import PerturbedSource
 from corit.errors import DataError
 from corit.heads.defaults import limit_batch
 from corit.heads.head import HeadRecipe
@@ -183,7 +183,7 @@ def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages(
     assert {s.split for s in made.samples} == {"test"}
     one = next(s for s in made.samples if s.dataset == "jpeg 3")
     sample = next(s for s in WORLD.samples if s.id == original(one.id))
-    assert np.array_equal(made.load(one).pixels, Perturbed(WORLD, "jpeg", 3).load(sample).pixels)
+    assert np.array_equal(made.load(one).pixels, PerturbedSource(WORLD, "jpeg", 3).load(sample).pixels)
     assert not np.array_equal(made.load(one).pixels, WORLD.load(sample).pixels)
 
 

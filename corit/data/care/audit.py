@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from corit.data.care.check import Check, Overlap, check, overlap, real_paths
-from corit.data.care.contents import Duplicate, Look
+from corit.data.care.check import Overlap, SourceCheck, check_source, find_overlap, real_paths
+from corit.data.care.contents import Duplicate, PictureCheck
 from corit.data.care.published import size_differences
-from corit.data.passed_over import HIDDEN, SIDE
+from corit.data.passed_over import HIDDEN, SIDE_SUFFIXES
 from corit.data.sample import Sample, Source
 from corit.errors import DataError, examples
 from corit.progress import Progress, no_progress, part_of
@@ -61,7 +61,7 @@ class Finding:
         return self.finding in HARMLESS
 
 
-def audit(
+def audit_source(
     source: Source,
     against: Source | None = None,
     *,
@@ -69,9 +69,9 @@ def audit(
     contents: bool = True,
     workers: int = 0,
     progress: Progress = no_progress,
-    look: Look | None = None,
+    look: PictureCheck | None = None,
 ) -> tuple[Finding, ...]:
-    """What `check` finds in a source, and what it shares with another, which it is to be tested on.
+    """What `check_source` finds in a source, and what it shares with another, which it is to be tested on.
 
     missing: a list to which the source adds the files that it lacks while it is listed. contents, workers, look: see
     there. progress: called after each picture of both sources. Of the other source the samples are counted too, and
@@ -80,7 +80,7 @@ def audit(
     if not source.samples or (against is not None and not against.samples):
         raise DataError("expected samples to check, but the data set lists none; ask for other splits")
     first, total = len(source.samples), len(source.samples) + (len(against.samples) if against is not None else 0)
-    checked = partial(check, contents=contents, workers=workers, look=look)
+    checked = partial(check_source, contents=contents, workers=workers, look=look)
     found = checked(source, progress=part_of(progress, 0, total))
     other = checked(against, progress=part_of(progress, first, total)) if against is not None else None
     both = [found, other] if other else [found]
@@ -91,11 +91,11 @@ def audit(
     rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in size_differences(found.counts)]
     if against is not None and other is not None:
         pair = (found.read, other.read) if found.read and other.read else None
-        rows += _overlap(overlap(source.samples, against.samples, pair))
+        rows += _overlap(find_overlap(source.samples, against.samples, pair))
     return tuple(rows)
 
 
-def _counts(found: Check) -> Iterator[Finding]:
+def _counts(found: SourceCheck) -> Iterator[Finding]:
     for c in found.counts:
         label = _label(c.label)
         yield Finding("count", c.dataset, c.split, label, c.manipulation, c.samples, c.videos, c.groups)
@@ -105,7 +105,7 @@ def _label(label: int | None) -> str:
     return "unknown" if label is None else ("real", "fake")[label]
 
 
-def _lost(found: Check) -> Iterator[Finding]:
+def _lost(found: SourceCheck) -> Iterator[Finding]:
     yield from (_of(s, "missing") for s in found.absent)
     gone = {s.id for s in found.absent}
     for p in found.problems or ():
@@ -113,16 +113,16 @@ def _lost(found: Check) -> Iterator[Finding]:
             yield Finding("unreadable", samples=1, name=p.path, detail=f"{p.status}: {p.reason}")
 
 
-def _passed(found: Check) -> Iterator[Finding]:
+def _passed(found: SourceCheck) -> Iterator[Finding]:
     """Files of folders that are no rows, by suffix."""
     for kind, count in sorted(found.passed_over.items()):
-        if kind in (HIDDEN, *SIDE):
+        if kind in (HIDDEN, *SIDE_SUFFIXES):
             yield Finding("side file", samples=count, name=kind, detail=f"{count} files")
         else:
             yield Finding("passed over", samples=count, name=kind, detail=f"{count} files that cannot be read")
 
 
-def _sides(found: Check) -> Iterator[Finding]:
+def _sides(found: SourceCheck) -> Iterator[Finding]:
     yield from (_same(d, kind) for d in found.duplicates or () for kind in _faults(d))
     for s in found.straddles:
         yield Finding("straddle", split="+".join(s.splits), name=s.name, detail=f"a {s.kind} in several splits")

@@ -8,11 +8,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from corit.data.care.contents import Contents, Duplicate, Look, Problem, absent, duplicates, read_contents
+from corit.data.care.contents import (
+    Contents,
+    Duplicate,
+    PictureCheck,
+    Problem,
+    find_duplicates,
+    missing_files,
+    read_contents,
+)
 from corit.data.folders import FolderSource
-from corit.data.frames import beside, top
+from corit.data.frames import path_beside, path_up_to
 from corit.data.sample import Sample, Source
-from corit.data.selected import Joined
+from corit.data.selected import JoinedSources
 from corit.errors import examples
 from corit.progress import Progress, no_progress
 
@@ -71,7 +79,7 @@ class Overlap:
 
 
 @dataclass(frozen=True)
-class Check:
+class SourceCheck:
     """All findings about one source; problems, duplicates and read are None when its pictures were not read.
 
     namesakes: names of groups in several splits of sources that are checked as one, none of which straddles by itself:
@@ -100,48 +108,50 @@ class Check:
         return not (self.absent or self.straddles or self.surprises or self.problems or self.leaks or contradictory)
 
 
-def check(
+def check_source(
     source: Source,
     *,
     contents: bool = True,
     workers: int = 0,
     progress: Progress = no_progress,
-    look: Look | None = None,
-) -> Check:
+    look: PictureCheck | None = None,
+) -> SourceCheck:
     """Check a source; with `contents` every picture is decoded once (see `read_contents` for the other arguments)."""
     samples = source.samples
-    parts = [part.samples for part in source.sources] if isinstance(source, Joined) else [samples]
+    parts = [part.samples for part in source.sources] if isinstance(source, JoinedSources) else [samples]
     own, between = _straddles(samples, parts)
-    strange = tuple(s for part in parts for s in surprises(part))  # a class may be empty in one of them alone
-    passed = passed_over(source)
-    quick = Check(counts(samples), absent(samples), own, strange, namesakes=between, passed_over=passed)
+    strange = tuple(s for part in parts for s in find_surprises(part))  # a class may be empty in one of them alone
+    passed = count_passed_over(source)
+    quick = SourceCheck(
+        count_samples(samples), missing_files(samples), own, strange, namesakes=between, passed_over=passed
+    )
     if not contents:
         return quick
     read = read_contents(source, workers=workers, progress=progress, look=look)
-    return replace(quick, problems=read.problems, duplicates=duplicates(read), read=read)
+    return replace(quick, problems=read.problems, duplicates=find_duplicates(read), read=read)
 
 
-def passed_over(source: Source) -> Mapping[str, int]:
+def count_passed_over(source: Source) -> Mapping[str, int]:
     """How many files of the folders behind a source are neither picture nor video, by suffix; see `FolderSource`."""
-    if isinstance(source, Joined):
-        return sum((Counter(passed_over(part)) for part in source.sources), Counter())
+    if isinstance(source, JoinedSources):
+        return sum((Counter(count_passed_over(part)) for part in source.sources), Counter())
     if isinstance(source, FolderSource):
         return source.passed_over.counts
     inner = getattr(source, "source", None)  # of those that choose among the rows of another
-    return {} if inner is None else passed_over(inner)
+    return {} if inner is None else count_passed_over(inner)
 
 
 def _straddles(
     samples: Sequence[Sample], parts: Sequence[Sequence[Sample]]
 ) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
     """What straddles within one of the sources that the samples are of, and the groups that do between them only."""
-    own = tuple(s for part in parts for s in straddles(part))
+    own = tuple(s for part in parts for s in find_straddles(part))
     within = {s.name for s in own}
-    between = straddles(samples) if len(parts) > 1 else ()
+    between = find_straddles(samples) if len(parts) > 1 else ()
     return own, tuple(s for s in between if s.kind == "group" and s.name not in within)
 
 
-def counts(samples: Sequence[Sample]) -> tuple[Count, ...]:
+def count_samples(samples: Sequence[Sample]) -> tuple[Count, ...]:
     """Samples, videos and groups by data set, split, label and manipulation, sorted."""
     rows: Counter[tuple[str, str, int | None, str]] = Counter()
     videos: dict[tuple[str, str, int | None, str], set[str]] = defaultdict(set)
@@ -155,7 +165,7 @@ def counts(samples: Sequence[Sample]) -> tuple[Count, ...]:
     return tuple(Count(*k, rows[k], len(videos[k]), len(groups[k])) for k in order)
 
 
-def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
+def find_straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
     """Groups and videos on several sides of the split; samples in no split are on no side."""
     sides: dict[tuple[str, str], set[str]] = defaultdict(set)
     for s in samples:
@@ -167,7 +177,7 @@ def straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
     return tuple(Straddle(kind, name, splits) for (kind, name), splits in sorted(found))
 
 
-def surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
+def find_surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
     """Labels that the path, the manipulation, the video or the rest of the split speak against."""
     finds = (_repeated, _unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
     return tuple(s for find in finds for s in find(samples))
@@ -262,20 +272,20 @@ def _landmarks(samples: Sequence[Sample]) -> Iterator[Surprise]:
 
 def _marked(folder: str) -> bool:
     """Whether the data set's folder landmarks/ is there for the frames of a folder."""
-    path = beside(os.path.join(folder, "0.png"), "landmarks", ".npy")
-    return path is not None and os.path.isdir(top(path, "landmarks"))
+    path = path_beside(os.path.join(folder, "0.png"), "landmarks", ".npy")
+    return path is not None and os.path.isdir(path_up_to(path, "landmarks"))
 
 
-def overlap(
+def find_overlap(
     train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
 ) -> Overlap:
     """What the training samples of one source share with the test samples of another (or of the same one)."""
     paths = real_paths(s.path for s in train) & real_paths(s.path for s in test)
     groups = {s.group for s in train} & {s.group for s in test} - {""}
-    return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared(*contents) if contents else ())
+    return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared_pictures(*contents) if contents else ())
 
 
-def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
+def shared_pictures(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
     """Pictures that both hold, with the rows of the first before those of the second."""
     common = set(train.digests) & set(test.digests)
     keep = [
@@ -283,7 +293,7 @@ def shared(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
         for c in (train, test)
         if common
     ]
-    return duplicates(*keep)
+    return find_duplicates(*keep)
 
 
 def real_paths(paths: Iterable[str]) -> set[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
-from corit.data.frames import VIDEO_SUFFIXES, WHOLE, is_video
+from corit.data.frames import VIDEO_SUFFIXES, WHOLE_VIDEO, is_video
 from corit.data.pool import require_workers
 from corit.data.sample import Sample, Source
 from corit.data.walk import existing_names
@@ -23,14 +23,14 @@ from corit.progress import Progress, no_progress
 BATCH = 256
 
 
-class Read(NamedTuple):
+class ReadResult(NamedTuple):
     """The digest of a picture, empty where it cannot be read, and why it cannot be scored, if so."""
 
     digest: bytes = b""
     refused: InputError | None = None
 
 
-Look = Callable[[Picture], object]
+PictureCheck = Callable[[Picture], object]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def read_contents(
     *,
     workers: int = 0,
     progress: Progress = no_progress,
-    look: Look | None = None,
+    look: PictureCheck | None = None,
 ) -> Contents:
     """Decode the pictures of a source, or those of some samples, in order.
 
@@ -108,8 +108,8 @@ def read_contents(
 
 
 def _digests(
-    source: Source, samples: Iterable[Sample], workers: int, look: Look | None
-) -> Iterator[tuple[Sample, Read]]:
+    source: Source, samples: Iterable[Sample], workers: int, look: PictureCheck | None
+) -> Iterator[tuple[Sample, ReadResult]]:
     rest = iter(samples)
     require_workers(workers)
     videos = threading.local()  # each thread plays its own
@@ -121,23 +121,23 @@ def _digests(
             yield from zip(batch, pool.map(lambda s: _digest(source, s, videos, look), batch), strict=True)
 
 
-def _digest(source: Source, sample: Sample, videos: threading.local, look: Look | None) -> Read:
+def _digest(source: Source, sample: Sample, videos: threading.local, look: PictureCheck | None) -> ReadResult:
     try:
         if not is_video(sample.path):
             picture = source.load(sample)
-        elif sample.frame == WHOLE:
-            return Read(_video(sample.path))
+        elif sample.frame == WHOLE_VIDEO:
+            return ReadResult(_video(sample.path))
         else:
             picture = _played(sample, videos)
     except InputError as err:
-        return Read(refused=err)
+        return ReadResult(refused=err)
     digest = hashlib.sha256(repr(picture.pixels.shape).encode() + picture.pixels.tobytes()).digest()
     try:
         if look is not None:
             look(picture)
     except InputError as err:
-        return Read(digest, err)
-    return Read(digest)
+        return ReadResult(digest, err)
+    return ReadResult(digest)
 
 
 class _TruncatedError(InputError):
@@ -148,10 +148,10 @@ class _TruncatedError(InputError):
 
 def _played(sample: Sample, videos: threading.local) -> Picture:
     """One frame of a video, which is played onward where rows come in its order. Raises InputError's kinds."""
-    from corit.data.video_frames import Projector
+    from corit.data.video_frames import SequentialReader
 
     if not hasattr(videos, "play"):
-        videos.play = Projector()
+        videos.play = SequentialReader()
     picture: Picture = videos.play(sample.path, sample.frame)
     return picture
 
@@ -174,7 +174,7 @@ def _video(path: str) -> bytes:
         raise UnreadableError(f"{os.path.basename(path)} cannot be read: {err.strerror}") from err
 
 
-def duplicates(*contents: Contents) -> tuple[Duplicate, ...]:
+def find_duplicates(*contents: Contents) -> tuple[Duplicate, ...]:
     """Rows of one or several sources with the same pixels, in the order of the first of each."""
     found: dict[bytes, list[Sample]] = defaultdict(list)
     for one in contents:
@@ -183,7 +183,7 @@ def duplicates(*contents: Contents) -> tuple[Duplicate, ...]:
     return tuple(Duplicate(tuple(rows)) for rows in found.values() if len(rows) > 1)
 
 
-def absent(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+def missing_files(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     """Rows whose file is not there, with one look into each folder; nothing is decoded.
 
     Rows whose path has no suffix of a picture or video, as those of a generated world, are not looked for.

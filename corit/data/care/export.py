@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Any
 
-from corit.data.frames import VIDEO_SUFFIXES, beside
+from corit.data.frames import VIDEO_SUFFIXES, path_beside
 from corit.data.sample import Sample
 from corit.data.sets.deeperforensics import VERSIONS
 from corit.data.sets.deepfakebench import label_of
@@ -44,7 +44,7 @@ DOMAIN = re.compile("_(ff|cdf)$")  # DF40 names its reals by the method alone
 Entry = dict[str, Any]
 
 
-def label_name(sample: Sample) -> str:
+def benchmark_label(sample: Sample) -> str:
     """The benchmark's label of a sample. Raises DataError for one without a label, or whose name says another one."""
     if sample.label is None:
         raise DataError(f"expected a label of every sample, but {sample.id} has none; leave it out")
@@ -60,7 +60,7 @@ def label_name(sample: Sample) -> str:
     return name
 
 
-def table(
+def benchmark_json(
     samples: Iterable[Sample], name: str, root: str | os.PathLike[str], compression: str = "", prefix: str = PREFIX
 ) -> Entry:
     """The JSON object of a data set called `name` whose files lie below `root`, with / between folders after `prefix`.
@@ -82,14 +82,14 @@ def table(
         )
     if prefix and not prefix.endswith("/"):
         raise DataError(f"expected a prefix of paths that ends in /, such as ./datasets/rgb/, or none, got {prefix!r}")
-    rows = [(s, label_name(s), _split(s)) for s in samples]
+    rows = [(s, benchmark_label(s), _split(s)) for s in samples]
     out: Entry = {}
     for (sample, label, split), key in zip(rows, _keys(rows), strict=True):
         side = out.setdefault(label, {}).setdefault(split, {})
         entries = side.setdefault(compression, {}) if bare in NESTED else side
         entry = entries.setdefault(key, {"label": label, "frames": []})
         entry["frames"].append(prefix + _inside(sample, sample.path, root))
-        mask = beside(sample.path, "masks", ".png")
+        mask = path_beside(sample.path, "masks", ".png")
         if mask and sample.label == 1 and os.path.isfile(mask):
             entry.setdefault("masks", []).append(prefix + _inside(sample, mask, root))
     if not out:
@@ -97,7 +97,7 @@ def table(
     return {bare: out}
 
 
-def export(
+def export_json(
     samples: Iterable[Sample],
     path: str | os.PathLike[str],
     root: str | os.PathLike[str],
@@ -107,12 +107,12 @@ def export(
     """Write the JSON file of a data set, whole or not at all; its name, without .json, is the data set's name.
 
     prefix: what its paths start with; from the folder in which the benchmark runs, it leads to `root`. Raises DataError
-    as `table` does, and when the file cannot be written.
+    as `benchmark_json` does, and when the file cannot be written.
     """
     target = Path(path)
     if target.suffix != ".json":
         raise DataError(f"expected a file <data set>.json, got {target.name}; readers find the data set by that name")
-    found = table(samples, target.stem, root, compression, prefix)
+    found = benchmark_json(samples, target.stem, root, compression, prefix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write_text(target, json.dumps(found))
@@ -127,7 +127,7 @@ def above_frames(folder: str) -> str:
     return str(PurePath(*parts[:at]))
 
 
-def unnumbered(samples: Iterable[Sample]) -> tuple[str, ...]:
+def unnumbered_paths(samples: Iterable[Sample]) -> tuple[str, ...]:
     """Paths whose file name is no number: the benchmark's readers, which sort by it, stop there."""
     return tuple(s.path for s in samples if not PurePath(s.path).name.partition(".")[0].isdecimal())
 

@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 
 from corit.data.care.copies import copy_lists
-from corit.data.frames import BESIDE, VIDEO_SUFFIXES
-from corit.data.mask_video import Masks, mask_video
-from corit.data.pool import as_finished, require_workers
-from corit.data.stamp import Current, Version
+from corit.data.frames import SIDE_FOLDERS, VIDEO_SUFFIXES
+from corit.data.mask_video import MaskVideo, find_mask_video
+from corit.data.pool import require_workers, run_tasks
+from corit.data.stamp import CurrentVersion, Version
 from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import words
@@ -38,7 +38,7 @@ KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedVideo:
     """What became of one video. name: its path below the root. folder: where its frames are, empty for none.
 
     status: ok; truncated, where frames are lost and the others were saved; no_face; unreadable; unsupported; exists,
@@ -73,7 +73,7 @@ def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] 
     walked = walk(
         root,
         links="never",
-        enters=lambda folder, entry: entry.name not in BESIDE,
+        enters=lambda folder, entry: entry.name not in SIDE_FOLDERS,
         on_closed=lambda path, err: on_skipped(f"{path}: {err.strerror}"),
     )
     for folder in walked:
@@ -86,7 +86,7 @@ def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] 
                 on_skipped(f"{entry.path}: a link that leads nowhere")
 
 
-def prepare(
+def prepare_videos(
     paths: Iterable[str],
     root: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -96,7 +96,7 @@ def prepare(
     workers: int = 0,
     progress: Progress = no_progress,
     on_skipped: Callable[[str], None] = _silent,
-) -> Generator[Prepared]:
+) -> Generator[PreparedVideo]:
     """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
 
     <folder>/videos/<video>.mp4 or <folder>/<video>.mp4 becomes <folder>/frames/<video>/000.png with landmarks/ beside
@@ -117,7 +117,7 @@ def prepare(
         raise DataError(f"expected a folder of videos at {root}; there is none")
     videos = {_name(p, root): p for p in paths}
     with lock_folder(out), _stage(out) as stage:
-        jobs = [Job(name, path, out, stage, cropping, finder) for name, path in videos.items()]
+        jobs = [VideoTask(name, path, out, stage, cropping, finder) for name, path in videos.items()]
         journal = Journal(Path(out) / JOURNAL, asdict(cropping))
         with _writing(out):
             if not os.path.samefile(root, out):
@@ -127,7 +127,7 @@ def prepare(
         todo = [j for j in jobs if j.name not in rows]
         _require_writable(todo)
         progress(len(rows), len(jobs))
-        with closing(as_finished(_cut_out, todo, workers, lambda j, r: _settle(j, r, journal, rows))) as work:
+        with closing(run_tasks(_cut_out, todo, workers, lambda j, r: _settle(j, r, journal, rows))) as work:
             for job in jobs:
                 while job.name not in rows:
                     next(work)
@@ -138,7 +138,7 @@ def prepare(
 
 
 @dataclass(frozen=True)
-class Job:
+class VideoTask:
     """One video to prepare. It travels to a worker process. stage: a folder of this run alone."""
 
     name: str
@@ -149,9 +149,9 @@ class Job:
     finder: FaceFinder | None
 
     @property
-    def current(self) -> Current:
+    def current(self) -> CurrentVersion:
         """The version of the video, and of its video of masks where there is one, that is there now."""
-        return Current([p for p in (self.path, mask_video(self.path)) if p], [f"reading {READING}"])
+        return CurrentVersion([p for p in (self.path, find_mask_video(self.path)) if p], [f"reading {READING}"])
 
     @property
     def folder(self) -> str:
@@ -199,24 +199,24 @@ def _stage(out: str) -> Iterator[str]:
         shutil.rmtree(above, ignore_errors=True)
 
 
-def _standing(jobs: Sequence[Job], journal: Journal) -> dict[str, Prepared]:
+def _standing(jobs: Sequence[VideoTask], journal: Journal) -> dict[str, PreparedVideo]:
     """The rows of videos for which nothing is to be done."""
     rows, rivals = {}, _rivals(jobs)
     for job in jobs:
         entry = journal.entries.get(job.name, {})
         if _done(job, entry, journal):
-            held = {f.name: entry[f.name] for f in fields(Prepared) if f.name in entry}
-            rows[job.name] = Prepared(**{**held, "folder": job.target("frames")})
+            held = {f.name: entry[f.name] for f in fields(PreparedVideo) if f.name in entry}
+            rows[job.name] = PreparedVideo(**{**held, "folder": job.target("frames")})
         elif job.name in rivals:
             reason = f"its frames and those of {rivals[job.name]} would lie in one folder; rename one of the two"
-            rows[job.name] = Prepared(job.name, "", "clash", reason)
+            rows[job.name] = PreparedVideo(job.name, "", "clash", reason)
         elif os.path.exists(job.target("frames")) and entry.get("status") not in OURS:
             reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
-            rows[job.name] = Prepared(job.name, "", "exists", reason)
+            rows[job.name] = PreparedVideo(job.name, "", "exists", reason)
     return rows
 
 
-def _done(job: Job, entry: dict[str, Any], journal: Journal) -> bool:
+def _done(job: VideoTask, entry: dict[str, Any], journal: Journal) -> bool:
     """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
     if entry.get("status") not in SAVED or not os.path.isdir(job.target("frames")):
         return False
@@ -230,7 +230,7 @@ def _done(job: Job, entry: dict[str, Any], journal: Journal) -> bool:
     return True
 
 
-def _rivals(jobs: Sequence[Job]) -> dict[str, str]:
+def _rivals(jobs: Sequence[VideoTask]) -> dict[str, str]:
     """The videos whose frames would lie in the folder of another one's, or in a folder in it, each with the other."""
     taken: dict[str, str] = {}
     found: dict[str, str] = {}
@@ -245,7 +245,7 @@ def _rivals(jobs: Sequence[Job]) -> dict[str, str]:
     return found
 
 
-def _require_writable(jobs: Sequence[Job]) -> None:
+def _require_writable(jobs: Sequence[VideoTask]) -> None:
     """Before hours of work: no file lies where a folder has to be made, and nothing forbids it."""
     for folder in sorted({os.path.dirname(j.target(kind)) for j in jobs for kind in KINDS}):
         there = folder
@@ -257,15 +257,15 @@ def _require_writable(jobs: Sequence[Job]) -> None:
             raise DataError(f"expected to write below {folder}, but nobody may write to {there}; change its rights")
 
 
-def _cut_out(job: Job) -> tuple[Prepared, Version]:
+def _cut_out(job: VideoTask) -> tuple[PreparedVideo, Version]:
     """Make a video's crops where they are staged; its row, and the version of the video that was read."""
     now = job.current
     return _row(job), now.version()
 
 
-def _row(job: Job) -> Prepared:
+def _row(job: VideoTask) -> PreparedVideo:
     counts = {"frames": 0, "masks": 0, "maskless": 0, "faceless": 0}
-    masks = Masks(mask_video(job.path))
+    masks = MaskVideo(find_mask_video(job.path))
     try:
         video = VideoFile(job.path)
         for frame in video.frames(job.cropping.frames, job.cropping.choice):
@@ -276,16 +276,16 @@ def _row(job: Job) -> Prepared:
                 with _writing(job.out):
                     _write(job.staged, cut)
     except InputError as err:
-        return Prepared(job.name, "", err.status, str(err), faceless=counts["faceless"])
+        return PreparedVideo(job.name, "", err.status, str(err), faceless=counts["faceless"])
     assert video.ending is not None
     end = video.ending
     if not counts["frames"]:
         reason = f"no face was found in {counts['faceless']} frames"
-        return Prepared(job.name, "", "no_face", reason, **counts, missing=end.missing)
+        return PreparedVideo(job.name, "", "no_face", reason, **counts, missing=end.missing)
     reasons = [end.reason] if end.reason else []
     if counts["maskless"]:
         reasons.append(f"{counts['maskless']} of {counts['frames']} frames have no mask: {masks.path}: {masks.problem}")
-    return Prepared(job.name, job.target("frames"), end.status, "; ".join(reasons), **counts, missing=end.missing)
+    return PreparedVideo(job.name, job.target("frames"), end.status, "; ".join(reasons), **counts, missing=end.missing)
 
 
 def _write(staged: str, cut: Cut) -> None:
@@ -308,7 +308,9 @@ def _png(pixels: np.ndarray) -> bytes:
     return held.getvalue()
 
 
-def _settle(job: Job, made: tuple[Prepared, Version], journal: Journal, rows: dict[str, Prepared]) -> None:
+def _settle(
+    job: VideoTask, made: tuple[PreparedVideo, Version], journal: Journal, rows: dict[str, PreparedVideo]
+) -> None:
     """Move what a job made to its place, or what an earlier file of its name gave away from there, and remember it."""
     result, version = made
     with _writing(job.out):
@@ -322,7 +324,7 @@ def _settle(job: Job, made: tuple[Prepared, Version], journal: Journal, rows: di
     rows[job.name] = result
 
 
-def _require_whole(job: Job, result: Prepared) -> None:
+def _require_whole(job: VideoTask, result: PreparedVideo) -> None:
     for kind, expected in (("frames", result.frames), ("landmarks", result.frames), ("masks", result.masks)):
         made = os.path.join(job.staged, kind)
         found = len(os.listdir(made)) if os.path.isdir(made) else 0
@@ -330,7 +332,7 @@ def _require_whole(job: Job, result: Prepared) -> None:
             raise DataError(f"expected {expected} files in {made}, got {found}; something removes them: run again")
 
 
-def _move(job: Job, journal: Journal) -> None:
+def _move(job: VideoTask, journal: Journal) -> None:
     journal.write(job.name, status="moving")  # from here on what lies at the targets is ours
     for kind in KINDS:
         made, target = os.path.join(job.staged, kind), job.target(kind)

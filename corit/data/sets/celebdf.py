@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from typing import Literal
 
 from corit.data.dataset import DataSet, PublishedSize
-from corit.data.frames import ALL, Clip, Reading, clips, complete, read_frame, rows
+from corit.data.frames import READ_ALL, Reading, VideoEntry, find_videos, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.text_files import read_text
@@ -38,7 +38,7 @@ class CelebDF:
 
     root: str
     version: Literal[1, 2] = 2
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     def __post_init__(self) -> None:
         if self.version not in (1, 2):
@@ -47,14 +47,14 @@ class CelebDF:
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """The reals of both folders, then the swaps."""
-        tests = read_tests(self.root)
+        tests = read_test_list(self.root)
         return tuple(s for folder in FOLDERS for s in self._rows(folder, tests[folder]))
 
     def _rows(self, folder: str, tests: set[str]) -> Iterator[Sample]:
         name = f"Celeb-DF-v{self.version}"
         for video, clip in self._clips(folder, tests).items():
             split: Split = "test" if video in tests else "train"
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=f"{name}/{folder}/{video}",
@@ -62,17 +62,17 @@ class CelebDF:
                 split=split,
                 dataset=name,
                 manipulation=folder if FOLDERS[folder] else "",
-                group=source_video(video) if folder != "YouTube-real" else stranger(video),
+                group=source_video(video) if folder != "YouTube-real" else youtube_group(video),
             )
 
-    def _clips(self, folder: str, tests: set[str]) -> dict[str, Clip]:
+    def _clips(self, folder: str, tests: set[str]) -> dict[str, VideoEntry]:
         """The videos of the wanted splits; those that the list names must be there."""
         where = os.path.join(self.root, folder)
-        others = [] if "train" not in self.reading.splits else list(clips(where, self.reading.media))
+        others = [] if "train" not in self.reading.splits else list(find_videos(where, self.reading.media))
         wanted = {n for n in others if n not in tests} | (tests if "test" in self.reading.splits else set())
         if not wanted and os.path.isdir(where) and (tests or others):
             return {}
-        return complete(ORIGIN, self.root, where, self.reading, sorted(wanted), LIST)
+        return require_videos(ORIGIN, self.root, where, self.reading, sorted(wanted), LIST)
 
     def load(self, sample: Sample) -> Picture:
         """Decode one frame. Raises InputError's kinds."""
@@ -85,12 +85,12 @@ def source_video(video: str) -> str:
     return f"{swap[1]}_{swap[2]}" if swap else video
 
 
-def stranger(video: str) -> str:
+def youtube_group(video: str) -> str:
     """The group of a video from YouTube, of which no swap is made."""
     return f"YouTube {video}"
 
 
-def read_tests(root: str) -> dict[str, set[str]]:
+def read_test_list(root: str) -> dict[str, set[str]]:
     """The official test videos by folder.
 
     The list says 1 for real and 0 for fake, against the custom. Raises DataError when it is absent or contradicts the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from corit.data.dataset import ROOT, DataSet
-from corit.data.frames import ALL, SPLITS, Clip, Reading, complete, read_frame, rows
+from corit.data.frames import READ_ALL, SPLITS, Reading, VideoEntry, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.faceforensics import require_compression
@@ -49,7 +49,7 @@ class DeeperForensics:
     versions: tuple[str, ...] = ("end_to_end",)
     faceforensics: str = ""
     compression: str = "c23"
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.versions) - set(VERSIONS))
@@ -67,9 +67,9 @@ class DeeperForensics:
     def _reals(self, lists: dict[str, Split]) -> Iterator[Sample]:
         sides: dict[str, Split] = {}
         for split in SPLITS:  # in this order, so that test has the last word
-            sides.update({actor(name): split for name, s in lists.items() if s == split})
+            sides.update({swapped_actor(name): split for name, s in lists.items() if s == split})
         where = os.path.join(self.root, "source_videos")
-        for key, clip in complete(ORIGIN, self.root, where, self.reading).items():
+        for key, clip in require_videos(ORIGIN, self.root, where, self.reading).items():
             yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
     def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
@@ -78,22 +78,24 @@ class DeeperForensics:
         sides = {name.partition("_")[0]: split for name, split in lists.items()}
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
         wanted = [name for name, split in sides.items() if split in self.reading.splits]
-        found = complete(ORIGIN, self.faceforensics, where, self.reading, wanted, "the swaps' names")
+        found = require_videos(ORIGIN, self.faceforensics, where, self.reading, wanted, "the swaps' names")
         for name, clip in found.items():
             yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
 
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
         wanted = [name for name, split in lists.items() if split in self.reading.splits]
-        found = complete(ORIGIN, self.root, where, self.reading, wanted, "lists/splits")
+        found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "lists/splits")
         for name, clip in found.items():
             yield from self._rows(clip, f"{version}/{name}", lists[name], version)
 
-    def _rows(self, clip: Clip, name: str, split: Split | None, version: str, group: str = "") -> Iterator[Sample]:
+    def _rows(
+        self, clip: VideoEntry, name: str, split: Split | None, version: str, group: str = ""
+    ) -> Iterator[Sample]:
         if split not in self.reading.splits:
             return
         bare = name.rpartition("/")[2]
-        yield from rows(
+        yield from frame_samples(
             clip,
             self.reading,
             video=f"{TITLE}/{name}",
@@ -101,7 +103,7 @@ class DeeperForensics:
             split=split,
             dataset=TITLE,
             manipulation=version,
-            group=group or person(bare, fake=bool(version)),
+            group=group or actor_group(bare, fake=bool(version)),
         )
 
     def load(self, sample: Sample) -> Picture:
@@ -109,14 +111,14 @@ class DeeperForensics:
         return read_frame(sample, self.reading)
 
 
-def actor(swap: str) -> str:
+def swapped_actor(swap: str) -> str:
     """Whose face a swap shows: M134 in 000_M134, which was put on video 000 of FaceForensics++."""
     return swap.partition("_")[2]
 
 
-def person(video: str, *, fake: bool) -> str:
+def actor_group(video: str, *, fake: bool) -> str:
     """The group of a video, by its name: the actor whose face a swap shows, or who is filmed."""
-    return f"actor {actor(video) if fake else video.partition('_')[0]}"
+    return f"actor {swapped_actor(video) if fake else video.partition('_')[0]}"
 
 
 def read_lists(root: str) -> dict[str, Split]:
@@ -129,7 +131,7 @@ def read_lists(root: str) -> dict[str, Split]:
     for split in SPLITS:
         lines = read_text(os.path.join(folder, f"{split}.txt"), "the official list").splitlines()
         names = [os.path.splitext(line.strip())[0] for line in lines if line.strip()]
-        wrong = [n for n in names if not actor(n) or sides.setdefault(n, split) != split]
+        wrong = [n for n in names if not swapped_actor(n) or sides.setdefault(n, split) != split]
         if wrong:
             raise DataError(
                 f"expected names such as 000_M134.mp4, each in one list of {folder}, got {examples(wrong)} in {split}"

@@ -12,16 +12,23 @@ from typing import Any
 
 from corit.data import text_files
 from corit.data.dataset import DataSet
-from corit.data.frames import ALL, SPLITS, VIDEO_SUFFIXES, WHOLE, Reading, choose, frame_number, natural, read_frame
+from corit.data.frames import (
+    READ_ALL,
+    SPLITS,
+    VIDEO_SUFFIXES,
+    WHOLE_VIDEO,
+    Reading,
+    choose,
+    frame_number,
+    natural_key,
+    read_frame,
+)
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
-from corit.data.sets.celebdf import SWAP, source_video, stranger
-from corit.data.sets.deeperforensics import TITLE as DEEPERFORENSICS
-from corit.data.sets.deeperforensics import person
+from corit.data.sets import deeperforensics, dfdc, faceforensics, uadfv
+from corit.data.sets.celebdf import SWAP, source_video, youtube_group
 from corit.data.sets.df40 import PAIR
-from corit.data.sets.dfdc import seen
-from corit.data.sets.faceforensics import COMPRESSIONS, actor, pair_group, require_compression
-from corit.data.sets.uadfv import source_video as uadfv_source
+from corit.data.sets.faceforensics import COMPRESSIONS, pair_group, require_compression
 from corit.data.walk import existing_names
 from corit.errors import DataError
 from corit.images.picture import Picture
@@ -49,7 +56,7 @@ FAKES = {
 
 
 @dataclass(frozen=True)
-class Video:
+class JsonVideo:
     """One entry of a JSON file: the label it lies under and the one it says, names of frames with / between folders."""
 
     label: str
@@ -73,7 +80,7 @@ class DeepfakeBench:
     json: str
     root: str | tuple[str, ...] = ""
     compression: str = ""
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
     labels: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -97,10 +104,10 @@ class DeepfakeBench:
 
     @cached_property
     def _listing(self) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-        videos = read_json(self.json, self.compression, self.reading.splits)
+        videos = read_videos(self.json, self.compression, self.reading.splits)
         groups = _groups(videos, self.name.removesuffix("_c40"))
         holds = _holders(videos)
-        disks = [Disk(root, holds) for root in self._roots]
+        disks = [FrameFinder(root, holds) for root in self._roots]
         find = lambda name: next((p for d in disks if (p := d.find(name))), None)
         samples: list[Sample] = []
         absent: list[str] = []
@@ -123,7 +130,7 @@ class DeepfakeBench:
         return tuple(filter(None, given)) or (os.path.dirname(os.path.abspath(self.json)),)
 
     def _rows(
-        self, video: Video, frames: list[tuple[str, str]], group: str, holds: Mapping[str, set[str]]
+        self, video: JsonVideo, frames: list[tuple[str, str]], group: str, holds: Mapping[str, set[str]]
     ) -> Iterator[Sample]:
         label, kind = label_of(video.label, self.labels)
         if video.said != video.label and label_of(video.said, self.labels)[0] != label:
@@ -136,7 +143,7 @@ class DeepfakeBench:
             name, path = frames[i]
             folder, _, file = name.rpartition("/")
             whole = os.path.splitext(file)[1].lower() in VIDEO_SUFFIXES
-            number = WHOLE if whole else frame_number(file, i)
+            number = WHOLE_VIDEO if whole else frame_number(file, i)
             inside = f"{folder}/{file}" if files[file] > 1 else file
             ident = f"{self.name}/{video.label}/{video.split}/{video.name}/{inside}"
             where = f"{folder}/{video.name}" if whole or len(holds[folder]) > 1 else folder
@@ -156,7 +163,7 @@ class DeepfakeBench:
         return read_frame(sample, self.reading)
 
 
-def _holders(videos: Iterable[Video]) -> dict[str, set[str]]:
+def _holders(videos: Iterable[JsonVideo]) -> dict[str, set[str]]:
     """Folder -> the names of the videos whose frames lie in it: one, or pictures that are videos of one frame."""
     found: dict[str, set[str]] = defaultdict(set)
     for video in videos:
@@ -165,7 +172,7 @@ def _holders(videos: Iterable[Video]) -> dict[str, set[str]]:
     return found
 
 
-class Disk:
+class FrameFinder:
     """Which files there are below a root: one look into each folder, however many files are asked for.
 
     folders: those of all files that will be asked for. What they share at their front and is not below the root is
@@ -205,7 +212,7 @@ def _dropped(root: str, folders: list[list[str]]) -> int:
     return 0
 
 
-def read_json(path: str, compression: str = "", splits: tuple[Split, ...] = SPLITS) -> list[Video]:
+def read_videos(path: str, compression: str = "", splits: tuple[Split, ...] = SPLITS) -> list[JsonVideo]:
     """The videos of some splits in a DeepfakeBench JSON file; the other splits are not looked at.
 
     Raises DataError for a file of another form or without a compression.
@@ -218,7 +225,7 @@ def read_json(path: str, compression: str = "", splits: tuple[Split, ...] = SPLI
     if not isinstance(top, dict):
         found = ", ".join(map(repr, table)) or "nothing"
         raise DataError(f"expected {path} to hold {bare!r}, as its file name says, got {found}; do not rename the file")
-    out: list[Video] = []
+    out: list[JsonVideo] = []
     for label, split, entries in _sides(top, path, splits):
         if entries and all(k in COMPRESSIONS for k in entries):
             if compression not in entries:
@@ -252,15 +259,15 @@ def _object(value: object, path: str, where: str) -> dict[str, Any]:
     return value
 
 
-def _video(label: str, split: Split, name: str, entry: object, path: str) -> Video:
+def _video(label: str, split: Split, name: str, entry: object, path: str) -> JsonVideo:
     known = entry if isinstance(entry, dict) else {}
     frames, said = known.get("frames"), known.get("label", label)
     if not isinstance(frames, list) or not all(isinstance(f, str) for f in frames):
         raise DataError(f'expected {{"label": ..., "frames": [...]}} at {label}/{split}/{name} of {path}')
-    return Video(label, str(said), split, name, tuple(sorted({plain(f) for f in frames}, key=natural)))
+    return JsonVideo(label, str(said), split, name, tuple(sorted({plain_path(f) for f in frames}, key=natural_key)))
 
 
-def plain(path: str) -> str:
+def plain_path(path: str) -> str:
     """A path of the file with / between folders and without drive, leading separator and dots."""
     folder, _, file = path.replace("\\", "/").rpartition("/")
     folder = _plain_folder(folder)
@@ -285,16 +292,16 @@ def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, s
 
 
 # Data set -> the group of one of its videos, as the set's own adapter gives it.
-GROUPS: dict[str, Callable[[Video], str]] = {
-    "UADFV": lambda v: uadfv_source(v.name),
-    "DFDCP": lambda v: seen(v.name),
-    "DeepFakeDetection": lambda v: actor(v.name),
-    DEEPERFORENSICS: lambda v: person(v.name, fake=bool(label_of(v.label)[0])),
+GROUPS: dict[str, Callable[[JsonVideo], str]] = {
+    "UADFV": lambda v: uadfv.source_video(v.name),
+    "DFDCP": lambda v: dfdc.actor_group(v.name),
+    "DeepFakeDetection": lambda v: faceforensics.actor_group(v.name),
+    deeperforensics.TITLE: lambda v: deeperforensics.actor_group(v.name, fake=bool(label_of(v.label)[0])),
     **dict.fromkeys(("Celeb-DF-v1", "Celeb-DF-v2"), lambda v: _celebrity(v)),
 }
 
 
-def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
+def _groups(videos: list[JsonVideo], dataset: str) -> dict[JsonVideo, str]:
     """Video -> group: as the adapter of the data set says, or where names tell the pairs and videos behind them."""
     if dataset in GROUPS:
         return {v: GROUPS[dataset](v) for v in videos}
@@ -308,9 +315,9 @@ def _groups(videos: list[Video], dataset: str) -> dict[Video, str]:
     return {v: groups.get(v.name, v.name) for v in videos}
 
 
-def _celebrity(video: Video) -> str:
+def _celebrity(video: JsonVideo) -> str:
     outside = any("YouTube-real" in f.split("/") for f in video.frames[:1])
-    return stranger(video.name) if outside else source_video(video.name)
+    return youtube_group(video.name) if outside else source_video(video.name)
 
 
 DATASET = DataSet(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from corit.data.dataset import ROOT, DataSet
-from corit.data.frames import ALL, Clip, Reading, complete, read_frame, rows
+from corit.data.frames import READ_ALL, Reading, VideoEntry, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.sets.celebdf import CelebDF, source_video
@@ -60,7 +60,7 @@ class DF40:
     faceforensics: str = ""
     celebdf: str = ""
     compression: str = "c23"
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     def __post_init__(self) -> None:
         unknown = [n for n in self.names if n not in NAMES]
@@ -71,7 +71,7 @@ class DF40:
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """Reals of the domains, then the sets in the order of their names."""
-        parts = list(dict.fromkeys(part for name in self.names for part in expand(name)))
+        parts = list(dict.fromkeys(part for name in self.names for part in expand_name(name)))
         domains = {domain for _, domain in parts}
         reals = [s for domain in DOMAINS if domain in domains for s in self._reals(domain)]
         fakes = [s for method, domain in parts for s in self._method(method, domain)]
@@ -108,13 +108,13 @@ class DF40:
 
     def _rows(self, folder: str, part: str, name: str, manipulation: str) -> Iterator[Sample]:
         where = _part(os.path.join(self.root, folder), part)
-        found = complete(ORIGIN, self.root, where, self.reading)
+        found = require_videos(ORIGIN, self.root, where, self.reading)
         if part == "ff" and self.faceforensics:
             found = self._official(found, f"{folder}/{part}")
         for key, clip in found.items():
             split, group = self._side(part, clip) if part in DOMAINS else ("test", f"{name} {part} {key}")
             if split in self.reading.splits:
-                yield from rows(
+                yield from frame_samples(
                     clip,
                     self.reading,
                     video=f"DF40/{name}/{part}/{key}",
@@ -125,7 +125,7 @@ class DF40:
                     group=group,
                 )
 
-    def _official(self, found: dict[str, Clip], where: str) -> dict[str, Clip]:
+    def _official(self, found: dict[str, VideoEntry], where: str) -> dict[str, VideoEntry]:
         """The fakes that were made from videos of the official lists: of others nobody knows where they belong."""
         strange = [f"{where}/{key}" for key, clip in found.items() if not self._known(clip.name)]
         for name in strange if self.reading.on_missing else ():
@@ -143,7 +143,7 @@ class DF40:
         pair = PAIR.fullmatch(name)
         return self._videos.get(pair[1]) if pair else None
 
-    def _side(self, domain: str, clip: Clip) -> tuple[Split, str]:
+    def _side(self, domain: str, clip: VideoEntry) -> tuple[Split, str]:
         """Split and group of a fake: those of the video that it was made from."""
         pair = PAIR.fullmatch(clip.name)
         if domain == "ff" and pair:
@@ -177,7 +177,7 @@ def _part(folder: str, part: str) -> str:
     return os.path.join(where, part) if list_names(where) == [part] else where
 
 
-def expand(name: str) -> list[tuple[str, str]]:
+def expand_name(name: str) -> list[tuple[str, str]]:
     """The (method, domain) of a set's name; the domain is empty for a method with reals of its own."""
     if name in UNKNOWN:
         return [(name, "")]

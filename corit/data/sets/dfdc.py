@@ -12,7 +12,7 @@ from io import StringIO
 from typing import Any
 
 from corit.data.dataset import DataSet
-from corit.data.frames import ALL, Reading, clips, complete, read_frame, rows
+from corit.data.frames import READ_ALL, Reading, find_videos, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.text_files import read_json, read_text
@@ -42,7 +42,7 @@ class DFDC:
     """
 
     root: str
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -87,10 +87,10 @@ class DFDC:
         table = _object(os.path.join(part, "metadata.json"))
         known = {os.path.splitext(name)[0]: entry for name, entry in table.items()}
         name = os.path.relpath(part, self.root).replace(os.sep, "/")
-        for video, clip in complete(ORIGIN, self.root, part, self.reading, known, "metadata.json").items():
+        for video, clip in require_videos(ORIGIN, self.root, part, self.reading, known, "metadata.json").items():
             label = _label(known[video], video, part)
             original = os.path.splitext(str(known[video].get("original") or video))[0]
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=f"DFDC/{name}/{video}",
@@ -103,11 +103,11 @@ class DFDC:
 
     def _test(self, path: str) -> Iterator[Sample]:
         labels = _read_labels(path)
-        for video, clip in complete(
+        for video, clip in require_videos(
             ORIGIN, self.root, os.path.dirname(path), self.reading, labels, "labels.csv"
         ).items():
             label = labels[video]
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=f"DFDC/test/{video}",
@@ -132,7 +132,7 @@ class DFDCP:
     """
 
     root: str
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -151,14 +151,14 @@ class DFDCP:
     def _rows(self, folder: str, table: dict[str, dict[str, Any]]) -> Iterator[Sample]:
         where = os.path.join(self.root, folder)
         # Extracted frames lie in frames/<video>/, the videos themselves in <actor>/<video>.mp4.
-        nested = any("/" in key for key in clips(where, self.reading.media))
+        nested = any("/" in key for key in find_videos(where, self.reading.media))
         names = {video if nested else video.rpartition("/")[2]: video for video in table}
         if len(names) < len(table):
             raise DataError(f"expected videos of different names in {where}/frames, but dataset.json repeats some")
-        for name, clip in complete(PREVIEW_ORIGIN, self.root, where, self.reading, names, "dataset.json").items():
+        for name, clip in require_videos(PREVIEW_ORIGIN, self.root, where, self.reading, names, "dataset.json").items():
             video = names[name]
             label = _label(table[video], video, self.root)
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=f"DFDCP/{folder}/{video}",
@@ -166,7 +166,7 @@ class DFDCP:
                 split=_split(table[video], video, self.root),
                 dataset="DFDCP",
                 manipulation=folder if label else "",
-                group=seen(video),
+                group=actor_group(video),
             )
 
     def load(self, sample: Sample) -> Picture:
@@ -174,7 +174,7 @@ class DFDCP:
         return read_frame(sample, self.reading)
 
 
-def seen(video: str) -> str:
+def actor_group(video: str) -> str:
     """The group of a video of the preview: the actor whose number its folder has, and its own name begins with."""
     return f"actor {video.partition('/')[0].partition('_')[0]}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from corit.data.dataset import ROOT, DataSet, Options, PublishedSize
-from corit.data.frames import ALL, SPLITS, Reading, complete, read_frame, rows
+from corit.data.frames import READ_ALL, SPLITS, Reading, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample, Split
 from corit.data.text_files import read_json
@@ -51,7 +51,7 @@ class FaceForensics:
     root: str
     manipulations: tuple[str, ...] = FOUR
     compression: str = "c23"
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.manipulations) - set(FOLDERS))
@@ -70,11 +70,11 @@ class FaceForensics:
         where = os.path.join(self.root, *_folder(kind), level)
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
         wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
-        found = complete(ORIGIN, self.root, where, self.reading, wanted, "the official splits")
+        found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "the official splits")
         for name, clip in found.items():
             split, group = sides[name]
             video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=video,
@@ -100,7 +100,7 @@ class DeepFakeDetection:
 
     root: str
     compression: str = "c23"
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     def __post_init__(self) -> None:
         require_compression(self.compression)
@@ -116,9 +116,9 @@ class DeepFakeDetection:
     def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
         level = require_compression(self.compression)
         where = os.path.join(self.root, *folder, level)
-        for name, clip in complete(DFD_ORIGIN, self.root, where, self.reading).items():
+        for name, clip in require_videos(DFD_ORIGIN, self.root, where, self.reading).items():
             video = f"DeepFakeDetection/{level}/{kind or 'real'}/{name}"
-            yield from rows(
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=video,
@@ -126,7 +126,7 @@ class DeepFakeDetection:
                 split="test",
                 dataset="DeepFakeDetection",
                 manipulation=kind,
-                group=actor(name),
+                group=actor_group(name),
             )
 
     def load(self, sample: Sample) -> Picture:
@@ -134,7 +134,7 @@ class DeepFakeDetection:
         return read_frame(sample, self.reading)
 
 
-def actor(video: str) -> str:
+def actor_group(video: str) -> str:
     """The group of a video of DeepFakeDetection: who is seen on it, 02 in 02_06__talking_outside."""
     return f"actor {video.partition('_')[0]}"
 

@@ -58,8 +58,8 @@ class ForenSynths:
     """The 19 test subsets of UniversalFakeDetect, and ProGAN's 20 classes for training and validation.
 
     sampling: "unifd-full" takes every picture; "unifd-max1000" cuts a test subset as UniversalFakeDetect's evaluation
-    does (see `cut`), by a shuffle of `key`. A sample's dataset is UniFD/<subset>, also in training. Its group is its
-    file, so a real that several subsets share keeps one. Raises DataError when a class of a subset has no pictures.
+    does (see `cut_subset`), by a shuffle of `key`. A sample's dataset is UniFD/<subset>, also in training. Its group is
+    its file, so a real that several subsets share keeps one. Raises DataError when a class of a subset has no pictures.
     """
 
     root: str
@@ -95,7 +95,7 @@ class ForenSynths:
             self._miss(f"test pictures of {subset}", [f"{_where(subset)}/{c}" for c in CLASSES])
             return
         if self.sampling == "unifd-max1000":
-            reals, fakes = cut(reals, fakes, f"{self.key} {subset}")
+            reals, fakes = cut_subset(reals, fakes, f"{self.key} {subset}")
         for label, paths in enumerate((reals, fakes)):
             yield from self._rows(subset, subset, label, paths, "test")
 
@@ -159,7 +159,7 @@ class ForenSynths:
         return read_picture(sample.path)
 
 
-def cut(
+def cut_subset(
     reals: Sequence[str], fakes: Sequence[str], key: str, maximum: int = 1000, fallback: int = 100
 ) -> tuple[list[str], list[str]]:
     """UniversalFakeDetect's cut: `maximum` of each class, but `fallback` of each where either has fewer than that.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from corit.data.dataset import DataSet, PublishedSize
-from corit.data.frames import ALL, Reading, complete, read_frame, rows
+from corit.data.frames import READ_ALL, Reading, frame_samples, read_frame, require_videos
 from corit.data.origin import Origin
 from corit.data.sample import Sample
 from corit.images.picture import Picture
@@ -25,7 +25,7 @@ class UADFV:
     """
 
     root: str
-    reading: Reading = ALL
+    reading: Reading = READ_ALL
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -34,8 +34,8 @@ class UADFV:
 
     def _rows(self, folder: str) -> Iterator[Sample]:
         label = int(folder == "fake")
-        for name, clip in complete(ORIGIN, self.root, os.path.join(self.root, folder), self.reading).items():
-            yield from rows(
+        for name, clip in require_videos(ORIGIN, self.root, os.path.join(self.root, folder), self.reading).items():
+            yield from frame_samples(
                 clip,
                 self.reading,
                 video=f"UADFV/{folder}/{name}",

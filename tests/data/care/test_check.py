@@ -18,12 +18,19 @@ from trees.forensynths import forensynths
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.check import check, counts, overlap, shared, straddles, surprises
-from corit.data.care.contents import absent, duplicates, read_contents
+from corit.data.care.check import (
+    check_source,
+    count_samples,
+    find_overlap,
+    find_straddles,
+    find_surprises,
+    shared_pictures,
+)
+from corit.data.care.contents import find_duplicates, missing_files, read_contents
 from corit.data.frames import Reading, read_frame
-from corit.data.index import index
+from corit.data.index import open_index
 from corit.data.sample import Sample
-from corit.data.selected import Joined
+from corit.data.selected import JoinedSources
 from corit.errors import DataError
 from corit.seeding import generator
 from corit.sources import SOURCES
@@ -63,14 +70,14 @@ def rows(tmp_path):
 def test_a_tiny_data_set_is_clean(tmp_path, name, workers):
     TREES[name](tmp_path, Hand(frames=2))
     source = SOURCES[name].build(str(tmp_path))
-    found = check(source, workers=workers)
+    found = check_source(source, workers=workers)
     assert found.clean, found
     assert sum(c.samples for c in found.counts) == len(source.samples)
 
 
 def test_counts_by_split_label_and_manipulation(tmp_path):
     faceforensics(tmp_path, Hand(frames=3))
-    found = counts(SOURCES["faceforensics"].build(str(tmp_path)).samples)
+    found = count_samples(SOURCES["faceforensics"].build(str(tmp_path)).samples)
     assert [c.split for c in found] == ["train"] * 5 + ["val"] * 5 + ["test"] * 5
     train = {c.manipulation: (c.label, c.samples, c.videos, c.groups) for c in found if c.split == "train"}
     assert train == {k: (int(bool(k)), 18, 6, 3) for k in ("", "DF", "F2F", "FS", "NT")}
@@ -83,13 +90,13 @@ def test_missing_and_unreadable_files_are_told_apart(rows, tmp_path):
     (tmp_path / "train" / "real" / "text.png").write_text("hello")
     made = replace(rows[0], id="made", path="world/0")  # nothing on disk stands behind it
     samples = (*rows, gone, nowhere, text)
-    assert [s.id for s in absent((*samples, made))] == ["gone", "nowhere"]
+    assert [s.id for s in missing_files((*samples, made))] == ["gone", "nowhere"]
     read = read_contents(Rows(samples))
     assert [(p.id, p.status) for p in read.problems] == [(i, "unreadable") for i in ("gone", "nowhere", "text")]
     assert "bytes are not one" in read.problems[2].reason
     assert [s.id for s in read.samples] == [s.id for s in rows]
-    assert not check(Rows(samples)).clean
-    assert check(Rows(tuple(rows))).clean
+    assert not check_source(Rows(samples)).clean
+    assert check_source(Rows(tuple(rows))).clean
 
 
 def test_damaged_pictures_are_reported_in_the_decoders_words(rows, tmp_path):
@@ -118,15 +125,15 @@ def test_duplicates_are_the_same_pixels_whatever_the_file(rows, tmp_path):
     twin = replace(rows[2], id="twin", path=shutil.copy(rows[2].path, tmp_path / "test" / "real" / "twin.png"))
     other = replace(rows[3], id="other", path=shutil.copy(rows[2].path, tmp_path / "test" / "fake" / "other.png"))
     leak = replace(rows[2], id="leak", path=copy)
-    found = check(Rows((*rows, twin, leak, other)))
+    found = check_source(Rows((*rows, twin, leak, other)))
     assert [[s.id for s in d.samples] for d in found.duplicates] == [["train/0", "leak"], ["test/0", "twin", "other"]]
     assert [d.splits for d in found.duplicates] == [("test", "train"), ("test",)]
     assert [d.labels for d in found.duplicates] == [(0,), (0, 1)]
     assert [d.samples[0].id for d in found.leaks] == ["train/0"]
-    within = check(Rows((*rows, twin)))
+    within = check_source(Rows((*rows, twin)))
     assert (len(within.duplicates), within.leaks, within.clean) == (1, (), True)
-    assert not check(Rows((*rows, other))).clean
-    assert not check(Rows((*rows, leak))).clean
+    assert not check_source(Rows((*rows, other))).clean
+    assert not check_source(Rows((*rows, leak))).clean
 
 
 def test_a_picture_turned_is_another_picture(tmp_path):
@@ -134,17 +141,17 @@ def test_a_picture_turned_is_another_picture(tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(2)]
     Image.fromarray(pixels).save(paths[0])
     Image.fromarray(pixels.transpose(1, 0, 2).copy()).save(paths[1])
-    assert duplicates(read_contents(Rows(tuple(Sample(p, p, 0) for p in paths)))) == ()
+    assert find_duplicates(read_contents(Rows(tuple(Sample(p, p, 0) for p in paths)))) == ()
 
 
 def test_groups_and_videos_on_both_sides(rows):
     straddling = [replace(s, group="somebody", video="v" if s.label else "") for s in rows]
-    found = straddles([*straddling, replace(rows[0], id="free", split="", group="train 0")])
+    found = find_straddles([*straddling, replace(rows[0], id="free", split="", group="train 0")])
     assert [(s.kind, s.name, s.splits) for s in found] == [
         ("group", "somebody", ("test", "train")),
         ("video", "v", ("test", "train")),
     ]
-    assert straddles(rows) == ()
+    assert find_straddles(rows) == ()
 
 
 def changed(**by_id):
@@ -170,8 +177,8 @@ def test_labels_that_something_speaks_against(rows, name):
     import re
 
     change, words, ids = SURPRISES[name]
-    assert surprises(rows) == ()
-    found = [s for s in surprises(change(rows)) if re.search(words, s.what)]
+    assert find_surprises(rows) == ()
+    found = [s for s in find_surprises(change(rows)) if re.search(words, s.what)]
     assert [list(s.ids) for s in found] == [ids]
 
 
@@ -193,35 +200,35 @@ def test_whole_words_of_the_innermost_folder_count(name):
         Sample("a", path, label, manipulation="m" * label),
         Sample("b", "/d/x.png", 1 - label, manipulation="m" * (1 - label)),
     ]
-    assert (surprises(samples) == ()) == fine
+    assert (find_surprises(samples) == ()) == fine
 
 
 def test_what_all_paths_share_says_nothing():
     samples = [Sample(str(k), f"/home/fake/set/{k}/0.png", k, manipulation="m" * k) for k in (0, 1)]
-    assert surprises(samples) == ()
-    assert surprises([]) == ()
+    assert find_surprises(samples) == ()
+    assert find_surprises([]) == ()
 
 
 def test_two_sources_overlap_in_paths_groups_and_pixels(rows, tmp_path):
     train, test = [s for s in rows if s.split == "train"], [s for s in rows if s.split == "test"]
-    assert overlap(train, test).empty
+    assert find_overlap(train, test).empty
     (tmp_path / "link").symlink_to(tmp_path / "train")
     same = replace(train[0], id="linked", path=str(tmp_path / "link" / "real" / "0.png"), group="other")
     copied = replace(train[1], id="copied", path=shutil.copy(train[1].path, tmp_path / "copied.png"), group="train 0")
     tests = [*test, same, copied]
-    found = overlap(train, tests, (read_contents(Rows(()), train), read_contents(Rows(()), tests)))
+    found = find_overlap(train, tests, (read_contents(Rows(()), train), read_contents(Rows(()), tests)))
     assert found.paths == (train[0].path,)
     assert found.groups == ("train 0",)
     assert [[s.id for s in d.samples] for d in found.pixels] == [["train/0", "linked"], ["train/1", "copied"]]
     assert not found.empty
-    assert shared(read_contents(Rows(()), train), read_contents(Rows(()), test)) == ()
+    assert shared_pictures(read_contents(Rows(()), train), read_contents(Rows(()), test)) == ()
 
 
 def test_reals_that_subsets_share_are_no_leak_but_are_shown(tmp_path):
     """The diffusion sets of UniversalFakeDetect share their reals: duplicates within the test split."""
     forensynths(tmp_path)
     source = SOURCES["unifd"].build(str(tmp_path), subsets=("ldm_200", "dalle"))
-    found = check(source)
+    found = check_source(source)
     assert found.duplicates
     assert found.leaks == ()
     assert all(d.labels == (0,) for d in found.duplicates)
@@ -240,7 +247,7 @@ def test_videos_are_opened_and_told_apart_by_their_bytes(tmp_path):
     samples = tuple(Sample(k, str(p), 0, frame=-1) for k, p in names.items())
     read = read_contents(Rows(samples))
     assert [(p.id, p.status) for p in read.problems] == [("d", "unsupported")]
-    assert [[s.id for s in d.samples] for d in duplicates(read)] == [["a", "b"]]
+    assert [[s.id for s in d.samples] for d in find_duplicates(read)] == [["a", "b"]]
 
 
 def test_frames_of_one_video_are_pictures_of_their_own(tmp_path):
@@ -250,7 +257,7 @@ def test_frames_of_one_video_are_pictures_of_their_own(tmp_path):
     ]
     (tmp_path / "rows.csv").write_text("\n".join(["id,path,label,split,frame", *lines]))
     for workers in (0, 2):
-        found = check(index(str(tmp_path / "rows.csv")), workers=workers)
+        found = check_source(open_index(str(tmp_path / "rows.csv")), workers=workers)
         assert found.duplicates == ()
         assert [(p.id, p.status) for p in found.problems] == [(found.problems[0].id, "unreadable")]
         assert "frame 99 of a.avi cannot be decoded" in found.problems[0].reason
@@ -278,7 +285,7 @@ def test_videos_that_end_early_or_show_nothing_are_problems(tmp_path):
 
 def test_a_duplicate_of_a_row_without_a_split_is_no_leak(rows, tmp_path):
     free = replace(rows[0], id="free", split="", path=shutil.copy(rows[0].path, tmp_path / "train" / "real" / "1.png"))
-    found = check(Rows((*rows, free)))
+    found = check_source(Rows((*rows, free)))
     assert [d.splits for d in found.duplicates] == [("train",)]
     assert found.leaks == ()
 
@@ -286,43 +293,44 @@ def test_a_duplicate_of_a_row_without_a_split_is_no_leak(rows, tmp_path):
 def test_groups_of_one_name_in_several_sources_are_namesakes(rows):
     alike = [replace(s, group="g") if s.id in ("train/0", "test/0") else s for s in rows]
     sides = (Rows(tuple(s for s in alike if s.split == split)) for split in ("train", "test"))
-    found = check(Joined(tuple(sides)), contents=False)
+    found = check_source(JoinedSources(tuple(sides)), contents=False)
     assert found.straddles == ()
     assert [(s.name, s.splits) for s in found.namesakes] == [("g", ("test", "train"))]
-    assert check(Rows(tuple(alike)), contents=False).namesakes == ()
-    assert [s.name for s in check(Rows(tuple(alike)), contents=False).straddles] == ["g"]
+    assert check_source(Rows(tuple(alike)), contents=False).namesakes == ()
+    assert [s.name for s in check_source(Rows(tuple(alike)), contents=False).straddles] == ["g"]
     more = tuple(replace(s, id=f"more/{s.id}") for s in alike)
-    assert check(Joined((Rows(tuple(alike)), Rows(more))), contents=False).namesakes == ()  # a straddle is said once
+    both = JoinedSources((Rows(tuple(alike)), Rows(more)))
+    assert check_source(both, contents=False).namesakes == ()  # a straddle is named once
 
 
 def test_surprises_are_of_one_source_each(rows):
     train = tuple(s for s in rows if s.split == "train")
     real = Rows(tuple(replace(s, id=f"more/{s.id}") for s in train if s.label == 0))
-    found = check(Joined((Rows(train), real)), contents=False)
+    found = check_source(JoinedSources((Rows(train), real)), contents=False)
     assert [s.what for s in found.surprises] == ["train holds real samples only"]
 
 
 def test_an_id_of_several_samples_is_a_surprise(rows):
-    (found,) = surprises([*rows, rows[0]])
+    (found,) = find_surprises([*rows, rows[0]])
     assert (found.what, found.ids) == (f"1 ids are of several samples: {rows[0].id}", (rows[0].id,))
 
 
 def test_a_link_that_leads_nowhere_is_absent(rows):
     os.remove(rows[0].path)
     os.symlink("nowhere", rows[0].path)
-    assert absent(rows) == (rows[0],)
+    assert missing_files(rows) == (rows[0],)
 
 
 def test_less_than_no_workers_are_refused_in_words(rows):
     with pytest.raises(DataError, match="expected a number of workers, or 0 for none, got -1"):
-        check(Rows(tuple(rows)), workers=-1)
+        check_source(Rows(tuple(rows)), workers=-1)
 
 
 def test_progress_is_told_and_contents_are_optional(rows):
     told = []
-    check(Rows(tuple(rows)), progress=lambda done, total: told.append((done, total)))
+    check_source(Rows(tuple(rows)), progress=lambda done, total: told.append((done, total)))
     assert told == [(n + 1, len(rows)) for n in range(len(rows))]
-    quick = check(Rows(tuple(rows)), contents=False)
+    quick = check_source(Rows(tuple(rows)), contents=False)
     assert (quick.problems, quick.duplicates, quick.leaks) == (None, None, ())
 
 
@@ -331,6 +339,6 @@ def test_a_hundred_thousand_rows_are_checked_without_reading_them():
     samples = [
         Sample(str(k), f"/absent/real/{k // 50}/{k}.png", 0, "train", group=str(k // 50)) for k in range(100_000)
     ]
-    assert len(absent(samples)) == 100_000
-    assert straddles(samples) == ()
-    assert counts(samples)[0].groups == 2000
+    assert len(missing_files(samples)) == 100_000
+    assert find_straddles(samples) == ()
+    assert count_samples(samples)[0].groups == 2000

@@ -16,7 +16,7 @@ from trees.genimage import genimage
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.export import above_frames, export, label_name, table, unnumbered
+from corit.data.care.export import above_frames, benchmark_json, benchmark_label, export_json, unnumbered_paths
 from corit.data.frames import Reading
 from corit.data.sample import Sample
 from corit.data.sets.deepfakebench import DeepfakeBench
@@ -40,7 +40,7 @@ def test_what_is_written_is_read_back(tmp_path, name, masks):
     make(tmp_path / "data", Hand(frames=3))
     source = SOURCES[name].build(str(tmp_path / "data"), reading=Reading(masks=masks))
     path = tmp_path / "out" / f"{file}.json"
-    export(source.samples, path, tmp_path / "data")
+    export_json(source.samples, path, tmp_path / "data")
     back = DeepfakeBench(str(path), str(tmp_path / "data"), reading=Reading(masks=masks))
     keep = lambda s: (s.path, s.label, s.split, s.manipulation, s.frame)
     assert sorted(map(keep, back.samples)) == sorted(map(keep, source.samples))
@@ -64,7 +64,7 @@ def test_what_is_written_is_read_back(tmp_path, name, masks):
 def test_pictures_of_no_video_stay_apart_when_they_are_read_back(tmp_path, name, make, options):
     make(tmp_path / "data")
     source = SOURCES[name].build(str(tmp_path / "data"), **options)
-    export(source.samples, tmp_path / "mine.json", tmp_path / "data")
+    export_json(source.samples, tmp_path / "mine.json", tmp_path / "data")
     back = DeepfakeBench(str(tmp_path / "mine.json"), str(tmp_path / "data"))
     assert len({s.path for s in back.samples}) == len(source.samples)
     assert len({s.video for s in back.samples}) == len(source.samples)
@@ -77,40 +77,39 @@ def test_a_base_is_above_the_folder_by_whose_name_landmarks_are_found():
 
 def test_labels_are_the_benchmarks_own(tmp_path):
     deeperforensics(tmp_path, Hand(frames=1))
-    names = {label_name(s) for s in SOURCES["deeperforensics"].build(str(tmp_path)).samples}
+    names = {benchmark_label(s) for s in SOURCES["deeperforensics"].build(str(tmp_path)).samples}
     assert names == {"DF_real", "DF_fake"}
     faceforensics(tmp_path / "ff", Hand(frames=1))
-    names = {label_name(s) for s in SOURCES["faceforensics"].build(str(tmp_path / "ff")).samples}
+    names = {benchmark_label(s) for s in SOURCES["faceforensics"].build(str(tmp_path / "ff")).samples}
     assert names == {"FF-real", "FF-DF", "FF-F2F", "FF-FS", "FF-NT"}
-    assert (
-        label_name(Sample("a", "p", 1, dataset="DeeperForensics-1.0", manipulation="reenact_postprocess")) == "DF_fake"
-    )
+    swap = Sample("a", "p", 1, dataset="DeeperForensics-1.0", manipulation="reenact_postprocess")
+    assert benchmark_label(swap) == "DF_fake"
     genimage(tmp_path / "gen")
-    names = {label_name(s) for s in SOURCES["genimage"].build(str(tmp_path / "gen")).samples}
+    names = {benchmark_label(s) for s in SOURCES["genimage"].build(str(tmp_path / "gen")).samples}
     assert names == {f"{g}_{k}" for g in ("adm", "biggan", "midjourney", "sdv4") for k in ("Real", "Fake")}
-    assert label_name(Sample("a", "p", 0, dataset="uniface_cdf")) == "uniface_Real"
-    assert label_name(Sample("a", "p", 1, dataset="uniface_cdf", manipulation="uniface")) == "uniface_Fake"
-    assert label_name(Sample("a", "p", 1)) == "set_Fake"
+    assert benchmark_label(Sample("a", "p", 0, dataset="uniface_cdf")) == "uniface_Real"
+    assert benchmark_label(Sample("a", "p", 1, dataset="uniface_cdf", manipulation="uniface")) == "uniface_Fake"
+    assert benchmark_label(Sample("a", "p", 1)) == "set_Fake"
 
 
 def test_the_two_nestings_and_masks_of_fakes_only(tmp_path):
     faceforensics(tmp_path, Hand(frames=2))
     samples = SOURCES["faceforensics"].build(str(tmp_path)).samples
-    found = table(samples, "FaceForensics++", tmp_path)["FaceForensics++"]
+    found = benchmark_json(samples, "FaceForensics++", tmp_path)["FaceForensics++"]
     fake = found["FF-DF"]["test"]["c23"]
     video = next(iter(fake.values()))
     assert [len(video[k]) for k in ("frames", "masks")] == [2, 2]
     assert video["masks"][0].split("/")[-3] == "masks"
     assert "masks" not in next(iter(found["FF-real"]["test"]["c23"].values()))
     with pytest.raises(DataError, match="expected frames of compression c40, .* got some in folders c23"):
-        table(samples, "FaceForensics++_c40", tmp_path)
+        benchmark_json(samples, "FaceForensics++_c40", tmp_path)
     faceforensics(tmp_path / "small", Hand(frames=1), compression="c40")
     strong = SOURCES["faceforensics"].build(str(tmp_path / "small"), compression="c40").samples
     for name in ("FaceForensics++_c40", "FaceForensics++"):  # without being asked, it is that of the folders
-        assert set(table(strong, name, tmp_path)["FaceForensics++"]["FF-real"]["test"]) == {"c40"}
+        assert set(benchmark_json(strong, name, tmp_path)["FaceForensics++"]["FF-real"]["test"]) == {"c40"}
     with pytest.raises(DataError, match="expected frames of compression c23"):
-        table(strong, "FaceForensics++", tmp_path, "c23")
-    flat = table(samples, "mine", tmp_path)["mine"]
+        benchmark_json(strong, "FaceForensics++", tmp_path, "c23")
+    flat = benchmark_json(samples, "mine", tmp_path)["mine"]
     assert "c23" not in flat["FF-real"]["test"]
 
 
@@ -121,7 +120,7 @@ def test_videos_that_share_a_name_stay_apart_and_pictures_are_videos_of_one_fram
         Sample("3", str(tmp_path / "b/w/0.png"), 0, "test", video="b/w"),
         Sample("c/x.png", str(tmp_path / "c/x.png"), 1, "test", manipulation="new"),
     ]
-    found = table(samples, "mine", tmp_path)["mine"]
+    found = benchmark_json(samples, "mine", tmp_path)["mine"]
     assert found == {
         "set_Real": {
             "test": {
@@ -135,7 +134,7 @@ def test_videos_that_share_a_name_stay_apart_and_pictures_are_videos_of_one_fram
 
 def test_paths_start_with_a_dot_so_that_the_benchmark_finds_them_on_any_system(tmp_path):
     sample = one(path=str(tmp_path / "v" / "0.png"))
-    frames = lambda **how: table([sample], "mine", tmp_path, **how)["mine"]["set_Real"]["test"]["x"]["frames"]
+    frames = lambda **how: benchmark_json([sample], "mine", tmp_path, **how)["mine"]["set_Real"]["test"]["x"]["frames"]
     assert frames() == ["./v/0.png"]
     assert frames(prefix="../rgb/") == ["../rgb/v/0.png"]
     assert frames(prefix="") == ["v/0.png"]
@@ -145,7 +144,7 @@ def test_paths_start_with_a_dot_so_that_the_benchmark_finds_them_on_any_system(t
 
 def test_frames_that_are_not_called_by_a_number_are_told():
     samples = [one(path=f"/data/{name}") for name in ("000.png", "17.a.png", "n01.JPEG", "frame_3.png")]
-    assert unnumbered(samples) == ("/data/n01.JPEG", "/data/frame_3.png")
+    assert unnumbered_paths(samples) == ("/data/n01.JPEG", "/data/frame_3.png")
 
 
 def one(**changes):
@@ -166,21 +165,21 @@ BAD = {
 def test_what_cannot_be_written_is_refused_in_words(name):
     samples, words = BAD[name]
     with pytest.raises(DataError, match=words):
-        table(samples, "mine", "/data")
+        benchmark_json(samples, "mine", "/data")
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "mine.json"
-    export([one()], path, "/data")
+    export_json([one()], path, "/data")
     before = path.read_bytes()
     assert json.loads(before)["mine"]
     with pytest.raises(DataError, match="label of every sample"):
-        export([one(), one(label=None)], path, "/data")
+        export_json([one(), one(label=None)], path, "/data")
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["mine.json"]
     with pytest.raises(DataError, match=r"<data set>\.json"):
-        export([one()], tmp_path / "mine.txt", "/data")
+        export_json([one()], tmp_path / "mine.txt", "/data")
     with pytest.raises(DataError, match="expected to write"):
-        export([one()], path / "below" / "mine.json", "/data")
+        export_json([one()], path / "below" / "mine.json", "/data")
     with pytest.raises(DataError, match="expected a compression"):
-        export([one()], path, "/data", "c99")
+        export_json([one()], path, "/data", "c99")

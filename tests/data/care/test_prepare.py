@@ -27,9 +27,9 @@ from trees.faceforensics import deepfakedetection
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_videos, prepare
+from corit.data.care.prepare import JOURNAL, STAGED, Cropping, list_videos, prepare_videos
 from corit.data.frames import Reading, choose
-from corit.data.mask_video import mask_video
+from corit.data.mask_video import find_mask_video
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, MachineError
 from corit.images.face_crop import crop
@@ -43,7 +43,7 @@ FOUR = Cropping(frames=4)
 
 
 def run(root, out, cropping=FOUR, paths=None, **options):
-    return list(prepare(paths or list_videos(root), root, out, cropping, finder=faces.find_discs, **options))
+    return list(prepare_videos(paths or list_videos(root), root, out, cropping, finder=faces.find_discs, **options))
 
 
 def below(folder):
@@ -182,7 +182,7 @@ def masked(tmp_path, write):
     tree(tmp_path / "ff")
     video, masks = (str(tmp_path / "ff" / FAKE.format(kind)) for kind in ("c23", "masks"))
     write(Path(masks))
-    assert mask_video(video) == masks
+    assert find_mask_video(video) == masks
     (row,) = run(tmp_path / "ff", tmp_path / "out", paths=[video])
     return row, masks, tmp_path / "out" / "manipulated_sequences/Deepfakes/c23/masks/000_001"
 
@@ -247,7 +247,7 @@ def test_what_is_there_is_not_done_again_and_what_failed_is(tmp_path):
     root, out, finder = tmp_path / "in", tmp_path / "out", Count()
     faces.video(root / "a.mp4")
     (root / "b.mp4").write_text("not yet downloaded")
-    go = lambda: list(prepare(list_videos(root), root, out, FOUR, finder=finder))
+    go = lambda: list(prepare_videos(list_videos(root), root, out, FOUR, finder=finder))
     first = go()
     assert finder.calls == 8  # each of four faces is looked for in the frame and in the crop
     faces.video(root / "b.mp4")
@@ -267,7 +267,7 @@ def test_what_is_there_is_not_done_again_and_what_failed_is(tmp_path):
 def test_without_a_second_look_the_landmarks_move_with_the_crop(tmp_path):
     root, finder = tmp_path / "in", Count()
     faces.video(root / "a.mp4")
-    list(prepare(list_videos(root), root, tmp_path / "out", Cropping(frames=4, again=False), finder=finder))
+    list(prepare_videos(list_videos(root), root, tmp_path / "out", Cropping(frames=4, again=False), finder=finder))
     assert finder.calls == 4
     points = np.load(tmp_path / "out/landmarks/a/000.npy", allow_pickle=False)
     assert np.abs(five_points(points) - template()).max() < 0.5
@@ -352,7 +352,7 @@ def test_a_video_whose_file_was_changed_is_done_again(tmp_path):
     os.utime(root / "a.avi", ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert run(root, out) == [row]
     assert os.stat(out / "frames/a/000.png").st_mtime_ns > before
-    gone = list(prepare([str(root / "b.avi"), str(root / "a.avi")], root, out, FOUR, finder=faces.find_discs))
+    gone = list(prepare_videos([str(root / "b.avi"), str(root / "a.avi")], root, out, FOUR, finder=faces.find_discs))
     assert [r.status for r in gone] == ["unreadable", "ok"]
     (root / "a.avi").rename(tmp_path / "moved.avi")  # what was made of a file that is gone now is kept
     assert run(root, out, paths=[str(root / "a.avi")]) == [row]
@@ -379,7 +379,7 @@ def test_files_that_vanish_before_they_are_moved_are_no_success(tmp_path):
         return faces.find_discs(pixels)
 
     with pytest.raises(DataError, match="expected 4 files in .*frames, got 3"):
-        list(prepare(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
+        list(prepare_videos(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
     assert run(tmp_path / "in", tmp_path / "out")[0].frames == 4
 
 
@@ -468,7 +468,7 @@ def test_what_cannot_be_written_is_known_before_the_work(tmp_path):
     (tmp_path / "out" / "real").write_text("a file")
     finder = Count()
     with pytest.raises(DataError, match="expected to make the folder .*out/real is none"):
-        list(prepare(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
+        list(prepare_videos(list_videos(tmp_path / "in"), tmp_path / "in", tmp_path / "out", FOUR, finder=finder))
     assert finder.calls == 0
 
 
@@ -531,11 +531,11 @@ def waiting(tmp_path, monkeypatch, dim, finder="hang_at_dim"):
         import signal, sys
         sys.path[:0] = {sys.path!r}
         from data import faces
-        from corit.data.care.prepare import Cropping, list_videos, prepare
+        from corit.data.care.prepare import Cropping, list_videos, prepare_videos
         if __name__ == "__main__":  # whoever started the tests may have it ignored
             signal.signal(signal.SIGINT, signal.default_int_handler)
         root, out = {str(tmp_path / "in")!r}, {str(tmp_path / "out")!r}
-        list(prepare(list_videos(root), root, out, Cropping(frames=4), finder=faces.{finder}, workers=2))
+        list(prepare_videos(list_videos(root), root, out, Cropping(frames=4), finder=faces.{finder}, workers=2))
     """
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stderr=subprocess.PIPE, text=True)
     until(lambda: len(list(pids.iterdir())) == len(dim))
@@ -600,7 +600,7 @@ def test_a_worker_that_is_killed_is_told_in_words(tmp_path):
     faces.video(tmp_path / "in" / "b.mp4", level=170)
     videos_of = list(list_videos(tmp_path / "in"))
     with pytest.raises(MachineError, match="a worker process was killed"):
-        list(prepare(videos_of, tmp_path / "in", tmp_path / "out", FOUR, finder=faces.die_at_dim, workers=1))
+        list(prepare_videos(videos_of, tmp_path / "in", tmp_path / "out", FOUR, finder=faces.die_at_dim, workers=1))
     assert remembered(tmp_path / "out") == {"a.mp4"}
 
 
@@ -609,9 +609,9 @@ def test_a_full_disk_is_told_in_words_and_leaves_no_half_of_a_video(tmp_path, wo
     faces.video(tmp_path / "in" / "a.mp4")
     videos_of, out = list(list_videos(tmp_path / "in")), tmp_path / "out"
     with narrow(3000), pytest.raises(MachineError, match="expected to write below .*File too large"):
-        list(prepare(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=workers))
+        list(prepare_videos(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=workers))
     assert sorted(p.name for p in out.iterdir()) == [".lock", JOURNAL]
-    (row,) = prepare(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=0)
+    (row,) = prepare_videos(videos_of, tmp_path / "in", out, FOUR, finder=faces.find_discs, workers=0)
     assert (row.status, row.frames) == ("ok", 4)
 
 
@@ -624,7 +624,7 @@ def test_a_kill_leaves_no_half_of_a_video(tmp_path):
         import os, signal, sys
         sys.path[:0] = {sys.path!r}
         from data import faces
-        from corit.data.care.prepare import Cropping, list_videos, prepare
+        from corit.data.care.prepare import Cropping, list_videos, prepare_videos
         seen = []
         def finder(pixels):
             seen.append(0)
@@ -632,7 +632,7 @@ def test_a_kill_leaves_no_half_of_a_video(tmp_path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return faces.find_discs(pixels)
         root, out = {str(root)!r}, {str(tmp_path / "out")!r}
-        list(prepare(list_videos(root), root, out, Cropping(frames=4), finder=finder))
+        list(prepare_videos(list_videos(root), root, out, Cropping(frames=4), finder=finder))
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL

@@ -7,7 +7,7 @@ from trees.celebdf import celebdf
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.audit import audit
+from corit.data.care.audit import audit_source
 from corit.data.care.check import Count
 from corit.data.care.published import published_sizes, size_differences
 from corit.sources import open_source
@@ -42,7 +42,7 @@ def test_it_is_no_fault(tmp_path):
     celebdf(tmp_path / "celeb", Hand(frames=1))
     uadfv(tmp_path / "uadfv", Hand(frames=1))
     source = open_source(f"celeb-df-v2:{tmp_path}/celeb", f"uadfv:{tmp_path}/uadfv")
-    found = [f for f in audit(source, contents=False) if f.finding == "size"]
+    found = [f for f in audit_source(source, contents=False) if f.finding == "size"]
     assert [f.dataset for f in found] == ["Celeb-DF-v2", "UADFV"]
     assert found[0].detail == "test 9 of 518"
     assert all(f.harmless for f in found)

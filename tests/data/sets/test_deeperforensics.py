@@ -12,7 +12,7 @@ from trees.write import Hand
 
 from corit.data.frames import Reading
 from corit.data.sets.deeperforensics import VERSIONS, DeeperForensics, read_lists
-from corit.data.split import require_apart
+from corit.data.split import require_groups_apart
 from corit.errors import DataError
 from corit.sources import open_source
 
@@ -39,7 +39,7 @@ def test_counts(root):
 
 def test_reals_are_on_one_side_only_with_the_swaps_of_their_actor(root):
     samples = DeeperForensics(str(root)).samples
-    require_apart(samples)
+    require_groups_apart(samples)
     assert {s.split for s in samples if s.group == "actor M104"} == {"test"}
     assert {s.label for s in samples if s.group == "actor M104"} == {0, 1}
 
@@ -52,7 +52,7 @@ def test_the_videos_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp
     assert counts(source) == {("train", y): 12 for y in (0, 1)} | {("val", y): 4 for y in (0, 1)} | {
         ("test", y): 8 for y in (0, 1)
     }
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     assert {s.group for s in source.samples if not s.label} == {f"video {k:03d}" for k in range(12)}
     assert len({s.id for s in source.samples}) == len(source.samples)
     assert all("/youtube/c23/" in s.path for s in source.samples if not s.label)
@@ -86,7 +86,7 @@ def test_videos_lie_deep_and_swaps_bare(tmp_path):
         ("val", 1): 2,
         ("test", 1): 4,
     }
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     video = next(s for s in source.samples if not s.label)
     assert video.path.endswith(
         "source_videos/M100/light_down/neutral/camera_front/M100_light_down_neutral_camera_front.mp4"

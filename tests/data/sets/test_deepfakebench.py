@@ -15,9 +15,9 @@ from trees.paint import Subject
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit.data.care.export import export
-from corit.data.frames import WHOLE, Reading, video_key
-from corit.data.sets.deepfakebench import DeepfakeBench, label_of, plain
+from corit.data.care.export import export_json
+from corit.data.frames import WHOLE_VIDEO, Reading, video_key
+from corit.data.sets.deepfakebench import DeepfakeBench, label_of, plain_path
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, InputError
 from corit.sources import SOURCES, open_source
@@ -257,7 +257,7 @@ def test_groups_are_those_of_the_data_sets_own_adapter(tmp_path, name):
     make, file = SETS[name]
     make(tmp_path / "data", Hand(frames=1))
     source = SOURCES[name].build(str(tmp_path / "data"))
-    export(source.samples, tmp_path / f"{file}.json", tmp_path / "data")
+    export_json(source.samples, tmp_path / f"{file}.json", tmp_path / "data")
     back = DeepfakeBench(str(tmp_path / f"{file}.json"), str(tmp_path / "data"))
     assert {s.path: s.group for s in back.samples} == {s.path: s.group for s in source.samples}
 
@@ -333,9 +333,9 @@ def test_labels_can_be_said(shared, tmp_path):
 
 def test_names_are_made_plain():
     assert (
-        plain("F:\\a\\frames\\v\\0.png")
-        == plain("/a/frames/v/0.png")
-        == plain("../.\\a//frames/v/0.png")
+        plain_path("F:\\a\\frames\\v\\0.png")
+        == plain_path("/a/frames/v/0.png")
+        == plain_path("../.\\a//frames/v/0.png")
         == "a/frames/v/0.png"
     )
 
@@ -348,7 +348,7 @@ def test_video_files_in_a_json(tmp_path):
     entries = {f"id{k}_0000": {"label": "CelebDFv2_real", "frames": [n]} for k, n in enumerate(names)}
     path.write_text(json.dumps({"X": {"CelebDFv2_real": {"test": entries}}}))
     source = DeepfakeBench(str(path), str(data))
-    assert [s.frame for s in source.samples] == [WHOLE, WHOLE]
+    assert [s.frame for s in source.samples] == [WHOLE_VIDEO, WHOLE_VIDEO]
     assert len({video_key(s) for s in source.samples}) == 2
     with pytest.raises(InputError, match="is a video"):
         source.load(source.samples[0])

@@ -12,8 +12,8 @@ from trees.faceforensics import faceforensics
 from trees.write import Hand
 
 from corit.data.frames import Reading
-from corit.data.sets.df40 import DF40, KNOWN, METHODS, NAMES, UNKNOWN, expand
-from corit.data.split import require_apart
+from corit.data.sets.df40 import DF40, KNOWN, METHODS, NAMES, UNKNOWN, expand_name
+from corit.data.split import require_groups_apart
 from corit.errors import DataError
 
 TABLE_III = tuple(f"{m}_cdf" for m in SWAPS)
@@ -45,10 +45,10 @@ def test_thirty_one_methods_and_nine_with_reals():
 
 
 def test_names_expand():
-    assert expand("uniface_cdf") == [("uniface", "cdf")]
-    assert expand("one_shot_free_ff") == [("one_shot_free", "ff")]
-    assert expand("EFSAll_cdf") == [(m, "cdf") for m in KNOWN["EFS"]]
-    assert expand("heygen") == [("heygen", "")]
+    assert expand_name("uniface_cdf") == [("uniface", "cdf")]
+    assert expand_name("one_shot_free_ff") == [("one_shot_free", "ff")]
+    assert expand_name("EFSAll_cdf") == [(m, "cdf") for m in KNOWN["EFS"]]
+    assert expand_name("heygen") == [("heygen", "")]
 
 
 def test_table_iii_has_each_real_once(world):
@@ -77,7 +77,7 @@ def test_the_ff_domain_follows_the_official_lists(world):
         ("test", 0): 8,
         ("test", 1): 4,
     }
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     only = DF40(str(world / "DF40"), ("lia_ff",), str(world / "FaceForensics++"), reading=Reading(splits=("train",)))
     assert counts(only) == {("train", 0): 12, ("train", 1): 2}
 

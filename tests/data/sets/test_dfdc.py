@@ -12,7 +12,7 @@ from trees.write import Hand
 
 from corit.data.frames import Reading
 from corit.data.sets.dfdc import DFDC, DFDCP
-from corit.data.split import require_apart
+from corit.data.split import require_groups_apart
 from corit.errors import DataError
 
 
@@ -44,7 +44,7 @@ def test_a_fake_shares_the_group_of_its_original(root):
     train = [s for s in DFDC(str(root)).samples if s.split == "train"]
     assert all(sum(s.group == g and s.label for s in train) == 4 for g in {s.group for s in train})
     assert {s.group for s in train} == {s.video.rpartition("/")[2] for s in train if not s.label}
-    require_apart(DFDC(str(root)).samples)
+    require_groups_apart(DFDC(str(root)).samples)
 
 
 @pytest.mark.parametrize(("gone", "left"), [("train", {"test"}), ("test", {"train"})])
@@ -134,7 +134,7 @@ def test_preview_counts(preview):
     source = DFDCP(str(preview))
     assert counts(source) == {(s, y): 8 for s in ("train", "test") for y in (0, 1)}
     assert {s.manipulation for s in source.samples if s.label} == {"method_A", "method_B"}
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     assert source.load(source.samples[-1]).aligned
 
 

@@ -12,10 +12,10 @@ from sklearn.metrics import roc_auc_score
 from trees.faceforensics import deepfakedetection, faceforensics
 from trees.write import Hand
 
-from corit.data.frames import WHOLE, Reading, choose, clips, video_key
+from corit.data.frames import WHOLE_VIDEO, Reading, choose, find_videos, video_key
 from corit.data.sample import Sample
 from corit.data.sets.faceforensics import DeepFakeDetection, FaceForensics, pair_group
-from corit.data.split import require_apart
+from corit.data.split import require_groups_apart
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
 
 
@@ -51,7 +51,7 @@ def test_counts_follow_the_official_pairs(root):
 
 def test_groups_hold_a_pair_together_and_never_cross_a_split(root):
     samples = FaceForensics(str(root)).samples
-    require_apart(samples)
+    require_groups_apart(samples)
     assert {s.group for s in samples if s.video.endswith(("/000", "/001", "/000_001", "/001_000"))} == {"pair 000_001"}
     assert pair_group("054", "003") == pair_group("003", "054")
 
@@ -116,7 +116,7 @@ def test_frames_come_in_the_order_of_their_numbers(tmp_path):
     for name in ("10.png", "9.png", "100.PNG", ".hidden.png", "notes.txt"):
         (tmp_path / "frames" / "v").mkdir(parents=True, exist_ok=True)
         (tmp_path / "frames" / "v" / name).touch()
-    assert clips(tmp_path)["v"].frames == ("9.png", "10.png", "100.PNG")
+    assert find_videos(tmp_path)["v"].frames == ("9.png", "10.png", "100.PNG")
 
 
 def test_masks_and_landmarks_are_no_videos(tmp_path):
@@ -125,7 +125,7 @@ def test_masks_and_landmarks_are_no_videos(tmp_path):
     (folder / "frames").rename(folder.parent / "away")
     for video in (folder.parent / "away").iterdir():
         video.rename(folder / video.name)  # frames without a folder frames/, as some people keep them
-    assert set(clips(folder)) == {"000_001", "001_000", "002_003", "003_002", "004_005", "005_004"}
+    assert set(find_videos(folder)) == {"000_001", "001_000", "002_003", "003_002", "004_005", "005_004"}
 
 
 def test_a_preprocessed_frame_brings_its_landmarks_and_is_aligned(root):
@@ -153,7 +153,7 @@ def test_video_files_give_one_row_each_and_say_that_they_are_videos(tmp_path):
     faceforensics(tmp_path, Hand(media="videos"), pairs={"train": 2, "val": 1, "test": 1}, methods=methods)
     source = FaceForensics(str(tmp_path), ("FaceShifter",))
     assert counts(source) == {(s, y): 2 * n for s, n in (("train", 2), ("val", 1), ("test", 1)) for y in (0, 1)}
-    assert {s.frame for s in source.samples} == {WHOLE}
+    assert {s.frame for s in source.samples} == {WHOLE_VIDEO}
     with pytest.raises(UnsupportedError, match="corit data prepare"):
         source.load(source.samples[0])
 

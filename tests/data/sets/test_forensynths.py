@@ -9,8 +9,8 @@ import pytest
 from trees.forensynths import both, forensynths
 from trees.write import Hand
 
-from corit.data.sets.forensynths import SUBSETS, ForenSynths, cut
-from corit.data.split import require_apart
+from corit.data.sets.forensynths import SUBSETS, ForenSynths, cut_subset
+from corit.data.split import require_groups_apart
 from corit.errors import DataError, InputError
 
 # Folders of classes in the tiny tree; all other subsets are one folder.
@@ -82,7 +82,7 @@ def test_training_and_validation(shared, root):
         **{(s, y): 2 * 3 for s in ("train", "val") for y in (0, 1)},
         **{("test", y): 3 * 3 for y in (0, 1)},
     }
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     one = ForenSynths(str(shared), splits=("train",), classes=("dog",)).samples
     assert {s.path.split("/")[-3] for s in one} == {"dog"}
     for folder in (root / "train" / "progan").iterdir():
@@ -105,14 +105,14 @@ def test_training_and_validation(shared, root):
 )
 def test_the_cut(reals, fakes, kept):
     first, second = [f"r{k:04d}" for k in range(reals)], [f"f{k:04d}" for k in range(fakes)]
-    a, b = cut(first, second, "0 x")
+    a, b = cut_subset(first, second, "0 x")
     assert (len(a), len(b)) == (kept, kept)
     assert len(set(a)) == kept
     assert set(a) <= set(first)
     assert a == sorted(a)
-    assert cut(first, second, "0 x") == (a, b)
+    assert cut_subset(first, second, "0 x") == (a, b)
     if kept < reals:
-        assert cut(first, second, "1 x")[0] != a
+        assert cut_subset(first, second, "1 x")[0] != a
 
 
 def test_the_cut_of_sitd_and_san_only(root):

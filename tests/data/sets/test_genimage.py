@@ -9,7 +9,7 @@ import pytest
 from trees.genimage import genimage
 
 from corit.data.sets.genimage import GenImage
-from corit.data.split import require_apart
+from corit.data.split import require_groups_apart
 from corit.errors import DataError
 
 
@@ -31,7 +31,7 @@ def test_counts(root):
     }
     assert {s.manipulation for s in source.samples if s.dataset == "GenImage/ADM"} == {"", "ADM"}
     assert len({s.id for s in source.samples}) == 48
-    require_apart(source.samples)
+    require_groups_apart(source.samples)
     assert source.load(source.samples[0]).pixels.shape == (32, 32, 3)
 
 
