@@ -9,7 +9,7 @@ from statistics import median
 
 import torch
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.model import corit
 from corit.recipe import ModelRecipe

@@ -47,7 +47,7 @@ def memory_growth(few: int = FEW, many: int = MANY) -> dict[str, float]:
 
 def measure(folder: Path, count: int) -> dict[str, float]:
     """Extract `count` pictures with the miniature's backbone and its default preparation of faces."""
-    from corit.backbones.names import load_backbone
+    from corit.backbones.load import load_backbone
     from corit.features.extract import extract
     from corit.model.encode import Encoder
     from corit.recipe import BackboneRecipe, Recipe

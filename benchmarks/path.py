@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import photographs
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks

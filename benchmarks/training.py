@@ -22,7 +22,7 @@ def training_memory(backbone: str = "clip-vit-l14", batch: int = BATCH) -> dict[
 
 def measure(name: str, batch: int, device: str) -> dict[str, float]:
     """Two steps of one head on features that are computed in the step, as without a feature store."""
-    from corit.backbones.names import load_backbone
+    from corit.backbones.load import load_backbone
     from corit.heads.sam import sam_gradient
     from corit.model import corit
     from corit.recipe import ModelRecipe

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from corit.backbones.names import load_backbone
+    from corit.backbones.load import load_backbone
     from corit.data.care.check import check_source
     from corit.data.sample import Sample
     from corit.detect.detector import Detector, Row
@@ -62,7 +62,7 @@ _PUBLIC = {
     "FeatureStore": "corit.features.store",
     "HeadRecipe": "corit.heads.head",
     "Recipe": "corit.recipe",
-    "load_backbone": "corit.backbones.names",
+    "load_backbone": "corit.backbones.load",
     "measure_features": "corit.train.heads",
     "train_detector": "corit.train.heads",
     # evaluate

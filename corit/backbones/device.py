@@ -1,4 +1,4 @@
-"""The processor that a name stands for, proved to be there."""
+"""The device that a name stands for, checked to be usable."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from corit.errors import DeviceError
 
 
 def device_of(name: str) -> torch.device:
-    """The processor of a name, such as cpu, cuda or cuda:1. Raises DeviceError where it is not to be had."""
+    """Return the device of a name such as cpu, cuda or cuda:1.
+
+    Raises:
+        DeviceError: when the device is not available on this machine.
+    """
     try:
-        found = torch.device(name)
-        torch.zeros(1, device=found).item()  # what torch says it has, a driver may still lack
+        device = torch.device(name)
+        torch.zeros(1, device=device).item()  # torch may list a device that its driver cannot use
     except (RuntimeError, AssertionError, NotImplementedError) as err:
-        told = str(err).partition("\n")[0]
-        raise DeviceError(f"expected a device that is here, as cpu or cuda, got {name!r} ({told}); use cpu") from err
-    return found
+        reason = str(err).partition("\n")[0]
+        raise DeviceError(f"device {name!r} is not available ({reason}); use cpu, or cuda with a GPU") from err
+    return device

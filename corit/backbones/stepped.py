@@ -1,4 +1,4 @@
-"""A frozen timm ViT, stepped block by block with region tokens: embed, block(l), norm, grid."""
+"""A frozen timm ViT that passes any token sequence block by block, so that region tokens can join it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,24 @@ from corit.errors import BackboneError
 
 
 class Backbone(nn.Module):
-    """A frozen pre-norm ViT with class token, L blocks and width D; the sequence is [C; registers; V; T].
+    """A frozen pre-norm ViT with class token; the sequence is [C; registers; V; T].
 
-    name, licence: texts. depth L, width D, side S in pixels, patch in pixels, grid (h, w), prefix (class token and
-    registers), mean and std (3) of the input in [0, 1]. Attention has no position of its own, so region tokens T carry
-    none. Raises BackboneError for a model that cannot be stepped.
+    Positions are added to the embedded tokens only, so that region tokens T, which join later, have none.
+
+    Attributes:
+        name: the backbone's name.
+        licence: of the weights.
+        depth: L, the number of blocks.
+        width: D, of a token.
+        side: S, of the square input in pixels.
+        patch: side of a patch in pixels.
+        grid: (h, w) patches; N = h w.
+        prefix: number of tokens before the patches: class token and registers.
+        mean: (3) of the input in [0, 1].
+        std: (3) of the input in [0, 1].
+
+    Raises:
+        BackboneError: for a model that cannot be stepped; see `check_family`.
     """
 
     def __init__(
@@ -43,13 +56,17 @@ class Backbone(nn.Module):
         self.eval().requires_grad_(False)
 
     def normalise(self, images: np.ndarray | Tensor) -> Tensor:
-        """(B, S, S, 3) uint8 -> (B, 3, S, S) in the backbone's floating type, with its mean and std."""
+        """Normalise images (B, S, S, 3) uint8 to (B, 3, S, S) in the backbone's floating type, device, mean and std."""
         weight = next(self.parameters())
         x = torch.as_tensor(images).to(weight.device).permute(0, 3, 1, 2).to(weight.dtype) / 255
         return (x - x.new_tensor(self.mean)[:, None, None]) / x.new_tensor(self.std)[:, None, None]
 
     def embed(self, images: Tensor) -> Tensor:
-        """Layer 0: (B, 3, S, S) -> (B, prefix + N, D), position added and pre-norm applied."""
+        """Embed images (B, 3, S, S) as the tokens of layer 0 (B, prefix + N, D), positions added, pre-norm applied.
+
+        Raises:
+            BackboneError: for images of another size.
+        """
         if images.shape[1:] != (3, self.side, self.side):
             raise BackboneError(
                 f"{self.name}: expected images (B, 3, {self.side}, {self.side}), got {tuple(images.shape)}"
@@ -58,15 +75,19 @@ class Backbone(nn.Module):
         return m.norm_pre(m.patch_drop(m._pos_embed(m.patch_embed(images))))
 
     def block(self, l: int, tokens: Tensor) -> Tensor:
-        """Block l, counted from 1: (B, M, D) -> (B, M, D) for any number of tokens M."""
+        """Pass tokens (B, M, D) through block l, counted from 1, for any number of tokens M."""
         return self.model.blocks[l - 1](tokens)  # type: ignore[index,operator]
 
     def norm(self, tokens: Tensor) -> Tensor:
-        """The final norm, (..., D) -> (..., D)."""
+        """Apply the final norm to tokens (..., D)."""
         return self.model.norm(tokens)  # type: ignore[operator]
 
     def project(self, tokens: Tensor) -> Tensor:
-        """CLIP's projection of final class tokens, (B, D) -> (B, P). Raises BackboneError where there is none."""
+        """Project final class tokens (B, D) to CLIP's embedding (B, P).
+
+        Raises:
+            BackboneError: when the weights have no projection.
+        """
         if self.projection is None:
             raise BackboneError(
                 f"{self.name} has no projection; unifd-768 needs CLIP weights with one (a CLIPModel, not a bare "
@@ -86,7 +107,11 @@ class Backbone(nn.Module):
 
 
 def check_family(model: nn.Module, name: str) -> None:
-    """Raise BackboneError unless the model is a ViT whose blocks take any token sequence and that has a class token."""
+    """Check that a model is a ViT with class token and final norm whose blocks take any token sequence.
+
+    Raises:
+        BackboneError: when it is not.
+    """
     from timm.models.vision_transformer import VisionTransformer
 
     advice = "use a ViT with class token and absolute positions, e.g. clip-vit-l14 or dinov2-vit-b14"
@@ -102,8 +127,16 @@ def check_family(model: nn.Module, name: str) -> None:
         raise BackboneError(f"{name} has no final norm over tokens (it norms after pooling); {advice}")
 
 
-def contract(backbone: Backbone, rtol: float = 1e-4) -> None:
-    """Raise BackboneError unless stepping without region tokens equals timm's own forward pass on a test image."""
+def check_stepping(backbone: Backbone, rtol: float = 1e-4) -> None:
+    """Check that stepping without region tokens equals timm's own forward pass on a random image.
+
+    Args:
+        backbone: what to check.
+        rtol: largest norm of the difference, relative to the norm of timm's tokens.
+
+    Raises:
+        BackboneError: when it does not.
+    """
     generator = torch.Generator().manual_seed(0)
     image = torch.randn(1, 3, backbone.side, backbone.side, generator=generator).to(next(backbone.parameters()))
     with torch.inference_mode():

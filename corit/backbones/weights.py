@@ -1,4 +1,4 @@
-"""Weight files: read without running code, and renamed from OpenAI's or Hugging Face's layout to timm's."""
+"""Weight files: read without running their code, and mapped from OpenAI's or Hugging Face's layout to timm's."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from corit.errors import WeightsError
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Tensors by name of a .safetensors, .bin, .pt or .pth file; nothing is unpickled but tensors.
+    """Read the tensors of a weights file, without unpickling anything but tensors.
 
-    Raises WeightsError when the file is absent, damaged, or holds anything else.
+    Args:
+        path: a .safetensors, .bin, .pt or .pth file.
+
+    Returns:
+        Name -> tensor, as the file has them.
+
+    Raises:
+        WeightsError: when the file is absent, damaged, or holds anything else.
     """
     if not path.is_file():
         raise WeightsError(f"expected a weights file at {path}, but there is none; check the path")
@@ -44,9 +51,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
-    """Load weights of timm's, OpenAI's or Hugging Face's layout; True when a CLIP projection came with them.
+    """Load weights of timm's, OpenAI's or Hugging Face's layout into a model.
 
-    Raises WeightsError listing what is missing, unexpected or of another shape.
+    Args:
+        model: a timm VisionTransformer.
+        state: name -> tensor.
+        source: where the weights come from, for error messages.
+
+    Returns:
+        Whether the weights include CLIP's projection.
+
+    Raises:
+        WeightsError: when tensors are missing, unexpected or of another shape; it lists them.
     """
     from timm.models.vision_transformer import checkpoint_filter_fn
 
@@ -55,7 +71,7 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
     own = model.state_dict()
     head_shape = own["head.weight"].shape if "head.weight" in own else None
     projection = head_shape is not None and getattr(mapped.get("head.weight"), "shape", None) == head_shape
-    if not projection:  # a classifier's head, or none: not a projection
+    if not projection:  # the file has a classifier's head, or none
         mapped = {k: v for k, v in mapped.items() if not k.startswith("head.")}
     elif "head.bias" in own:
         mapped.setdefault("head.bias", torch.zeros(head_shape[0]))  # type: ignore[index]
@@ -63,8 +79,8 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
     missing, unexpected = sorted(wanted - set(mapped)), sorted(set(mapped) - set(own))
     shapes = [k for k in mapped if k in own and mapped[k].shape != own[k].shape]
     if missing or unexpected or shapes:
-        trouble = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
-        listing = "; ".join(f"{what}: {', '.join(names[:5])}" for what, names in trouble.items() if names)
+        problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
+        listing = "; ".join(f"{problem}: {', '.join(names[:5])}" for problem, names in problems.items() if names)
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {listing}. Is it another model's?")
     model.load_state_dict(mapped, strict=False)
     return projection
@@ -85,7 +101,10 @@ HF_NAMES = (
 
 
 def to_timm(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Recognise the layout by its keys: Hugging Face's CLIP is renamed; OpenAI's vision tower gets timm's prefix."""
+    """Map a state to names that timm reads: Hugging Face's CLIP is renamed; OpenAI's vision tower gets a prefix.
+
+    The keys tell the layout; a state of timm's layout comes back unchanged.
+    """
     if "conv1.weight" in state and "class_embedding" in state:
         return {f"visual.{k}": v for k, v in state.items()}
     embedding = next((k for k in state if k.endswith("embeddings.class_embedding")), None)
@@ -106,7 +125,7 @@ def _from_hugging_face(state: dict[str, Tensor]) -> dict[str, Tensor]:
             continue
         for theirs, ours in HF_NAMES:
             key = key.replace(theirs, ours)
-        if ".self_attn." in key:  # q, k and v stand apart there and stacked here
+        if ".self_attn." in key:  # Hugging Face has q, k and v apart, timm has them stacked
             block, _, rest = key.partition(".self_attn.")
             letter, _, kind = rest.partition("_proj.")
             qkv.setdefault(f"{block}.attn.qkv.{kind}", {})[letter] = value

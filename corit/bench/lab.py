@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from corit.backbones.device import device_of
-from corit.backbones.names import default_weights, load_backbone
+from corit.backbones.load import load_backbone
+from corit.backbones.names import default_weights
 from corit.backbones.stepped import Backbone
 from corit.bench.benchmark import Benchmark, Learner, Scored, Scorer, benchmark, learner, score
 from corit.bench.draws import mean

@@ -168,7 +168,7 @@ class Encoding:
 
     def load_backbone(self) -> Backbone:
         """Load the backbone with its weights."""
-        from corit.backbones.names import load_backbone
+        from corit.backbones.load import load_backbone
 
         return load_backbone(self.backbone, self.weights)
 

@@ -67,14 +67,14 @@ def _chosen(what: Sequence[str]) -> list[Artefact]:
 
 def _weights_by_name(texts: Sequence[str] | None) -> dict[str, str]:
     """NAME=PLACE of several backbones' weights. Raises DataError for another form, BackboneError for another name."""
-    from corit.backbones.names import require_backbone
+    from corit.backbones.names import record_of
 
     wrong = [t for t in texts or () if not all(t.partition("="))]
     if wrong:
         raise DataError(f"expected NAME=FILE or NAME=random:SEED of a backbone's weights, got {', '.join(wrong)}")
     places = {name: place for name, _, place in (t.partition("=") for t in texts or ())}
     for name in places:
-        require_backbone(name)
+        record_of(name)
     return places
 
 

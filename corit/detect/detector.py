@@ -138,7 +138,7 @@ class Detector:
         """The frozen backbone, checked against the digest that the detector was trained with."""
         if self._backbone is not None:
             return self._backbone
-        from corit.backbones.names import load_backbone
+        from corit.backbones.load import load_backbone
 
         recipe = self.card.recipe.backbone
         backbone = load_backbone(recipe.name, self.card.weights)

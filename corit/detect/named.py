@@ -87,7 +87,7 @@ def load(
         raise DetectorError(
             f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"
         )
-    from corit.backbones.names import load_backbone
+    from corit.backbones.load import load_backbone
     from corit.heads.published import unifd_head
 
     unifd_head(head)  # 4 kB that cannot be had end the command before 1.2 GB are fetched

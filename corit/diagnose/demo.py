@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.detect.named import recipe_of
 from corit.diagnose.measured import Measured
 from corit.diagnose.plan import Plan

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from corit.backbones.names import lacking
+from corit.backbones.load import missing_weights
 from corit.bench.stage import DAMAGED, PLACES, Stage
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
@@ -46,10 +46,10 @@ def outlooks(stage: Stage, weights: Mapping[str, str]) -> tuple[list[Outlook], t
     """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it.
 
     weights: where a run would take them from, by backbone, the run's own first. Raises BackboneError and
-    WeightsError as `lacking`.
+    WeightsError as `missing_weights`.
     """
     for name, place in weights.items():
-        lacking(name, place)
+        missing_weights(name, place)
     if stage.kind == "miniature":
         return [Outlook(a, (), {}, a.minutes) for a in ARTEFACTS], ()
     counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, stage)))
@@ -68,7 +68,7 @@ def _outlook(
     pictures = sum(counts.get(d, 0) for d in measured)
     minutes = None if lacks else (of.recipes * pictures or FEW) * SECONDS / 60
     used = of.backbones or list(weights)[:1]
-    fetch = tuple(filter(None, (lacking(name, weights.get(name, "")) for name in used)))
+    fetch = tuple(filter(None, (missing_weights(name, weights.get(name, "")) for name in used)))
     return Outlook(of, tuple(dict.fromkeys(PLACES[d][0] for d in data)), lacks, minutes, fetch)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.sample import Source
 from corit.features.store import Features, FeatureStore

@@ -10,8 +10,9 @@ from timm.models.vision_transformer import VisionTransformer
 
 from corit.backbones.build import wrap
 from corit.backbones.device import device_of
-from corit.backbones.names import BACKBONES, lacking, load_backbone
-from corit.backbones.stepped import contract
+from corit.backbones.load import load_backbone, missing_weights
+from corit.backbones.names import BACKBONES
+from corit.backbones.stepped import check_stepping
 from corit.backbones.weights import read_weights
 from corit.errors import BackboneError, DeviceError, WeightsError
 
@@ -50,7 +51,7 @@ KINDS = ["clip", "imagenet", "dinov2", "registers"]
 def test_stepping_equals_the_familys_own_forward(kind, agree):
     model = tiny(kind)
     backbone = wrap(model, kind, "random:0", STAT, STAT, "")
-    contract(backbone)
+    check_stepping(backbone)
     image = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     agree(step(backbone.double(), image), model.double().eval().forward_features(image), rtol=1e-9)
     assert backbone.prefix == (5 if kind == "registers" else 1)
@@ -279,7 +280,7 @@ def test_a_model_that_does_more_than_its_blocks_is_refused():
     backbone = wrapped()
     backbone.model.blocks.register_forward_hook(lambda m, i, o: o.flip(-1))
     with pytest.raises(BackboneError, match="differs from timm's forward pass"):
-        contract(backbone)
+        check_stepping(backbone)
 
 
 def test_random_weights_depend_on_the_seed_and_leave_global_randomness_alone():
@@ -295,8 +296,8 @@ def test_random_weights_depend_on_the_seed_and_leave_global_randomness_alone():
 @pytest.mark.parametrize("name", [n for n in BACKBONES if n != "miniature"])
 def test_full_size_stepping_equals_timm(name):
     backbone = load_backbone(name, "random:0")
-    contract(backbone, 1e-4)
-    contract(backbone.double(), 1e-9)
+    check_stepping(backbone, 1e-4)
+    check_stepping(backbone.double(), 1e-9)
 
 
 @pytest.mark.slow
@@ -320,13 +321,13 @@ def test_full_size_clip_equals_transformers(name, size, tmp_path):
 def test_a_device_that_is_not_here_is_refused_in_words():
     assert device_of("cpu") == torch.device("cpu")
     for name in ("nowhere", "meta", "cuda:99"):
-        with pytest.raises(DeviceError, match=f"expected a device that is here, .* got '{name}'"):
+        with pytest.raises(DeviceError, match=f"device '{name}' is not available .*; use cpu"):
             device_of(name)
 
 
 def test_names_and_seeds_are_looked_at_before_anything_is_promised():
-    assert lacking("miniature") == lacking("clip-vit-l14", "random:3") == ""
+    assert missing_weights("miniature") == missing_weights("clip-vit-l14", "random:3") == ""
     with pytest.raises(BackboneError, match="no backbone 'nope'"):
-        lacking("nope", "random:0")
+        missing_weights("nope", "random:0")
     with pytest.raises(WeightsError, match="with an integer, got 'random:x'"):
-        lacking("clip-vit-l14", "random:x")
+        missing_weights("clip-vit-l14", "random:x")

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import corit
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.data.folders import UnlabelledFiles
 from corit.data.landmarks import Landmarks
 from corit.data.sample import Sample

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.detect.named import DETECTORS, head_of, load, published, recipe_of
 from corit.errors import DetectorError
 from corit.heads import published as file

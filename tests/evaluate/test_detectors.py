@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.data.sample import Sample
 from corit.errors import DetectorError, UnreadableError
 from corit.evaluate.detectors import Outside, Trained, load

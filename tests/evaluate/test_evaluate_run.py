@@ -12,7 +12,7 @@ from images.video_files import cut, write
 from PIL import Image
 
 from corit import cli
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.data.perturbed import PerturbedSource
 from corit.detect.detector import Card, Detector
 from corit.detect.video import score_video

@@ -13,7 +13,7 @@ from features.stand_ins import LEVELS, Pictures, Preparing, StandIn, recipe
 from timm.models.vision_transformer import VisionTransformer
 
 from corit.backbones.build import wrap
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.errors import DataError, MachineError, StoreError, WeightsError
 from corit.failures import words
 from corit.features import shards

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.features.extract import Target, extract
 from corit.features.shared import extract_shared
 from corit.features.store import FeatureStore

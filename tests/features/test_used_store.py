@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Sample

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.paper.printed import printed
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

@@ -89,7 +89,7 @@ def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, ca
 
 
 def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
-    monkeypatch.setattr("corit.backbones.carriers.fetched", lambda name: False)
+    monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: False)
     found, _ = outlooks(root(str(tree)), {"clip-vit-l14": ""})
     assert {o.artefact.command: o.here for o in found}["figure4"] == "yes, once clip-vit-l14's weights can be fetched"
 
@@ -110,7 +110,7 @@ def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
 
 
 def test_the_list_says_which_weights_have_to_be_fetched_first(tree, capsys, monkeypatch):
-    monkeypatch.setattr("corit.backbones.carriers.fetched", lambda name: "large_patch14" in name)
+    monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: "large_patch14" in name)
     found, problems = outlooks(root(str(tree)), {"clip-vit-l14": ""})
     assert problems == ()
     said = {o.artefact.command: o.here for o in found}
@@ -154,7 +154,7 @@ def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
         (["table10", "--other-weights", "clip-vit-b16"], "expected NAME=FILE"),
         (["table10", "--other-weights", "clip-b16=random:1"], "no backbone 'clip-b16'"),
         (["list", "--backbone", "nope"], "no backbone 'nope'"),
-        (["figure4", "--device", "nowhere"], "expected a device that is here"),
+        (["figure4", "--device", "nowhere"], "device 'nowhere' is not available"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is_measured(words, said, tmp_path, capsys):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import corit
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.errors import DataError, RecipeError
 from corit.features.store import FeatureStore
 from corit.heads.defaults import default_head, limit_batch

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.errors import DataError, WeightsError
 from corit.images.faces import five_points, template
 from corit.seeding import generator

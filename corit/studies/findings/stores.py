@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corit.backbones.names import load_backbone
+from corit.backbones.load import load_backbone
 from corit.backbones.stepped import Backbone
 from corit.data.sample import Sample
 from corit.features.extract import extract
