@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, Light
+from corit.images.signatures import BRAND, PNG
 
-PNG = b"\x89PNG\r\n\x1a\n"
 # H.273: gamuts that differ visibly from sRGB's. The two of BT.601 are shown as BT.709's by players and browsers.
 WIDE: dict[int, Chromaticities] = {9: BT2020, 11: DCI_P3, 12: DISPLAY_P3}
 HDR = {16: "pq", 18: "hlg"}
@@ -60,7 +60,7 @@ def of_still(data: bytes, info: dict[Any, Any]) -> Stated | None:
         if info.get("icc_profile"):
             return None
         return cicp(int(profile["color_primaries"]), int(profile["transfer_characteristics"]), _heif_peak(data))
-    if data[4:8] == b"ftyp" and not info.get("icc_profile"):
+    if data[4:8] == BRAND and not info.get("icc_profile"):
         found = dict(_properties(data)).get(b"colr", b"")
         if found[:4] == b"nclx" and len(found) >= 8:
             return cicp(int.from_bytes(found[4:6]), int.from_bytes(found[6:8]), _heif_peak(data))

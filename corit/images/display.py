@@ -20,6 +20,7 @@ from PIL import Image
 
 from corit.images import colour_tags, icc
 from corit.images.colour_space import SRGB, Light, to_srgb
+from corit.images.signatures import AVIF_BRANDS, BRAND, PNG, brand_of
 
 if TYPE_CHECKING:
     import av
@@ -132,7 +133,7 @@ def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
     note = stated.note if stated else ""
     if stated is None and "icc_profile" in info:
         image, note = _managed(image, info["icc_profile"])
-    elif stated is None and data.startswith(colour_tags.PNG):
+    elif stated is None and data.startswith(PNG):
         light = colour_tags.of_gamma(info)
     if image.mode == "LAB":
         image = icc.lab_in_srgb(image)
@@ -181,14 +182,14 @@ def _deep(data: bytes) -> np.ndarray | None:
 
     In 8 bits HDR's dark steps are too coarse.
     """
-    if data.startswith(colour_tags.PNG):
+    if data.startswith(PNG):
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if found is None or found.dtype != np.uint16 or found.ndim != 3:
             return None
         return turned(found[..., 2::-1], _turn_of(data))
-    if data[4:8] != b"ftyp":
+    if data[4:8] != BRAND:
         return None
-    return _avif(data) if data[8:12] in (b"avif", b"avis") else _heic(data)
+    return _avif(data) if brand_of(data) in AVIF_BRANDS else _heic(data)
 
 
 def _avif(data: bytes) -> np.ndarray | None:

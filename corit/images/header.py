@@ -20,7 +20,8 @@ from corit.images.display import shown_size, turn_of
 from corit.images.multi_picture import moving_frames
 from corit.images.picture import MEGABYTES
 from corit.images.pillow_settings import OWN_RULES
-from corit.images.tiff import MAGIC, main_picture
+from corit.images.tiff import main_picture
+from corit.images.tiff_directories import BYTE_ORDERS
 from corit.images.video import VideoFile, is_video_file
 
 # Luminance quantisation of the JPEG standard (annex K.1) at quality 50, as its reference library scales it.
@@ -78,7 +79,9 @@ def _picture(path: str) -> Header | None:
 def _main(path: str) -> Generator[BinaryIO]:
     """What to open: of a TIFF file the picture that is meant, which need not be its first."""
     with open_regular(path) as file:
-        tiff = file.read(4) in MAGIC and os.fstat(file.fileno()).st_size <= MEGABYTES * 1e6  # else it is not scored
+        tiff = (
+            file.read(4) in BYTE_ORDERS and os.fstat(file.fileno()).st_size <= MEGABYTES * 1e6
+        )  # else it is not scored
         file.seek(0)
         yield BytesIO(main_picture(file.read())[0]) if tiff else file
 

@@ -16,9 +16,10 @@ from corit.errors import InputError, TooSmallError, UnreadableError
 from corit.images.display import eight_bits, still, turn_of, upright
 from corit.images.multi_picture import note_of
 from corit.images.pillow_settings import OWN_RULES
+from corit.images.signatures import BRAND
 from corit.images.strict_decoding import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.tiff import main_picture
-from corit.images.unsupported import refusal, require_decoder, require_open_kind
+from corit.images.unsupported import require_decoder, require_not_raw, unsupported_error
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -88,7 +89,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
-    require_open_kind(data, name)
+    require_not_raw(data, name)
     heic = _heif(data)
     try:
         main, left_out = main_picture(data, name)
@@ -97,7 +98,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     except InputError:
         raise
     except UnidentifiedImageError as err:
-        raise refusal(data, name, SUFFIXES, heic) from err
+        raise unsupported_error(data, name, SUFFIXES, heic) from err
     # Nearly always OSError, ValueError, SyntaxError or DecompressionBombError, but decoders raise what they like of
     # damaged bytes: RuntimeError (AVIF), struct.error (EXIF), NotImplementedError (DDS), KeyError and more. One picture
     # of a folder must not end the others, and nothing is put in its place.
@@ -128,7 +129,7 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np
 
 def _heif(data: bytes) -> bool:
     """Let Pillow read HEIC, if the file looks like one; whether the library for it is installed, if it does."""
-    if data[4:8] != b"ftyp":
+    if data[4:8] != BRAND:
         return False
     try:
         from pillow_heif import register_heif_opener

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from corit.images.jpeg import decode_jpeg
-from corit.images.tiff_parts import require_whole_tiff
+from corit.images.tiff_check import require_whole_tiff
 from corit.images.video_container import breaks_box
 
 CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}

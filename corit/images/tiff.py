@@ -1,26 +1,31 @@
-"""The directories of a TIFF file: which of its pictures is the one that is meant, and which files are raw."""
+"""Which picture of a TIFF file is the one to score, and which files are raw."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from corit.errors import UnsupportedError
+from corit.images.tiff_directories import BYTE_ORDERS, Layout, directories
 
-MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
 EXPORT = "export it as JPEG, PNG or TIFF"
 SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION = 254, 255, 262, 330, 50706
 SENSOR = (32803, 34892)  # photometric interpretations: a colour filter array, and linear raw
 REDUCED, MASK = 1, 4  # bits of the subfile type
-SIZES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-WANTED = frozenset((SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION))
-PAGES = 100_000  # more than any file has; a chain that is longer runs in a circle
+TAGS = (SUBFILE, OLD_SUBFILE, PHOTOMETRIC, CHILDREN, DNG_VERSION)
+MAX_PAGES = 100_000  # more than any file has
 
 
 @dataclass(frozen=True)
-class Directory:
-    """One picture of a file: where it is described, and the tags that say what it is."""
+class Page:
+    """One picture of a file.
+
+    Attributes:
+        offset: where its directory starts.
+        tags: the values of each of TAGS that the directory has.
+    """
 
     offset: int
     tags: dict[int, tuple[int, ...]]
@@ -32,7 +37,7 @@ class Directory:
 
     @property
     def raw(self) -> bool:
-        """Whether it holds what a sensor measured."""
+        """Whether it holds what a camera's sensor measured."""
         return self._first(PHOTOMETRIC) in SENSOR or DNG_VERSION in self.tags
 
     def _first(self, tag: int) -> int:
@@ -40,84 +45,50 @@ class Directory:
 
 
 def main_picture(data: bytes, name: str = "") -> tuple[bytes, str]:
-    """The file with its first picture of full resolution in front, so that decoders take that one.
+    """Put the first picture of full resolution in front, so that decoders read that one.
 
     Args:
-        data: any file; what is no TIFF file comes back as it is.
-        name: for messages.
+        data: the bytes of any file; other files than TIFF come back as they are.
+        name: the file's name, for messages.
 
     Returns:
-        The bytes, and what is to be said of the other pages, or nothing.
+        The bytes, and a note on the other pages, "" where there are none.
 
     Raises:
-        UnsupportedError: for a raw file of a camera that is a TIFF file; see `corit.images.unsupported` for the others.
+        UnsupportedError: when the file is a camera's raw file; see `corit.images.unsupported` for raw files that are
+            not TIFF files.
     """
-    order = MAGIC.get(data[:4])
-    if order is None:
+    if data[:4] not in BYTE_ORDERS:
         return data, ""
-    pages = list(_chain(data, order))
-    inner = [d for p in pages for at in p.tags.get(CHILDREN, ()) for d in _chain(data, order, at, most=1)]
-    if any(d.raw for d in (*pages, *inner)):
+    pages = list(_pages(data))
+    children = [p for page in pages for at in page.tags.get(CHILDREN, ()) for p in islice(_pages(data, at), 1)]
+    if any(p.raw for p in (*pages, *children)):
         kind = " (DNG)" if any(DNG_VERSION in p.tags for p in pages) else ""
         raise UnsupportedError(
             f"{name or 'the file'} is a raw picture of a camera{kind}, which is not supported; {EXPORT}"
         )
     full = [p for p in pages if p.full]
-    first = next(iter(full or [d for d in inner if d.full] or pages), None)
+    first = next(iter(full or [p for p in children if p.full] or pages), None)
     note = f"page 1 of {len(full)}: the other pages are not scored" if len(full) > 1 else ""
-    return (data if first is None or first is pages[0] else _led_by(data, order, first.offset)), note
+    return (data if first is None or first is pages[0] else _with_first_page(data, first.offset)), note
 
 
 def describes_picture(data: bytes) -> bool:
-    """Whether a file is a TIFF file that says what its pixels stand for, if not in a way that can be decoded."""
-    order = MAGIC.get(data[:4])
-    return order is not None and any(PHOTOMETRIC in d.tags for d in _chain(data, order))
+    """Whether a file is a TIFF file that says what its pixels stand for, even if no decoder knows the way it does."""
+    return data[:4] in BYTE_ORDERS and any(PHOTOMETRIC in p.tags for p in _pages(data))
 
 
-def _big(data: bytes) -> bool:
-    return b"+" in data[:4]
+def _with_first_page(data: bytes, offset: int) -> bytes:
+    """The file with another directory as its first one."""
+    layout = Layout.of(data)
+    link = struct.pack(layout.order + ("Q" if layout.big else "I"), offset)
+    return data[: layout.first] + link + data[layout.first + len(link) :]
 
 
-def _led_by(data: bytes, order: str, offset: int) -> bytes:
-    """The file with another directory as its first."""
-    if _big(data):
-        return data[:8] + struct.pack(order + "Q", offset) + data[16:]
-    return data[:4] + struct.pack(order + "I", offset) + data[8:]
-
-
-def _chain(data: bytes, order: str, offset: int | None = None, most: int = PAGES) -> Iterator[Directory]:
-    """The directories from one on, or all, as far as they can be read."""
-    big, seen = _big(data), set[int]()
+def _pages(data: bytes, offset: int | None = None) -> Iterator[Page]:
+    """The pages from a directory on, or all, as far as they can be read; damage is the decoder's to report."""
     try:
-        if offset is None:
-            (offset,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
-        while offset and offset not in seen and len(seen) < most:
-            seen.add(offset)
-            tags, after = _directory(data, order, offset, big)
-            yield Directory(offset, tags)
-            offset = after
-    except struct.error:  # the decoder says what is damaged
+        for d in islice(directories(data, offset), MAX_PAGES):
+            yield Page(d.offset, {t: tuple(d.values(t)[:MAX_PAGES].tolist()) for t in TAGS if t in d.entries})
+    except ValueError:
         return
-
-
-def _directory(data: bytes, order: str, offset: int, big: bool) -> tuple[dict[int, tuple[int, ...]], int]:
-    """The wanted tags of a directory, and where the next one is."""
-    head, width, word = ("Q", 20, "Q") if big else ("H", 12, "I")
-    (count,) = struct.unpack_from(order + head, data, offset)
-    at, tags = offset + struct.calcsize(order + head), dict[int, tuple[int, ...]]()
-    for entry in range(at, min(at + count * width, len(data)), width):
-        tag, kind, values = struct.unpack_from(order + "HH" + word, data, entry)
-        if tag in WANTED and kind in SIZES:
-            tags[tag] = _values(data, order, entry + width - struct.calcsize(word), kind, min(values, PAGES), word)
-    try:
-        (after,) = struct.unpack_from(order + word, data, at + count * width)
-    except struct.error:
-        after = 0
-    return tags, after
-
-
-def _values(data: bytes, order: str, at: int, kind: int, count: int, word: str) -> tuple[int, ...]:
-    form = f"{order}{count}{SIZES[kind]}"
-    if struct.calcsize(form) > struct.calcsize(word):
-        (at,) = struct.unpack_from(order + word, data, at)
-    return struct.unpack_from(form, data, at)

@@ -1,4 +1,4 @@
-"""What a file is that cannot be read as a picture, by its first bytes, and what to do about it."""
+"""Errors for files that cannot be read as pictures: what each one is by its first bytes, and what to do about it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,13 @@ import re
 from collections.abc import Collection
 
 from corit.errors import InputError, UnreadableError, UnsupportedError
-from corit.images.tiff import EXPORT, MAGIC, describes_picture
-from corit.images.tiff_parts import require_whole_tiff
+from corit.images.signatures import AVIF_BRANDS, HEIC_BRANDS, brand_of, description_of
+from corit.images.tiff import EXPORT, describes_picture
+from corit.images.tiff_check import require_whole_tiff
+from corit.images.tiff_directories import BYTE_ORDERS
 
-# Signatures as (offset, bytes, words). Of raw files Pillow would read the thumbnail, and hand PostScript to another
-# program; the rest it does not know, or has no decoder for.
-CLOSED = (
-    (0, b"II*\0\x10\0\0\0CR\x02", "a Canon raw picture (CR2)"),
-    (4, b"ftypcrx ", "a Canon raw picture or video (CR3, CRM)"),
-    (0, b"II\x1a\0\0\0HEAPCCDR", "a Canon raw picture (CRW)"),
-    (0, b"FUJIFILMCCD-RAW", "a Fujifilm raw picture (RAF)"),
-    (0, b"IIRO", "an Olympus raw picture (ORF)"),
-    (0, b"IIRS", "an Olympus raw picture (ORF)"),
-    (0, b"MMOR", "an Olympus raw picture (ORF)"),
-    (0, b"IIU\0", "a Panasonic or Leica raw picture (RW2)"),
-    (0, b"FOVb", "a Sigma raw picture (X3F)"),
-    (0, b"\0MRM", "a Minolta raw picture (MRW)"),
-    (0, b"%!PS", "a PostScript document"),
-    (0, b"\xc5\xd0\xd3\xc6", "a PostScript document"),
-)
-PICTURES = (
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (0, b"II\xbc", "a JPEG XR picture"),
-    (0, b"8BPS", "a Photoshop document"),
-    (0, b"v/1\x01", "an OpenEXR picture"),
-    (0, b"#?RADIANCE", "a Radiance HDR picture"),
-)
-OTHERS = (
-    (0, b"%PDF", "a PDF document"),
-    (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"Rar!", "a RAR archive"),
-    (0, b"7z\xbc\xaf", "a 7-Zip archive"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
-)
-# Of Pillow's formats those without a decoder of its own.
-STUBS = {
+# Pillow's formats without a decoder of its own.
+NO_DECODER = {
     "BUFR": "a BUFR data file",
     "EPS": "a PostScript document",
     "GRIB": "a GRIB data file",
@@ -52,63 +20,63 @@ STUBS = {
     "MPEG": "an MPEG video",
     "WMF": "a Windows metafile",
 }
-HEIC = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"))
-AVIF = frozenset((b"avif", b"avis"))
 SVG = re.compile(rb"(<\?xml.*?)?(<!--.*?-->\s*)*(<!doctype svg.*?>\s*)?<svg[\s>]", re.DOTALL | re.IGNORECASE)
 PAGE = re.compile(rb"(<!doctype html|<html)[\s>]", re.IGNORECASE)
-TEXT = 4096  # bytes in which a document says what it is
+TEXT = 4096  # bytes that are searched for the first tag of a document
 
 
-def require_open_kind(data: bytes, name: str) -> None:
-    """Raise an error for a file of which not the picture, but a thumbnail or nothing would be read.
+def require_not_raw(data: bytes, name: str) -> None:
+    """Refuse raw files and PostScript: of raw files Pillow would read the thumbnail instead of the picture.
 
     Args:
-        data: the file.
-        name: what to call it.
+        data: the bytes of the file.
+        name: the file's name, for the message.
 
     Raises:
-        UnsupportedError: it is a raw file of a camera, or a document.
+        UnsupportedError: when the file is a camera's raw file or a PostScript document.
     """
-    if kind := _kind(data, CLOSED):
+    if kind := description_of(data, "raw"):
         raise _unsupported(name, kind)
 
 
 def require_decoder(image_format: str | None, name: str) -> None:
-    """Raise an error for one of Pillow's formats that it recognises and cannot decode.
+    """Refuse a format that Pillow recognises and cannot decode.
 
     Args:
-        image_format: as Pillow calls it.
-        name: what to call the file.
+        image_format: Pillow's name of the format.
+        name: the file's name, for the message.
 
     Raises:
-        UnsupportedError: it is such a format.
+        UnsupportedError: when Pillow has no decoder of its own for the format.
     """
-    if kind := STUBS.get(image_format or ""):
+    if kind := NO_DECODER.get(image_format or ""):
         raise _unsupported(name, kind)
 
 
-def refusal(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> InputError:
-    """The error for a file that no decoder recognises.
+def unsupported_error(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> InputError:
+    """Make the error for a file that no decoder recognises.
 
     Args:
-        data: the file.
-        name: what to call it.
-        suffixes: those of pictures.
+        data: the bytes of the file.
+        name: the file's name, for the message.
+        suffixes: suffixes of picture files.
         heic: whether HEIC pictures can be read here.
 
     Returns:
-        UnreadableError where it is or is called a picture of a kind that can be read, else UnsupportedError.
+        UnreadableError for a damaged picture, and for a file with a picture's suffix and other bytes; UnsupportedError
+        for every other file.
     """
-    brand = data[8:12] if data[4:8] == b"ftyp" else b""
-    if brand in HEIC and not heic:
+    brand = brand_of(data)
+    if brand in HEIC_BRANDS and not heic:
         return UnsupportedError(f"{name} is a HEIC picture; to read it: pip install 'corit[heic]'")
-    if brand in HEIC | AVIF:
+    if brand in HEIC_BRANDS | AVIF_BRANDS:
         return UnreadableError(f"{name} is damaged or cut short: its headers cannot be read")
-    if kind := _kind(data, PICTURES) or _drawing(data):
+    if kind := description_of(data, "unsupported") or _drawing(data):
         return _unsupported(name, kind)
-    if kind := _kind(data, OTHERS) or _page(data) or ("a video" if brand else ""):
+    other = description_of(data, "other") or description_of(data, "video")
+    if kind := other or _page(data) or ("a video" if brand else ""):
         return UnsupportedError(f"expected a picture, but {name} is {kind}")
-    if data[:4] in MAGIC and (error := _tiff(data, name)):
+    if data[:4] in BYTE_ORDERS and (error := _tiff(data, name)):
         return error
     if name.lower().endswith(tuple(suffixes)):
         return UnreadableError(f"{name} is called a picture, but its bytes are not one")
@@ -116,7 +84,7 @@ def refusal(data: bytes, name: str, suffixes: Collection[str], heic: bool) -> In
 
 
 def _tiff(data: bytes, name: str) -> InputError | None:
-    """The error for a TIFF file that Pillow does not know: of another kind, or because it is damaged."""
+    """The error for a TIFF file that Pillow does not recognise: damaged, or with pixels of another kind."""
     try:
         require_whole_tiff(data)
     except ValueError as err:
@@ -128,10 +96,6 @@ def _tiff(data: bytes, name: str) -> InputError | None:
 
 def _unsupported(name: str, kind: str) -> UnsupportedError:
     return UnsupportedError(f"{name} is {kind}, which is not supported; {EXPORT}")
-
-
-def _kind(data: bytes, signatures: tuple[tuple[int, bytes, str], ...]) -> str:
-    return next((words for at, magic, words in signatures if data.startswith(magic, at)), "")
 
 
 def _drawing(data: bytes) -> str:

@@ -7,23 +7,9 @@ from typing import BinaryIO
 
 from corit.errors import UnreadableError, UnsupportedError
 from corit.files import open_regular
+from corit.images.signatures import BRAND, container_of_head
 
-# What containers start with, as (offset, bytes, the decoder's name for them). Nothing else reaches the decoder, and it
-# may not take them for anything else: it would also follow playlists, which name other files and hosts, would take a
-# picture for a video of one frame, and would look for videos in the middle of damaged files.
-CONTAINERS = (
-    *((4, kind, "mov") for kind in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")),
-    (8, b"AVI ", "avi"),
-    (0, b"\x1aE\xdf\xa3", "matroska"),  # and WebM
-    (0, b"\x00\x00\x01\xba", "mpeg"),  # program stream
-    (0, b"\x00\x00\x01\xb3", "mpegvideo"),
-    (0, b"\x30\x26\xb2\x75", "asf"),  # WMV
-    (0, b"FLV", "flv"),
-    (0, b"OggS", "ogg"),
-    (0, b"GIF8", "gif"),
-)
 READ = "MP4, MOV, AVI, Matroska, WebM, MPEG, WMV, FLV, Ogg or GIF"
-STILLS = frozenset((b"avif", b"heic", b"heix", b"mif1", b"crx "))  # pictures in the container of MP4, the last raw
 TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
 EMPTY = (b"free", b"skip")  # boxes that hold nothing, so that nothing is lost with them
 SYNC = b"G"  # the byte that each of their packets has at the offset above
@@ -35,7 +21,7 @@ PACK = b"\x00\x00\x01\xba"
 def is_video_file(path: str) -> bool:
     """Whether a file begins as videos do; False for one that cannot be read."""
     try:
-        return _container(_head(path)) is not None
+        return bool(_container(_head(path)))
     except OSError:
         return False
 
@@ -54,7 +40,7 @@ def container_of(path: str, name: str) -> str:
     if not head:
         raise UnreadableError(f"{name} is empty")
     found = _container(head)
-    if found is None:
+    if not found:
         raise UnsupportedError(f"expected a video ({READ}), but {name} is none of these, whatever its name says")
     return found
 
@@ -64,16 +50,12 @@ def _head(path: str) -> bytes:
         return file.read(HEAD)
 
 
-def _container(head: bytes) -> str | None:
-    if head[4:8] == b"ftyp" and head[8:12] in STILLS:
-        return None
-    if _packet(head) is not None:
-        return "mpegts"
-    return next((kind for at, magic, kind in CONTAINERS if head.startswith(magic, at)), None)
+def _container(head: bytes) -> str:
+    return "mpegts" if _packet_size(head) is not None else container_of_head(head)
 
 
-def _packet(head: bytes) -> int | None:
-    """The size of a transport stream's packets, told by the first two; None for other files."""
+def _packet_size(head: bytes) -> int | None:
+    """The size of a transport stream's packets, by its first two; None for other files."""
     sizes = (size for at, size in TS_PACKETS if head[at : at + 1] == head[at + size : at + size + 1] == SYNC)
     return next(sizes, None)
 
@@ -94,11 +76,11 @@ def breaks_off(path: str) -> bool:
     with open_regular(path) as file:
         head = file.read(HEAD)
         size = file.seek(0, os.SEEK_END)
-        if packet := _packet(head):
+        if packet := _packet_size(head):
             return size % packet != 0
         if head.startswith(PACK):
             return _breaks_pack(file, size)
-        return head[4:8] == b"ftyp" and breaks_box(file, size)
+        return head[4:8] == BRAND and breaks_box(file, size)
 
 
 def breaks_box(file: BinaryIO, size: int) -> bool:

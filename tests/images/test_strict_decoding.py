@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 
 from corit.errors import UnreadableError
 from corit.images.picture import decode
-from corit.images.tiff_parts import _require_deflated
+from corit.images.tiff_check import _require_deflated
 from corit.seeding import generator
 
 PIXELS = np.clip(
