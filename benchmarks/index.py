@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import fresh
 
-ROWS, FRAMES, MOST = 1_000_000, 32, 1_000
+ROWS, FRAMES, LIMIT = 1_000_000, 32, 1_000
 
 
 def index_cost(rows: int = ROWS) -> dict[str, float]:
@@ -44,7 +44,7 @@ def measure(path: Path) -> dict[str, float]:
     for step in (
         lambda: source.samples,
         lambda: check_source(source, contents=False),
-        lambda: SelectedRows(source, most=MOST).samples,
+        lambda: SelectedRows(source, limit=LIMIT).samples,
     ):
         step()
         times.append(time.perf_counter())

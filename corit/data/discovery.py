@@ -1,4 +1,4 @@
-"""Which data sets lie below a folder: told by a file or folder that only they have, without listing them."""
+"""Find data sets below a folder by a file or folder that only they have, without listing their rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from glob import iglob
 from pathlib import Path, PurePath
 
 from corit.data.dataset import DataSet
-from corit.data.walk import Folder, is_hidden, walk
+from corit.data.walk import Folder, closed_folder, is_hidden, walk
 from corit.errors import DataError
 
 DEPTH = 2  # folders below the root that are looked at
@@ -18,45 +19,69 @@ DEPTH = 2  # folders below the root that are looked at
 
 @dataclass(frozen=True)
 class FoundDataSet:
-    """A data set of a name that seems to lie at a path, and the text that names it."""
+    """A data set that seems to lie at a path.
+
+    Attributes:
+        name: the data set's name.
+        path: its root folder, or its file.
+    """
 
     name: str
     path: str
 
     @property
     def spec(self) -> str:
-        """What `corit.data.spec.open_spec` takes."""
+        """The text that names it, for `corit.sources.open_source`."""
         return f"{self.name}:{self.path}"
 
 
 def find_data_sets(root: str | os.PathLike[str], table: Mapping[str, DataSet]) -> tuple[FoundDataSet, ...]:
-    """The data sets in a folder and in those up to `DEPTH` below it, sorted by name and path.
+    """Find the data sets in a folder and in the folders up to `DEPTH` below it.
 
-    Where a folder is found to be another data set, its real/ and fake/ are not called a plain folder too, nor are its
-    parts called the same data set again. Raises DataError when there is no such folder.
+    The real/ and fake/ of a data set are not also reported as a plain folder, and its parts are not reported as the
+    same data set again.
+
+    Args:
+        root: the folder.
+        table: data sets by name.
+
+    Returns:
+        What was found, in the order of the table and of paths.
+
+    Raises:
+        DataError: the root is no folder, or cannot be opened.
     """
     if not os.path.isdir(root):
         raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
+    marks = {name: dataset.marks for name, dataset in table.items()}
     found: list[FoundDataSet] = []
-    # A folder that cannot be opened, such as a disk's lost+found, is no data set.
-    for folder in walk(root, depth=DEPTH, on_closed=lambda path, err: None):
-        around = {p.name for p in found if Path(folder.path).is_relative_to(p.path)}
-        names = [n for n, d in table.items() if n not in around and any(_there(folder.path, m) for m in d.marks)]
+    for folder in walk(root, depth=DEPTH, on_closed=partial(_pass_over, os.fspath(root))):
+        around = {f.name for f in found if Path(folder.path).is_relative_to(f.path)}
+        names = [n for n in marks if n not in around and any(_matches(folder.path, m) for m in marks[n])]
         here = [FoundDataSet(n, folder.path) for n in names]
-        known = [p for p in here if p.name != "folder"]
-        inside = any(Path(folder.path).is_relative_to(p.path) for p in found)
-        found += known or ([] if inside else here)
+        special = [f for f in here if f.name != "folder"]
+        found += special or ([] if around else here)
         found += _files(folder)
-    return tuple(sorted(found, key=lambda p: (list(table).index(p.name), p.path)))
+    order = list(marks)
+    return tuple(sorted(found, key=lambda f: (order.index(f.name), f.path)))
 
 
 def describe_data_sets(
     table: Mapping[str, DataSet], root: str | os.PathLike[str] | None = None
 ) -> list[dict[str, str]]:
-    """A row for each name of the table, and for each place of a name below the root: what is to be known of it.
+    """Describe each data set of the table in a row, or in a row for each place below a root where it was found.
 
-    found: the text that names what was found, empty for none. needs: what must be on the disk. Without a root also
-    from: who gives it, and options: how it is written. Raises DataError when there is no such folder.
+    Args:
+        table: data sets by name.
+        root: the folder to look into; None for no folder.
+
+    Returns:
+        Rows with `name`, and `needs`, the layout that must be on the disk. With a root also `found`, the text that
+        names the place, empty where there is none; without one `from`, who gives the data set, and `options`, how it is
+        written.
+
+    Raises:
+        DataError: the root is no folder, or cannot be opened.
     """
     if root is None:
         return [
@@ -65,14 +90,20 @@ def describe_data_sets(
         ]
     found = find_data_sets(root, table)
     rows = []
-    for name, named in table.items():
-        more = "".join(f",{r}=..." for r in named.required if r != named.place)  # what has to be said besides
-        specs = [p.spec + more for p in found if p.name == name]
-        rows += [{"name": name, "found": spec, "needs": named.origin.layout} for spec in specs or [""]]
+    for name, dataset in table.items():
+        required = "".join(f",{r}=..." for r in dataset.required if r != dataset.place)
+        specs = [f.spec + required for f in found if f.name == name]
+        rows += [{"name": name, "found": spec, "needs": dataset.origin.layout} for spec in specs or [""]]
     return rows
 
 
-def _there(folder: str, mark: str) -> bool:
+def _pass_over(root: str, path: str, error: OSError) -> None:
+    """Go on without a folder that cannot be opened, such as a disk's lost+found, but not without the root."""
+    if path == root:
+        raise closed_folder(path, error) from error
+
+
+def _matches(folder: str, mark: str) -> bool:
     if "*" not in mark:
         return os.path.exists(os.path.join(folder, mark))
     return any(not any(map(is_hidden, PurePath(path).parts)) for path in iglob(mark, root_dir=folder))

@@ -1,4 +1,4 @@
-"""The video of masks that some data sets lay beside a manipulated video, played at the video's own frames."""
+"""The video of masks that some data sets put beside a manipulated video."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from corit.images.video import Frame, VideoFile
 
 
 def find_mask_video(path: str) -> str | None:
-    """Where FaceForensics++ and its like keep the video of masks of a video: masks/videos/ above the compression."""
+    """Return the video of masks of a manipulated video, or None.
+
+    FaceForensics++ and DeepFakeDetection keep it in masks/videos/ above the folder of the compression.
+    """
     parts = PurePath(path)
-    for up in parts.parents[1:3]:
-        found = os.path.join(up, "masks", "videos", parts.name)
-        if os.path.isfile(found):
-            return found
-    return None
+    candidates = (os.path.join(up, "masks", "videos", parts.name) for up in parts.parents[1:3])
+    return next(filter(os.path.isfile, candidates), None)
 
 
 class MaskVideo:
-    """The masks of a video, whose video may be absent, of another length, or damaged: `problem` says what is wrong.
+    """The masks of one video, read in the order of its frames.
 
-    Frames are asked for in ascending order, and the mask of a frame is the one of the same index, however many frames
-    the video of masks has.
+    Attributes:
+        path: the video of masks; None where there is none.
+        problem: why masks are lacking, in words; empty where none is. The video of masks may be damaged, shorter than
+            the video, or of another size.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -38,14 +40,18 @@ class MaskVideo:
             except InputError as err:
                 self.problem = str(err)
 
-    def of(self, frame: Frame) -> np.ndarray | None:
-        """The mask (H, W, 3) uint8 of a frame, None where there is none."""
-        own = self._video.frame(frame.index) if self._video else None
-        if own is None:
+    def mask_of(self, frame: Frame) -> np.ndarray | None:
+        """Return the mask (H, W, 3) uint8 of a frame, that of the same index, or None.
+
+        Args:
+            frame: a frame of the manipulated video; frames come in ascending order.
+        """
+        mask = self._video.frame(frame.index) if self._video else None
+        if mask is None:
             self.problem = self.problem or (f"it has no frame {frame.index} that can be decoded" if self.path else "")
             return None
-        if own.pixels.shape != frame.pixels.shape:
-            sizes = (f"{p.shape[1]} x {p.shape[0]}" for p in (own.pixels, frame.pixels))
+        if mask.pixels.shape != frame.pixels.shape:
+            sizes = (f"{p.shape[1]} x {p.shape[0]}" for p in (mask.pixels, frame.pixels))
             self.problem = "its frames are {}, those of the video {}".format(*sizes)
             return None
-        return own.pixels
+        return mask.pixels

@@ -1,4 +1,4 @@
-"""A Source whose pictures are perturbed on the way: same rows, same labels, damaged pixels."""
+"""A source with perturbed pictures: same rows, same labels, damaged pixels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from corit.images.picture import Picture
 
 @dataclass(frozen=True)
 class PerturbedSource:
-    """Another source, its pictures perturbed by `name` at `level` 1 to 5; landmarks, mask and pose are kept.
+    """Another source with perturbed pictures; landmarks, masks and labels stay.
 
-    Faces are found before the damage where the source knows their landmarks, and after it where it does not. Raises
-    DataError for a name or level that there is not.
+    Where the source knows a picture's landmarks, they are those before the damage; otherwise faces are found after it.
+
+    Attributes:
+        source: the other source.
+        name: the perturbation; see `corit.images.perturb`.
+        level: its strength, 1 to 5.
+
+    Raises:
+        DataError: an unknown name or level.
     """
 
     source: Source
@@ -27,10 +34,10 @@ class PerturbedSource:
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """The source's rows, which say that they are perturbed."""
+        """The source's rows, with the perturbation in `Sample.extra`."""
         return tuple(replace(s, extra=f"{s.extra} {self.name} {self.level}".strip()) for s in self.source.samples)
 
     def load(self, sample: Sample) -> Picture:
-        """The perturbed picture of one row, which no longer is what a file holds. Raises InputError's kinds."""
+        """Return the perturbed picture of one row, without the digest of its file. Raises InputError's kinds."""
         picture = self.source.load(sample)
         return replace(picture, pixels=perturb(picture.pixels, self.name, self.level), digest="")

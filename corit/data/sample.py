@@ -1,4 +1,4 @@
-"""A row of a data set: where a picture is, what it is, and what it must not be separated from."""
+"""A row of a data set, and what lists such rows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,19 @@ Split = Literal["", "train", "val", "test"]
 class Sample:
     """One picture or frame of a data set.
 
-    `id` is unique within its source and names the row in a feature store. `label` is 0 real, 1 fake, None unknown.
-    `manipulation` is empty for reals. `group` names the source (identity, original picture, video pair) whose samples
-    never fall on two sides of a split. `extra` tells what the picture depends on beside its file and what lies beside
-    that: landmarks of a list, a perturbation, the world that draws it; where it differs, features are measured anew.
+    Attributes:
+        id: unique within its source; names the row in a feature store.
+        path: the picture's file; of a drawn picture, its name.
+        label: 0 real, 1 fake, None unknown.
+        split: "train", "val" or "test"; empty for none.
+        manipulation: the manipulation type; empty for reals.
+        dataset: the data set's name, as published tables write it.
+        group: the person, original picture or pair of videos that it shows. Samples of one group never stand in two
+            splits.
+        video: the video that a frame belongs to; empty for a picture of no video.
+        frame: the frame's number; `corit.data.frames.WHOLE_VIDEO` for a row that is a video file.
+        extra: everything that the picture depends on beside its file and what lies beside that: landmarks of a list, a
+            perturbation, the world that draws it. Where it differs, features are measured again.
     """
 
     id: str
@@ -41,11 +50,11 @@ class Sample:
 
 
 class Source(Protocol):
-    """Something that lists samples and gives their pictures: a folder, a data set, the miniature world."""
+    """Something that lists samples and loads their pictures: a folder, a data set, the miniature world."""
 
     @property
     def samples(self) -> Sequence[Sample]:
         """The rows, in a stable order."""
 
     def load(self, sample: Sample) -> Picture:
-        """The picture of one row. Raises `corit.errors.InputError` when it cannot be had."""
+        """Return the picture of one row. Raises `corit.errors.InputError` when it cannot be read."""

@@ -113,7 +113,7 @@ def _build(dataset: DataSet, values: dict[str, Any]) -> Source:
     from corit.data.selected import SelectedRows
 
     if "max" in rest:
-        rest["most"] = rest.pop("max")
-        if rest["most"] < 1:
-            raise DataError(f"expected a max of at least one row of each class, got {rest['most']}")
+        rest["limit"] = rest.pop("max")
+        if rest["limit"] < 1:
+            raise DataError(f"expected a max of at least one row of each class, got {rest['limit']}")
     return SelectedRows(source, **rest)

@@ -1,4 +1,4 @@
-"""The lists that come with a data set, as texts and as JSON: read, or refused in words."""
+"""Text and JSON files that come with a data set, in any encoding that a byte order mark names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from corit.errors import DataError
 from corit.files import open_regular
 
 DOWNLOAD_AGAIN = "download it again"
-# How a text begins that says itself in which encoding it is; the longer mark begins with a shorter one.
+# The first bytes of a text that name its encoding. UTF-32's mark begins with UTF-16's, so it comes first.
 BYTE_ORDER_MARKS = (
     *((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32")),
     *((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")),
@@ -20,16 +20,25 @@ BYTE_ORDER_MARKS = (
 
 
 def encoding_of(path: str | os.PathLike[str]) -> str:
-    """The encoding that a file's byte order mark names, as Excel and PowerShell write it, or UTF-8. Raises OSError."""
+    """Return the encoding that a file's byte order mark names, as Excel and PowerShell write it; UTF-8 without a mark.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with open_regular(path) as file:
         head = file.read(4)
     return next((name for mark, name in BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8-sig")
 
 
 def read_text(path: str | os.PathLike[str], expected: str) -> str:
-    """A file's text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark; `expected` says what it should be.
+    """Read a text in UTF-8, or in UTF-16 or UTF-32 with a byte order mark.
 
-    Raises DataError when it cannot be read or is in another encoding.
+    Args:
+        path: the file.
+        expected: what the file should be, for the error.
+
+    Raises:
+        DataError: the file cannot be read, or is in another encoding.
     """
     try:
         with open(path, encoding=encoding_of(path)) as file:
@@ -43,9 +52,15 @@ def read_text(path: str | os.PathLike[str], expected: str) -> str:
 def read_json(
     path: str | os.PathLike[str], expected: str, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
 ) -> Any:
-    """What a JSON file holds. Raises DataError as `read_text` does, and for what is no JSON or nested without end.
+    """Read a JSON file.
 
-    pairs: makes each object of its names and values; by default a dict, in which the last of a name counts.
+    Args:
+        path: the file.
+        expected: what the file should be, for the error.
+        pairs: makes an object of its names and values; by default a dict, in which the last value of a name counts.
+
+    Raises:
+        DataError: the file cannot be read, is no JSON, or is nested too deep.
     """
     text = read_text(path, expected)
     try:

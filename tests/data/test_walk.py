@@ -130,7 +130,9 @@ def test_a_closed_folder_is_an_error_unless_the_caller_reports_it(tmp_path, clos
 
 
 @pytest.mark.parametrize(
-    "listing", [lambda root: open_folders(str(root)), lambda root: DFDC(str(root)).samples], ids=["folder", "dfdc"]
+    "listing",
+    [lambda root: open_folders(str(root)), lambda root: DFDC(str(root)).samples, lambda r: find_data_sets(r, SOURCES)],
+    ids=["folder", "dfdc", "data sets"],
 )
 def test_a_closed_root_is_an_error_that_names_it(tmp_path, close, listing):
     close(tmp_path.name)

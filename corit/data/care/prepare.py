@@ -269,7 +269,7 @@ def _row(job: VideoTask) -> PreparedVideo:
     try:
         video = VideoFile(job.path)
         for frame in video.frames(job.cropping.frames, job.cropping.choice):
-            cut = crop(frame, job.cropping, job.finder, masks.of(frame))
+            cut = crop(frame, job.cropping, job.finder, masks.mask_of(frame))
             counts["frames" if cut else "faceless"] += 1
             if cut:
                 counts["maskless" if cut.mask is None else "masks"] += masks.path is not None
