@@ -92,15 +92,15 @@ def test_a_failing_machine_ends_a_run_of_many_artefacts_and_is_no_result_of_one(
     def fail(needs):
         raise err
 
-    lab = SimpleNamespace(prepare=fail, asked={}, can=lambda need: True)
-    what = SimpleNamespace(name="table01", title="T", needs=lambda lab: [SimpleNamespace(data="d")])
+    runner = SimpleNamespace(prepare=fail, caption_without_weights={}, has_backbone=lambda need: True)
+    what = SimpleNamespace(name="table01", title="T", needs=lambda runner: [SimpleNamespace(data="d")])
     with pytest.raises(type(err)):
-        one(what, lab, tmp_path)
+        one(what, runner, tmp_path)
     with pytest.raises(type(err)):
-        _prepare_together([what], lab)
+        _prepare_together([what], runner)
     err = DataError("not there")
-    assert one(what, lab, tmp_path).reason == "DataError: not there"
-    _prepare_together([what], lab)
+    assert one(what, runner, tmp_path).reason == "DataError: not there"
+    _prepare_together([what], runner)
 
 
 def started(*words, **streams):

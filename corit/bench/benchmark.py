@@ -1,17 +1,17 @@
-"""Protocol x feature stores x head -> rows of a table: data set, metric, value, interval, counts, seconds, seeds."""
+"""One protocol run: feature stores and a head -> data set, metric, value, interval, counts, seconds, seeds."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from corit.bench.parts import Part, Unit, part, require_disjoint, require_recipe
 from corit.bench.protocols import Protocol, Selection
+from corit.bench.rows import ProtocolRows, Unit, require_disjoint, require_recipe, select_rows
 from corit.data.frames import video_key
 from corit.data.sample import Sample
 from corit.errors import DataError
@@ -27,17 +27,31 @@ from corit.metrics.video import Mixed, mean_by_video
 from corit.progress import Progress, no_progress
 
 BEST_ON_TEST = "best on test"
-# Raw features (n, D) -> logits (n). Rows to train on, rows to select by, seeds -> one scorer a seed.
+# Raw features (n, D) -> logits (n).
 Scorer = Callable[[Tensor], Tensor]
-Learner = Callable[[Part, Part, Sequence[int]], Sequence[Scorer]]
+# Rows to train on, rows to select by, head seeds -> one scorer a seed.
+Learner = Callable[[ProtocolRows, ProtocolRows, Sequence[int]], Sequence[Scorer]]
 
 
 @dataclass(frozen=True)
 class Result:
-    """One row of a table. `label` is empty, or "best on test" where the test rows themselves chose: never the result.
+    """One metric of one detector on one test set.
 
-    value: median over the seeds, with the percentile interval of that median over draws of sources. reals, fakes: what
-    was measured, pictures or videos; unscored: rows that could not be. seconds: of the whole protocol's run.
+    Attributes:
+        protocol: the protocol's name.
+        detector: the detector's name.
+        data: the test set's title.
+        level: "frame" or "video".
+        metric: the metric's name.
+        value: median over the head seeds.
+        low: lower end of the 95 % percentile interval of that median, over bootstrap draws of sources.
+        high: its upper end.
+        reals: real pictures or videos that were measured.
+        fakes: fake pictures or videos that were measured.
+        unscored: rows that could not be measured.
+        seeds: the head seeds, empty for a head that was trained before.
+        seconds: duration of the whole protocol run.
+        label: empty, or "best on test" where the test rows themselves chose: never a result to report.
     """
 
     protocol: str
@@ -62,28 +76,42 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """The rows of one column: keys (n) of pictures or videos, labels (n), probabilities (S, n), groups (n).
+class Predictions:
+    """Scores of n pictures or videos by S heads.
 
-    groups: what is drawn for an interval. at (n): a row of the part that each belongs to, for its metadata.
+    Attributes:
+        keys: names of the pictures or videos, n.
+        labels: (n), 0 real, 1 fake.
+        scores: probabilities (S, n).
+        groups: (n), what an interval draws: the video or source of each.
+        rows: (n), a row of the `ProtocolRows` that each belongs to, for its metadata.
     """
 
     keys: tuple[str, ...]
     labels: np.ndarray
     scores: np.ndarray
     groups: np.ndarray
-    at: np.ndarray
+    rows: np.ndarray
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The rows of one protocol and detector, and the scores behind them, by test set."""
+    """The results of one detector under one protocol.
+
+    Attributes:
+        results: one for each test set, metric and label.
+        predictions: the scores behind them, by test set.
+    """
 
     results: tuple[Result, ...]
-    scored: Mapping[str, Scored] = field(repr=False)
+    predictions: Mapping[str, Predictions] = field(repr=False)
 
     def value(self, data: str, metric: str, label: str = "") -> Result:
-        """One row. Raises DataError when it was not measured."""
+        """Return one result.
+
+        Raises:
+            DataError: when it was not measured.
+        """
         for r in self.results:
             if (r.data, r.metric, r.label) == (data, metric, label):
                 return r
@@ -92,8 +120,31 @@ class Benchmark:
         )
 
     def average(self, metric: str, label: str = "") -> float:
-        """The unweighted mean of a metric over the test sets, as the field's tables have it."""
+        """Return the unweighted mean of a metric over the test sets, as tables of the field do."""
         return float(np.mean([r.value for r in self.results if (r.metric, r.label) == (metric, label)]))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The rows of a protocol run, and what it draws and trains."""
+
+    protocol: Protocol
+    train: ProtocolRows | None  # None for a head that is trained already
+    select: ProtocolRows
+    tests: Mapping[str, ProtocolRows]
+    seeds: tuple[int, ...]
+    by: Unit
+    draws: int
+
+    def predict(self, rows: ProtocolRows, scorers: Sequence[Scorer]) -> Predictions:
+        return predict(self.protocol, rows, scorers, self.by)
+
+    def train_heads(self, learn: Learner, select: ProtocolRows) -> Sequence[Scorer]:
+        assert self.train is not None  # a learner always has rows to train on
+        return learn(self.train, select, self.seeds)
+
+
+_Measurement = tuple[str, str, str, Estimate]  # test set, metric, label, estimate
 
 
 def benchmark(
@@ -109,138 +160,173 @@ def benchmark(
     draws: int = 1000,
     progress: Progress = no_progress,
 ) -> Benchmark:
-    """Train, select, and measure each test set of a protocol once.
+    """Train on a protocol's rows, select on its validation rows, and measure each test set once.
 
-    stores: features of one recipe by data set. head: a recipe to train, a head that is trained already (then train rows
-    are not read), or a learner of one's own. layers: see `parts.part`. oracle: add rows labelled "best on test": AUC
-    and AP of the epoch, accuracy of the threshold, that are best on the very test rows. by: what the intervals draw,
-    videos or sources. Probabilities are sigmoid(logit); a picture with several faces has that of its most suspicious
-    one, a video the mean of its frames'. Raises DataError when rows are missing, when test rows are among those trained
-    on or selected by, and when the stores are not of one recipe, or of one without the protocol's transform.
+    The score of a picture or video is sigmoid(logit). A picture with several faces takes the score of its most
+    suspicious face, a video the mean over its frames.
+
+    Args:
+        protocol: the protocol.
+        stores: feature stores of one recipe, by the data set's name.
+        head: a recipe to train; a trained head, for which train rows are not read; or a learner of your own.
+        detector: the detector's name in the results.
+        seeds: head seeds.
+        layers: layers in place of the integrated feature z, see `corit.bench.rows.select_rows`.
+        oracle: adds results labelled "best on test": AUC and AP of the epoch, and accuracy of the threshold, that are
+            best on the test rows themselves.
+        by: what the intervals draw, videos or sources.
+        draws: bootstrap draws.
+        progress: called with training steps done and in all.
+
+    Raises:
+        DataError: when rows are missing; when test rows are among the rows to train on or to select by; when the
+            stores are not of one recipe, or their recipe lacks the protocol's transform.
     """
     started = time.monotonic()
     require_recipe(protocol, stores)
-    tests = {s.title: part(protocol, [s], stores, layers) for s in protocol.test}
-    select = _chosen(protocol, protocol.select, stores, layers, tests, "select by")
-    train = None if isinstance(head, Head) else _chosen(protocol, protocol.train, stores, layers, tests, "train on")
-    learn = learner(head, progress) if isinstance(head, HeadRecipe) else head
-    scorers = [learn.logits] if isinstance(learn, Head) else learn(_given(train), select, seeds)
-    valid = score(protocol, select, scorers, by)
-    thresholds = np.array([best_threshold(valid.labels, s) for s in valid.scores])
-    scored = {name: score(protocol, rows, scorers, by) for name, rows in tests.items()}
-    found: list[tuple[str, str, str, Estimate]] = []
-    for name, of in scored.items():
-        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
-        found += [(name, m, "", e) for m, e in estimates(columns, protocol.metrics, draws=draws).items()]
-        if oracle:
-            again = None if isinstance(learn, Head) else learn(_given(train), tests[name], seeds)
-            found += _best_on_test(protocol, name, tests[name], of, again, by, draws)
+    tests = {s.title: select_rows(protocol, [s], stores, layers) for s in protocol.test}
+    select = _choosing_rows(protocol, protocol.select, stores, layers, tests, "select by")
+    trained = isinstance(head, Head)
+    train = None if trained else _choosing_rows(protocol, protocol.train, stores, layers, tests, "train on")
+    run = _Run(protocol, train, select, tests, tuple(seeds), by, draws)
+    learn = head_learner(head, progress) if isinstance(head, HeadRecipe) else head
+    scorers = [learn.logits] if isinstance(learn, Head) else run.train_heads(learn, select)
+    predictions = {title: run.predict(rows, scorers) for title, rows in tests.items()}
+    measurements = list(_measure(run, scorers, predictions, None if isinstance(learn, Head) else learn, oracle))
     seconds = time.monotonic() - started
-    kept = () if isinstance(head, Head) else tuple(seeds)
-    rows = [
-        Result(
-            protocol.name,
-            detector,
-            name,
-            protocol.level,
-            metric,
-            e.value,
-            e.low,
-            e.high,
-            int((scored[name].labels == 0).sum()),
-            int((scored[name].labels == 1).sum()),
-            sum(tests[name].unscored.values()),
-            kept,
-            round(seconds, 2),
-            label,
-        )
-        for name, metric, label, e in found
-    ]
-    return Benchmark(tuple(rows), scored)
+    kept = () if trained else run.seeds
+    return Benchmark(tuple(_result(run, detector, predictions, m, kept, seconds) for m in measurements), predictions)
 
 
-def _chosen(
+def _choosing_rows(
     protocol: Protocol,
     selections: Sequence[Selection],
     stores: Mapping[str, FeatureStore],
     layers: Sequence[int],
-    tests: Mapping[str, Part],
+    tests: Mapping[str, ProtocolRows],
     role: str,
-) -> Part:
-    """Rows that may decide something: checked against every test set."""
-    found = part(protocol, selections, stores, layers)
+) -> ProtocolRows:
+    """Rows that decide something: checked against every test set."""
+    rows = select_rows(protocol, selections, stores, layers)
     for test in tests.values():
-        require_disjoint(protocol, found, test, role)
-    return found
+        require_disjoint(protocol, rows, test, role)
+    return rows
 
 
-def _given(train: Part | None) -> Part:
-    assert train is not None  # a learner always has rows to train on
-    return train
+def _measure(
+    run: _Run,
+    scorers: Sequence[Scorer],
+    predictions: Mapping[str, Predictions],
+    learn: Learner | None,
+    oracle: bool,
+) -> Iterator[_Measurement]:
+    """Every metric of each test set at the validation threshold, then what is best on it where that is wanted."""
+    valid = run.predict(run.select, scorers)
+    thresholds = np.array([best_threshold(valid.labels, s) for s in valid.scores])
+    for title, of in predictions.items():
+        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
+        for metric, e in estimates(columns, run.protocol.metrics, draws=run.draws).items():
+            yield title, metric, "", e
+        if oracle:
+            yield from _best_on_test(run, title, of, learn)
 
 
-def learner(recipe: HeadRecipe, progress: Progress = no_progress) -> Learner:
-    """The learner of a head recipe: `fit`, with the epoch chosen on the rows to select by."""
+def _best_on_test(run: _Run, title: str, of: Predictions, learn: Learner | None) -> Iterator[_Measurement]:
+    """What papers often publish: the epoch, or the threshold, that is best on the test rows themselves."""
+    ranked = [m for m in run.protocol.metrics if m in ("auc", "ap")]
+    if ranked and learn is not None:
+        test = run.tests[title]
+        best = run.predict(test, run.train_heads(learn, test))
+        columns = HeadScores(best.labels, best.scores, np.zeros(len(best.scores)), best.groups)
+        for metric, e in estimates(columns, ranked, draws=run.draws).items():
+            yield title, metric, BEST_ON_TEST, e
+    if "acc" in run.protocol.metrics:
+        thresholds = np.array([best_on_test(of.labels, s).threshold for s in of.scores])
+        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
+        yield title, "acc", BEST_ON_TEST, estimates(columns, ["acc-val"], draws=run.draws)["acc-val"]
 
-    def learn(train: Part, select: Part, seeds: Sequence[int]) -> list[Scorer]:
+
+def _result(
+    run: _Run,
+    detector: str,
+    predictions: Mapping[str, Predictions],
+    measurement: _Measurement,
+    seeds: tuple[int, ...],
+    seconds: float,
+) -> Result:
+    title, metric, label, e = measurement
+    labels = predictions[title].labels
+    return Result(
+        run.protocol.name,
+        detector,
+        title,
+        run.protocol.level,
+        metric,
+        e.value,
+        e.low,
+        e.high,
+        reals=int((labels == 0).sum()),
+        fakes=int((labels == 1).sum()),
+        unscored=sum(run.tests[title].unscored.values()),
+        seeds=seeds,
+        seconds=round(seconds, 2),
+        label=label,
+    )
+
+
+def head_learner(recipe: HeadRecipe, progress: Progress = no_progress) -> Learner:
+    """Return the learner of a head recipe: it fits heads and chooses the epoch on the rows to select by."""
+
+    def learn(train: ProtocolRows, select: ProtocolRows, seeds: Sequence[int]) -> list[Scorer]:
         task = problem(train.rows, train.y, select.rows, select.y, recipe)
-        done = fit([task], recipe, seeds=seeds, progress=progress)
-        return [done.head(seed=s).logits for s in range(len(seeds))]
+        heads = fit([task], recipe, seeds=seeds, progress=progress)
+        return [heads.head(seed=s).logits for s in range(len(seeds))]
 
     return learn
 
 
-def score(protocol: Protocol, rows: Part, scorers: Sequence[Scorer], by: Unit = "video") -> Scored:
-    """The probabilities of a part's pictures, or of its videos where the protocol's level is that."""
+def predict(protocol: Protocol, rows: ProtocolRows, scorers: Sequence[Scorer], by: Unit = "video") -> Predictions:
+    """Score pictures, or videos where the protocol's level is "video".
+
+    Args:
+        protocol: gives the level and the grouping of videos.
+        rows: features of faces or pictures.
+        scorers: the heads, S.
+        by: what the intervals draw.
+    """
     logits = torch.cat([torch.stack([f(c) for f in scorers]) for c in chunks(rows.rows)], dim=1)
     probabilities = torch.sigmoid(logits.double()).numpy()
     pictures = _pictures(rows, probabilities, by)
     return _videos(protocol, rows, pictures) if protocol.level == "video" else pictures
 
 
-def _pictures(rows: Part, scores: np.ndarray, by: Unit) -> Scored:
+def _pictures(rows: ProtocolRows, scores: np.ndarray, by: Unit) -> Predictions:
     """(S, n) of faces -> of pictures: [choice] the highest of a picture's faces."""
     names = np.array([f"{d}\0{i}" for d, i in zip(rows.column("data"), rows.column("id"), strict=True)])
     keys, first, which = np.unique(names, return_index=True, return_inverse=True)
-    most = np.zeros((len(scores), len(keys)))
-    for out, values in zip(most, scores, strict=True):
+    highest = np.zeros((len(scores), len(keys)))
+    for out, values in zip(highest, scores, strict=True):
         np.maximum.at(out, which, values)
-    return Scored(tuple(rows.column("id")[first].tolist()), rows.y[first], most, rows.units(by)[first], first)
+    return Predictions(tuple(rows.column("id")[first].tolist()), rows.y[first], highest, rows.units(by)[first], first)
 
 
-def _videos(protocol: Protocol, rows: Part, pictures: Scored) -> Scored:
+def _videos(protocol: Protocol, rows: ProtocolRows, pictures: Predictions) -> Predictions:
     """Scores of pictures -> means over the videos of the protocol's grouping."""
-    videos, ids = rows.column("video")[pictures.at], rows.column("id")[pictures.at]
-    known = [Sample(i, i, None, video=v) for i, v in zip(ids.tolist(), videos.tolist(), strict=True)]
-    keys = [video_key(s, protocol.grouping) for s in known]
+    videos, ids = rows.column("video")[pictures.rows], rows.column("id")[pictures.rows]
+    samples = [Sample(i, i, None, video=v) for i, v in zip(ids.tolist(), videos.tolist(), strict=True)]
+    keys = [video_key(s, protocol.grouping) for s in samples]
     mixed: Mixed = "real" if protocol.grouping == "dfb" else "refuse"
-    found = [mean_by_video(keys, pictures.labels, s, mixed=mixed) for s in pictures.scores]
+    means = [mean_by_video(keys, pictures.labels, s, mixed=mixed) for s in pictures.scores]
     first = np.unique(np.array(keys), return_index=True)[1]
-    scores = np.stack([f.scores for f in found])
-    return Scored(found[0].keys, found[0].labels, scores, pictures.groups[first], pictures.at[first])
+    scores = np.stack([m.scores for m in means])
+    return Predictions(means[0].keys, means[0].labels, scores, pictures.groups[first], pictures.rows[first])
 
 
-def _best_on_test(
-    protocol: Protocol, name: str, test: Part, of: Scored, scorers: Sequence[Scorer] | None, by: Unit, draws: int
-) -> list[tuple[str, str, str, Estimate]]:
-    """What the field publishes: the epoch, or the threshold, that is best on the test rows themselves."""
-    found = []
-    ranked = [m for m in protocol.metrics if m in ("auc", "ap")]
-    if ranked and scorers is not None:
-        best = score(protocol, test, scorers, by)
-        columns = HeadScores(best.labels, best.scores, np.zeros(len(best.scores)), best.groups)
-        found += [(name, m, BEST_ON_TEST, e) for m, e in estimates(columns, ranked, draws=draws).items()]
-    if "acc" in protocol.metrics:
-        thresholds = np.array([best_on_test(of.labels, s).threshold for s in of.scores])
-        columns = HeadScores(of.labels, of.scores, thresholds, of.groups)
-        found += [(name, "acc", BEST_ON_TEST, estimates(columns, ["acc-val"], draws=draws)["acc-val"])]
-    return found
+def delong_test(first: Predictions, second: Predictions) -> DeLong:
+    """Compare two detectors by DeLong's test, each by its mean probability over seeds, by video or source.
 
-
-def compare(first: Scored, second: Scored) -> DeLong:
-    """DeLong's test of two detectors on the same rows, each by its mean probability over seeds, by video or source.
-
-    Raises DataError when the rows are not the same.
+    Raises:
+        DataError: when the rows are not the same.
     """
     if first.keys != second.keys or not np.array_equal(first.labels, second.labels):
         raise DataError(

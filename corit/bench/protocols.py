@@ -1,4 +1,4 @@
-"""Protocols as data: what is trained on, what selects, what is tested, and how frames become a number."""
+"""Protocols as data: the rows to train on, to select by and to test on, and how frames become a number."""
 
 from __future__ import annotations
 
@@ -31,11 +31,17 @@ OTHER_SPLITS = frozenset(frozenset(("celeb-df-v1", other)) for other in ("celeb-
 
 @dataclass(frozen=True)
 class Selection:
-    """Some rows of one data set: a column of a table, or a part of what is trained on.
+    """Some rows of one data set: a test set, or a part of the training or validation rows.
 
-    data: the data set's name, an adapter's or "miniature". split: of its rows, "" for all. manipulations: fakes of
-    these alone, all where empty; reals stay. datasets: rows whose `dataset` column is one of these, all where empty.
-    name: what a table calls it, by default the data set's name. Raises DataError for a split that there is not.
+    Attributes:
+        data: the data set's name in `corit.sources`, or "miniature".
+        split: the split of its rows, "" for all.
+        manipulations: the manipulation types of its fakes, empty for all; reals stay.
+        datasets: values of the rows' `dataset` column, empty for all.
+        name: its title in tables, "" for the data set's name.
+
+    Raises:
+        DataError: for an unknown split.
     """
 
     data: str
@@ -50,11 +56,11 @@ class Selection:
 
     @property
     def title(self) -> str:
-        """The name in tables."""
+        """The title in tables."""
         return self.name or self.data
 
     def meets(self, other: Selection) -> bool:
-        """Whether rows of both may be the same: reals are shared whatever the manipulations are."""
+        """Tell whether another selection may have rows of this one; reals are shared whatever the manipulations."""
         sides = self.split == other.split or not (self.split and other.split)
         if self.data != other.data:
             pair = frozenset((self.data, other.data))
@@ -65,13 +71,24 @@ class Selection:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One way of measuring detectors; two numbers compare only if they are of one protocol.
+    """One way of measuring detectors; only numbers of one protocol can be compared.
 
-    train, select, test: the rows a head is trained on, chosen by, and measured on; each of `test` is a column. Nothing
-    is ever chosen on `test`. level: scores of frames, or their means over videos, grouped by `grouping`. frames,
-    choice: at most so many of each video, and which. transform: changes of the recipe's fields that the protocol
-    demands of every detector. metrics: of METRICS. sampling: UniversalFakeDetect's cut of a test subset, or none.
-    table: where the paper uses it. Raises DataError when selection or training meets the test rows.
+    Attributes:
+        name: its name.
+        train: rows to train a head on.
+        select: rows to choose epoch and threshold by.
+        test: test sets; nothing is ever chosen on them.
+        level: "frame" for scores of frames, "video" for their means over videos.
+        grouping: how frames are grouped into videos.
+        frames: largest number of frames of each video, None for all.
+        choice: which frames.
+        transform: recipe fields and their values, which every detector needs.
+        metrics: names of metrics, see `corit.metrics.measures.METRICS`.
+        sampling: UniversalFakeDetect's cut of a test subset, or none.
+        paper_tables: the paper's tables that use it.
+
+    Raises:
+        DataError: when a field has an unknown value, or rows to train on or to select by may be test rows.
     """
 
     name: str
@@ -85,7 +102,7 @@ class Protocol:
     transform: Changes = (("views.domain", "face"),)
     metrics: tuple[str, ...] = ("auc",)
     sampling: Sampling = "unifd-full"
-    table: str = ""
+    paper_tables: str = ""
 
     def __post_init__(self) -> None:
         if not (self.name and self.train and self.select and self.test):
@@ -93,6 +110,11 @@ class Protocol:
         titles = [s.title for s in self.test]
         if len(set(titles)) < len(titles):
             raise DataError(f"protocol {self.name}: expected each test set named once, got {', '.join(titles)}")
+        self._require_known_values()
+        _ = self.reading  # checks frames and choice
+        self._require_disjoint_selections()
+
+    def _require_known_values(self) -> None:
         unknown = sorted(set(self.metrics) - set(METRICS))
         if unknown or not self.metrics:
             raise DataError(f"protocol {self.name}: no metric {unknown}; there are {', '.join(METRICS)}")
@@ -103,18 +125,20 @@ class Protocol:
         ):
             if value not in get_args(known):
                 raise DataError(f"protocol {self.name}: expected {name} of {get_args(known)}, got {value!r}")
-        _ = self.reading  # checks frames and choice
+
+    def _require_disjoint_selections(self) -> None:
         for role in ("train", "select"):
             for a, b in product(getattr(self, role), self.test):
                 if a.meets(b):
                     raise DataError(
-                        f"protocol {self.name}: what it {role}s on and test set {b.title} may share rows ({a.data}, "
-                        f"split {a.split or 'any'}); name another split, since the test set never steers"
+                        f"protocol {self.name}: the rows that it {role}s on and test set {b.title} may share rows "
+                        f"({a.data}, split {a.split or 'any'}); name another split, since test rows must not decide "
+                        "anything"
                     )
 
     @property
     def reading(self) -> Reading:
-        """What an adapter must list for this protocol, all splits."""
+        """The frames that a data set must list for this protocol, in all splits."""
         return Reading(self.frames, self.choice)
 
     @property
@@ -123,12 +147,12 @@ class Protocol:
         return tuple(dict.fromkeys(s.data for s in (*self.train, *self.select, *self.test)))
 
     def replace(self, **changes: object) -> Protocol:
-        """A copy with fields changed, checked again."""
+        """Return a copy with fields changed, checked again."""
         return replace(self, **changes)  # type: ignore[arg-type]
 
-    def renamed(self, names: Mapping[str, Selection]) -> Protocol:
-        """The same protocol with another selection for each test set named: stand-ins for data that is not there."""
-        return replace(self, test=tuple(names.get(s.title, s) for s in self.test))
+    def with_test_sets(self, selections: Mapping[str, Selection]) -> Protocol:
+        """Return a copy with other test sets, by title: stand-ins for data sets that are not available."""
+        return replace(self, test=tuple(selections.get(s.title, s) for s in self.test))
 
 
 def _ff(split: Split, manipulations: tuple[str, ...] = FOUR) -> tuple[Selection, ...]:
@@ -153,12 +177,17 @@ UNIVERSAL = Protocol(
     frames=None,
     transform=(("views.domain", "scene"), ("views.scene_fit", "crop")),
     metrics=("ap", "acc"),
-    table="IV, V",
+    paper_tables="IV, V",
 )
 
 
 def leave_one_out(base: Protocol, kinds: tuple[str, ...]) -> Iterator[Protocol]:
-    """For each manipulation a protocol that trains and selects without it and tests on it, with the base's data."""
+    """Yield for each manipulation type a protocol that trains and selects without it and tests on it.
+
+    Args:
+        base: the protocol with all types; its test sets have their titles.
+        kinds: the manipulation types.
+    """
     for kind in kinds:
         others = tuple(k for k in kinds if k != kind)
         yield base.replace(
@@ -169,14 +198,14 @@ def leave_one_out(base: Protocol, kinds: tuple[str, ...]) -> Iterator[Protocol]:
         )
 
 
-def _inside(data: str, name: str, table: str) -> Protocol:
-    """All of FOUR trained on together, each tested apart, in one data set."""
+def _inside(data: str, name: str, tables: str) -> Protocol:
+    """Trained on FOUR together, tested on each, in one data set."""
     return Protocol(
         name,
         (Selection(data, "train", FOUR),),
         (Selection(data, "val", FOUR),),
         tuple(Selection(data, "test", (k,), name=k) for k in FOUR),
-        table=table,
+        paper_tables=tables,
     )
 
 
@@ -187,15 +216,15 @@ MINIATURE = _inside("miniature", "miniature", "")
 PROTOCOLS: dict[str, Protocol] = {
     p.name: p
     for p in (
-        FACES.replace(name="cross-dataset", table="I, IX, X, XI, XII, XIII"),
-        FACES.replace(name="cross-dataset-video", test=(CDFV2, DFDC, DFDCP), level="video", table="II"),
-        FACES.replace(name="df40", test=DF40, table="III"),
-        FACES.replace(name="components", test=(CDFV2, DFDC, DF40[2], DF40[3]), table="VIII"),
+        FACES.replace(name="cross-dataset", paper_tables="I, IX, X, XI, XII, XIII"),
+        FACES.replace(name="cross-dataset-video", test=(CDFV2, DFDC, DFDCP), level="video", paper_tables="II"),
+        FACES.replace(name="df40", test=DF40, paper_tables="III"),
+        FACES.replace(name="components", test=(CDFV2, DFDC, DF40[2], DF40[3]), paper_tables="VIII"),
         UNIVERSAL,
         UNIVERSAL.replace(name="universal-max1000", sampling="unifd-max1000"),
         FACEFORENSICS,
         FACEFORENSICS.replace(name=COMBINED, test=(Selection("faceforensics", "test", FOUR, name="FF++"),)),
-        *(p.replace(table="VI") for p in leave_one_out(FACEFORENSICS, FOUR)),
+        *(p.replace(paper_tables="VI") for p in leave_one_out(FACEFORENSICS, FOUR)),
         MINIATURE,
         *leave_one_out(MINIATURE, MINIATURE_KINDS),
     )
@@ -203,7 +232,11 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def protocol(name: str) -> Protocol:
-    """A protocol by name. Raises DataError for one that there is not."""
+    """Return a protocol by name.
+
+    Raises:
+        DataError: for an unknown name.
+    """
     if name not in PROTOCOLS:
         raise DataError(f"no protocol {name!r}; there are {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]

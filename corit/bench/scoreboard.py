@@ -1,4 +1,4 @@
-"""Detectors under one protocol: every test set and metric, DeLong's test of each two, and the files."""
+"""Detectors under one protocol: every test set and metric, DeLong's test of each pair, and the files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 from rich.table import Table
 
 from corit import __version__
-from corit.bench.benchmark import BEST_ON_TEST, Benchmark, Result, Scored, compare
-from corit.bench.draws import METRICS, mean
-from corit.bench.entry import Entry, published
-from corit.bench.lab import Lab, needs
+from corit.bench.benchmark import BEST_ON_TEST, Benchmark, Predictions, Result, delong_test
+from corit.bench.detectors import DetectorSpec, unifd_with_published_head
+from corit.bench.means import AVERAGED, mean_over_test_sets
 from corit.bench.protocols import Protocol, Selection
-from corit.bench.variant import of
+from corit.bench.runner import Runner, feature_requests
+from corit.bench.variant import variant_of
 from corit.detect.named import entry
 from corit.errors import DetectorError
 from corit.evaluate.slices import Comparison, Level, comparison
@@ -32,123 +32,139 @@ COLUMNS = tuple(f.name for f in fields(Result))
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """What a protocol gave: a benchmark by detector; by test set DeLong's tests; and what to say under it all."""
+    """Detectors under one protocol.
+
+    Attributes:
+        protocol: the protocol.
+        benchmarks: the results of each detector, by name.
+        tests: DeLong's test of each pair of detectors, by test set.
+        caption: fields to print below, such as world, backbone, head and seeds.
+        draws: bootstrap draws.
+    """
 
     protocol: Protocol
-    found: Mapping[str, Benchmark]
-    compared: Mapping[str, tuple[Comparison, ...]]
+    benchmarks: Mapping[str, Benchmark]
+    tests: Mapping[str, tuple[Comparison, ...]]
     caption: Mapping[str, Any]
     draws: int
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """All rows, detector by detector."""
-        return tuple(r for b in self.found.values() for r in b.results)
+        """All results, detector by detector."""
+        return tuple(r for b in self.benchmarks.values() for r in b.results)
 
 
-def scoreboard(lab: Lab, protocol: Protocol, detectors: Sequence[str], *, oracle: bool = False) -> Scoreboard:
-    """Measure detectors of `corit.detect.named` under a protocol, from the same rows with the same head.
+def scoreboard(runner: Runner, protocol: Protocol, detectors: Sequence[str], *, oracle: bool = False) -> Scoreboard:
+    """Measure detectors under a protocol, on the same rows with the same head.
 
-    oracle: add rows labelled "best on test", which the test rows chose: what the field publishes, never a result.
-    Raises DetectorError for a detector that cannot be had on the run's backbone, and as `benchmark`.
+    Args:
+        runner: the run.
+        protocol: the protocol.
+        detectors: names that `corit.detect.named` lists.
+        oracle: adds results labelled "best on test", which the test rows chose: what papers often publish, never a
+            result to report.
+
+    Raises:
+        DetectorError: for a detector that needs another backbone, or is unknown.
+        DataError: as `corit.bench.benchmark.benchmark`.
     """
     if not detectors or len(set(detectors)) < len(detectors):
         raise DetectorError(f"expected detectors, each once, got {', '.join(detectors) or 'none'}")
-    entries = {d: _entry(lab, d) for d in detectors}
-    lab.prepare(n for e in entries.values() for n in needs(protocol, [e.variant]))
-    found = {
-        d: lab.benchmark(protocol, e.variant, learn=e.learn and e.learn(lab), name=e.name, oracle=oracle)
-        for d, e in entries.items()
+    specs = {d: _spec(runner, d) for d in detectors}
+    runner.prepare(r for s in specs.values() for r in feature_requests(protocol, [s.variant]))
+    benchmarks = {
+        d: runner.benchmark(protocol, s.variant, learn=s.learn and s.learn(runner), name=s.name, oracle=oracle)
+        for d, s in specs.items()
     }
-    tests = {s.title: tuple(_tests(s.title, protocol, found)) for s in protocol.test}
-    stand_ins = lab.stage.standing(tuple(s.title for s in protocol.test))
-    caption = {**lab.caption, **({"data": stand_ins} if stand_ins else {})}
-    return Scoreboard(protocol, found, tests, caption, lab.draws)
+    tests = {s.title: tuple(_tests(s.title, protocol, benchmarks)) for s in protocol.test}
+    stand_ins = runner.testbed.describe_stand_ins(tuple(s.title for s in protocol.test))
+    caption = {**runner.caption, **({"data": stand_ins} if stand_ins else {})}
+    return Scoreboard(protocol, benchmarks, tests, caption, runner.settings.draws)
 
 
-def _entry(lab: Lab, name: str) -> Entry:
+def _spec(runner: Runner, name: str) -> DetectorSpec:
     if entry(name).published:
-        rows, said = published(lab)
-        if not rows:
-            width = lab.backbone().projection
-            reason = " ".join(said) or f"it needs CLIP ViT-L/14's projection, and this backbone has {width or 'none'}"
+        specs, notes = unifd_with_published_head(runner)
+        if not specs:
+            width = runner.backbone().projection
+            reason = " ".join(notes) or f"it needs CLIP ViT-L/14's projection, and this backbone has {width or 'none'}"
             raise DetectorError(f"no detector {name} here: {reason}")
-        return rows[0]
-    return Entry(name, "", of(name))
+        return specs[0]
+    return DetectorSpec(name, "", variant_of(name))
 
 
-def _tests(title: str, protocol: Protocol, found: Mapping[str, Benchmark]) -> Iterator[Comparison]:
+def _tests(title: str, protocol: Protocol, benchmarks: Mapping[str, Benchmark]) -> Iterator[Comparison]:
     level: Level = "video" if protocol.level == "video" else "picture"
-    for a, b in combinations(found, 2):
-        first, second = (found[d].scored[title] for d in (a, b))
-        yield comparison(level, a, b, len(first.keys), partial(compare, first, second))
+    for a, b in combinations(benchmarks, 2):
+        first, second = (benchmarks[d].predictions[title] for d in (a, b))
+        yield comparison(level, a, b, len(first.keys), partial(delong_test, first, second))
 
 
-def described(protocol: Protocol) -> dict[str, str]:
-    """What a protocol says, in words, by field."""
+def describe_protocol(protocol: Protocol) -> dict[str, str]:
+    """Describe a protocol in words, by field."""
     frames = "all" if protocol.frames is None else f"{protocol.frames}, {protocol.choice}"
     return {
         "name": protocol.name,
-        "trained on": ", ".join(_rows(s, "train") for s in protocol.train),
-        "selected on": ", ".join(_rows(s, "val") for s in protocol.select),
-        "tested on": ", ".join(_rows(s, "test") for s in protocol.test),
+        "trained on": ", ".join(_describe_rows(s, "train") for s in protocol.train),
+        "selected on": ", ".join(_describe_rows(s, "val") for s in protocol.select),
+        "tested on": ", ".join(_describe_rows(s, "test") for s in protocol.test),
         "level": protocol.level,
         "grouping": protocol.grouping,
         "frames of a video": frames,
         "transform": ", ".join(f"{k} = {v}" for k, v in protocol.transform),
         "metrics": ", ".join(protocol.metrics),
         "sampling": protocol.sampling,
-        "in the paper": protocol.table or "not",
+        "in the paper": protocol.paper_tables or "not",
     }
 
 
-def _rows(of: Selection, usual: str) -> str:
-    """A selection in words; its split where it is not the usual one."""
+def _describe_rows(of: Selection, default_split: str) -> str:
+    """A selection in words; its split where it is not the default."""
     kinds = "+".join(of.manipulations)
     return (
         of.title
         + (f" ({kinds})" if kinds not in ("", of.title) else "")
-        + f" {of.split or 'all'}" * (of.split != usual)
+        + f" {of.split or 'all'}" * (of.split != default_split)
     )
 
 
 def table(board: Scoreboard) -> str:
-    """Each metric with a column for each detector and a row for each test set, then their mean, then the tests."""
+    """Return the scoreboard as text: a table for each metric, detectors as columns, then DeLong's tests."""
     labels = dict.fromkeys(r.label for r in board.results)
     parts = [_table(board, m, label) for label in labels for m in board.protocol.metrics]
-    said = [f"{t}: {compared(c)}" for t, tests in board.compared.items() for c in tests]
-    return "\n".join([*(p for p in parts if p), *said])
+    lines = [f"{t}: {compared(c)}" for t, tests in board.tests.items() for c in tests]
+    return "\n".join([*(p for p in parts if p), *lines])
 
 
 def _table(board: Scoreboard, metric: str, label: str) -> str:
     rows = [r for r in board.results if (r.metric, r.label) == (metric, label)]
     if not rows:
         return ""
-    made = Table(box=None, pad_edge=False)
+    text = Table(box=None, pad_edge=False)
     for name in ("", "reals, fakes", *dict.fromkeys(r.detector for r in rows)):
-        made.add_column(name, overflow="fold")
+        text.add_column(name, overflow="fold")
     for title in dict.fromkeys(r.data for r in rows):
         of = [r for r in rows if r.data == title]
         lost = f", {of[0].unscored} without a score" if of[0].unscored else ""
         values = (interval(Estimate(r.value, r.low, r.high)) for r in of)
-        made.add_row(title, f"{of[0].reals}, {of[0].fakes}{lost}", *values)
+        text.add_row(title, f"{of[0].reals}, {of[0].fakes}{lost}", *values)
     if len(board.protocol.test) > 1:
-        made.add_row("mean", "", *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)))
+        text.add_row("mean", "", *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)))
     unit = "video" if board.protocol.level == "video" else "frame"
     warning = f", {label}: chosen on the test rows themselves, not a result" if label else ""
-    return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{printed(made)}\n"
+    return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{printed(text)}\n"
 
 
 def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:
     """The mean over the test sets, with an interval where there is one of means."""
-    bench = board.found[detector]
-    if label or metric not in METRICS:
+    bench = board.benchmarks[detector]
+    if label or metric not in AVERAGED:
         return f"{bench.average(metric, label):.3f}"
-    return interval(mean(bench.scored, metric, board.draws).estimate)
+    return interval(mean_over_test_sets(bench.predictions, metric, board.draws).estimate)
 
 
 def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:
-    """results.csv, scores.csv and results.json in a folder, each whole or not at all."""
+    """Write results.csv, scores.csv and results.json into a folder, each atomically, and return their paths."""
     results = [[_text(getattr(r, c)) for c in COLUMNS] for r in board.results]
     files = {
         "results.csv": csv_text([COLUMNS, *results]),
@@ -166,12 +182,12 @@ def _text(value: object) -> object:
 
 def _scores(board: Scoreboard) -> Iterator[tuple[object, ...]]:
     """Each picture or video with the mean probability of the heads, the one that DeLong's test compares."""
-    for detector, bench in board.found.items():
-        for title, scored in bench.scored.items():
-            yield from ((detector, title, *row) for row in _lines(scored))
+    for detector, bench in board.benchmarks.items():
+        for title, predictions in bench.predictions.items():
+            yield from ((detector, title, *row) for row in _lines(predictions))
 
 
-def _lines(of: Scored) -> Iterator[tuple[object, ...]]:
+def _lines(of: Predictions) -> Iterator[tuple[object, ...]]:
     for key, label, group, score in zip(of.keys, of.labels, of.groups, of.scores.mean(0), strict=True):
         yield key, int(label), str(group).replace("\0", " "), f"{score:.6f}"
 
@@ -179,9 +195,9 @@ def _lines(of: Scored) -> Iterator[tuple[object, ...]]:
 def _record(board: Scoreboard) -> dict[str, Any]:
     return {
         "version": __version__,
-        "protocol": described(board.protocol),
+        "protocol": describe_protocol(board.protocol),
         **board.caption,
         "best on test": f"rows labelled {BEST_ON_TEST!r} were chosen on the test rows and are not results",
         "results": [asdict(r) for r in board.results],
-        "delong": {title: [asdict(c) for c in tests] for title, tests in board.compared.items()},
+        "delong": {title: [asdict(c) for c in tests] for title, tests in board.tests.items()},
     }

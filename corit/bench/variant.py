@@ -1,4 +1,4 @@
-"""The recipes that the paper compares, as named changes to one recipe."""
+"""Recipes to compare, as named changes to CoRIT's defaults."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from corit.recipe import BackboneRecipe, Recipe
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A recipe by its changes to CoRIT's defaults; backbone and weights are the stage's where empty."""
+class RecipeVariant:
+    """A recipe by its changes to CoRIT's defaults.
+
+    Attributes:
+        name: its name, which is part of the name of the features' folder.
+        changes: recipe fields, such as "model.tau", and their values.
+        backbone: the backbone's name, "" for the run's own.
+        weights: where the backbone's weights come from, "" for what the run says.
+    """
 
     name: str
     changes: Mapping[str, Any] = field(default_factory=dict, hash=False)
@@ -22,14 +29,20 @@ class Variant:
     weights: str = ""
 
     def recipe(self, backbone: Backbone, protocol: Protocol) -> Recipe:
-        """The whole recipe, for a backbone and under a protocol."""
+        """Return the whole recipe, for a backbone and under a protocol."""
         base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
         return base.replace(**dict(protocol.transform)).replace(**self.changes)
 
 
-def of(detector: str) -> Variant:
-    """The variant of a detector of the table. Raises DetectorError for a name that it has not."""
-    return Variant(detector, entry(detector).changes)
+def variant_of(detector: str) -> RecipeVariant:
+    """Return the variant of a detector that `corit.detect.named` lists.
+
+    Raises:
+        DetectorError: for an unknown name.
+    """
+    return RecipeVariant(detector, entry(detector).changes)
 
 
-UNIFD, PROBE, REGIONS_ONLY, CORIT, PROJECTED = map(of, ("unifd", "pooled", "regions", "corit", "unifd-768-trained"))
+UNIFD, CORIT = variant_of("unifd"), variant_of("corit")
+PATCH_MEAN, REGIONS_ONLY = variant_of("pooled"), variant_of("regions")  # baselines
+PROJECTED = variant_of("unifd-768-trained")  # UniFD on CLIP's projected feature

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from corit.commands import exit_codes, options
-from corit.commands.laboratory import LABORATORY, Laboratory
+from corit.commands.run_options import RUN_OPTIONS, RunOptions
 from corit.errors import DataError
 
 if TYPE_CHECKING:
-    from corit.bench.stage import Stage
+    from corit.bench.testbed import Testbed
     from corit.paper.artefact import Artefact
     from corit.paper.record import Record
 
@@ -23,7 +23,7 @@ def paper(
     *,
     out: Path = Path("runs/paper"),
     again: bool = False,
-    laboratory: Laboratory = LABORATORY,
+    run: RunOptions = RUN_OPTIONS,
     other_weights: options.Names | None = None,
 ) -> int:
     """Make the paper's tables and figures, in the miniature world or from the real data sets.
@@ -39,10 +39,10 @@ def paper(
     chosen = _chosen([w for w in what if w != "list"])
     others = _weights_by_name(other_weights)
     if "list" in what:
-        print(_listed(laboratory.stage(), {laboratory.backbone_name: laboratory.weights, **others}))
+        print(_listed(run.testbed(), {run.backbone_name: run.weights, **others}))
         return exit_codes.DONE
-    lab = laboratory.open(out, others=others)
-    records = make(chosen, lab, out, again=again or "all" not in what)
+    runner = run.runner(out, other_weights=others)
+    records = make(chosen, runner, out, again=again or "all" not in what)
     for record in records:
         print(_described(record))
     failed = [r.name for r in records if r.status != "ok"]
@@ -78,21 +78,21 @@ def _weights_by_name(texts: Sequence[str] | None) -> dict[str, str]:
     return places
 
 
-def _listed(stage: Stage, weights: Mapping[str, str]) -> str:
+def _listed(testbed: Testbed, weights: Mapping[str, str]) -> str:
     """One line for each artefact: what it needs, whether it can run here, how long; then the problems of the data."""
     from rich.table import Table
 
     from corit.paper.outlook import duration, outlooks
     from corit.report.text import printed
 
-    rows, problems = outlooks(stage, weights)
+    rows, problems = outlooks(testbed, weights)
     table = Table(box=None, pad_edge=False)
     for name in ("", "", "needs", "can run here", "from nothing"):
         table.add_column(name, overflow="fold")
     for o in rows:
         needs = ", ".join(o.needs) or "nothing"
         table.add_row(o.artefact.command, o.artefact.title, needs, o.here, duration(o.minutes))
-    if stage.kind == "miniature":
+    if testbed.kind == "miniature":
         return f"{printed(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
     remark = (
         "Videos need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "

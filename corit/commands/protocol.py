@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cyclopts import App, Parameter
 
 from corit.commands import exit_codes, options
-from corit.commands.laboratory import LABORATORY, Laboratory
+from corit.commands.run_options import RUN_OPTIONS, RunOptions
 
 if TYPE_CHECKING:
     from corit.bench.protocols import Protocol
@@ -55,7 +55,7 @@ def list_protocols() -> int:
     from rich.table import Table
 
     from corit.bench.protocols import PROTOCOLS
-    from corit.bench.scoreboard import described
+    from corit.bench.scoreboard import describe_protocol
     from corit.report.text import printed
 
     table = Table(box=None, pad_edge=False)
@@ -63,7 +63,7 @@ def list_protocols() -> int:
         table.add_column(name, overflow="fold", min_width=5)
     for protocol in PROTOCOLS.values():
         if not protocol.name.startswith("miniature"):
-            row = described(protocol)
+            row = describe_protocol(protocol)
             table.add_row(*(row[name] for name in COLUMNS))
     print(printed(table))
     return exit_codes.DONE
@@ -78,7 +78,7 @@ def run(
     head: options.Head = options.HEAD,
     changes: Changes = Changes(),
     best_on_test: bool = False,
-    laboratory: Laboratory = LABORATORY,
+    run_options: RunOptions = RUN_OPTIONS,
 ) -> int:
     """Train detectors on a protocol's rows, choose on its validation rows, and measure its test sets.
 
@@ -93,9 +93,9 @@ def run(
     from corit.bench.scoreboard import scoreboard, table, write
     from corit.heads.defaults import experiment_head
 
-    lab = laboratory.open(out, head=replace(experiment_head(head.head), rho=head.rho))
-    protocol = changes.apply(lab.stage.protocol(name))
-    board = scoreboard(lab, protocol, detector or DETECTORS, oracle=best_on_test)
+    runner = run_options.runner(out, head=replace(experiment_head(head.head), rho=head.rho))
+    protocol = changes.apply(runner.testbed.protocol(name))
+    board = scoreboard(runner, protocol, detector or DETECTORS, oracle=best_on_test)
     print(table(board))
     for key, value in board.caption.items():
         print(f"{key}: {', '.join(map(str, value)) if isinstance(value, list) else value}")

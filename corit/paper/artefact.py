@@ -12,8 +12,8 @@ from corit.errors import DataError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from corit.bench.lab import Lab, Need
-    from corit.bench.stage import Stage
+    from corit.bench.runner import FeatureRequest, Runner
+    from corit.bench.testbed import Testbed
     from corit.paper.grid import Grid
 
 Kind = Literal["table", "figure"]
@@ -47,8 +47,8 @@ class Maker:
         make: measures and draws the artefact.
     """
 
-    needs: Callable[[Lab], list[Need]]
-    make: Callable[[Lab], Content]
+    needs: Callable[[Runner], list[FeatureRequest]]
+    make: Callable[[Runner], Content]
 
 
 @dataclass(frozen=True)
@@ -91,19 +91,19 @@ class Artefact:
         """Its name in a text, Table 1 to Figure 11."""
         return f"{self.kind.capitalize()} {self.number}"
 
-    def needs(self, lab: Lab) -> list[Need]:
+    def needs(self, runner: Runner) -> list[FeatureRequest]:
         """List the features that it reads."""
-        return self._load().needs(lab)
+        return self._load().needs(runner)
 
-    def make(self, lab: Lab) -> Content:
+    def make(self, runner: Runner) -> Content:
         """Measure and draw it.
 
         Raises:
             CoritError: when a part of it fails, for example when a data set is missing.
         """
-        return self._load().make(lab)
+        return self._load().make(runner)
 
-    def data(self, stage: Stage) -> tuple[str, ...]:
+    def data(self, stage: Testbed) -> tuple[str, ...]:
         """The data sets that it reads, each once."""
         return tuple(dict.fromkeys(d for p in self.protocols for d in stage.protocol(p).data))
 

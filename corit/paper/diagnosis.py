@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from corit.bench.lab import Lab, Need
-from corit.bench.stage import FORGERIES
+from corit.bench.runner import FeatureRequest, Runner
+from corit.bench.testbed import FORGERIES
 from corit.bench.variant import CORIT, UNIFD
 from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
 from corit.diagnose.measured import FINAL
@@ -17,7 +17,6 @@ from corit.diagnose.plan import RECOMMENDED, Kind, Plan
 from corit.diagnose.read import read
 from corit.errors import DataError
 from corit.features.store import FeatureStore
-from corit.heads.defaults import default_head, limit_batch
 from corit.paper.artefact import Content, Maker
 from corit.paper.grid import Grid, Line
 from corit.paper.printed import printed
@@ -57,53 +56,61 @@ PLANES = (
 )
 
 
-def needs(lab: Lab) -> list[Need]:
+def needs(runner: Runner) -> list[FeatureRequest]:
     """List the features of both detectors at every layer."""
-    protocol = lab.stage.protocol(PROTOCOL)
-    return [Need(d, v, protocol, levels=True) for v in VARIANTS.values() for d in protocol.data]
+    protocol = runner.testbed.protocol(PROTOCOL)
+    return [FeatureRequest(d, v, protocol, levels=True) for v in VARIANTS.values() for d in protocol.data]
 
 
-def diagnosis(lab: Lab) -> Diagnosis:
+def diagnosis(runner: Runner) -> Diagnosis:
     """Return the diagnosis of UniFD and CoRIT, computed once a run; finished sweeps are read from the run's folder."""
-    return lab.once("diagnosis", lambda: _diagnose(lab))
+    return runner.cached("diagnosis", lambda: _diagnose(runner))
 
 
-def _diagnose(lab: Lab) -> Diagnosis:
-    lab.prepare(needs(lab))
-    stores = [replace(m, name=n) for n, m in zip(VARIANTS, read([lab.folder(n) for n in needs(lab)]), strict=True)]
+def _diagnose(runner: Runner) -> Diagnosis:
+    runner.prepare(needs(runner))
+    stores = [
+        replace(m, name=n) for n, m in zip(VARIANTS, read([runner.folder(n) for n in needs(runner)]), strict=True)
+    ]
     reals = [int(((m.split == "train") & (m.y == 0)).sum()) for m in stores]
-    out = lab.out / "theory" / f"{lab.stage.key}-{lab.backbone().digest[:10]}"
-    return diagnose(stores, sweep_plan(lab, 2 * min(reals)), out, bars=lab.bars)
+    out = runner.out / "theory" / f"{runner.testbed.key}-{runner.backbone().digest[:10]}"
+    return diagnose(stores, sweep_plan(runner, 2 * min(reals)), out, bars=runner.bars)
 
 
-def sweep_plan(lab: Lab, rows: int) -> Plan:
+def sweep_plan(runner: Runner, rows: int) -> Plan:
     """Return the plan of the sweeps, given the number of training rows of the smallest group."""
-    batch = limit_batch(default_head(), rows).batch
-    return Plan(rhos=RHOS, seeds=lab.seeds[:SEEDS], steps=STEPS, batch=batch, rows=ROWS, refine=3)
+    return Plan(
+        rhos=RHOS,
+        seeds=runner.settings.seeds[:SEEDS],
+        steps=STEPS,
+        batch=max(1, min(20, rows // 4)),
+        rows=ROWS,
+        refine=3,
+    )
 
 
-def notes(lab: Lab, manipulations: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
+def notes(runner: Runner, manipulations: tuple[str, ...] = FORGERIES) -> tuple[str, ...]:
     """Return the notes on the measured rows, stand-ins first; the caption says how the heads are trained."""
     rows = "Each forgery against the reals; nothing is chosen on the test rows."
-    below = (lab.stage.standing(manipulations), rows, _counts(lab))
-    return (*filter(None, below), *(f"Left out. {n}." for n in diagnosis(lab).notes))
+    below = (runner.testbed.describe_stand_ins(manipulations), rows, _counts(runner))
+    return (*filter(None, below), *(f"Left out. {n}." for n in diagnosis(runner).notes))
 
 
-def _counts(lab: Lab) -> str:
-    counts = FeatureStore.open(lab.folder(needs(lab)[-1])).counts()
+def _counts(runner: Runner) -> str:
+    counts = FeatureStore.open(runner.folder(needs(runner)[-1])).counts()
     lost = sum(counts.values()) - counts.get("ok", 0)
     return f"{counts.get('ok', 0)} pictures of all splits{f'; {lost} could not be measured' if lost else ''}."
 
 
-def caption(lab: Lab, heads: Sequence[str], rho: float | None = None) -> dict[str, Any]:
+def caption(runner: Runner, heads: Sequence[str], rho: float | None = None) -> dict[str, Any]:
     """Return the caption fields that differ from those of the tables.
 
     Args:
-        lab: the run.
+        runner: the run.
         heads: the kinds of head that are shown.
         rho: the only radius that is shown, None where all are.
     """
-    plan = diagnosis(lab).plan
+    plan = diagnosis(runner).plan
     described = "; ".join(plan.describe(k, rho) for k in plan.heads if k in heads)
     rhos = {"rho": ", ".join(f"{r:g}" for r in plan.rhos)} if rho is None else {}
     return {**CAPTION, "head": described, **rhos, "seeds": list(plan.seeds)}
@@ -113,16 +120,16 @@ def caption(lab: Lab, heads: Sequence[str], rho: float | None = None) -> dict[st
 CENSORED_RADII = ("cor", "cor_censored", "halfway", "halfway_censored")
 
 
-def _collapse(lab: Lab) -> Content:
+def _collapse(runner: Runner) -> Content:
     """(a) AUC against rho of both kinds of head; (b) COR by layer of the perceptron."""
-    result = diagnosis(lab)
+    result = diagnosis(runner)
     head = ("panel", "detector", "head", "layer", "forgery", "seed", "rho", "auc", *CENSORED_RADII)
     rows = [("a", *row, *[""] * len(CENSORED_RADII)) for row in _auc_rows(result)]
     return Content(
         figures=(radii.against_radius(result), radii.layerwise(result, MAIN)),
-        notes=(*notes(lab), f"(a) {AGAINST_RADIUS}", f"(b) {BY_LAYER}"),
+        notes=(*notes(runner), f"(a) {AGAINST_RADIUS}", f"(b) {BY_LAYER}"),
         numbers=(head, *rows, *_radius_rows(result)),
-        caption=caption(lab, result.plan.heads),
+        caption=caption(runner, result.plan.heads),
     )
 
 
@@ -155,9 +162,9 @@ def _radius(radius: Radius) -> tuple[str, str]:
 
 
 # Figure 2.
-def _auc_by_radius(lab: Lab) -> Content:
+def _auc_by_radius(runner: Runner) -> Content:
     """(a) Test AUC against the radius, of linear heads and perceptrons; (b) its gain over the smallest radius."""
-    result = diagnosis(lab)
+    result = diagnosis(runner)
     head = ("detector", "head", "layer", "forgery", "seed", "rho", "auc")
     gains = radii.gains(result)
     legend = [f"(a) {AGAINST_RADIUS}"]
@@ -168,36 +175,36 @@ def _auc_by_radius(lab: Lab) -> Content:
         )
     return Content(
         figures=(radii.against_radius(result), *([gains] if gains is not None else [])),
-        notes=(*notes(lab), *legend),
+        notes=(*notes(runner), *legend),
         numbers=(head, *_auc_rows(result)),
-        caption=caption(lab, result.plan.heads),
+        caption=caption(runner, result.plan.heads),
     )
 
 
 # Figures 3 and 6.
-def _gsnr(lab: Lab) -> Content:
+def _gsnr(runner: Runner) -> Content:
     """Courses of the perceptron, trained without SAM; dots are the bottleneck steps."""
-    result = diagnosis(lab)
+    result = diagnosis(runner)
     legend = f"(a) By forgery, at the last feature of each detector; (b) by layer, without bands. {COURSES}"
     return Content(
         figures=(courses.by_group(result, MAIN), courses.by_layer(result, MAIN)),
-        notes=(*notes(lab), legend),
+        notes=(*notes(runner), legend),
         numbers=tuple(_gsnr_rows(result, result.where(head=MAIN))),
-        caption=caption(lab, (MAIN,), result.plan.reference),
+        caption=caption(runner, (MAIN,), result.plan.reference),
     )
 
 
-def _gsnr_comparison(lab: Lab) -> Content:
+def _gsnr_comparison(runner: Runner) -> Content:
     """A panel for each forgery. Raises DataError when the two detectors share none."""
-    result = diagnosis(lab)
+    result = diagnosis(runner)
     figure = courses.beside(result, MAIN)
     if figure is None:
         raise DataError(f"expected a forgery that both detectors were diagnosed on, got {dict(result.groups)}")
     return Content(
         figures=(figure,),
-        notes=(*notes(lab), COURSES),
+        notes=(*notes(runner), COURSES),
         numbers=tuple(_gsnr_rows(result, result.headlines(head=MAIN))),
-        caption=caption(lab, (MAIN,), result.plan.reference),
+        caption=caption(runner, (MAIN,), result.plan.reference),
     )
 
 
@@ -215,12 +222,12 @@ def _gsnr_rows(result: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]
 
 
 # Figure 7.
-def _landscapes(lab: Lab) -> Content:
+def _landscapes(runner: Runner) -> Content:
     """Contours and surfaces of the perceptron's training loss, and the planes' curvature.
 
     Raises DataError when every head diverged.
     """
-    result = diagnosis(lab)
+    result = diagnosis(runner)
     landscapes = planes.of_head(result, MAIN)
     head = ("detector", "forgery", "loss", "curvature x norm squared", "largest eigenvalue")
     rows = [
@@ -229,25 +236,25 @@ def _landscapes(lab: Lab) -> Content:
     ]
     return Content(
         figures=(planes.contours(landscapes), planes.surfaces(landscapes)),
-        notes=(*notes(lab), *PLANES),
+        notes=(*notes(runner), *PLANES),
         numbers=(head, *rows),
-        caption={**caption(lab, (MAIN,), result.shown), "seeds": list(result.plan.seeds[:1])},
+        caption={**caption(runner, (MAIN,), result.shown), "seeds": list(result.plan.seeds[:1])},
     )
 
 
 # Table VII.
-def _cor_by_layer(lab: Lab) -> Content:
+def _cor_by_layer(runner: Runner) -> Content:
     """COR and half-way radius at five layers: the perceptron's beside the paper's row, then the linear head's."""
-    result, known = diagnosis(lab), printed(7)
+    result, known = diagnosis(runner), printed(7)
     lines = [line for kind in (MAIN, *(k for k in result.plan.heads if k != MAIN)) for line in _lines(result, kind)]
-    stood_for = lab.stage.shown.get(NEURAL_TEXTURES)
+    stood_for = runner.testbed.stand_ins.get(NEURAL_TEXTURES)
     shown = dict.fromkeys(known.columns, stood_for) if stood_for is not None else {}
     title = f"COR by layer on NeuralTextures ({NEURAL_TEXTURES})"
     grid = Grid(title, "empirical COR", known.columns, tuple(lines), known, 1.0, 2, shown)
     return Content(
         grid,
-        notes=(*notes(lab, (NEURAL_TEXTURES,)), *_table_notes(lab, result), *grid.slips()),
-        caption=caption(lab, result.plan.heads),
+        notes=(*notes(runner, (NEURAL_TEXTURES,)), *_table_notes(runner, result), *grid.slips()),
+        caption=caption(runner, result.plan.heads),
     )
 
 
@@ -279,14 +286,14 @@ def cell(result: Diagnosis, store: str, layer: int, kind: Kind) -> Cell:
     return cells[0]
 
 
-def _table_notes(lab: Lab, result: Diagnosis) -> tuple[str, ...]:
+def _table_notes(runner: Runner, result: Diagnosis) -> tuple[str, ...]:
     layers = ", ".join(f"{c} is layer {l}" for c, l in _layers(result, result.stores[-1]).items())
     return (
         f"NeuralTextures ({NEURAL_TEXTURES}) against the reals: the radius at which test AUC falls below {CHANCE:g}.",
         "Half-way: the radius at which it is half of the way from its best to 0.5.",
         f"Ours: medians over {len(result.plan.seeds)} head seeds, in brackets the smallest and the largest: "
         "over head seeds, not videos.",
-        f"Of {lab.backbone().depth} layers: {layers}.",
+        f"Of {runner.backbone().depth} layers: {layers}.",
         "Radii are of standardised features divided by the root of their width; the paper's scale is not known.",
     )
 

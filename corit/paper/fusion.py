@@ -1,4 +1,4 @@
-"""Table XIII: concatenation (24) or cross-attention (25) of the two levels, both from the stored concatenation."""
+"""Table XIII: concatenation (24) or cross-attention (25) of two layers, both from the stored concatenation."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from corit.bench.benchmark import Learner, Scorer
-from corit.bench.entry import Entry
-from corit.bench.lab import Lab
-from corit.bench.parts import Part
+from corit.bench.detectors import DetectorSpec
+from corit.bench.rows import ProtocolRows
+from corit.bench.runner import Runner
 from corit.bench.variant import CORIT
 from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.defaults import limit_batch
@@ -29,7 +29,11 @@ RATE, EPOCHS = 1e-3, 10  # [choice] of the trained attention, by AdamW
 
 @dataclass(frozen=True)
 class Attended:
-    """The parameter-free (25) of rows that hold (24)'s concatenation."""
+    """The parameter-free (25) of rows that hold (24)'s concatenation.
+
+    Attributes:
+        rows: the concatenations (n, 2 T D).
+    """
 
     rows: Rows
 
@@ -42,24 +46,24 @@ class Attended:
         return self.rows.width // 2
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The rows of `index` (b) as a (b, D) tensor."""
+        """Return the rows of `index` (b), each (b, T D)."""
         return attend(self.rows.gather(index))
 
 
 def attend(z: Tensor) -> Tensor:
-    """(24)'s concatenation (n, 2 T D) -> (25) without parameters (n, T D)."""
+    """Apply (25) without parameters to (24)'s concatenation, (n, 2 T D) -> (n, T D)."""
     middle, last = z.view(len(z), 2, TOKENS, z.shape[1] // (2 * TOKENS)).unbind(1)
     return cross_attention(middle, last)
 
 
-def parameter_free(lab: Lab) -> Learner:
-    """The run's head on `attend`ed rows."""
+def parameter_free(runner: Runner) -> Learner:
+    """Return the learner of the run's head on rows after `attend`."""
 
-    def learn(train: Part, select: Part, seeds: Sequence[int]) -> list[Scorer]:
-        head = limit_batch(lab.head, len(train))
+    def learn(train: ProtocolRows, select: ProtocolRows, seeds: Sequence[int]) -> list[Scorer]:
+        head = limit_batch(runner.settings.head, len(train))
         task = problem(Attended(train.rows), train.y, Attended(select.rows), select.y, head)
-        done = fit([task], head, seeds=seeds)
-        return [partial(_after, done.head(seed=s).logits) for s in range(len(seeds))]
+        heads = fit([task], head, seeds=seeds)
+        return [partial(_after, heads.head(seed=s).logits) for s in range(len(seeds))]
 
     return learn
 
@@ -68,17 +72,17 @@ def _after(score: Scorer, z: Tensor) -> Tensor:
     return score(attend(z))
 
 
-def trained(lab: Lab) -> Learner:
-    """`AttentionHead` with the run's radius, one seed after the other."""
+def trained_attention(runner: Runner) -> Learner:
+    """Return the learner of an `AttentionHead` with the run's SAM radius, one seed after the other."""
 
-    def learn(train: Part, select: Part, seeds: Sequence[int]) -> list[Scorer]:
-        return [_module(lab, train, select, s) for s in seeds]
+    def learn(train: ProtocolRows, select: ProtocolRows, seeds: Sequence[int]) -> list[Scorer]:
+        return [_train_attention(runner, train, select, s) for s in seeds]
 
     return learn
 
 
-def _module(lab: Lab, train: Part, select: Part, seed: int) -> Scorer:
-    head = limit_batch(lab.head, len(train))
+def _train_attention(runner: Runner, train: ProtocolRows, select: ProtocolRows, seed: int) -> Scorer:
+    head = limit_batch(runner.settings.head, len(train))
     module = AttentionHead(TOKENS, train.rows.width // (2 * TOKENS), seed)
     fit_module(
         module,
@@ -98,10 +102,10 @@ def _module(lab: Lab, train: Part, select: Part, seed: int) -> Scorer:
 NOTE = f"The trained attention: one head of queries, keys and values, AdamW {RATE:g}, {EPOCHS} epochs, raw features."
 FUSION_TYPE = detector_table(
     13,
-    lambda lab: (
-        Entry("cross-attention, no parameters", "CrossAttn", CORIT, learn=parameter_free, name="attended"),
-        Entry("cross-attention, trained", "CrossAttn", CORIT, learn=trained, name="attention"),
-        Entry("concatenation (CoRIT)", "Concat", CORIT),
+    lambda runner: (
+        DetectorSpec("cross-attention, no parameters", "CrossAttn", CORIT, learn=parameter_free, name="attended"),
+        DetectorSpec("cross-attention, trained", "CrossAttn", CORIT, learn=trained_attention, name="attention"),
+        DetectorSpec("concatenation (CoRIT)", "Concat", CORIT),
     ),
     note=NOTE,
 )

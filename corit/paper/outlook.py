@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from corit.backbones.load import missing_weights
-from corit.bench.stage import DAMAGED, PLACES, Stage
+from corit.bench.testbed import DATA_SETS, PERTURBED, Testbed
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
 from corit.sources import SOURCES
@@ -42,7 +42,7 @@ class Outlook:
         return f"yes, once {' and '.join(self.fetch)} can be fetched" if self.fetch else "yes"
 
 
-def outlooks(stage: Stage, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
+def outlooks(stage: Testbed, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
     """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it.
 
     weights: where a run would take them from, by backbone, the run's own first. Raises BackboneError and
@@ -54,31 +54,31 @@ def outlooks(stage: Stage, weights: Mapping[str, str]) -> tuple[list[Outlook], t
         return [Outlook(a, (), {}, a.minutes) for a in ARTEFACTS], ()
     counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, stage)))
     if "faceforensics" in counts:
-        counts[DAMAGED] = len(stage.sources[DAMAGED]().samples)
+        counts[PERTURBED] = len(stage.sources[PERTURBED]().samples)
     found = [_outlook(a, stage, counts, problems, weights) for a in ARTEFACTS]
     return found, tuple(dict.fromkeys(problems.values()))
 
 
 def _outlook(
-    of: Artefact, stage: Stage, counts: Mapping[str, int], problems: Mapping[str, str], weights: Mapping[str, str]
+    of: Artefact, stage: Testbed, counts: Mapping[str, int], problems: Mapping[str, str], weights: Mapping[str, str]
 ) -> Outlook:
     data = _data(of, stage)
-    lacks = _lacks(stage, [PLACES[d][0] for d in data if d in problems])
-    measured = [*of.data(stage), *((DAMAGED,) if of.name == "figure08" else ())]
+    lacks = _lacks(stage, [DATA_SETS[d][0] for d in data if d in problems])
+    measured = [*of.data(stage), *((PERTURBED,) if of.name == "figure08" else ())]
     pictures = sum(counts.get(d, 0) for d in measured)
     minutes = None if lacks else (of.recipes * pictures or FEW) * SECONDS / 60
     used = of.backbones or list(weights)[:1]
     fetch = tuple(filter(None, (missing_weights(name, weights.get(name, "")) for name in used)))
-    return Outlook(of, tuple(dict.fromkeys(PLACES[d][0] for d in data)), lacks, minutes, fetch)
+    return Outlook(of, tuple(dict.fromkeys(DATA_SETS[d][0] for d in data)), lacks, minutes, fetch)
 
 
-def _data(of: Artefact, stage: Stage) -> tuple[str, ...]:
+def _data(of: Artefact, stage: Testbed) -> tuple[str, ...]:
     """The data sets that it reads, with those that they borrow from."""
     found = of.data(stage)
     return tuple(dict.fromkeys([*found, *(b for d in found for b in BEHIND.get(d, ()))]))
 
 
-def _lacks(stage: Stage, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _lacks(stage: Testbed, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for place in dict.fromkeys(places):
         word = "incomplete" if os.path.isdir(os.path.join(stage.root, place)) else "missing"
@@ -86,7 +86,7 @@ def _lacks(stage: Stage, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _counts(stage: Stage, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
+def _counts(stage: Testbed, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
     """Pictures of the data sets that can be listed, and what is wrong with the others."""
     counts: dict[str, int] = {}
     problems: dict[str, str] = {}
@@ -96,7 +96,7 @@ def _counts(stage: Stage, names: Iterable[str]) -> tuple[dict[str, int], dict[st
         except DataError as err:
             problems[name] = str(err)
     for name in [d for d in problems if any(_same(problems[d], problems.get(o, "")) for o in BEHIND.get(d, ()))]:
-        own = os.path.join(stage.root, PLACES[name][0])
+        own = os.path.join(stage.root, DATA_SETS[name][0])
         if os.path.isdir(own):
             del problems[name]  # nothing is wrong with it but what it borrows
         else:

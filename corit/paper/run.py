@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from corit import __version__
-from corit.bench.lab import Lab, Need
+from corit.bench.runner import FeatureRequest, Runner
 from corit.data.frames import Reading
 from corit.data.stamp import file_stamp
 from corit.errors import CoritError
@@ -21,38 +21,44 @@ from corit.paper.record import Record, clear, keep, read, records, there
 from corit.serialise import csv_text, json_text
 
 
-def make(what: Sequence[Artefact], lab: Lab, out: str | Path, *, again: bool = False) -> list[Record]:
+def make(what: Sequence[Artefact], runner: Runner, out: str | Path, *, again: bool = False) -> list[Record]:
     """Make artefacts into a folder and write its index; what fails is recorded with its reason and the rest goes on.
 
     again: also those whose files a run of the same settings left. Features that several of them read are extracted in
     one pass. Any error that is not a CoritError stops the run; the index then says what was not made.
     """
     folder = Path(out)
-    settings = {a.name: settings_of(lab, a) for a in what}
+    settings = {a.name: settings_of(runner, a) for a in what}
     todo = [a for a in what if again or not _reusable(folder, a, settings[a.name])]
     for a in todo:
         clear(folder, a.name)
         keep(folder, Record(a.name, a.title, "not made", "the run was stopped before it"))
     write_index(folder)
-    _prepare_together(todo, lab)
+    _prepare_together(todo, runner)
     for a in todo:
-        keep(folder, one(a, lab, folder, settings[a.name]))
+        keep(folder, one(a, runner, folder, settings[a.name]))
         write_index(folder)
     return [read(folder, a.name) for a in what]
 
 
-def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
+def one(what: Artefact, runner: Runner, out: Path, settings: str = "") -> Record:
     """Make one artefact and its files; a CoritError becomes a record of the failure, unless the machine failed."""
     started = time.monotonic()
     try:
-        lab.prepare(what.needs(lab))
-        made = what.make(lab)
-        caption = {**lab.caption, **made.caption}
+        runner.prepare(what.needs(runner))
+        made = what.make(runner)
+        caption = {**runner.caption, **made.caption}
     except CoritError as err:
         if words(err):
             raise
         reason = f"{type(err).__name__}: {err}"
-        return Record(what.name, what.title, "failed", reason, caption={**lab.asked, "seconds": _since(started)})
+        return Record(
+            what.name,
+            what.title,
+            "failed",
+            reason,
+            caption={**runner.caption_without_weights, "seconds": _since(started)},
+        )
     caption = {**caption, "seconds": _since(started), "version": __version__}
     grid = made.grid
     head, body = ([], []) if grid is None else grid.cells()
@@ -62,17 +68,18 @@ def one(what: Artefact, lab: Lab, out: Path, settings: str = "") -> Record:
     return dataclasses.replace(record, files=_write(made, record, out))
 
 
-def settings_of(lab: Lab, what: Artefact) -> str:
-    """What decides an artefact's numbers, as one text: the run's settings, and its data sets as they are now."""
-    said = [__version__, lab.stage.key, lab.backbone().digest, lab.named, lab.head, lab.seeds, lab.draws]
-    said += [sorted((name, file_stamp(place)) for name, place in lab.others.items()), lab.unifd_head]
-    listed = dict.fromkeys((d, p.reading) for p in map(lab.stage.protocol, what.protocols) for d in p.data)
-    return json.dumps([*map(str, said), *(_listed(lab, d, reading) for d, reading in listed)])
+def settings_of(runner: Runner, what: Artefact) -> str:
+    """Return what decides an artefact's numbers as one text: the settings, and the data sets as they are now."""
+    s = runner.settings
+    values = [__version__, runner.testbed.key, runner.backbone().digest, s.named_backbone, s.head, s.seeds, s.draws]
+    values += [sorted((name, file_stamp(place)) for name, place in s.other_weights.items()), s.unifd_head]
+    listed = dict.fromkeys((d, p.reading) for p in map(runner.testbed.protocol, what.protocols) for d in p.data)
+    return json.dumps([*map(str, values), *(_listed(runner, d, reading) for d, reading in listed)])
 
 
-def _listed(lab: Lab, data: str, reading: Reading) -> str:
+def _listed(runner: Runner, data: str, reading: Reading) -> str:
     try:
-        return f"{data} {lab.listing(data, reading)}"
+        return f"{data} {runner.source_digest(data, reading)}"
     except CoritError as err:
         return f"{data} {err}"
 
@@ -91,21 +98,21 @@ def _since(started: float) -> float:
     return round(time.monotonic() - started, 1)
 
 
-def _prepare_together(what: Iterable[Artefact], lab: Lab) -> None:
+def _prepare_together(what: Iterable[Artefact], runner: Runner) -> None:
     """Extract what all of them read, data set by data set.
 
     What fails here fails again when its artefact is made, and is recorded there; what the machine does ends the run.
     """
-    by_data: dict[str, list[Need]] = {}
+    by_data: dict[str, list[FeatureRequest]] = {}
     for a in what:
         try:
-            for need in filter(lab.can, a.needs(lab)):
+            for need in filter(runner.has_backbone, a.needs(runner)):
                 by_data.setdefault(need.data, []).append(need)
         except CoritError:
             continue
-    for wanted in by_data.values():
+    for requests in by_data.values():
         try:
-            lab.prepare(wanted)
+            runner.prepare(requests)
         except CoritError as err:
             if words(err):
                 raise

@@ -10,14 +10,14 @@ from reference import heads as slow
 from reference import ranking
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from corit.bench.benchmark import BEST_ON_TEST, benchmark, compare, learner, score
-from corit.bench.parts import part
-from corit.bench.protocols import METRICS, MINIATURE, Selection, leave_one_out
+from corit.bench.benchmark import BEST_ON_TEST, benchmark, delong_test, head_learner, predict
+from corit.bench.protocols import MINIATURE, Selection, leave_one_out
+from corit.bench.rows import select_rows
 from corit.errors import DataError, FitError
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.metrics.delong import delong
-from corit.metrics.measures import HeadScores, estimates
+from corit.metrics.measures import METRICS, HeadScores, estimates
 from corit.metrics.threshold import best_on_test
 
 HEAD = HeadRecipe(learning_rate=0.5, epochs=4, batch=10)
@@ -44,7 +44,7 @@ def fixed(*weight, bias=0.0):
 
 
 def by_hand(stores, name, kind):
-    rows = part(ONE, [Selection(name, "test", (kind,))], stores)
+    rows = select_rows(ONE, [Selection(name, "test", (kind,))], stores)
     z = rows.rows.gather(np.arange(len(rows))).numpy().astype(np.float64)
     return rows, z
 
@@ -78,7 +78,7 @@ def test_the_threshold_comes_from_the_rows_to_select_by(stores):
     head = fixed(1.5, bias=-9.0)
     found = benchmark(ONE, stores, head, draws=20)
     assert found.value("DF", "acc").value == 0.5
-    valid = part(ONE, ONE.select, stores)
+    valid = select_rows(ONE, ONE.select, stores)
     s = torch.sigmoid(head.logits(valid.rows.gather(np.arange(len(valid)))).double()).numpy()
     cuts = sorted(set(s.tolist()))
     right = [np.mean((s >= t) == valid.y) for t in cuts]
@@ -113,8 +113,8 @@ def test_the_threshold_is_not_the_test_rows(tmp_path):
 
 def test_trained_heads_are_the_median_over_seeds(stores):
     found = benchmark(ONE, stores, HEAD, seeds=(0, 1, 2), draws=30)
-    train, valid = part(ONE, ONE.train, stores), part(ONE, ONE.select, stores)
-    heads = learner(HEAD)(train, valid, (0, 1, 2))
+    train, valid = select_rows(ONE, ONE.train, stores), select_rows(ONE, ONE.select, stores)
+    heads = head_learner(HEAD)(train, valid, (0, 1, 2))
     rows, z = by_hand(stores, "a", "DF")
     each = [roc_auc_score(rows.y, h(torch.from_numpy(z).float()).numpy()) for h in heads]
     assert found.value("DF", "auc").value == pytest.approx(np.median(each), abs=1e-9)
@@ -131,7 +131,7 @@ def test_unless_told_otherwise_five_seeds_are_trained_and_videos_drawn(stores):
     told = benchmark(of, stores, HEAD, seeds=(0, 1, 2, 3, 4), by="video", draws=20)
     assert plain.value("DF", "auc").seeds == (0, 1, 2, 3, 4)
     assert [(r.value, r.low, r.high) for r in plain.results] == [(r.value, r.low, r.high) for r in told.results]
-    assert plain.scored["DF"].scores.shape == (5, 48)
+    assert plain.predictions["DF"].scores.shape == (5, 48)
 
 
 def test_videos_are_means_of_their_frames(stores):
@@ -152,8 +152,8 @@ def test_the_benchmarks_grouping_is_had_by_name_only(tmp_path):
     by_path = benchmark(base, held, fixed(1.0), draws=10).value("a", "auc")
     assert (by_path.reals, by_path.fakes) == (6, 12)
     merged = base.replace(grouping="dfb", select=(Selection("a", "val"),))
-    rows = part(merged, merged.test, held)
-    assert score(merged, rows, [fixed(1.0).logits]).keys == tuple(f"{k:02d}" for k in range(6))
+    rows = select_rows(merged, merged.test, held)
+    assert predict(merged, rows, [fixed(1.0).logits]).keys == tuple(f"{k:02d}" for k in range(6))
 
 
 def test_a_picture_is_as_suspicious_as_its_most_suspicious_face(tmp_path):
@@ -166,8 +166,8 @@ def test_a_picture_is_as_suspicious_as_its_most_suspicious_face(tmp_path):
         ONE.replace(test=ONE.test[:1], metrics=("auc",)), {"a": store(tmp_path / "s", rows)}, fixed(1.0), draws=5
     )
     assert (found.results[0].value, found.results[0].n) == (1.0, 2)
-    assert found.scored["DF"].keys == ("real", "two")
-    assert found.scored["DF"].scores[0] == pytest.approx([0.5, 1 / (1 + np.exp(-5))])
+    assert found.predictions["DF"].keys == ("real", "two")
+    assert found.predictions["DF"].scores[0] == pytest.approx([0.5, 1 / (1 + np.exp(-5))])
 
 
 def test_best_on_test_is_a_labelled_extra(stores):
@@ -191,7 +191,7 @@ def test_without_a_manipulation_it_is_not_trained_on(stores):
 
     def watching(train, select, seeds):
         seen.extend([train, select])
-        return learner(HEAD)(train, select, seeds)
+        return head_learner(HEAD)(train, select, seeds)
 
     found = benchmark(without, stores, watching, seeds=(0,), draws=5)
     assert [set(p.column("manipulation")) for p in seen] == [{"", "DF"}] * 2
@@ -223,18 +223,18 @@ def test_test_rows_that_steer_are_an_error_before_any_training(tmp_path):
 
 def test_two_detectors_are_compared_on_the_same_rows_only(stores):
     good, bad = (benchmark(ONE, stores, fixed(*w), draws=5) for w in ((1.0, 1.0), (0.0, 0.0, 1.0)))
-    found = compare(good.scored["NT"], bad.scored["NT"])
+    found = delong_test(good.predictions["NT"], bad.predictions["NT"])
     assert found.first == good.value("NT", "auc").value
     assert found.p < 0.05
     with pytest.raises(DataError, match="same rows"):
-        compare(good.scored["NT"], bad.scored["DF"])
+        delong_test(good.predictions["NT"], bad.predictions["DF"])
 
 
 def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
     """Eight frames of a video that are as good as one: as rows of their own they would say too much."""
     held = {n: store(tmp_path / n, people(data=n, count=10, frames=8, gap=0.6)) for n in ("a", "b")}
     first, second = (benchmark(ONE, held, fixed(*w), draws=100) for w in ((1.0, 0.5), (0.0, 0.5)))
-    of, other = first.scored["NT"], second.scored["NT"]
+    of, other = first.predictions["NT"], second.predictions["NT"]
     assert len(set(of.groups)) == len(of.keys) / 8
     row = first.value("NT", "auc")
     by_video, by_frame = (
@@ -244,23 +244,23 @@ def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
     assert (row.low, row.high) == (by_video.low, by_video.high)
     assert row.high - row.low > 1.5 * (by_frame.high - by_frame.low)
     scores = of.scores.mean(0), other.scores.mean(0)
-    assert compare(of, other) == delong(of.labels, *scores, of.groups)
-    assert compare(of, other).error > 2 * delong(of.labels, *scores).error
+    assert delong_test(of, other) == delong(of.labels, *scores, of.groups)
+    assert delong_test(of, other).error > 2 * delong(of.labels, *scores).error
 
 
 @pytest.mark.parametrize("by", ["video", "source"])
 def test_every_interval_draws_what_was_asked_for_the_labelled_extras_too(tmp_path, by):
     held = {n: store(tmp_path / n, people(data=n, count=8, frames=4, gap=0.6)) for n in ("a", "b")}
     found = benchmark(ONE, held, HEAD, seeds=(0, 1), oracle=True, draws=60, by=by)
-    of = found.scored["NT"]
+    of = found.predictions["NT"]
     assert len(set(of.groups)) == {"video": 16, "source": 8}[by]
     columns = HeadScores(of.labels, of.scores, np.zeros(2), of.groups)
     plain = estimates(columns, ["auc", "ap"], draws=60)
     for metric, expected in plain.items():
         row = found.value("NT", metric)
         assert (row.value, row.low, row.high) == (expected.value, expected.low, expected.high)
-    train, test = part(ONE, ONE.train, held), part(ONE, ONE.test[1:], held)
-    best = score(ONE, test, learner(HEAD)(train, test, (0, 1)), by)
+    train, test = select_rows(ONE, ONE.train, held), select_rows(ONE, ONE.test[1:], held)
+    best = predict(ONE, test, head_learner(HEAD)(train, test, (0, 1)), by)
     again = estimates(HeadScores(best.labels, best.scores, np.zeros(2), best.groups), ["auc", "ap"], draws=60)
     for metric, expected in again.items():
         row = found.value("NT", metric, BEST_ON_TEST)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from bench.stores import RECIPE, people, sample, store
 
-from corit.bench.parts import Side, Stacked, part, require_disjoint, require_recipe
 from corit.bench.protocols import MINIATURE, Selection
+from corit.bench.rows import SideBySide, Stacked, require_disjoint, require_recipe, select_rows
 from corit.data.sets.forensynths import ForenSynths
 from corit.errors import DataError, StoreError
 from corit.features.store import FeatureStore
@@ -26,18 +26,18 @@ def stores(tmp_path_factory):
 
 
 def test_splits_manipulations_and_data_sets_are_selected_and_reals_stay(stores):
-    found = part(PROTOCOL, [Selection("a", "val", ("NT",))], stores)
+    found = select_rows(PROTOCOL, [Selection("a", "val", ("NT",))], stores)
     assert set(found.column("split")) == {"val"}
     assert set(found.column("manipulation")) == {"", "NT"}
     assert (found.y.sum(), len(found)) == (6, 12)
-    assert len(part(PROTOCOL, [Selection("a", "")], stores)) == 54
+    assert len(select_rows(PROTOCOL, [Selection("a", "")], stores)) == 54
     with pytest.raises(DataError, match="no row of Selection"):
-        part(PROTOCOL, [Selection("a", "val", datasets=("elsewhere",))], stores)
+        select_rows(PROTOCOL, [Selection("a", "val", datasets=("elsewhere",))], stores)
 
 
 def test_rows_of_several_data_sets_are_stacked_with_their_features(stores):
-    found = part(PROTOCOL, [Selection("a", "val"), Selection("b", "test")], stores)
-    apart = [part(PROTOCOL, [s], stores) for s in (Selection("a", "val"), Selection("b", "test"))]
+    found = select_rows(PROTOCOL, [Selection("a", "val"), Selection("b", "test")], stores)
+    apart = [select_rows(PROTOCOL, [s], stores) for s in (Selection("a", "val"), Selection("b", "test"))]
     assert isinstance(found.rows, Stacked)
     index = np.array([20, 3, 17, 18, 0])
     whole = np.concatenate([p.rows.gather(np.arange(len(p))).numpy() for p in apart])
@@ -49,7 +49,7 @@ def test_rows_of_several_data_sets_are_stacked_with_their_features(stores):
 
 def test_units_fall_back_on_what_is_known(tmp_path):
     rows = [sample("x", 0, video="v", group="g"), sample("y", 1, group="g"), sample("z", 1)]
-    found = part(PROTOCOL, [Selection("a")], {"a": store(tmp_path / "s", [(r, 0, np.ones(4)) for r in rows])})
+    found = select_rows(PROTOCOL, [Selection("a")], {"a": store(tmp_path / "s", [(r, 0, np.ones(4)) for r in rows])})
     assert [u.partition("\0")[2] for u in found.units("video")] == ["v", "g", "z"]
     assert [u.partition("\0")[2] for u in found.units("source")] == ["g", "g", "z"]
 
@@ -66,7 +66,7 @@ def test_frames_of_a_video_are_chosen_by_index(frames, choice, kept, tmp_path):
     ]
     rows += [(sample(f"lone{k}", 1), 0, np.ones(4)) for k in range(5)]
     held = {"a": store(tmp_path / "s", rows)}
-    found = part(PROTOCOL.replace(frames=frames, choice=choice), [Selection("a")], held)
+    found = select_rows(PROTOCOL.replace(frames=frames, choice=choice), [Selection("a")], held)
     ids = found.column("id").tolist()
     assert sorted(i for i in ids if i[0] == "v") == sorted([f"v/{k:03d}" for k in kept] * 2)  # both faces
     assert ids.count("lone0") == 1
@@ -90,37 +90,37 @@ def test_the_published_cut_is_the_adapters(tmp_path):
     own = [sample(f"own{k}", k % 2, dataset="own") for k in range(3)]
     held = {"a": store(tmp_path / "s", [(s, 0, np.ones(4)) for s in (*listed.samples, *own)])}
     cutting = PROTOCOL.replace(sampling="unifd-max1000")
-    full, less = (part(p, [Selection("a")], held) for p in (PROTOCOL, cutting))
+    full, less = (select_rows(p, [Selection("a")], held) for p in (PROTOCOL, cutting))
     assert (len(full), len(less)) == (250 + 500 + 3, 200 + 200 + 3)
     expected = {s.id for s in replace(listed, sampling="unifd-max1000").samples if s.split == "test"}
     assert {i for i in less.column("id") if not i.startswith("own")} == expected
-    assert len(part(cutting, [Selection("a", "train")], held)) == 250
+    assert len(select_rows(cutting, [Selection("a", "train")], held)) == 250
 
 
 def test_rows_that_could_not_be_measured_are_counted(tmp_path):
     rows = [(sample(f"p{k}", k % 2), 0, np.ones(4)) for k in range(8)]
     held = {"a": store(tmp_path / "s", rows, status={"p3": "no_face", "p4": "no_face", "p5": "unreadable"})}
-    found = part(PROTOCOL, [Selection("a")], held)
+    found = select_rows(PROTOCOL, [Selection("a")], held)
     assert (len(found), dict(found.unscored)) == (5, {"no_face": 2, "unreadable": 1})
 
 
 def test_layers_stand_side_by_side(tmp_path):
     rows = [(sample(f"p{k}", k % 2), 0, np.full(4, float(k))) for k in range(4)]
     held = {"a": store(tmp_path / "s", rows, levels=(3, 2, 2))}
-    found = part(PROTOCOL, [Selection("a")], held, layers=(0, 2))
-    assert isinstance(found.rows, Side)
+    found = select_rows(PROTOCOL, [Selection("a")], held, layers=(0, 2))
+    assert isinstance(found.rows, SideBySide)
     assert found.rows.width == 8
     assert found.rows.gather(np.array([3, 1])).tolist() == [[3.0] * 4 + [23.0] * 4, [1.0] * 4 + [21.0] * 4]
     with pytest.raises(StoreError, match="level from 0 to 2"):
-        part(PROTOCOL, [Selection("a")], held, layers=(3,))
+        select_rows(PROTOCOL, [Selection("a")], held, layers=(3,))
 
 
 def test_what_is_missing_is_said_in_words(stores, tmp_path):
     with pytest.raises(DataError, match="made needs features of a, but there are none of a"):
-        part(PROTOCOL, PROTOCOL.test, {})
+        select_rows(PROTOCOL, PROTOCOL.test, {})
     narrow = {"c": store(tmp_path / "c", [(sample(f"c{k}", k % 2), 0, np.ones(3)) for k in range(4)])}
     with pytest.raises(DataError, match=r"one width, got \[3, 6\]"):
-        part(PROTOCOL, [Selection("a"), Selection("c")], {**stores, **narrow})
+        select_rows(PROTOCOL, [Selection("a"), Selection("c")], {**stores, **narrow})
 
 
 LEAKS = {
@@ -146,13 +146,13 @@ def test_a_test_row_that_helped_to_choose_is_found(what, tmp_path):
 
 def _part(folder, rows):
     store(folder, [(r, 0, np.ones(4)) for r in rows])
-    return part(PROTOCOL, [Selection("a", "")], {"a": FeatureStore.open(folder)})
+    return select_rows(PROTOCOL, [Selection("a", "")], {"a": FeatureStore.open(folder)})
 
 
 def test_people_of_one_name_in_two_data_sets_are_two_people(tmp_path):
     rows = [(sample(f"{n}{k}", k % 2, group="actor 01"), 0, np.ones(4)) for n in "ab" for k in range(2)]
     held = {n: store(tmp_path / n, [r for r in rows if r[0].id[0] == n]) for n in "ab"}
-    a, b = (part(PROTOCOL, [Selection(n)], held) for n in "ab")
+    a, b = (select_rows(PROTOCOL, [Selection(n)], held) for n in "ab")
     require_disjoint(PROTOCOL, a, b, "train on")
 
 
@@ -164,5 +164,5 @@ def test_features_of_another_recipe_or_transform_are_refused(stores, tmp_path):
     with pytest.raises(DataError, match="expected features of one recipe, got"):
         require_recipe(both, {**stores, "other": other})
     demanding = PROTOCOL.replace(transform=(("views.domain", "scene"), ("model.tau", 0.1)))
-    with pytest.raises(DataError, match="demands views.domain = 'scene', but the features of a"):
+    with pytest.raises(DataError, match="requires views.domain = 'scene', but the features of a"):
         require_recipe(demanding, stores)

@@ -26,7 +26,7 @@ def titles(name):
 
 
 def test_the_papers_tables_have_their_protocols():
-    tables = {t for p in PROTOCOLS.values() for t in p.table.split(", ") if t}
+    tables = {t for p in PROTOCOLS.values() for t in p.paper_tables.split(", ") if t}
     assert tables == {"I", "II", "III", "IV", "V", "VI", "VIII", "IX", "X", "XI", "XII", "XIII"}
     assert titles("cross-dataset") == ["CDFv1", "CDFv2", "DFDCP", "DFDC", "DFD"]
     assert titles("cross-dataset-video") == ["CDFv2", "DFDC", "DFDCP"]
@@ -113,7 +113,9 @@ def test_data_sets_that_share_videos_and_their_splits_stand_on_two_sides_by_them
 
 
 def test_stand_ins_take_the_name_of_what_is_not_there():
-    made = protocol("cross-dataset-video").renamed({"CDFv2": Selection("miniature", "test", ("NT",), name="CDFv2")})
+    made = protocol("cross-dataset-video").with_test_sets(
+        {"CDFv2": Selection("miniature", "test", ("NT",), name="CDFv2")}
+    )
     assert [s.title for s in made.test] == titles("cross-dataset-video")
     assert made.data == ("faceforensics", "miniature", "dfdc", "dfdcp")
     with pytest.raises(DataError, match="no protocol 'table 1'; there are cross-dataset"):

@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
 from PIL import Image
 
-from corit.bench.parts import Part
 from corit.bench.protocols import Protocol, Selection
+from corit.bench.rows import ProtocolRows
+from corit.bench.runner import RunSettings
 from corit.bench.variant import CORIT
 from corit.errors import DataError
 from corit.heads.head import HeadRecipe
@@ -112,7 +113,7 @@ def rows(split, people, faces=1):
     y = np.repeat(np.arange(people) % 2, faces)
     z = generator("faces", split).normal(size=(len(y), 3)) + y[:, None]
     columns = {"id": names, "path": names, "group": names, "video": [""] * len(y), "label": y, "data": ["d"] * len(y)}
-    return Part(TensorRows(torch.from_numpy(z).float()), pa.table(columns), {})
+    return ProtocolRows(TensorRows(torch.from_numpy(z).float()), pa.table(columns), {})
 
 
 @pytest.fixture
@@ -120,18 +121,19 @@ def lab(monkeypatch):
     """A run of two epochs on rows by hand, by split."""
     held = {"train": rows("train", 16), "val": rows("val", 8), "test": rows("test", 10, faces=3)}
     monkeypatch.setattr(long_training, "LONGER", 2)
-    monkeypatch.setattr(long_training, "require_recipe", lambda of, stores: None)
-    monkeypatch.setattr(long_training, "part", lambda of, selections, stores: held[selections[0].split])
-    made = SimpleNamespace(stores=lambda of, v: {}, seeds=(0, 1), bars=no_bar, head=HeadRecipe(epochs=1, batch=4))
+    monkeypatch.setattr(long_training, "require_recipe", lambda protocol, stores: None)
+    monkeypatch.setattr(long_training, "select_rows", lambda protocol, selections, stores: held[selections[0].split])
+    settings = RunSettings(seeds=(0, 1), head=HeadRecipe(epochs=1, batch=4))
+    made = SimpleNamespace(stores=lambda protocol, v: {}, settings=settings, bars=no_bar)
     return made, held
 
 
 def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
     run, held = lab
-    found, counts = long_training.course(run, OF, CORIT)
+    found, counts = long_training.auc_course(run, OF, CORIT)
     assert (found.shape, counts) == ((2, 2), {"d": (5, 5, 0)})
     recipe = HeadRecipe(epochs=2, batch=4)
-    heads = long_training.trained(run, held["train"], held["val"], recipe, "corit")
+    heads = long_training.heads_by_epoch(run, held["train"], held["val"], recipe, "corit")
     test = held["test"]
     for at, head in enumerate(heads):
         faces = head.logits(test.rows.values).numpy().reshape(10, 3)
@@ -139,7 +141,7 @@ def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
     last = long_training.fit(
         [long_training.problem(held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe)],
         long_training.replace(recipe, select="last"),
-        seeds=run.seeds,
+        seeds=run.settings.seeds,
     )
     for s in range(2):
         torch.testing.assert_close(heads[2 + s].weight, last.head(seed=s).weight)
@@ -150,7 +152,7 @@ def test_figure_5_refuses_test_rows_that_decided_something(lab, split, role):
     run, held = lab
     held["test"] = held[split]
     with pytest.raises(DataError, match=f"the rows to {role} share"):
-        long_training.course(run, OF, CORIT)
+        long_training.auc_course(run, OF, CORIT)
 
 
 def test_several_figures_of_one_sheet_are_lettered(tmp_path):

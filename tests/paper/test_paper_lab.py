@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
-from corit.bench import entry, lab
-from corit.bench.benchmark import Scored
-from corit.bench.lab import Lab, Need
+from corit.bench import detectors, runner
+from corit.bench.benchmark import Predictions
 from corit.bench.protocols import Selection
-from corit.bench.stage import Size, miniature
-from corit.bench.variant import CORIT, UNIFD, Variant
+from corit.bench.runner import FeatureRequest, Runner, RunSettings
+from corit.bench.testbed import Size, miniature_testbed
+from corit.bench.variant import CORIT, UNIFD, RecipeVariant
 from corit.data.frames import path_beside
 from corit.errors import DataError, WeightsError
 from corit.heads.published import WIDTH
@@ -31,7 +31,7 @@ from corit.world.miniature import Miniature, MiniatureSpec
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    return Lab(miniature(Size.of(6, 2)), tmp_path_factory.mktemp("lab"), seeds=range(2), draws=5)
+    return Runner(miniature_testbed(Size.of(6, 2)), tmp_path_factory.mktemp("lab"), RunSettings(seeds=(0, 1), draws=5))
 
 
 def auc(labels, scores):
@@ -39,12 +39,12 @@ def auc(labels, scores):
 
 
 def test_figure_8_is_of_the_heads_that_the_protocol_trains(here):
-    of = here.stage.protocol("faceforensics")
+    of = here.testbed.protocol("faceforensics")
     kinds = ("DF", "F2F", "FS", "NT")
     first = of.replace(test=(Selection("miniature", "test", kinds, name=CLEAN),), frames=1, choice="first")
-    found = here.score(of, UNIFD, first, {"miniature": here.store(Need("miniature", UNIFD, of))})[CLEAN]
+    found = here.predict(of, UNIFD, first, {"miniature": here.store(FeatureRequest("miniature", UNIFD, of))})[CLEAN]
     every = {}
-    for scored in here.scored(of, UNIFD).values():
+    for scored in here.predictions(of, UNIFD).values():
         every |= dict(zip(scored.keys, scored.scores.T, strict=True))
     assert len(found.keys) == len(every) / 2  # one of two pictures of each video
     np.testing.assert_allclose(found.scores.T, [every[k] for k in found.keys], atol=1e-6)
@@ -54,17 +54,17 @@ def test_a_damage_is_compared_on_the_pictures_that_have_both_scores():
     def held(keys, scores):
         labels = np.array([int(k[0] == "f") for k in keys])
         groups = np.array([k[1] for k in keys])
-        return Scored(tuple(keys), labels, np.array([scores]), groups, np.arange(len(keys)))
+        return Predictions(tuple(keys), labels, np.array([scores]), groups, np.arange(len(keys)))
 
     clean = held(["f~1", "f2", "r1", "r2", "r3"], [0.9, 0.4, 0.5, 0.1, 0.2])
     damaged = held(["r3~blur 2", "r1~blur 2", "f2~blur 2", "f~1~blur 2"], [0.6, 0.3, 0.5, 0.7])
     at = {k: i for i, k in enumerate(clean.keys)}
-    (found,) = robustness._compared(("blur", 2), clean, at, damaged, draws=10)
+    (found,) = robustness.compare(("blur", 2), clean, at, damaged, draws=10)
     before, after = auc([1, 1, 0, 0], [0.9, 0.4, 0.5, 0.2]), auc([1, 1, 0, 0], [0.7, 0.5, 0.3, 0.6])
     assert found.auc.value == after
     assert found.variation.value == pytest.approx(after / before - 1)
     with pytest.raises(DataError, match="no picture could be measured both without damage and under blur 2"):
-        robustness._compared(("blur", 2), clean, {}, damaged, draws=10)
+        robustness.compare(("blur", 2), clean, {}, damaged, draws=10)
 
 
 def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
@@ -85,50 +85,56 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
     source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
-    first = lab.digest(source())
-    assert lab.digest(source()) == first
+    first = runner.files_digest(source())
+    assert runner.files_digest(source()) == first
     picture = source().samples[3].path
     shutil.copy(source().samples[4].path, picture)
-    second = lab.digest(source())
+    second = runner.files_digest(source())
     assert second != first
     landmarks = Path(path_beside(picture, "landmarks", ".npy"))
     np.save(landmarks, np.load(landmarks) + 1)
-    third = lab.digest(source())
+    third = runner.files_digest(source())
     assert third != second
     landmarks.unlink()  # a row that then cannot be measured is measured again when they are back
-    assert lab.digest(source()) not in (second, third)
+    assert runner.files_digest(source()) not in (second, third)
 
 
 def test_the_folder_of_features_is_known_by_its_rows_and_what_is_drawn(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
     source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
-    first = lab.listed(source())
+    first = runner.rows_digest(source())
     shutil.copy(source().samples[4].path, source().samples[0].path)
-    assert lab.listed(source()) == first  # the store itself measures the changed picture again
+    assert runner.rows_digest(source()) == first  # the store itself measures the changed picture again
     listed = root / "Celeb-DF-v1" / "List_of_testing_videos.txt"
     listed.write_text("\n".join(listed.read_text().splitlines()[1:]))
-    assert lab.listed(source()) != first
+    assert runner.rows_digest(source()) != first
     world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("DF",)))
-    drawn = lab.listed(world)
+    drawn = runner.rows_digest(world)
 
     class Redrawn(Miniature):
         def load(self, sample):
             return replace(super().load(sample), pixels=np.zeros((64, 64, 3), np.uint8))
 
-    assert lab.listed(Redrawn(world.spec)) != drawn == lab.listed(Miniature(world.spec))
+    assert runner.rows_digest(Redrawn(world.spec)) != drawn == runner.rows_digest(Miniature(world.spec))
 
 
 def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_path):
     four = artefact("table4")
     known = settings_of(here, four)
-    for changes in ({"seeds": range(3)}, {"others": {"clip-vit-b16": "random:0"}}, {"unifd_head": tmp_path / "head"}):
-        other = Lab(here.stage, here.out, **{"seeds": range(2), "draws": 5, **changes})
+    for changes in (
+        {"seeds": (0, 1, 2)},
+        {"other_weights": {"clip-vit-b16": "random:0"}},
+        {"unifd_head": tmp_path / "head"},
+    ):
+        other = Runner(here.testbed, here.out, replace(here.settings, **changes))
         assert settings_of(other, four) != known
-    assert settings_of(Lab(here.stage, here.out, seeds=range(2), draws=5), four) == known
+    assert settings_of(Runner(here.testbed, here.out, RunSettings(seeds=(0, 1), draws=5)), four) == known
     file = tmp_path / "b16.safetensors"
     file.write_bytes(b"one")
-    with_file = lambda: settings_of(Lab(here.stage, here.out, others={"clip-vit-b16": str(file)}), four)
+    with_file = lambda: settings_of(
+        Runner(here.testbed, here.out, RunSettings(other_weights={"clip-vit-b16": str(file)})), four
+    )
     before = with_file()
     file.write_bytes(b"another")
     assert with_file() != before
@@ -138,10 +144,10 @@ def test_weights_of_a_further_backbone_have_an_option_of_their_own(here, tmp_pat
     def lacking(name, weights):
         raise WeightsError(f"expected to fetch {name}")
 
-    monkeypatch.setattr(lab, "load_backbone", lacking)
-    made = Lab(here.stage, tmp_path)
+    monkeypatch.setattr(runner, "load_backbone", lacking)
+    made = Runner(here.testbed, tmp_path)
     with pytest.raises(WeightsError, match="fetch clip-vit-b16; for this one: --other-weights clip-vit-b16=FILE"):
-        made.backbone(Variant("corit", {}, "clip-vit-b16"))
+        made.backbone(RecipeVariant("corit", {}, "clip-vit-b16"))
     with pytest.raises(WeightsError, match="fetch miniature$"):
         made.backbone()
 
@@ -155,14 +161,15 @@ def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
 
 
 def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
-    from corit.bench.stage import root
+    from corit.bench.testbed import real_testbed
 
     names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
     assert tuple(names.values()) == artefact("table10").backbones
     monkeypatch.setattr(tables, "BACKBONE_TITLES", names)  # which other tests replace by what needs no weights
     other = {"clip-vit-b16": "random:3"}
-    made = Lab(root(str(tree)), tmp_path, backbone="clip-vit-l14", weights="random:0", others=other)
-    named = {t: made._named(v) for t, v in tables.backbone_variants(made, "corit").items()}
+    settings = RunSettings(backbone="clip-vit-l14", weights="random:0", other_weights=other)
+    made = Runner(real_testbed(str(tree)), tmp_path, settings)
+    named = {t: made.settings.backbone_of(v) for t, v in tables.backbone_variants(made, "corit").items()}
     assert named == {
         "CLIP ViT-L": ("clip-vit-l14", "random:0"),
         "CLIP ViT-B": ("clip-vit-b16", "random:3"),
@@ -172,7 +179,7 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
 
 def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monkeypatch):
     passes = []
-    extract, backbone = lab.extract_shared, lab.load_backbone
+    extract, backbone = runner.extract_shared, runner.load_backbone
 
     def counted(source, targets, **options):
         passes.append(len(targets))
@@ -183,11 +190,11 @@ def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monk
             raise WeightsError("not to be had")
         return backbone(name, weights)
 
-    monkeypatch.setattr(lab, "extract_shared", counted)
-    monkeypatch.setattr(lab, "load_backbone", absent)
+    monkeypatch.setattr(runner, "extract_shared", counted)
+    monkeypatch.setattr(runner, "load_backbone", absent)
     words = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
     assert command("table1", "table10", *words, "--out", tmp_path) == 1
-    assert len(passes) == len(set(here.stage.protocol("cross-dataset").data))  # one for each data set
+    assert len(passes) == len(set(here.testbed.protocol("cross-dataset").data))  # one for each data set
     assert set(passes) == {6}  # four detectors, and two more on one of the two random backbones
 
 
@@ -199,15 +206,15 @@ def test_a_published_head_that_does_not_fit_is_left_out_and_says_why():
         def backbone(self):
             return Narrow()
 
-    rows_, said = entry.published(Bare())
+    rows_, said = detectors.unifd_with_published_head(Bare())
     assert rows_ == []
     assert said == (f"UniFD's published head reads {WIDTH} numbers, and this backbone projects to 512.",)
 
 
 def test_the_stand_ins_of_all_forgeries_have_pictures_of_their_own(here):
-    of = here.stage.protocol("cross-dataset")
+    of = here.testbed.protocol("cross-dataset")
     ids = {t.title: {s.id for s in here.source(t.data).samples} for t in of.test}
     assert not any(ids["DFDC"] & ids[t] for t in ids if t != "DFDC")
-    values = here.measure(of, CORIT).values
+    values = here.summary(of, CORIT).values
     others = np.mean([values[t].value for t in ("CDFv1", "CDFv2", "DFDCP", "DFD")])
     assert values["DFDC"].value != pytest.approx(others, abs=1e-9)

@@ -8,10 +8,10 @@ import io
 import numpy as np
 import pytest
 
-from corit.bench import stage
-from corit.bench.benchmark import Scored
-from corit.bench.damage import Damaged, original
-from corit.bench.draws import mean
+from corit.bench.benchmark import Predictions
+from corit.bench.means import mean_over_test_sets
+from corit.bench.perturbed import PerturbedFirstFrames, original_id
+from corit.bench.testbed import Size, miniature_testbed
 from corit.data.perturbed import PerturbedSource
 from corit.errors import DataError
 from corit.heads.defaults import limit_batch
@@ -143,7 +143,7 @@ def scored(seed, n=30, people=10):
     y = np.arange(n) % 2
     scores = rng.random((3, n)) + 0.5 * y
     who = np.array([f"p{i % people}" for i in range(n)])
-    return Scored(tuple(map(str, range(n))), y, scores, who, np.arange(n))
+    return Predictions(tuple(map(str, range(n))), y, scores, who, np.arange(n))
 
 
 def slow_auc(y, s):
@@ -154,54 +154,55 @@ def slow_auc(y, s):
 def test_a_mean_over_test_sets_is_the_median_over_heads_of_their_means(agree):
     sets = {"a": scored(0), "b": scored(1)}
     want = np.median([np.mean([slow_auc(s.labels, s.scores[h]) for s in sets.values()]) for h in range(3)])
-    found = mean(sets, "auc", 10)
+    found = mean_over_test_sets(sets, "auc", 10)
     agree(found.value, want)
     assert found.estimate.low <= found.estimate.high
 
 
 def test_draws_are_the_same_for_detectors_on_the_same_rows():
     sets = {"a": scored(0), "b": scored(1)}
-    one, two = mean(sets, "auc", 20), mean(sets, "auc", 20)
-    assert one.less(two) == Estimate(0.0, 0.0, 0.0)
+    one, two = mean_over_test_sets(sets, "auc", 20), mean_over_test_sets(sets, "auc", 20)
+    assert one.minus(two) == Estimate(0.0, 0.0, 0.0)
 
 
 def test_sets_too_small_to_be_drawn_from_have_a_mean_without_an_interval():
     pair = np.array(["p0", "p1"])
     one = {
-        k: Scored(("0", "1"), np.array([0, 1]), np.array([[0.2, 0.7]]), pair + k, np.arange(2)) for k in "abcdefghijkl"
+        k: Predictions(("0", "1"), np.array([0, 1]), np.array([[0.2, 0.7]]), pair + k, np.arange(2))
+        for k in "abcdefghijkl"
     }
-    found = mean(one, "auc", 5)
+    found = mean_over_test_sets(one, "auc", 5)
     assert found.value == 1.0
     assert len(found.draws) < 2
     assert np.isnan([found.estimate.low, found.estimate.high]).all()
 
 
 def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages():
-    made = Damaged(WORLD)
-    first = {original(s.id) for s in made.samples}
+    made = PerturbedFirstFrames(WORLD)
+    first = {original_id(s.id) for s in made.samples}
     assert len(made.samples) == 20 * len(first)
     assert {s.split for s in made.samples} == {"test"}
     one = next(s for s in made.samples if s.dataset == "jpeg 3")
-    sample = next(s for s in WORLD.samples if s.id == original(one.id))
+    sample = next(s for s in WORLD.samples if s.id == original_id(one.id))
     assert np.array_equal(made.load(one).pixels, PerturbedSource(WORLD, "jpeg", 3).load(sample).pixels)
     assert not np.array_equal(made.load(one).pixels, WORLD.load(sample).pixels)
 
 
 def test_a_sample_without_a_damage_is_refused():
-    with pytest.raises(DataError, match="expected a sample of a damaged source"):
-        Damaged(WORLD).load(WORLD.samples[0])
+    with pytest.raises(DataError, match="expected a sample of a perturbed source"):
+        PerturbedFirstFrames(WORLD).load(WORLD.samples[0])
 
 
 def test_stages_refuse_protocols_that_they_have_not_and_say_what_stands_in():
-    here = stage.miniature(stage.Size.of(4, 1))
+    here = miniature_testbed(Size.of(4, 1))
     with pytest.raises(DataError, match="no protocol 'x' here"):
         here.protocol("x")
-    assert here.standing(("CDFv1",)).startswith("Stand-ins. CDFv1: DF of another world")
-    assert here.standing(("Avg",)) == ""
+    assert here.describe_stand_ins(("CDFv1",)).startswith("Stand-ins. CDFv1: DF of another world")
+    assert here.describe_stand_ins(("Avg",)) == ""
 
 
 def test_no_protocol_of_the_miniature_trains_or_selects_on_a_test_set():
-    here = stage.miniature(stage.Size.of(4, 1))
+    here = miniature_testbed(Size.of(4, 1))
     for of in here.protocols.values():
         assert {s.split for s in of.train} == {"train"}
         assert {s.split for s in of.select} == {"val"}

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from paper.paper_runs import REAL, WORLD, command
 
-from corit.bench.stage import PLACES, root
+from corit.bench.runner import RunSettings
+from corit.bench.testbed import DATA_SETS, real_testbed
 from corit.paper import tables
 from corit.paper.artefact import ARTEFACTS, artefact
 from corit.paper.outlook import outlooks
@@ -90,7 +91,7 @@ def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, ca
 
 def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
     monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: False)
-    found, _ = outlooks(root(str(tree)), {"clip-vit-l14": ""})
+    found, _ = outlooks(real_testbed(str(tree)), {"clip-vit-l14": ""})
     assert {o.artefact.command: o.here for o in found}["figure4"] == "yes, once clip-vit-l14's weights can be fetched"
 
 
@@ -99,10 +100,9 @@ def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
     monkeypatch.setattr(tables, "BACKBONE_TITLES", dict(zip(titles, artefact("table10").backbones, strict=True)))
     projection = SimpleNamespace(out_features=768)
     clip = SimpleNamespace(
-        stage=root(str(tree)),
-        named=("clip-vit-l14", "random:0"),
+        testbed=real_testbed(str(tree)),
+        settings=RunSettings(backbone="clip-vit-l14", weights="random:0"),
         backbone=lambda variant=None: SimpleNamespace(projection=projection, depth=24),
-        unifd_head=None,
     )
     for made in ARTEFACTS:
         needs = made.needs(clip)
@@ -111,7 +111,7 @@ def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
 
 def test_the_list_says_which_weights_have_to_be_fetched_first(tree, capsys, monkeypatch):
     monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: "large_patch14" in name)
-    found, problems = outlooks(root(str(tree)), {"clip-vit-l14": ""})
+    found, problems = outlooks(real_testbed(str(tree)), {"clip-vit-l14": ""})
     assert problems == ()
     said = {o.artefact.command: o.here for o in found}
     assert said.pop("table10") == "yes, once clip-vit-b16's weights and vit-l16-imagenet's weights can be fetched"
@@ -170,4 +170,4 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):
 
 
 def test_every_place_is_a_folder_of_the_tree(tree):
-    assert {place for place, _ in PLACES.values()} == {p.name for p in tree.iterdir()}
+    assert {place for place, _ in DATA_SETS.values()} == {p.name for p in tree.iterdir()}

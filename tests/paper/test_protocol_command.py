@@ -13,10 +13,10 @@ from trees.paint import miniature
 from trees.write import Hand
 
 from corit import cli
-from corit.bench import scoreboard, stage
-from corit.bench.benchmark import Benchmark, Scored
+from corit.bench import scoreboard
+from corit.bench.benchmark import Benchmark, Predictions
 from corit.bench.protocols import PROTOCOLS
-from corit.bench.stage import DAMAGED, USUAL, Size
+from corit.bench.testbed import DEFAULT_READING, PERTURBED, Size, miniature_testbed, real_testbed
 from corit.data.frames import Reading
 from corit.images.frame_choice import choose
 from corit.metrics.auc import auc
@@ -125,20 +125,24 @@ def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_video
 
 @pytest.mark.parametrize(
     ("reading", "frames"),
-    [(USUAL, choose(70, 32, "even")), (Reading(33, "first"), range(33)), (Reading(64), choose(70, 64, "even"))]
+    [
+        (DEFAULT_READING, choose(70, 32, "even")),
+        (Reading(33, "first"), range(33)),
+        (Reading(64), choose(70, 64, "even")),
+    ]
     + [(Reading(), range(70))],
 )
 def test_a_data_set_is_listed_as_a_protocol_reads_it(reading, frames, long_videos):
-    made = stage.root(str(long_videos))
+    made = real_testbed(str(long_videos))
     rows = made.sources["faceforensics"](reading).samples
     assert sorted({s.frame for s in rows}) == list(frames)
-    damaged = made.sources[DAMAGED](reading).samples
+    damaged = made.sources[PERTURBED](reading).samples
     assert {s.frame for s in damaged} == {0}
 
 
 @pytest.mark.parametrize("name", [n for n in PROTOCOLS if n.startswith(("miniature", "universal"))])
 def test_the_miniature_has_every_protocol_of_its_own_and_of_whole_pictures(name):
-    of = stage.miniature(Size.of(6, 1)).protocol(name)
+    of = miniature_testbed(Size.of(6, 1)).protocol(name)
     assert of.name == name
     assert of.metrics == PROTOCOLS[name].metrics
     assert len(of.test) == len(PROTOCOLS[name].test)
@@ -149,7 +153,7 @@ def test_two_detectors_that_nothing_varies_between_are_said_with_their_aucs():
     title, labels, groups = of.test[0].title, np.array([0, 0, 1, 1]), np.arange(4)
     scores = {"unifd": [0.5] * 4, "corit": [0.1, 0.2, 0.3, 0.4]}
     found = {
-        d: Benchmark((), {title: Scored(tuple("abcd"), labels, np.array([s]), groups, groups)})
+        d: Benchmark((), {title: Predictions(tuple("abcd"), labels, np.array([s]), groups, groups)})
         for d, s in scores.items()
     }
     tests = {title: tuple(scoreboard._tests(title, of, found))}

@@ -1,4 +1,4 @@
-"""The rows that a protocol asks for, found in feature stores; and the proof that no test row helped to choose."""
+"""The rows that a protocol selects from feature stores; and checks that no test row helps to choose."""
 
 from __future__ import annotations
 
@@ -27,8 +27,12 @@ UNIFD = {f"UniFD/{s}": s for s in SUBSETS}
 
 
 @dataclass(frozen=True)
-class Side:
-    """Several tables of the same rows, side by side: (n, D1 + D2 + ...)."""
+class SideBySide:
+    """Several features of the same rows, side by side: (n, D1 + D2 + ...).
+
+    Attributes:
+        parts: the features, each (n, D_i).
+    """
 
     parts: tuple[Rows, ...]
 
@@ -41,13 +45,17 @@ class Side:
         return sum(p.width for p in self.parts)
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The rows of `index` (b), each a concatenation."""
+        """Return the rows of `index` (b), each a concatenation (b, D1 + D2 + ...)."""
         return torch.cat([p.gather(index) for p in self.parts], dim=1)
 
 
 @dataclass(frozen=True)
 class Stacked:
-    """Several tables one below the other: (n1 + n2 + ..., D)."""
+    """Rows of several stores, one below the other: (n1 + n2 + ..., D).
+
+    Attributes:
+        parts: the rows, each (n_i, D).
+    """
 
     parts: tuple[Rows, ...]
 
@@ -64,10 +72,13 @@ class Stacked:
         return np.cumsum([0, *(len(p) for p in self.parts)])
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The rows of `index` (b), in its order."""
+        """Return the rows of `index` (b), in its order (b, D)."""
         which = np.searchsorted(self._starts, index, side="right") - 1
-        found = [(np.flatnonzero(which == i), p) for i, p in enumerate(self.parts)]
-        rows = [(at, p.gather(index[at] - self._starts[i])) for i, (at, p) in enumerate(found)]
+        places = [np.flatnonzero(which == i) for i in range(len(self.parts))]
+        rows = [
+            (at, p.gather(index[at] - start))
+            for at, p, start in zip(places, self.parts, self._starts[:-1], strict=True)
+        ]
         out = rows[0][1].new_empty(len(index), self.width)
         for at, values in rows:
             out[torch.from_numpy(at)] = values
@@ -75,11 +86,13 @@ class Stacked:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Measured rows of one or several selections, with what is known of them.
+class ProtocolRows:
+    """Measured rows of one or several selections, with their metadata.
 
-    rows (n, D). table: the stores' metadata columns and `data`, the data set's name, n rows. unscored: rows that the
-    protocol asks for and that could not be measured, by status.
+    Attributes:
+        rows: the features (n, D).
+        table: the stores' metadata columns and `data`, the data set's name; n rows.
+        unscored: by status, the number of rows that the protocol selects and that could not be measured.
     """
 
     rows: Rows
@@ -95,35 +108,49 @@ class Part:
         return self.column("label").astype(np.int64)
 
     def column(self, name: str) -> np.ndarray:
-        """One metadata column (n)."""
+        """Return one metadata column (n)."""
         return self.table[name].to_numpy(zero_copy_only=False)
 
     def units(self, by: Unit) -> np.ndarray:
-        """(n) texts of what is not independent: the video, else the source, else the picture; or the source first."""
+        """Return the independent unit of each row (n), which a bootstrap draws.
+
+        Args:
+            by: "video": the video, else the source, else the picture; "source": the source, else the video, else the
+                picture.
+        """
         names = ("video", "group", "id") if by == "video" else ("group", "video", "id")
         chosen = [a or b or c for a, b, c in zip(*map(self.column, names), strict=True)]
         return np.array([f"{d}\0{c}" for d, c in zip(self.column("data"), chosen, strict=True)])
 
 
-def part(
+def select_rows(
     protocol: Protocol,
     selections: Sequence[Selection],
     stores: Mapping[str, FeatureStore],
     layers: Sequence[int] = (),
-) -> Part:
-    """The rows of some selections of a protocol, from the stores by data set.
+) -> ProtocolRows:
+    """Select rows of a protocol from feature stores.
 
-    layers: F_l = [C; T_1..T_K] of these layers side by side in place of z, from stores that keep levels: so one store
-    serves every l_m of (24). Raises DataError when a store is not given or a kind is absent, StoreError as the store.
+    Args:
+        protocol: gives the frames of each video and the cut of test subsets.
+        selections: the rows.
+        stores: the features, by the data set's name.
+        layers: features F_l = [C; T_1..T_K] of these layers side by side in place of z, from stores that keep levels;
+            so one store serves every l_m of (24).
+
+    Raises:
+        DataError: when a store is missing, or no row of a selection could be measured.
+        StoreError: when a store has no such layer.
     """
-    found = [_one(protocol, s, _store(protocol, s, stores), layers) for s in selections]
-    widths = {p.rows.width for p in found}
+    parts = [_select(protocol, s, _store(protocol, s, stores), layers) for s in selections]
+    widths = {p.rows.width for p in parts}
     if len(widths) > 1:
         raise DataError(f"protocol {protocol.name}: expected features of one width, got {sorted(widths)}")
-    lost = sum((Counter(p.unscored) for p in found), Counter[str]())
-    if len(found) == 1:
-        return found[0]
-    return Part(Stacked(tuple(p.rows for p in found)), pa.concat_tables([p.table for p in found]), dict(lost))
+    if len(parts) == 1:
+        return parts[0]
+    unscored = sum((Counter(p.unscored) for p in parts), Counter[str]())
+    table = pa.concat_tables([p.table for p in parts])
+    return ProtocolRows(Stacked(tuple(p.rows for p in parts)), table, dict(unscored))
 
 
 def _store(protocol: Protocol, selection: Selection, stores: Mapping[str, FeatureStore]) -> FeatureStore:
@@ -135,19 +162,20 @@ def _store(protocol: Protocol, selection: Selection, stores: Mapping[str, Featur
     return stores[selection.data]
 
 
-def _one(protocol: Protocol, selection: Selection, store: FeatureStore, layers: Sequence[int]) -> Part:
+def _select(protocol: Protocol, selection: Selection, store: FeatureStore, layers: Sequence[int]) -> ProtocolRows:
     table = store.table
-    wanted = np.isin(_texts(table, "id"), list(_ids(protocol, selection, table)))
+    selected = np.isin(_texts(table, "id"), list(_ids(protocol, selection, table)))
     status = _texts(table, "status")
-    counts = Counter(status[wanted & (status != "ok")].tolist())
-    ids = set(_texts(table, "id")[wanted & (status == "ok")].tolist())
+    unscored = Counter(status[selected & (status != "ok")].tolist())
+    ids = set(_texts(table, "id")[selected & (status == "ok")].tolist())
     if not ids:
-        raise DataError(f"protocol {protocol.name}: no row of {selection} could be measured; not measured: {counts}")
-    held = [store.features(level=l) for l in layers] or [store.features()]
-    index = np.flatnonzero(np.isin(held[0].ids, list(ids)))
-    taken = [h.take(index) for h in held]
-    named = taken[0].table.append_column("data", pa.array([selection.data] * len(index)))
-    return Part(taken[0] if len(taken) == 1 else Side(tuple(taken)), named, dict(counts))
+        raise DataError(f"protocol {protocol.name}: no row of {selection} could be measured; not measured: {unscored}")
+    features = [store.features(level=l) for l in layers] or [store.features()]
+    index = np.flatnonzero(np.isin(features[0].ids, list(ids)))
+    taken = [f.take(index) for f in features]
+    with_data = taken[0].table.append_column("data", pa.array([selection.data] * len(index)))
+    rows = taken[0] if len(taken) == 1 else SideBySide(tuple(taken))
+    return ProtocolRows(rows, with_data, dict(unscored))
 
 
 def _texts(table: pa.Table, name: str) -> np.ndarray:
@@ -155,7 +183,7 @@ def _texts(table: pa.Table, name: str) -> np.ndarray:
 
 
 def _ids(protocol: Protocol, selection: Selection, table: pa.Table) -> Iterable[str]:
-    """The ids that a selection means: its split, data sets and manipulations, then frames of a video, then the cut."""
+    """The ids of a selection: by split, data sets and manipulations, then by frames of a video, then by the cut."""
     label, kind = pc.fill_null(table["label"], -1).to_numpy(), _texts(table, "manipulation")
     keep = label >= 0
     if selection.split:
@@ -188,7 +216,7 @@ def _frames(protocol: Protocol, table: pa.Table, index: np.ndarray) -> np.ndarra
 
 
 def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarray) -> list[str]:
-    """UniversalFakeDetect's cut of each of its subsets, as its adapter makes it, where the protocol asks for it."""
+    """UniversalFakeDetect's cut of each of its subsets, as its data set makes it, where the protocol has it."""
     ids, dataset = _texts(table, "id")[index], _texts(table, "dataset")[index]
     if protocol.sampling == "unifd-full":
         return list(ids.tolist())
@@ -204,7 +232,11 @@ def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarr
 
 
 def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> None:
-    """Raise DataError unless the protocol's stores are of one recipe, which has the protocol's transform."""
+    """Check that the protocol's stores are of one recipe, which has the protocol's transform.
+
+    Raises:
+        DataError: when they are not.
+    """
     used = {d: stores[d] for d in protocol.data if d in stores}
     digests = {d: s.digest[:10] for d, s in used.items()}
     if len(set(digests.values())) > 1:
@@ -212,30 +244,39 @@ def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> No
             f"protocol {protocol.name}: expected features of one recipe, got {digests}; extract all with the same one"
         )
     for data, recipe in ((d, s.recipe) for d, s in used.items()):
-        wrong = [k for k, v in protocol.transform if recipe.replace(**{k: v}) != recipe]
-        if wrong:
-            demanded = dict(protocol.transform)
+        required = [f"{k} = {v!r}" for k, v in protocol.transform if recipe.replace(**{k: v}) != recipe]
+        if required:
             raise DataError(
-                f"protocol {protocol.name} demands {', '.join(f'{k} = {demanded[k]!r}' for k in wrong)}, but the "
-                f"features of {data} were made with something else; extract them with it"
+                f"protocol {protocol.name} requires {', '.join(required)}, but the features of {data} have another "
+                "recipe; extract them with it"
             )
 
 
-def require_disjoint(protocol: Protocol, chosen: Part, test: Part, role: str) -> None:
-    """Raise DataError when rows to train on or to select by share an id, a path, a source or a video with test rows.
+def require_disjoint(protocol: Protocol, chosen: ProtocolRows, test: ProtocolRows, role: str) -> None:
+    """Check that rows to train on or to select by share no id, path, source or video with test rows.
 
-    Sources and videos are compared within a data set, ids and paths across all of them, paths as they really are.
+    Sources and videos are compared within a data set, ids and paths across all of them, paths without links.
+
+    Args:
+        protocol: named in the error.
+        chosen: rows that decide something.
+        test: rows of a test set.
+        role: "train on" or "select by", for the error.
+
+    Raises:
+        DataError: when they share one.
     """
     for what in ("id", "path", "group", "video"):
         both = sorted(_names(chosen, what) & _names(test, what))
         if both:
             raise DataError(
                 f"protocol {protocol.name}: the rows to {role} share {len(both)} {what}s with the test rows: "
-                f"{examples([b.replace(chr(0), ' ') for b in both])}; the test set never steers, so take them out"
+                f"{examples([b.replace(chr(0), ' ') for b in both])}; test rows must not decide anything, so take them "
+                "out"
             )
 
 
-def _names(rows: Part, what: str) -> set[str]:
+def _names(rows: ProtocolRows, what: str) -> set[str]:
     names = rows.column(what)
     if what in ("group", "video"):
         return {f"{d}\0{n}" for d, n in zip(rows.column("data"), names, strict=True) if n}

@@ -1,4 +1,4 @@
-"""Where the paper's artefacts are made: data sets by name, and the protocols over them."""
+"""Testbeds: data sets by name, real ones or the miniature's stand-ins, and the protocols over them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from corit.bench import protocols
-from corit.bench.damage import Damaged
+from corit.bench.perturbed import PerturbedFirstFrames
 from corit.bench.protocols import Protocol, Selection
 from corit.data.frames import Reading
 from corit.data.sample import Source
@@ -16,8 +16,8 @@ from corit.errors import DataError
 from corit.seeding import seed
 
 FORGERIES = ("DF", "F2F", "FS", "NT")
-# The data sets of the protocols: where each lies below the root, and what is said of it beside that.
-PLACES = {
+# Data set -> its folder below the root, and the options of its source.
+DATA_SETS = {
     "faceforensics": ("FaceForensics++", ""),
     "deepfakedetection": ("FaceForensics++", ""),
     "celeb-df-v1": ("Celeb-DF-v1", "splits=test"),
@@ -30,18 +30,23 @@ PLACES = {
     ),
     "unifd": ("UniversalFakeDetect", "splits=train+val+test"),
 }
-USUAL = Reading(32)  # of videos: what the paper's protocols take
-DAMAGED = "damaged"  # test pictures of the protocol `faceforensics`, under every damage of Figure 8
+DEFAULT_READING = Reading(32)  # frames of each video that the paper's protocols take
+PERTURBED = "damaged"  # data set: first frames of the protocol "faceforensics" under every perturbation
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A world in which artefacts are made.
+class Testbed:
+    """Data sets by name, and the protocols over them.
 
-    kind: "miniature" or "root". caption: the world in words, said under every figure and table. key: names the folder
-    of its features, another for other pictures. sources: data sets by the name that protocols use, each for a reading,
-    by default `USUAL`; drawn ones list all of their pictures. protocols: by name. shown: what stands for a column's
-    data set, by title; empty on real data. root: the folder of the data sets.
+    Attributes:
+        kind: "miniature" or "root", the real data sets.
+        caption: the data in words, for every figure and table.
+        key: the name of the folder of its features; other pictures have another key.
+        sources: opens a data set, by the name that protocols use, for a reading, by default `DEFAULT_READING`. Drawn
+            ones list all of their pictures.
+        protocols: the protocols, by name.
+        stand_ins: what stands in for the data set of a test set, by title; empty on real data.
+        root: the folder of the real data sets.
     """
 
     kind: Literal["miniature", "root"]
@@ -49,27 +54,39 @@ class Stage:
     key: str
     sources: Mapping[str, Callable[..., Source]] = field(repr=False)
     protocols: Mapping[str, Protocol] = field(repr=False)
-    shown: Mapping[str, str] = field(default_factory=dict)
+    stand_ins: Mapping[str, str] = field(default_factory=dict)
     root: str = ""
 
     def protocol(self, name: str) -> Protocol:
-        """A protocol of this stage. Raises DataError for one that there is not."""
+        """Return a protocol by name.
+
+        Raises:
+            DataError: for an unknown name.
+        """
         if name not in self.protocols:
             raise DataError(f"no protocol {name!r} here; there are {', '.join(self.protocols)}")
         return self.protocols[name]
 
-    def standing(self, titles: tuple[str, ...]) -> str:
-        """What stands for some columns, in one sentence; empty where the data sets are the paper's own."""
+    def describe_stand_ins(self, titles: tuple[str, ...]) -> str:
+        """Describe in one sentence what stands in for some test sets; empty on real data."""
         alike: dict[str, list[str]] = {}
         for title in titles:
-            alike.setdefault(self.shown.get(title, ""), []).append(title)
-        said = [f"{', '.join(names)}: {what}" for what, names in alike.items() if what]
-        return f"Stand-ins. {'; '.join(said)}." if said else ""
+            alike.setdefault(self.stand_ins.get(title, ""), []).append(title)
+        each = [f"{', '.join(names)}: {what}" for what, names in alike.items() if what]
+        return f"Stand-ins. {'; '.join(each)}." if each else ""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large the miniature's worlds are: identities of the splits, pictures of each, pictures of each maker."""
+    """The size of the miniature's worlds.
+
+    Attributes:
+        train: training identities.
+        val: validation identities.
+        test: test identities.
+        pictures: pictures of each identity.
+        each: test pictures of each maker of whole pictures.
+    """
 
     train: int = 40
     val: int = 16
@@ -79,7 +96,7 @@ class Size:
 
     @classmethod
     def of(cls, people: int, pictures: int) -> Size:
-        """A size by its training and test identities: validation has two fifths as many."""
+        """Return the size with as many training as test identities; validation has two fifths of them."""
         return cls(people, max(2, people * 2 // 5), people, pictures, max(2, people // 2))
 
     @property
@@ -88,47 +105,53 @@ class Size:
         return f"{self.train}/{self.val}/{self.test} identities x {self.pictures} pictures"
 
 
-def root(folder: str, *, most: int = 0) -> Stage:
-    """The real data sets, each in its place below a folder (see `PLACES`).
+def real_testbed(folder: str, *, max_rows: int = 0) -> Testbed:
+    """Return the testbed of the real data sets.
 
-    most: at most so many rows of each data set, split, label and manipulation, 0 for all: for a rehearsal. Raises
-    DataError when the folder is absent; a data set that is missing is an error of the artefacts that need it.
+    A missing data set is an error of the results that need it.
+
+    Args:
+        folder: holds each data set in its folder, see `DATA_SETS`.
+        max_rows: largest number of rows of each data set, split, label and manipulation type, 0 for all.
+
+    Raises:
+        DataError: when the folder is missing, or `max_rows` is negative.
     """
     if not os.path.isdir(folder):
         raise DataError(
             f"expected a folder of data sets at {folder}, but there is none; it should hold "
-            f"{', '.join(dict.fromkeys(place for place, _ in PLACES.values()))}"
+            f"{', '.join(dict.fromkeys(place for place, _ in DATA_SETS.values()))}"
         )
-    if most < 0:
-        raise DataError(f"expected a largest number of rows, or 0 for all, got {most}")
-    sources = {name: _listed(name, folder, most) for name in PLACES}
-    sources[DAMAGED] = lambda reading=USUAL: Damaged(sources["faceforensics"](reading))
-    few = f", at most {most} rows of each split, label and manipulation" if most else ""
-    caption = f"the data sets in {folder}{few}"
-    return Stage("root", caption, f"root-{seed(os.path.abspath(folder), most):016x}", sources, _real(), root=folder)
+    if max_rows < 0:
+        raise DataError(f"expected a largest number of rows, or 0 for all, got {max_rows}")
+    sources = {name: _opener(name, folder, max_rows) for name in DATA_SETS}
+    sources[PERTURBED] = lambda reading=DEFAULT_READING: PerturbedFirstFrames(sources["faceforensics"](reading))
+    limit = f", at most {max_rows} rows of each split, label and manipulation" if max_rows else ""
+    key = f"root-{seed(os.path.abspath(folder), max_rows):016x}"
+    return Testbed("root", f"the data sets in {folder}{limit}", key, sources, _real_protocols(), root=folder)
 
 
-def _listed(name: str, folder: str, most: int) -> Callable[..., Source]:
-    def build(reading: Reading = USUAL) -> Source:
+def _opener(name: str, folder: str, max_rows: int) -> Callable[..., Source]:
+    def open_data_set(reading: Reading = DEFAULT_READING) -> Source:
         from corit.sources import open_source
 
-        place, options = PLACES[name]
-        parts = [options.format(root=folder), f"max={most}" if most else ""]
-        if name != "unifd":  # whose pictures are no frames
+        place, options = DATA_SETS[name]
+        parts = [options.format(root=folder), f"max={max_rows}" if max_rows else ""]
+        if name != "unifd":  # its pictures are no frames
             parts += [f"choice={reading.choice}", f"frames={reading.frames}" if reading.frames else ""]
         return open_source(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
 
-    return build
+    return open_data_set
 
 
 def _subset_titles() -> tuple[str, ...]:
-    """The paper's titles of the 19 subsets, which the makers of whole pictures carry as names."""
+    """Titles of the 19 subsets in papers, which are the names of the makers of whole pictures."""
     from corit.world.upsamplers import UPSAMPLERS
 
     return tuple(UPSAMPLERS)
 
 
-def _real() -> dict[str, Protocol]:
+def _real_protocols() -> dict[str, Protocol]:
     names = ["cross-dataset", "cross-dataset-video", "df40", "components", "universal", "universal-max1000"]
     names += ["faceforensics", protocols.COMBINED]
     names += [f"faceforensics-without-{k}" for k in FORGERIES]
@@ -136,7 +159,7 @@ def _real() -> dict[str, Protocol]:
 
 
 def _titled(of: Protocol) -> Protocol:
-    """The 19 subsets under the paper's titles."""
+    """The 19 subsets under the titles of the papers."""
     if not of.name.startswith("universal"):
         return of
     titles = _subset_titles()
@@ -144,7 +167,7 @@ def _titled(of: Protocol) -> Protocol:
 
 
 WORLD, ELSEWHERE, DISJOINT, MAKERS = "miniature", "miniature-elsewhere", "miniature-disjoint", "miniature-makers"
-# All four forgeries beside the same reals have the mean of the four as their AUC: these have pictures of their own.
+# Test sets of all four forgeries have their own pictures: beside the same reals, their AUC would be the mean of four.
 ELSEWHERE_ALL, DISJOINT_ALL = "miniature-elsewhere-all", "miniature-disjoint-all"
 # Which forgeries of which world stand for a test set; () is all four.
 STAND_INS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -159,9 +182,9 @@ STAND_INS: dict[str, tuple[str, tuple[str, ...]]] = {
     "fsgan": (DISJOINT, ("NT",)),
     "inswap": (DISJOINT_ALL, ()),
 }
-CAMERA = 1  # the level of the JPEG compression that the other world's pictures go through once more
-RECOMPRESSED, PERIODS = f"recompressed (JPEG level {CAMERA})", "with traces of other periods"
-NAMES = {
+JPEG_LEVEL = 1  # of the second compression of the other worlds' pictures
+RECOMPRESSED, PERIODS = f"recompressed (JPEG level {JPEG_LEVEL})", "with traces of other periods"
+WORLDS = {
     ELSEWHERE: f"of another world, {RECOMPRESSED}",
     ELSEWHERE_ALL: f"of a third world, {RECOMPRESSED}",
     DISJOINT: PERIODS,
@@ -169,8 +192,8 @@ NAMES = {
 }
 
 
-def miniature(size: Size | None = None, seed: int = 0) -> Stage:
-    """The miniature: five worlds of faces and nineteen makers of whole pictures stand for the data sets."""
+def miniature_testbed(size: Size | None = None, seed: int = 0) -> Testbed:
+    """Return the testbed of the miniature: five worlds of faces and nineteen makers of whole pictures as stand-ins."""
     from corit.data.perturbed import PerturbedSource
     from corit.world.miniature import Miniature, MiniatureSpec
     from corit.world.upsamplers import Upsampled
@@ -182,48 +205,47 @@ def miniature(size: Size | None = None, seed: int = 0) -> Stage:
     third, fourth = replace(elsewhere, seed=seed + 3, test=few), replace(disjoint, seed=seed + 4, test=few)
     drawn: dict[str, Callable[[], Source]] = {
         WORLD: lambda: Miniature(home),
-        ELSEWHERE: lambda: PerturbedSource(Miniature(elsewhere, ["test"]), "jpeg", CAMERA),
-        ELSEWHERE_ALL: lambda: PerturbedSource(Miniature(third, ["test"]), "jpeg", CAMERA),
+        ELSEWHERE: lambda: PerturbedSource(Miniature(elsewhere, ["test"]), "jpeg", JPEG_LEVEL),
+        ELSEWHERE_ALL: lambda: PerturbedSource(Miniature(third, ["test"]), "jpeg", JPEG_LEVEL),
         DISJOINT: lambda: Miniature(disjoint, ["test"]),
         DISJOINT_ALL: lambda: Miniature(fourth, ["test"]),
-        DAMAGED: lambda: Damaged(Miniature(home, ["test"])),
+        PERTURBED: lambda: PerturbedFirstFrames(Miniature(home, ["test"])),
         MAKERS: lambda: Upsampled(seed, size.train * size.pictures, size.val * size.pictures, size.each),
     }
-    sources = {name: _whole(build) for name, build in drawn.items()}
+    sources = {name: _drawn_source(build) for name, build in drawn.items()}
     caption = f"miniature, seed {seed}, {size.text}, {home.side} px"
     key = f"miniature-{seed}-{size.train}-{size.val}-{size.test}-{size.pictures}-{size.each}"
-    return Stage("miniature", caption, key, sources, _standing(), _shown())
+    return Testbed("miniature", caption, key, sources, _miniature_protocols(), _stand_ins())
 
 
-def _whole(build: Callable[[], Source]) -> Callable[..., Source]:
-    """A source of drawn pictures: all of them, whatever the reading; a protocol then takes its own."""
-    return lambda reading=USUAL: build()
+def _drawn_source(build: Callable[[], Source]) -> Callable[..., Source]:
+    """A source of drawn pictures lists all of them for any reading; a protocol then selects its frames."""
+    return lambda reading=DEFAULT_READING: build()
 
 
-def _standing() -> dict[str, Protocol]:
+def _miniature_protocols() -> dict[str, Protocol]:
     """The paper's protocols over the worlds, trained and selected in the first, and the world's own."""
     parts = {s: (Selection(WORLD, s, FORGERIES, name="FF++"),) for s in ("train", "val")}
     named = {t: Selection(data, "test", kinds, name=t) for t, (data, kinds) in STAND_INS.items()}
-    found = {}
+    known = {}
     for name in ("cross-dataset", "cross-dataset-video", "df40", "components"):
-        base = protocols.protocol(name)
-        test = tuple(named[s.title] for s in base.test)
-        found[name] = base.replace(train=parts["train"], select=parts["val"], test=test)
+        base = protocols.protocol(name).with_test_sets(named)
+        known[name] = base.replace(train=parts["train"], select=parts["val"])
     inside = protocols.protocol("miniature").replace(name="faceforensics")
     together = inside.replace(name=protocols.COMBINED, test=(Selection(WORLD, "test", FORGERIES, name="FF++"),))
-    found |= {p.name: p for p in (inside, together, *protocols.leave_one_out(inside, FORGERIES))}
+    known |= {p.name: p for p in (inside, together, *protocols.leave_one_out(inside, FORGERIES))}
     titles = _subset_titles()
     for name in ("universal", "universal-max1000"):
-        found[name] = protocols.protocol(name).replace(
+        known[name] = protocols.protocol(name).replace(
             train=(Selection(MAKERS, "train"),),
             select=(Selection(MAKERS, "val"),),
             test=tuple(Selection(MAKERS, "test", datasets=(t,), name=t) for t in titles),
         )
-    return found | {n: p for n, p in protocols.PROTOCOLS.items() if p.data == (WORLD,)}
+    return known | {n: p for n, p in protocols.PROTOCOLS.items() if p.data == (WORLD,)}
 
 
-def _shown() -> dict[str, str]:
+def _stand_ins() -> dict[str, str]:
     own = {k: f"the world's own forgery {k}, a mimic of FaceForensics++'s" for k in FORGERIES}
-    faces = {t: f"{'+'.join(kinds) or 'all four forgeries'} {NAMES[d]}" for t, (d, kinds) in STAND_INS.items()}
+    faces = {t: f"{'+'.join(kinds) or 'all four forgeries'} {WORLDS[d]}" for t, (d, kinds) in STAND_INS.items()}
     makers = dict.fromkeys(_subset_titles(), "a maker of whole pictures by smoothing and periodic traces")
     return own | faces | makers

@@ -1,4 +1,4 @@
-"""What `corit paper` and `corit protocol run` measure in: options -> the lab of the miniature or of real data sets."""
+"""Options of `corit paper` and `corit protocol run` -> the runner of the miniature or of the real data sets."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from corit.commands import options
 from corit.errors import DataError
 
 if TYPE_CHECKING:
-    from corit.bench.lab import Lab
-    from corit.bench.stage import Stage
+    from corit.bench.runner import Runner
+    from corit.bench.testbed import Testbed
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Laboratory:
+class RunOptions:
     """The data sets, the backbone and the size of the measurements.
 
     Attributes:
@@ -50,13 +50,13 @@ class Laboratory:
         """The backbone: by default the miniature's own in the miniature, and the paper's on real data."""
         return self.backbone or ("miniature" if self.root is None else "clip-vit-l14")
 
-    def stage(self) -> Stage:
+    def testbed(self) -> Testbed:
         """Return the data sets: the miniature's stand-ins, or those of the root.
 
         Raises:
             DataError: a world and a root are given together, or --max without a root.
         """
-        from corit.bench import stage
+        from corit.bench.testbed import Size, miniature_testbed, real_testbed
 
         if self.world is not None and self.root is not None:
             raise DataError("expected --world miniature or --root DIR, got both")
@@ -65,38 +65,37 @@ class Laboratory:
                 f"expected --max with --root alone, got --max {self.max}; --people makes the miniature smaller"
             )
         if self.root is not None:
-            return stage.root(str(self.root), most=self.max)
-        return stage.miniature(stage.Size.of(self.people, self.pictures))
+            return real_testbed(str(self.root), max_rows=self.max)
+        return miniature_testbed(Size.of(self.people, self.pictures))
 
-    def open(self, out: Path, **choices: Any) -> Lab:
-        """Open the lab that keeps its features and measurements in a folder.
+    def runner(self, out: Path, **changes: Any) -> Runner:
+        """Return the runner that keeps its features and measurements in a folder.
 
         Args:
-            out: folder of the lab.
-            choices: further arguments of `Lab`.
+            out: the folder.
+            changes: further settings, see `corit.bench.runner.RunSettings`.
 
         Raises:
-            DataError: the folder is a file, or as `stage` and `Lab`.
+            DataError: the folder is a file, or as `testbed` and `RunSettings`.
         """
-        from corit.bench.lab import Lab
+        from corit.bench.runner import Runner, RunSettings
         from corit.progress import progress_bar
 
         if out.exists() and not out.is_dir():
             raise DataError(f"expected a folder to write into, but {out} is a file; choose another --out")
-        return Lab(
-            self.stage(),
-            out,
+        testbed = self.testbed()
+        settings = RunSettings(
             backbone=self.backbone_name,
             weights=self.weights,
-            seeds=range(self.seeds),
+            seeds=tuple(range(self.seeds)),
             draws=self.draws,
             unifd_head=self.unifd_head,
             batch=self.batch or (32 if self.backbone_name == "miniature" else 8),
             workers=self.workers,
             device=self.device,
-            bars=progress_bar,
-            **choices,
+            **changes,
         )
+        return Runner(testbed, out, settings, bars=progress_bar)
 
 
-LABORATORY = Laboratory()
+RUN_OPTIONS = RunOptions()
