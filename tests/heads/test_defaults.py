@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from corit.bench import lab
+from corit.bench.runner import RunSettings
 from corit.diagnose.plan import Plan
 from corit.heads.defaults import EXPERIMENT_EPOCHS, default_head, experiment_head
 from corit.heads.head import HeadRecipe
@@ -25,7 +25,7 @@ def test_the_default_heads_are_these():
 @pytest.mark.parametrize("kind", KINDS)
 def test_experiments_change_the_epochs_only(kind):
     assert experiment_head(kind) == replace(default_head(kind), epochs=EXPERIMENT_EPOCHS)
-    assert demo.HEAD == lab.HEAD == experiment_head("linear")
+    assert demo.HEAD == RunSettings().head == experiment_head("linear")
 
 
 @pytest.mark.parametrize("kind", KINDS)
