@@ -477,7 +477,7 @@ def test_frames_that_the_benchmark_cannot_sort_are_named(capsys, tmp_path):
     spec = f"genimage:{tmp_path}/data,splits=test,max=1"
     code, out, _ = run(capsys, "export", spec, "--out", tmp_path / "GenImage.json")
     assert code == 0
-    assert out.splitlines()[1].startswith("8 are not called by a number, and DeepfakeBench cannot sort them: ")
+    assert out.splitlines()[1].startswith("8 file names are no numbers, so that DeepfakeBench cannot sort them: ")
 
 
 # --- texts

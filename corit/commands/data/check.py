@@ -1,0 +1,71 @@
+"""`corit data check`: what is wrong with a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from corit.commands import exit_codes, options
+
+if TYPE_CHECKING:
+    from corit.data.sample import Source
+    from corit.images.picture import Picture
+
+
+def check(
+    data: options.DataSets,
+    *,
+    root: options.Root = "",
+    against: options.Names | None = None,
+    contents: bool = True,
+    faces: bool = False,
+    workers: int = 2,
+    format: options.OutputFormat = "table",
+) -> int:
+    """Check a data set: counts, missing and unreadable files, duplicates, leaks between splits, surprising labels.
+
+    Several data sets are checked as one. Exit code 3 if problems were found.
+
+    Args:
+        against: data sets to test on; pictures that the checked data sets share with them are reported
+        contents: decode every picture; --no-contents looks at names only
+        faces: also detect faces as a detector of the domain face does, and report pictures without one
+        workers: threads that decode pictures
+    """
+    from corit.data.care.audit import audit_source
+    from corit.progress import no_bar, progress_bar
+    from corit.report.data import findings
+    from corit.report.text import put
+
+    missing: list[str] = []
+    source = _open(data, root, missing)
+    other = _open(against, root, missing) if against else None
+    with (progress_bar if contents else no_bar)("pictures") as progress:
+        progress(0, len(source.samples) + (len(other.samples) if other else 0))
+        results = audit_source(
+            source,
+            other,
+            missing=missing,
+            contents=contents,
+            workers=workers,
+            progress=progress,
+            look=_picture_check(faces),
+        )
+    put(findings(results, format))
+    return exit_codes.DONE if all(r.harmless for r in results) else exit_codes.PROBLEMS_FOUND
+
+
+def _picture_check(faces: bool) -> Callable[[Picture], object]:
+    """What a detector requires of a decoded picture: enough pixels and, in the domain face, a face."""
+    from corit.recipe import Recipe
+    from corit.views.prepare import Preparer, require_size
+
+    return Preparer.of(Recipe(), side=224, grid=(14, 14), twins=0).crops if faces else require_size
+
+
+def _open(specs: list[str], root: str, missing: list[str]) -> Source:
+    """The data sets without their missing files, whose names go to `missing`."""
+    from corit.sources import open_source
+
+    source = open_source(*specs, root=root, on_missing=missing.append)
+    return source if source.samples else open_source(*specs, root=root)  # which raises, and says what it looked for
