@@ -21,7 +21,7 @@ def extract(
     Args:
         out: folder of the store; run the same command again to resume
         levels: keep every layer's class and region tokens too
-        blends: self-blended fakes of each real picture
+        blends: make this many self-blended fakes of each real picture
     """
     from corit.commands.feature_store import measure
 

@@ -25,7 +25,7 @@ def train(
     Args:
         out: folder of the detector to write
         features: folder that keeps the measured features; by default OUT.features
-        blends: without --fake, self-blended fakes of each real picture
+        blends: without --fake, make this many self-blended fakes of each real picture
     """
     from corit.backbones.names import default_weights
     from corit.commands.feature_store import measure

@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from corit.commands import exit_codes, options
 
 if TYPE_CHECKING:
-    from corit.data.care.prepare import Prepared
+    from corit.data.care.prepare import PreparedVideo
     from corit.images.face_crop import Cropping
 
 
@@ -113,7 +113,7 @@ def _videos(root: Path, data: Sequence[str] | None, skipped: list[str]) -> list[
     return list(dict.fromkeys(s.path for s in open_source(*specs, root=str(root)).samples))
 
 
-def _print_rows(results: Iterator[Prepared], format: options.Format) -> list[dict[str, Any]]:
+def _print_rows(results: Iterator[PreparedVideo], format: options.Format) -> list[dict[str, Any]]:
     """Print a row for each video, a table at the end and other formats at once, and return the rows."""
     from corit.report.data import lines
     from corit.report.text import put

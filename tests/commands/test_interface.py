@@ -1,0 +1,111 @@
+"""The command line that users and scripts rely on: every command with its options and their defaults."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from corit import cli
+from corit.commands import options
+
+# A capital letter is a positional argument, ! a required one, and no value a default of None.
+INTERFACE = """
+backbones:
+data check: --against --contents=True --faces=False --format=table --root= --workers=2 DATA!
+data export: --below --compression= --out! --prefix=./ --root= DATA!
+data list: --format=table --root
+data prepare: --again=True --choice=even --data --format=table --frames=32 --least=0.0 --longest=0 --out!
+    --scale=1.3 --side=256 --workers=2 ROOT!
+demo: --out=demo-report --people=120 --pictures=5 --seeds=5 --workers=2
+detect: --aligned=False --batch=8 --choice=even --detector! --device=cpu --format=table --frames=32 --html
+    --landmarks --out --per=track --twins=1 --weights --workers=0 PATHS!
+diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp --layers= --out=runs/diagnose
+    --people=90 --pictures=4 --rho= --scaling=standard --seeds=5 --steps=0 --workers=2 STORES
+evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --out! --root= --seed=0
+    --unifd-head --weights --workers=0
+extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --device=cpu
+    --domain --fake --frames=32 --landmarks --levels=False --model --out! --real! --recipe --weights= --workers=2
+findings: --out=runs/findings --photos --quick=False --workers=2
+paper: --again=False --backbone= --batch=0 --device=cpu --draws=200 --max=0 --other-weights --out=runs/paper
+    --people=40 --pictures=3 --root --seeds=5 --unifd-head --weights= --workers=1 --world WHAT!
+pretrain: --batch=128 --device=cpu --faces=30000 --out! --photos --seed=0 --steps=6000 --target=semantic
+protocol list:
+protocol run: --backbone= --batch=0 --best-on-test=False --choice --detector --device=cpu --draws=200 --frames
+    --grouping --head=linear --level --max=0 --metrics --out! --people=40 --pictures=3 --rho=0.05 --root --seeds=5
+    --unifd-head --weights= --workers=1 --world NAME!
+replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures=5 --seeds=5 --steps=0 --workers=2
+    --worlds=3
+robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!
+    --perturbations --root= --seed=0 --unifd-head --weights --workers=0
+train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=1 --by-folder=False --choice=even --device=cpu
+    --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --head=linear --landmarks --learning-rate --model
+    --out! --real! --recipe --rho=0.05 --seeds=5 --weights= --workers=2
+"""
+
+
+def commands(app, path=()):
+    """Every command below an app: its words and its app."""
+    for name in app:
+        if not name.startswith("-"):
+            command = app[name]
+            if command.default_command is not None:
+                yield " ".join((*path, name)), command
+            yield from commands(command, (*path, name))
+
+
+COMMANDS = dict(commands(cli.app))
+
+
+def described(argument):
+    """An option with its default, such as --batch=8."""
+    default = argument.field_info.default
+    shown = default.as_posix() if isinstance(default, Path) else str(default)
+    value = "!" if argument.required else "" if default is None else f"={shown}"
+    return f"{argument.name.lstrip('-').upper() if argument.index is not None else argument.name}{value}"
+
+
+def arguments(command):
+    """The arguments of a command without the groups that hold them."""
+    return [a for a in command.assemble_argument_collection(parse_docstring=True) if not a.children]
+
+
+def test_every_command_keeps_its_options_and_defaults():
+    lines = (f"{name}: {' '.join(sorted(map(described, arguments(command))))}" for name, command in COMMANDS.items())
+    wrapped = (textwrap.fill(line, 116, subsequent_indent="    ", break_on_hyphens=False) for line in sorted(lines))
+    assert "\n".join(wrapped).splitlines() == INTERFACE.strip().splitlines()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name):
+    assert [a.name for a in arguments(COMMANDS[name]) if not a.parameter.help] == []
+    assert COMMANDS[name].default_command.__doc__
+
+
+def test_a_help_text_is_written_once():
+    source = " ".join(" ".join(p.read_text() for p in Path(options.__file__).parent.rglob("*.py")).split())
+    texts = {" ".join(a.parameter.help.split()) for command in COMMANDS.values() for a in arguments(command)}
+    start, end = r'(?:\w: |=")', r'(?: \w+: | """|"\))'  # of a text in a docstring, or of the argument help=
+    assert [t for t in texts if len(re.findall(start + re.escape(t) + end, source)) > 1] == []
+
+
+def test_options_name_the_choices_of_the_library():
+    from corit.detect.output import Format
+    from corit.heads.defaults import Kind
+    from corit.images.frame_choice import Choice
+
+    pairs = ((options.FrameChoice, Choice), (options.HeadKind, Kind), (options.Format, Format))
+    assert [(get_args(here), get_args(there)) for here, there in pairs if get_args(here) != get_args(there)] == []
+
+
+def test_importing_every_command_loads_nothing_slow():
+    slow = ("torch", "numpy", "matplotlib", "pyarrow", "cv2")
+    code = "import sys; from corit import cli; cli.app.resolved_commands()"
+    code += f"; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
