@@ -60,7 +60,7 @@ def test_help_loads_no_torch():
     assert "detect" in done.stdout
 
 
-def test_training_without_fakes_says_so(detector):
+def test_the_card_notes_training_without_fakes(detector):
     card = json.loads((detector / "detector.json").read_text())
     assert "self-blended" in card["note"]
     assert card["domain"] == "whole pictures given to corit train"  # though the backbone is the miniature's
@@ -71,7 +71,7 @@ def test_training_without_fakes_says_so(detector):
 @pytest.mark.parametrize(
     ("head", "asked", "used"), [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", 2.0, 2.0), ("linear", None, 0.5)]
 )
-def test_a_head_is_trained_at_the_rate_that_was_asked_for(photos, capsys, tmp_path, head, asked, used):
+def test_an_explicit_learning_rate_wins_over_the_default(photos, capsys, tmp_path, head, asked, used):
     words = (
         "train",
         "--real",
@@ -123,7 +123,7 @@ def test_every_picture_has_a_row_in_every_format(photos, detector, capsys, tmp_p
     assert "unreadable" in out
 
 
-def test_face_crops_without_landmarks_are_measured_and_said_to_be(capsys, tmp_path):
+def test_face_crops_without_landmarks_are_measured_and_noted(capsys, tmp_path):
     pytest.importorskip("dlib")
     astronaut = pytest.importorskip("skimage.data").astronaut()
     points = find_faces(astronaut)[0].landmarks
@@ -150,7 +150,7 @@ def test_a_page_shows_every_row(photos, detector, capsys, tmp_path):
     assert "http" not in text.replace("http://www.w3.org", "")
 
 
-def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(photos, detector, capsys, tmp_path):
+def test_a_resumed_file_has_every_row_once(photos, detector, capsys, tmp_path):
     for kind in ("jsonl", "csv"):
         whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
         words = ("detect", photos, "--detector", detector, "--format", kind, "--out")
@@ -165,7 +165,7 @@ def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(photos, dete
         assert not (tmp_path / f"cut.{kind}.part").exists()
 
 
-def test_exit_codes_say_what_happened(photos, detector, capsys, tmp_path):
+def test_exit_codes_tell_how_a_command_ends(photos, detector, capsys, tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     assert run(capsys, "detect", tmp_path, "--detector", detector)[0] == 3
     for words, said in (
@@ -224,7 +224,7 @@ def test_help_explains_the_options(command, explained, capsys):
     assert explained in " ".join(lines)
 
 
-def test_an_interrupt_says_what_goes_on(capsys, monkeypatch):
+def test_an_interrupt_says_how_to_resume(capsys, monkeypatch):
     def interrupted(*args, **asked):
         raise KeyboardInterrupt
 
@@ -235,7 +235,7 @@ def test_an_interrupt_says_what_goes_on(capsys, monkeypatch):
     assert "run the same command with the same --out to resume" in capsys.readouterr().err
 
 
-def test_what_nobody_may_open_is_an_error_in_words(capsys, monkeypatch, tmp_path):
+def test_a_missing_permission_is_reported_in_one_line(capsys, monkeypatch, tmp_path):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "/somewhere/closed")
 

@@ -57,7 +57,7 @@ def celeb(tmp_path):
 # --- list
 
 
-def test_the_list_names_every_data_set_with_what_it_needs_and_who_gives_it(capsys):
+def test_the_list_names_every_data_set_its_files_and_provider(capsys):
     code, out, _ = run(capsys, "list", "--format", "jsonl")
     rows = {r["name"]: r for r in map(json.loads, out.splitlines())}
     assert code == 0
@@ -69,7 +69,7 @@ def test_the_list_names_every_data_set_with_what_it_needs_and_who_gives_it(capsy
     assert "df40:ROOT,names=... [splits," in run(capsys, "list")[1]
 
 
-def test_the_list_says_what_is_below_a_folder(capsys, celeb, tmp_path):
+def test_the_list_shows_the_data_sets_in_a_folder(capsys, celeb, tmp_path):
     code, out, _ = run(capsys, "list", "--root", tmp_path, "--format", "csv")
     there = {r["name"]: r["found"] for r in csv.DictReader(io.StringIO(out)) if r["found"]}
     assert code == 0
@@ -84,7 +84,7 @@ def test_the_list_says_what_is_below_a_folder(capsys, celeb, tmp_path):
 # --- check
 
 
-def test_a_whole_data_set_has_nothing_to_mend(capsys, celeb):
+def test_a_complete_data_set_has_no_problems(capsys, celeb):
     code, out, err = run(capsys, "check", "celeb-df-v2", "--root", celeb)
     assert code == 0
     assert out.endswith("\nnothing to mend\n")
@@ -119,7 +119,7 @@ def test_missing_videos_and_damaged_files_are_named(capsys, celeb):
     assert set(rows) == {"missing", "unreadable", "size"}  # a tiny tree is smaller than what was published
 
 
-def test_a_folder_that_was_not_extracted_is_missing_and_the_rest_is_checked(capsys, tmp_path):
+def test_a_missing_folder_is_reported_and_the_rest_checked(capsys, tmp_path):
     faceforensics.faceforensics(tmp_path, Hand(frames=1))
     shutil.rmtree(tmp_path / "manipulated_sequences" / "FaceSwap")
     (tmp_path / "manipulated_sequences" / "FaceSwap.zip").touch()
@@ -131,7 +131,7 @@ def test_a_folder_that_was_not_extracted_is_missing_and_the_rest_is_checked(caps
     assert "F2F" in out
 
 
-def test_picture_sets_say_what_they_lack(capsys, tmp_path):
+def test_picture_sets_report_missing_folders(capsys, tmp_path):
     forensynths.forensynths(tmp_path / "unifd")
     shutil.rmtree(tmp_path / "unifd" / "diffusion_datasets" / "dalle")
     genimage.genimage(tmp_path / "gen")
@@ -143,7 +143,7 @@ def test_picture_sets_say_what_they_lack(capsys, tmp_path):
         assert all("dalle" in r["name"] or r["name"].endswith("val/ai/") for r in rows["missing"])
 
 
-def test_nothing_at_all_is_wrong_usage_and_says_what_was_looked_for(capsys, tmp_path):
+def test_an_empty_folder_is_wrong_usage_and_names_the_files(capsys, tmp_path):
     code, out, err = run(capsys, "check", "dfdc", "--root", tmp_path)
     assert (code, out) == (2, "")
     assert "Looked for: test/labels.csv" in err
@@ -165,7 +165,7 @@ def write(path, rows):
     return f"csv:{path}"
 
 
-def test_leaks_duplicates_contradictions_and_straddling_groups_are_told_apart(capsys, tmp_path):
+def test_leaks_duplicates_and_split_groups_are_distinguished(capsys, tmp_path):
     data = write(
         tmp_path / "rows.csv",
         [
@@ -191,7 +191,7 @@ def test_leaks_duplicates_contradictions_and_straddling_groups_are_told_apart(ca
     assert rows["leak"][0]["split"] == "test+train"
 
 
-def test_duplicates_on_one_side_alone_are_no_fault(capsys, tmp_path):
+def test_duplicates_within_one_split_are_harmless(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 0, "train", "2"), ("b", 1, "train", "3")])
     code, out, _ = run(capsys, "check", data)
     assert code == 0
@@ -199,7 +199,7 @@ def test_duplicates_on_one_side_alone_are_no_fault(capsys, tmp_path):
     assert out.endswith("nothing to mend\n")
 
 
-def test_files_that_are_passed_over_are_named_by_suffix(capsys, tmp_path):
+def test_other_files_are_counted_by_suffix(capsys, tmp_path):
     for i, name in enumerate(("real/a.jpg", "real/b.jpg_large", "fake/c.png", "fake/d")):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / name, format="PNG")
@@ -249,7 +249,7 @@ def test_what_training_and_test_data_share(capsys, tmp_path):
     assert set(rows) == {"shared group"}
 
 
-def test_the_tested_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
+def test_the_test_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
     train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
     test = write(tmp_path / "two" / "rows.csv", [("c", 0, "test", "h"), ("d", 1, "test", "y"), ("e", 1, "test", "z")])
     (tmp_path / "two" / "d.png").write_text("no picture")
@@ -269,7 +269,7 @@ def test_the_tested_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
     assert "5/5" in err
 
 
-def test_a_tested_set_that_lacks_videos_is_compared_as_far_as_it_goes(capsys, celeb, tmp_path):
+def test_a_test_set_with_missing_videos_is_still_compared(capsys, celeb, tmp_path):
     train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
     frames = celeb / "Celeb-synthesis" / "frames"
     tests = (celeb / "List_of_testing_videos.txt").read_text()
@@ -279,7 +279,7 @@ def test_a_tested_set_that_lacks_videos_is_compared_as_far_as_it_goes(capsys, ce
     assert [r["name"].partition("/")[0] for r in rows["missing"]] == ["Celeb-synthesis"]
 
 
-def test_a_file_that_both_list_is_told_once_also_by_relative_paths(capsys, tmp_path, monkeypatch):
+def test_a_file_in_both_sets_is_reported_once(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(Path("one/rows.csv"), [("a", 0, "train", "g"), ("b", 1, "train", "x")])
     code, rows = found(capsys, "csv:one/rows.csv", "--against", "csv:one/rows.csv")
@@ -295,7 +295,7 @@ def test_a_picture_on_both_sides_under_both_labels_is_a_leak_too(capsys, tmp_pat
     assert [r["name"] for r in rows["leak"]] == [r["name"] for r in rows["contradiction"]] == [str(tmp_path / "a.png")]
 
 
-def test_groups_that_agree_between_data_sets_may_be_chance_however_they_are_given(capsys, tmp_path):
+def test_equal_groups_of_two_data_sets_are_harmless(capsys, tmp_path):
     pair = [("a", 0, "train", "g"), ("b", 1, "train", "x")], [("c", 0, "test", "g"), ("d", 1, "test", "y")]
     one, two = (write(tmp_path / str(i) / "rows.csv", rows) for i, rows in enumerate(pair))
     for words in ((one, two), (one, "--against", two)):
@@ -383,13 +383,13 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
         (["--data", "folder:real=x"], "folder takes no option 'media'"),
     ],
 )
-def test_settings_that_cannot_be_meant_are_refused(capsys, tmp_path, words, said):
+def test_impossible_settings_are_refused(capsys, tmp_path, words, said):
     code, _, err = run(capsys, "prepare", tmp_path, "--out", tmp_path / "out", *words)
     assert code == 2
     assert said in err
 
 
-def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, monkeypatch):
+def test_the_bar_shows_the_total_before_the_first_video(capsys, tmp_path, monkeypatch):
     video(tmp_path / "in" / "a.mp4", dark=True)
 
     def stopped(*args, **options):
@@ -402,14 +402,14 @@ def test_the_bar_knows_its_end_before_the_first_video_is_done(capsys, tmp_path, 
     assert "0/1" in err
 
 
-def test_no_videos_at_all(capsys, tmp_path):
+def test_a_folder_without_videos_is_refused(capsys, tmp_path):
     assert run(capsys, "prepare", tmp_path, "--out", tmp_path / "out")[0] == 3
     code, _, err = run(capsys, "prepare", tmp_path / "none", "--out", tmp_path / "out")
     assert code == 2
     assert "expected a folder of videos" in err
 
 
-def test_what_is_left_out_is_said(capsys, tmp_path):
+def test_skipped_files_are_reported(capsys, tmp_path):
     video(tmp_path / "in" / "a.mp4", dark=True)
     (tmp_path / "in" / "b\x1b[31m").symlink_to(tmp_path)
     _, _, err = run(capsys, "prepare", tmp_path / "in", "--out", tmp_path / "out", "--workers", 0, "--frames", 1)
@@ -417,7 +417,7 @@ def test_what_is_left_out_is_said(capsys, tmp_path):
 
 
 @pytest.mark.parametrize("format", ["table", "csv", "jsonl"])
-def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
+def test_names_that_are_not_utf8_are_written_as_their_bytes(tmp_path, format):
     (tmp_path / "in").mkdir()
     path = os.fsencode(tmp_path / "in") + b"/caf\xe9\x1b[31m.mp4"
     with open(path, "w") as file:
@@ -432,7 +432,7 @@ def test_names_that_are_no_text_come_out_as_their_bytes(tmp_path, format):
     assert b"Traceback" not in done.stderr
 
 
-def test_termination_is_an_interrupt(tmp_path, monkeypatch):
+def test_sigterm_acts_as_an_interrupt(tmp_path, monkeypatch):
     video(tmp_path / "in" / "a.mp4")
     before = signal.getsignal(signal.SIGTERM)
 
@@ -498,7 +498,7 @@ def test_every_end_of_line_is_quoted_in_csv():
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["a\rb", "c\nd", 'e"', ""], ["f"]]
 
 
-def test_names_do_not_steer_the_terminal():
+def test_control_characters_in_names_are_escaped():
     rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
     assert lines(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
     assert "\x1b" not in findings([Finding("missing", name="a\x1b[31m")], "table")
@@ -506,7 +506,7 @@ def test_names_do_not_steer_the_terminal():
     assert "\x1b" not in rows_of([line])
 
 
-def test_a_reading_that_is_told_of_what_it_lacks_goes_on_without():
+def test_a_source_reports_missing_files_and_lists_the_rest():
     missed = []
     assert Reading(on_missing=missed.append) == Reading()
 

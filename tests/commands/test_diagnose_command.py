@@ -29,7 +29,7 @@ def table(out):
         return list(csv.DictReader(file))
 
 
-def test_a_file_of_features_leaves_the_three_files_and_lines_to_read(tmp_path, capsys):
+def test_a_feature_file_gives_three_files_and_a_summary(tmp_path, capsys):
     code, said, _ = run(capsys, npz(tmp_path), "--out", tmp_path / "d", *QUICK)
     assert code == 0
     assert {"report.html", "cor.csv", "summary.json"} < {p.name for p in (tmp_path / "d").iterdir()}
@@ -53,7 +53,7 @@ def test_a_file_of_features_leaves_the_three_files_and_lines_to_read(tmp_path, c
     assert {r["layer"] for r in rows} == {"1", "2", "3", "z"}
 
 
-def test_what_is_asked_for_is_what_is_measured(tmp_path, capsys):
+def test_the_options_decide_what_is_measured(tmp_path, capsys):
     words = ["--layers", "1-2", "--heads", "linear", "--by", "dataset", "--groups", "two", "--scaling", "whiten"]
     code, _, _ = run(capsys, npz(tmp_path), "--out", tmp_path / "d", *QUICK, *words)
     assert code == 0
@@ -76,7 +76,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_usage_is_said_in_words_before_any_work(name, tmp_path, capsys, monkeypatch):
+def test_wrong_usage_is_reported_before_any_work(name, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sweeping, "fit", None)  # whoever trains before looking fails here
     words, expected = WRONG[name]
     code, _, err = run(capsys, npz(tmp_path), "--out", tmp_path / "d", *words)
@@ -95,12 +95,12 @@ def test_features_that_cannot_be_diagnosed_are_refused(tmp_path, capsys):
         assert (code, words in err) == (2, True)
 
 
-def test_a_store_or_the_demo_has_to_be_named_and_not_both(tmp_path, capsys):
+def test_a_store_and_the_demo_exclude_each_other(tmp_path, capsys):
     assert "or give --demo" in run(capsys, "--out", tmp_path)[2]
     assert "expected stores or --demo, got both" in run(capsys, "f.npz", "--demo", "--out", tmp_path)[2]
 
 
-def test_the_demo_sets_unifd_beside_corit(tmp_path, capsys):
+def test_the_demo_shows_unifd_beside_corit(tmp_path, capsys):
     words = [
         "--demo",
         "--people",
@@ -131,7 +131,7 @@ def test_the_demo_sets_unifd_beside_corit(tmp_path, capsys):
     }
 
 
-def test_any_vit_of_timms_can_be_extracted_and_diagnosed(tmp_path, capsys):
+def test_any_vit_of_timm_can_be_extracted_and_diagnosed(tmp_path, capsys):
     for k in range(36):
         rng = generator("diagnose command", k)
         picture = cv2.resize(rng.integers(0, 256, (6, 6, 3)).astype(np.uint8), (96, 96))

@@ -79,7 +79,7 @@ def test_another_seed_draws_other_intervals_of_the_same_values(capsys, mine, com
     assert tables[0][half:] != tables[1][half:]
 
 
-def test_scores_are_kept_and_another_detector_of_the_same_name_is_refused(capsys, mine):
+def test_kept_scores_refuse_another_detector_of_the_name(capsys, mine):
     words = ("evaluate", "--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 5)
     assert run(capsys, *words)[0] == 0
     kept = (mine / "out" / "scores" / "bright.jsonl").read_text()
@@ -91,7 +91,7 @@ def test_scores_are_kept_and_another_detector_of_the_same_name_is_refused(capsys
     assert "bright.jsonl" in err
 
 
-def test_what_damage_takes_is_printed_and_written(capsys, mine):
+def test_the_loss_by_damage_is_printed_and_written(capsys, mine):
     words = ("--detector", mine / "bright.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 10)
     code, out, _ = run(capsys, "robustness", *words, "--perturbations", "contrast", "blur", "--levels", 1, 5)
     assert code == 0
@@ -115,7 +115,7 @@ def test_both_commands_may_write_into_one_folder(capsys, mine):
     assert (mine / "out" / "report.html").read_text() == before
 
 
-def test_what_the_rows_cannot_tell_is_said_beside_the_numbers(capsys, mine):
+def test_limits_of_the_rows_are_printed_beside_the_numbers(capsys, mine):
     (mine / "flat.py").write_text(DETECTOR.replace("float(p.mean()) / 255", "0.5").format(threshold=0.5))
     words = ("--detector", mine / "flat.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 20)
     code, out, _ = run(capsys, "evaluate", *words)
@@ -139,7 +139,7 @@ def test_what_the_rows_cannot_tell_is_said_beside_the_numbers(capsys, mine):
     assert "1 fakes are byte for byte files that are also reals" in said
 
 
-def test_names_that_are_no_text_are_measured_written_and_said(capfdbinary, mine):
+def test_names_that_are_not_utf8_are_measured_and_printed(capfdbinary, mine):
     names = [os.path.join(os.fsencode(mine / "mine" / kind), b"caf\xe9\x1b[31m.png") for kind in ("real", "fake")]
     for name in names:
         with open(name, "wb") as file:
@@ -195,7 +195,7 @@ def test_columns_of_many_detectors_keep_their_names(capsys, mine):
 
 
 @pytest.mark.parametrize("command", ["evaluate", "robustness"])
-def test_the_published_head_is_named_on_the_command_line(command, capsys, mine):
+def test_the_published_head_is_an_option(command, capsys, mine):
     (mine / "head.pth").write_text("another head")
     words = ("--detector", "unifd-768", "--unifd-head", mine / "head.pth", "--data", mine / "mine", "--out", mine / "o")
     code, _, err = run(capsys, command, *words)
@@ -216,7 +216,7 @@ def test_the_published_head_is_named_on_the_command_line(command, capsys, mine):
         ),
     ],
 )
-def test_what_cannot_be_meant_is_wrong_usage(capsys, mine, words, said):
+def test_impossible_settings_are_wrong_usage(capsys, mine, words, said):
     code, _, err = run(capsys, *(w.format(mine=mine) for w in words), "--out", mine / "out")
     assert code == 2
     assert said in err

@@ -39,7 +39,7 @@ def outcome(store, backbone):
     return train_detector(store, backbone, HEAD, weights="packaged", seeds=(0, 1, 2), draws=50)
 
 
-def test_the_score_of_a_detector_is_its_head_on_the_stored_feature(outcome, store, tmp_path):
+def test_a_detector_scores_by_its_head_on_the_stored_feature(outcome, store, tmp_path):
     outcome.detector.save(tmp_path / "d")
     detector = corit.Detector.load(tmp_path / "d")
     world, te = Miniature(SPEC), store.features(split="test")
@@ -63,12 +63,12 @@ def test_small_collections_get_small_batches(outcome):
     assert outcome.detector.card.head.batch == 24 // 4
 
 
-def test_a_head_without_wishes_is_the_default_head(store, backbone):
+def test_training_without_a_recipe_uses_the_default_head(store, backbone):
     result = train_detector(store, backbone, seeds=(0,), draws=20)
     assert result.detector.card.head == limit_batch(default_head(), len(store.features(split="train")))
 
 
-def test_self_blended_fakes_stand_with_their_real_picture(backbone, tmp_path):
+def test_self_blended_fakes_stay_with_their_real_picture(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
     reals = Miniature(MiniatureSpec(train=4, val=3, test=3, pictures=1, kinds=()))
     made = measure_features(reals, Encoder(backbone, recipe), tmp_path / "s", forge=1)
@@ -81,7 +81,7 @@ def test_self_blended_fakes_stand_with_their_real_picture(backbone, tmp_path):
     assert found.counts["train fake"] == found.counts["train real"] == 4
 
 
-def test_a_part_without_fakes_is_refused_in_words(backbone, tmp_path):
+def test_a_part_without_fakes_is_refused(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
     reals = Miniature(MiniatureSpec(kinds=(), train=2, val=2, test=2, pictures=1))
     measure_features(reals, Encoder(backbone, recipe), tmp_path / "s")
@@ -97,7 +97,7 @@ def test_recipes_are_made_for_a_backbone(backbone, tmp_path):
     assert (held.model.tau, held.backbone.name) == (0.5, "miniature")
 
 
-def test_what_is_asked_for_beside_a_recipe_file_changes_it(backbone, tmp_path):
+def test_options_change_a_recipe_file(backbone, tmp_path):
     file = tmp_path / "r.toml"
     file.write_text('[views]\ndomain = "scene"\n[model]\nkind = "unifd"\ntau = 0.5\n')
     kept = recipe_for(backbone, file=file)
@@ -118,7 +118,7 @@ def test_a_recipe_file_for_other_weights_is_refused(backbone, tmp_path):
     assert recipe_for(backbone, file=file).backbone.weights == backbone.digest
 
 
-def test_a_split_source_still_gives_its_pictures():
+def test_a_split_source_still_loads_its_pictures():
     world = Miniature(SPEC)
     dealt = split_source(world)
     assert dealt.samples == world.samples
