@@ -93,7 +93,7 @@ def inputs(paths: Iterable[str], *, videos: bool, passed: PassedOver | None = No
     """
     passed = PassedOver() if passed is None else passed
     for root in paths:
-        for path in list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, takes=passed.takes):
+        for path in list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, accepts=passed.accepts):
             if videos == _plays(path):
                 yield path
 
@@ -136,7 +136,7 @@ def _run(detector: Detector, job: Job) -> int:
     pictures, videos = _todo(job, before, videos=False, passed=listed), _todo(job, before, videos=True)
     head = list(islice(chain(pictures, videos), LISTED + 1))
     if not head and not before.done:
-        said = f"; {listed.words}" if listed.words else ""
+        said = f"; {listed.summary}" if listed.summary else ""
         raise DataError(f"expected pictures or videos in {', '.join(job.paths)}, but found none{said}")
     if head:
         _ = detector.encoder  # so that missing weights end the command before the first line, and are not a line
@@ -156,10 +156,10 @@ def _run(detector: Detector, job: Job) -> int:
             note(report.path)
             progress(done, total)
         writer.end()
-    if passed.words:
+    if passed.summary:
         from corit.report.text import visible
 
-        print(visible(f"corit: {passed.words}"), file=sys.stderr)
+        print(visible(f"corit: {passed.summary}"), file=sys.stderr)
     if job.out is not None:
         os.replace(_part(job.out), job.out)
         for beside in (settings_of(_part(job.out)), _stamps(_part(job.out))):

@@ -1,4 +1,4 @@
-"""Plain folders of pictures and videos -> Sample rows."""
+"""Plain folders of real and of fake pictures and videos."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from corit.images.face_shape import require_face
 from corit.images.picture import SUFFIXES, Picture, read_picture
 
 SPLITS: tuple[str, ...] = tuple(s for s in get_args(Split) if s)
-# What folders that divide pictures are called, in small letters.
+# Folders that divide pictures, in small letters -> the split.
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 REALS, FAKES = ("real", "0_real", "nature"), ("fake", "1_fake", "ai")
 
@@ -44,14 +44,20 @@ def list_pictures(
     path: str | Path,
     suffixes: Set[str] = SUFFIXES,
     without: Set[str] = frozenset(),
-    takes: Callable[[str], bool] | None = None,
+    accepts: Callable[[str], bool] | None = None,
 ) -> Iterator[str]:
-    """The picture files of a folder and its sub-folders in a stable order; a path that is no folder is itself listed.
+    """Yield the picture files of a folder and its sub-folders in a stable order; a path that is no folder is yielded.
 
-    Hidden files and files without one of the suffixes are left out, unless takes, which is asked for each of them, says
-    otherwise: see `corit.data.passed_over`. A sub-folder that cannot be opened is listed, so
-    that whoever reads it learns of it. Links to folders are followed, but for those to what is listed anyway. without:
-    names of sub-folders that are left out where frames/, images/ or videos/, to which they belong, lie beside them.
+    A sub-folder that cannot be opened is yielded as if it were a picture, so that whoever reads it reports it. Links to
+    folders are followed, but not to what is listed anyway.
+
+    Args:
+        path: the folder or file.
+        suffixes: of pictures, in small letters.
+        without: names of sub-folders to leave out where frames/, images/ or videos/, to which they belong, lie beside
+            them.
+        accepts: called with each file without such a suffix, and with everything hidden: whether to yield it, too; see
+            `corit.data.passed_over`.
     """
     if not os.path.isdir(path):
         yield str(path)
@@ -62,7 +68,7 @@ def list_pictures(
         closed.clear()
         for entry in sorted((*folder.files, *folder.hidden), key=lambda e: e.name):
             known = PurePath(entry.name).suffix.lower() in suffixes and not is_hidden(entry.name)
-            if known or (takes is not None and takes(entry.path)):
+            if known or (accepts is not None and accepts(entry.path)):
                 yield entry.path
     yield from closed
 
@@ -73,10 +79,12 @@ def _enters(without: Set[str], folder: Folder, entry: os.DirEntry[str]) -> bool:
 
 @dataclass(frozen=True)
 class UnlabelledFiles:
-    """A Source of files whose label nobody knows: what `corit detect` is given.
+    """A source of files without labels, for `corit detect`.
 
-    aligned: the pictures already are face crops in the template's pose. landmarks: points by path, or None; told which
-    pictures the run has by `Landmarks.among`, else only keys that are whole paths count.
+    Attributes:
+        aligned: the pictures are face crops in the template's pose.
+        landmarks: points by path, or None. Without `Landmarks.among`, which learns the run's pictures, only keys that
+            are whole paths count.
     """
 
     aligned: bool = False
@@ -84,28 +92,28 @@ class UnlabelledFiles:
 
     @property
     def samples(self) -> Sequence[Sample]:
-        """None are listed: see `sample`."""
+        """Always empty: rows are made by `sample`."""
         return ()
 
     def sample(self, path: str) -> Sample:
-        """The row of one file."""
+        """Return the row of one file."""
         return Sample(path, path, None)
 
     def load(self, sample: Sample) -> Picture:
-        """Decode a file. Raises InputError's kinds, also when the landmarks' file knows nothing of it."""
+        """Decode a file. Raises InputError's kinds, also where the landmarks have no entry of it."""
         return read_with_landmarks(sample.path, self.aligned, self.landmarks)
 
 
 def read_with_landmarks(path: str, aligned: bool = False, landmarks: Landmarks | None = None) -> Picture:
-    """A picture with what is known of its face.
+    """Read a picture with the landmarks of its face.
 
     Args:
-        path: of the picture.
-        aligned: it is a face crop; its landmarks are those beside it where frames were prepared, unless some are given.
+        path: the picture's file.
+        aligned: it is a face crop. Without `landmarks`, its landmarks are those beside it, where frames were prepared.
         landmarks: of the run's pictures; see `Landmarks.among`.
 
     Raises:
-        InputError: its kinds, also where the landmarks have no entry of the picture, or one that outlines no face.
+        InputError: its kinds, also where `landmarks` has no entry of the picture, or one that outlines no face.
     """
     if landmarks is None:
         return replace(read_frame(Sample(path, path, None), READ_ALL), aligned=True) if aligned else read_picture(path)
@@ -121,20 +129,20 @@ def read_with_landmarks(path: str, aligned: bool = False, landmarks: Landmarks |
 def describe_extra(
     samples: Iterable[Sample], aligned: bool = False, landmarks: Landmarks | None = None
 ) -> tuple[Sample, ...]:
-    """Say of each row what is known of its picture beside its file, in `Sample.extra`.
+    """Fill in `Sample.extra`: what is known of each picture beside its file.
 
     Args:
         samples: the rows of a run.
         aligned: the pictures are face crops.
-        landmarks: of a list.
+        landmarks: of a file of landmarks; None for none.
 
     Returns:
-        The rows; the text is another one where the landmarks are, or where they are predicted by something else.
+        The rows; their texts differ where the landmarks differ, or where another model predicts them.
     """
     rows = tuple(samples)
     if landmarks is None:
-        said = f"aligned, landmarks by {_predictor()}" if aligned else ""
-        return tuple(replace(s, extra=said) for s in rows) if said else rows
+        extra = f"aligned, landmarks by {_predictor()}" if aligned else ""
+        return tuple(replace(s, extra=extra) for s in rows) if extra else rows
     known = landmarks.among(s.path for s in rows)
     return tuple(replace(s, extra=f"{'aligned, ' if aligned else ''}landmarks {_digest(known, s.path)}") for s in rows)
 
@@ -154,14 +162,22 @@ def _digest(landmarks: Landmarks, path: str) -> str:
 
 @dataclass(frozen=True)
 class FolderSource:
-    """Folders of real and of fake pictures, with sub-folders; a video is one row, whose frame is WHOLE.
+    """Folders of real and of fake pictures and videos, with sub-folders; a video is one row with the frame WHOLE_VIDEO.
 
-    A sample's group is its path inside its folder without the suffix, so that real/a.jpg and fake/a.png stay on one
-    side of a split, and so is fake/sdxl/a.png where there is a real/a.jpg; with `by_folder`, the sub-folder that it
-    lies in (a person, a video, a camera). Folders whose
-    pictures all lie in train/, val/ and test/ are split by them, and so are folders that themselves all lie in such
-    ones. Files without a suffix of pictures and videos are taken where they begin as one; `passed_over` are the others.
-    Raises DataError for a folder that is absent or empty, or that is or lies in another one of them.
+    A sample's group is its path inside its folder without the suffix: real/a.jpg and fake/a.png stay in one split, and
+    so does fake/sdxl/a.png where there is a real/a.jpg. Folders whose pictures all lie in train/, val/ and test/ are
+    split by them, and so are folders that themselves all lie in such ones. Files without a suffix of pictures and
+    videos are taken where their first bytes are those of one.
+
+    Attributes:
+        real: folders of real pictures.
+        fake: folders of fake pictures.
+        by_folder: the group is the sub-folder that a picture lies in (a person, a video, a camera).
+        aligned: the pictures are face crops in the template's pose.
+        landmarks: points by path, or None.
+
+    Raises:
+        DataError: when rows are listed: a folder is absent or empty, or is or lies in another one of them.
     """
 
     real: tuple[str, ...]
@@ -177,50 +193,59 @@ class FolderSource:
 
     @property
     def passed_over(self) -> PassedOver:
-        """The files of the folders that are no rows, by suffix."""
+        """The files of the folders that have no row, by suffix."""
         return self._listing[1]
 
     @cached_property
     def _listing(self) -> tuple[tuple[Sample, ...], PassedOver]:
-        passed = PassedOver()
+        passed_over = PassedOver()
         roots = [(r, 0) for r in self.real] + [(r, 1) for r in self.fake]
         _require_apart([r for r, _ in roots])
-        sides = [SPLIT_FOLDERS.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
-        sides = sides if all(sides) and len(set(sides)) > 1 else [""] * len(roots)
+        splits = [SPLIT_FOLDERS.get(PurePath(os.path.abspath(r)).parent.name.lower(), "") for r, _ in roots]
+        splits = splits if all(splits) and len(set(splits)) > 1 else [""] * len(roots)
         bare = [os.path.basename(os.path.normpath(r)) or "root" for r, _ in roots]
-        names = _unique([f"{side}/{name}" if side else name for side, name in zip(sides, bare, strict=True)])
+        names = _unique([f"{split}/{name}" if split else name for split, name in zip(splits, bare, strict=True)])
         rows = [
             s
-            for (root, label), name, side in zip(roots, names, sides, strict=True)
-            for s in self._rows(root, label, name, side, passed)
+            for (root, label), name, split in zip(roots, names, splits, strict=True)
+            for s in self._rows(root, label, name, split, passed_over)
         ]
-        return describe_extra(rows if self.by_folder else _paired(rows), self.aligned, self.landmarks), passed
+        return describe_extra(rows if self.by_folder else _paired(rows), self.aligned, self.landmarks), passed_over
 
-    def _rows(self, root: str, label: int, name: str, side: str, passed: PassedOver) -> Iterator[Sample]:
+    def _rows(self, root: str, label: int, name: str, split: str, passed_over: PassedOver) -> Iterator[Sample]:
+        """The rows of one folder; split: that of the whole folder, if it has one."""
+        paths = self._paths(root, label, passed_over)
+        presplit = split_folders(paths)
+        bare = name.removeprefix(f"{split}/")
+        kind = "" if label == 0 else bare
+        for inside in paths:
+            group = inside.parent.as_posix() if self.by_folder else _without_suffix(inside).as_posix()
+            own_split = split or presplit.get(inside.parts[0], "")
+            where = str(Path(root) / inside)
+            group = f"{split}/{group}" if split else group
+            ident = f"{name}/{inside.as_posix()}"
+            video, frame = (ident, WHOLE_VIDEO) if is_video(where) else ("", 0)
+            yield Sample(ident, where, label, own_split, kind, bare, group, video, frame)  # type: ignore[arg-type]
+
+    def _paths(self, root: str, label: int, passed_over: PassedOver) -> list[PurePath]:
+        """The pictures and videos of one folder, relative to it. Raises DataError where there are none."""
         if not os.path.isdir(root):
             raise DataError(f"expected a folder of {'fake' if label else 'real'} pictures at {root}; there is none")
-        there = PassedOver()
-        listed = list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, SIDE_FOLDERS, there.takes)
+        counts = PassedOver()
+        listed = list_pictures(root, SUFFIXES | VIDEO_SUFFIXES, SIDE_FOLDERS, counts.accepts)
         paths = [PurePath(os.path.relpath(p, root)) for p in listed]
-        passed.counts.update(there.counts)
+        passed_over.counts.update(counts.counts)
         if not paths:
-            known, words = ", ".join(sorted(SUFFIXES | VIDEO_SUFFIXES)), there.words
-            said = f"{known}, nor one that begins as such{f'; {words}' if words else ''}"
-            raise DataError(f"expected pictures or videos in {root}, but it has no file with {said}")
-        presplit = split_folders(paths)
-        bare = name.removeprefix(f"{side}/")
-        kind = "" if label == 0 else bare
-        for rel in paths:
-            group = rel.parent.as_posix() if self.by_folder else _bare(rel).as_posix()
-            split = side or presplit.get(rel.parts[0], "")
-            where = str(Path(root) / rel)
-            group = f"{side}/{group}" if side else group
-            named = f"{name}/{rel.as_posix()}"
-            video, frame = (named, WHOLE_VIDEO) if is_video(where) else ("", 0)
-            yield Sample(named, where, label, split, kind, bare, group, video, frame)  # type: ignore[arg-type]
+            known = ", ".join(sorted(SUFFIXES | VIDEO_SUFFIXES))
+            rest = f"; {counts.summary}" if counts.summary else ""
+            raise DataError(
+                f"expected pictures or videos in {root}, but it has no file with {known}, nor one that begins as such"
+                f"{rest}"
+            )
+        return paths
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one picture, with the landmarks beside it where frames were prepared. Raises InputError's kinds."""
+        """Decode one picture, with the landmarks beside it where frames are prepared. Raises InputError's kinds."""
         if self.landmarks is None and not self.aligned:
             return read_frame(sample, READ_ALL)
         require_picture(sample)
@@ -228,12 +253,12 @@ class FolderSource:
 
     @cached_property
     def _landmarks(self) -> Landmarks | None:
-        """The landmarks, which know all pictures of the folders."""
+        """The landmarks for all pictures of the folders."""
         return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
 
 
-def _bare(path: PurePath) -> PurePath:
-    """A path without its suffix, or without both of a.jpg.1; a suffix that is none of a picture or video is a name."""
+def _without_suffix(path: PurePath) -> PurePath:
+    """A path without its suffix, or without both of a.jpg.1; a suffix of no picture or video is part of the name."""
     known, suffix = SUFFIXES | VIDEO_SUFFIXES, path.suffix.lower()
     if suffix in known or suffix.startswith(tuple(known)):  # .jpg, .jpg_large
         return path.with_suffix("")
@@ -242,7 +267,7 @@ def _bare(path: PurePath) -> PurePath:
 
 
 def _require_apart(roots: Sequence[str]) -> None:
-    """Raise DataError when a folder is another one or lies in it: its pictures would be listed twice."""
+    """Raise DataError where a folder is another one or lies in it: its pictures would be listed twice."""
     real = [PurePath(os.path.realpath(r)) for r in roots]
     for (a, inner), (b, outer) in permutations(zip(roots, real, strict=True), 2):
         if inner.is_relative_to(outer):
@@ -253,18 +278,18 @@ def _require_apart(roots: Sequence[str]) -> None:
 
 
 def _paired(rows: Sequence[Sample]) -> Iterator[Sample]:
-    """The rows; a fake in a sub-folder has the group of the real picture that has its name, if there is one."""
+    """The rows; a fake in a sub-folder gets the group of the real picture of its name, if there is one."""
     reals = {s.group for s in rows if not s.label}
     for s in rows:
         parts = s.group.split("/")
-        at = int(parts[0].lower() in SPLIT_FOLDERS)
-        without = "/".join((*parts[:at], *parts[at + 1 :]))
-        alone = s.label and s.group not in reals
-        yield replace(s, group=without) if alone and without in reals else s
+        first = int(parts[0].lower() in SPLIT_FOLDERS)
+        shorter = "/".join((*parts[:first], *parts[first + 1 :]))
+        unpaired = s.label and s.group not in reals
+        yield replace(s, group=shorter) if unpaired and shorter in reals else s
 
 
 def split_folders(paths: Iterable[PurePath]) -> Mapping[str, str]:
-    """First-level folder -> split, when all pictures lie in folders named train, val and test; else empty."""
+    """Return first-level folder -> split where all pictures lie in folders named train, val and test; else nothing."""
     first = {p.parts[0] for p in paths if len(p.parts) > 1}
     loose = any(len(p.parts) == 1 for p in paths)
     complete = (
@@ -283,10 +308,20 @@ def open_folders(
     aligned: bool = False,
     landmarks: str = "",
 ) -> FolderSource:
-    """The folders that are named, or those in `root` that are called by their class, also inside train/, val/, test/.
+    """Open folders of real and of fake pictures: those that are named, and those in `root` that have a class's name.
 
-    A class is told by the folder's whole name (`REALS`, `FAKES`), so that unreal/ is not real. landmarks: a file of
-    them. Raises DataError when there are none.
+    The folder's whole name tells the class (`REALS`, `FAKES`): unreal/ is not real.
+
+    Args:
+        root: a folder that holds folders of classes, also in its train/, val/ and test/; empty for none.
+        real: folders of real pictures.
+        fake: folders of fake pictures.
+        by_folder: see `FolderSource`.
+        aligned: see `FolderSource`.
+        landmarks: a file of landmarks; empty for none.
+
+    Raises:
+        DataError: there are no such folders, or classes lie both in the root and in its train/, val/ or test/.
     """
     if root:
         inside = [side for side in sorted(_inner(root, SPLIT_FOLDERS)) if _inner(side, (*REALS, *FAKES))]
@@ -308,19 +343,19 @@ def open_folders(
 
 
 def _inner(root: str, names: Iterable[str]) -> list[str]:
-    """The folders in `root` that have one of some names, in any case."""
+    """The folders in `root` that have one of some names, in capitals or small letters."""
     return [e.path for e in list_entries(root) if e.name.lower() in names and e.is_dir()]
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Names with a number where one comes twice."""
+    """Names, with a number where one comes twice."""
     counts = {n: int(c) for n, c in zip(*np.unique(names, return_counts=True), strict=True)}
-    seen: dict[str, int] = {}
-    out = []
+    used: dict[str, int] = {}
+    unique = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(f"{name}-{seen[name]}" if counts[name] > 1 else name)
-    return out
+        used[name] = used.get(name, 0) + 1
+        unique.append(f"{name}-{used[name]}" if counts[name] > 1 else name)
+    return unique
 
 
 DATASET = DataSet(

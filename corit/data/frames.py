@@ -1,4 +1,4 @@
-"""Frames of videos on disk: found with one look into each folder, chosen by index, read with what lies beside them."""
+"""Videos on disk and their frames: found, selected by index, and read with the landmarks and masks beside them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ VIDEO_SUFFIXES = frozenset(
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-WHOLE_VIDEO = -1  # Sample.frame of a row that is a video file: which of its frames is read is not chosen yet
-SIDE_FOLDERS = frozenset(("landmarks", "masks"))  # hold PNG files too, and are no videos
+WHOLE_VIDEO = -1  # Sample.frame of a row that is a video file, of which no frame is selected yet
+SIDE_FOLDERS = frozenset(("landmarks", "masks"))  # they hold PNG files too, but are no videos
 # Folders that hold videos, as folders of frames or as files; they are no part of a video's name.
 VIDEO_HOLDERS = ("frames", "images", "videos")
 
@@ -72,20 +72,27 @@ READ_ALL = Reading()
 
 
 def natural_key(name: str) -> tuple[int, str, str]:
-    """A sorting key that puts 9.jpeg before 10.png and leaves zero-padded names as they are."""
+    """Return a sorting key that puts 9.jpeg before 10.png and keeps the order of zero-padded names."""
     stem, suffix = os.path.splitext(name)
     return len(stem), stem, suffix
 
 
 def is_video(path: str) -> bool:
-    """Whether a file is a video: by its suffix, or by its first bytes where that is of neither pictures nor videos."""
+    """Return whether a file is a video: by its suffix, or by its first bytes where the suffix is of neither kind."""
     suffix = PurePath(path).suffix.lower()
     return suffix in VIDEO_SUFFIXES or (suffix not in SUFFIXES and kind_of(path) == "video")
 
 
 @dataclass(frozen=True)
 class VideoEntry:
-    """One video on disk: a folder of frames (names in order, none if the folder is empty) or a video file."""
+    """One video on disk: a folder of frames or a video file.
+
+    Attributes:
+        name: the folder's or file's name, without the suffix of a video.
+        path: the folder or file.
+        frames: the names of the frames in order; none in an empty folder and of a video file.
+        video: whether it is a video file.
+    """
 
     name: str
     path: str
@@ -94,17 +101,27 @@ class VideoEntry:
 
     @property
     def empty(self) -> bool:
-        """A folder in which nothing was extracted."""
+        """Whether it is a folder without any frame."""
         return not self.video and not self.frames
 
 
 def find_videos(folder: str | os.PathLike[str], media: Media = "auto") -> dict[str, VideoEntry]:
-    """The videos below a folder, by their path inside it without a suffix; empty when there is no such folder.
+    """Find the videos below a folder.
 
-    Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of them that
-    holds any counts. Further down these folders add nothing to a name: actor/frames/000 is the video actor/000. A
-    folder may be called as a video is (000.mp4/000.png). A picture that lies there directly, in no video's folder, is a
-    video of its own. Raises DataError for a folder that cannot be opened.
+    Frames lie in frames/ or images/, video files in videos/, or either in the folder itself; the first of these that
+    holds any counts. Further down these folders are no part of a name: actor/frames/000 is the video actor/000. A
+    folder may have the name of a video (000.mp4/000.png). A picture that lies in the folder itself, in no folder of a
+    video, is a video of one frame. A link that leads nowhere is a video without frames.
+
+    Args:
+        folder: the folder; it may be absent.
+        media: frames that are already extracted, video files, or "auto": frames where there are any.
+
+    Returns:
+        Videos by their path inside the folder without a suffix, in order; none when there is no such folder.
+
+    Raises:
+        DataError: a folder cannot be opened.
     """
     folder = os.fspath(folder)
     inner = {"frames": ("frames", "images"), "videos": ("videos",), "auto": VIDEO_HOLDERS}[media]
@@ -113,19 +130,19 @@ def find_videos(folder: str | os.PathLike[str], media: Media = "auto") -> dict[s
         return {}
     first: dict[str, VideoEntry] = {}
     for base in bases or [folder]:
-        found = _clips(base, media)
+        found = _videos_in(base, media)
         if not all(c.empty for c in found.values()):
             return found
         first = first or found
     return first
 
 
-def _clips(base: str, media: Media) -> dict[str, VideoEntry]:
+def _videos_in(base: str, media: Media) -> dict[str, VideoEntry]:
     walked = walk(base, links="named", enters=lambda folder, entry: entry.name not in SIDE_FOLDERS)
     listed = [
         c for folder in walked for c in _in_folder(folder) if media == "auto" or c[1].video == (media == "videos")
     ]
-    # Where both are there, the frames stay, if there are any.
+    # Of a video that is there as frames and as a file, the last one stays: the frames, if there are any.
     return dict(sorted(listed, key=lambda c: (c[0], not c[1].empty, not c[1].video)))
 
 
@@ -135,10 +152,10 @@ def _in_folder(folder: Folder) -> Iterator[tuple[str, VideoEntry]]:
     parts = [(e, *os.path.splitext(e.name)) for e in folder.files]
     pictures = [e.name for e, _, suffix in parts if suffix.lower() in SUFFIXES]
     videos = [(stem, e.path) for e, stem, suffix in parts if suffix.lower() in VIDEO_SUFFIXES]
-    lost = [e for e, _, suffix in parts if suffix.lower() not in SUFFIXES | VIDEO_SUFFIXES and leads_nowhere(e)]
+    broken = [e for e, _, suffix in parts if suffix.lower() not in SUFFIXES | VIDEO_SUFFIXES and leads_nowhere(e)]
     inner = [e for e in folder.folders if e.name not in SIDE_FOLDERS]
     yield from ((_join(key, stem), VideoEntry(stem, path, video=True)) for stem, path in videos)
-    yield from ((_join(key, e.name), VideoEntry(e.name, e.path)) for e in lost)  # it may have been a folder of frames
+    yield from ((_join(key, e.name), VideoEntry(e.name, e.path)) for e in broken)  # it may have been a folder of frames
     if key and (pictures or not (inner or videos)):
         yield key, VideoEntry(key.rpartition("/")[2], folder.path, tuple(sorted(pictures, key=natural_key)))
     elif pictures:
@@ -167,32 +184,44 @@ def require_videos(
     wanted: Iterable[str] | None = None,
     listed: str = "",
 ) -> dict[str, VideoEntry]:
-    """The videos of a folder: those `wanted` by a list called `listed`, or all.
+    """Find the videos of a folder, and require those that a list names.
 
-    Raises DataError when there are none, and, unless the reading is partial, when some are absent or have no frames.
+    Args:
+        origin: of the data set, for the error.
+        root: the data set's root, for the error.
+        where: the folder.
+        reading: what to read of the videos.
+        wanted: the names of the videos; None for all.
+        listed: what the list of the names is called, for the error.
+
+    Returns:
+        The videos that have frames, by name, in the order of `wanted`.
+
+    Raises:
+        DataError: there are no videos, or, unless the reading is partial, some are absent or have no frames.
     """
-    found = find_videos(where, reading.media)
-    names = list(found) if wanted is None else list(wanted)
-    kept = {n: found[n] for n in names if n in found and not found[n].empty}
-    lost = [n for n in names if n not in kept]
+    videos = find_videos(where, reading.media)
+    names = list(videos) if wanted is None else list(wanted)
+    kept = {n: videos[n] for n in names if n in videos and not videos[n].empty}
+    absent = [n for n in names if n not in kept]
     inside = os.path.relpath(where, root).replace(os.sep, "/")
     if reading.on_missing:
-        for name in lost if names else ("",):
+        for name in absent if names else ("",):
             reading.on_missing(f"{inside}/{name}")
         return kept
-    if kept and (reading.partial or not lost):
+    if kept and (reading.partial or not absent):
         return kept
     if not names:
         what = "frames, images or videos" if reading.media == "auto" else reading.media
         raise origin.missing(root, f"expected {what} in {inside}/, found none")
     source = f" named in {listed}" if listed else ""
-    problem = f"expected {len(names)} videos{source} in {inside}/, but {len(lost)} have no file or frame there"
+    problem = f"expected {len(names)} videos{source} in {inside}/, but {len(absent)} have no file or frame there"
     advice = "" if not kept else "; extract them, or ask for a partial reading to go on without them"
-    raise origin.missing(root, problem + advice, lost)
+    raise origin.missing(root, problem + advice, absent)
 
 
 def frame_samples(
-    clip: VideoEntry,
+    entry: VideoEntry,
     reading: Reading,
     *,
     video: str,
@@ -202,32 +231,46 @@ def frame_samples(
     manipulation: str = "",
     group: str = "",
 ) -> Iterator[Sample]:
-    """The chosen frames of a video as samples, or one sample with `frame` WHOLE for a video file.
+    """Yield the selected frames of a video as samples, or one sample with the frame WHOLE_VIDEO for a video file.
 
-    video: the video's name, unique in its source; a frame's id is that name and the frame's file name.
+    Args:
+        entry: the video on disk.
+        reading: which frames to take.
+        video: the video's name, unique in its source; a frame's id is this name and the frame's file name.
+        label: 0 real, 1 fake.
+        split: of the samples, as are the arguments that follow.
+        dataset: the data set's name.
+        manipulation: the manipulation type.
+        group: what must stay in one split.
     """
-    if clip.video:
-        yield Sample(video, clip.path, label, split, manipulation, dataset, group, video, WHOLE_VIDEO)
+    if entry.video:
+        yield Sample(video, entry.path, label, split, manipulation, dataset, group, video, WHOLE_VIDEO)
         return
-    for i in choose(len(clip.frames), reading.frames, reading.choice):
-        name = clip.frames[i]
-        where = f"{clip.path}/{name}"
+    for i in choose(len(entry.frames), reading.frames, reading.choice):
+        name = entry.frames[i]
+        where = f"{entry.path}/{name}"
         number = frame_number(name, i)
         extra = "mask as foreground" if reading.masks else ""
         yield Sample(f"{video}/{name}", where, label, split, manipulation, dataset, group, video, number, extra)
 
 
 def frame_number(name: str, position: int) -> int:
-    """The number that a frame's file name is, else its position."""
+    """Return the number that a frame's file name is, or else its position."""
     stem = name.rpartition(".")[0]
     return int(stem) if stem.isdecimal() else position
 
 
 def video_key(sample: Sample, grouping: Grouping = "path") -> str:
-    """The video that a frame is averaged with: its own name, or under "dfb" only the name of the frame's folder.
+    """Return the name of the video over whose frames a frame's score is averaged.
 
-    DeepfakeBench merges videos whose folders share a name: in FaceForensics++ the same pair under all manipulations.
-    Published video AUCs on that set are of these merged videos. A sample of no video stands for itself.
+    Args:
+        sample: the frame. A sample of no video is a video of its own.
+        grouping: "path" for the sample's video; "dfb" for the name of the frame's folder alone. DeepfakeBench merges
+            videos whose folders share a name: in FaceForensics++ the same pair under all manipulations. Published video
+            AUCs on that set are of these merged videos.
+
+    Raises:
+        DataError: an unknown grouping.
     """
     if grouping not in get_args(Grouping):
         raise DataError(f"expected frames grouped by {' or '.join(get_args(Grouping))}, got {grouping!r}")
@@ -237,7 +280,13 @@ def video_key(sample: Sample, grouping: Grouping = "path") -> str:
 
 
 def path_beside(path: str, kind: str, suffix: str) -> str | None:
-    """Where the landmarks or the mask of a frame lie: in the folder `kind` next to the innermost folder frames/."""
+    """Return where the landmarks or the mask of a frame lie, or None for a path without a folder frames/.
+
+    Args:
+        path: the frame.
+        kind: the folder next to the innermost frames/: "landmarks" or "masks".
+        suffix: of the file.
+    """
     parts = list(PurePath(path).parts)
     at = max((i for i, p in enumerate(parts[:-1]) if p == "frames"), default=None)
     if at is None:
@@ -246,10 +295,16 @@ def path_beside(path: str, kind: str, suffix: str) -> str | None:
 
 
 def read_frame(sample: Sample, reading: Reading) -> Picture:
-    """A frame, with the landmarks beside it where the data set was preprocessed: such frames are aligned face crops.
+    """Read a frame, with the landmarks beside it where the data set is preprocessed: then it is an aligned face crop.
 
-    Raises UnsupportedError for a video file, UnreadableError for a frame that is missing or damaged, and for one
-    without landmarks, or with such as outline no face, in a set that has them, since nobody could tell where it is.
+    Args:
+        sample: the frame's row.
+        reading: whether to read a mask too.
+
+    Raises:
+        UnsupportedError: the row is a video file.
+        UnreadableError: the frame is missing or damaged, or lies in a set with landmarks and has none, or landmarks
+            that outline no face: nobody knows where the face is.
     """
     require_picture(sample)
     picture = read_picture(sample.path)
@@ -275,7 +330,7 @@ def require_picture(sample: Sample) -> None:
 
 
 def path_up_to(path: str, kind: str) -> str:
-    """A path up to the innermost folder of a name on it."""
+    """Return a path up to and with its innermost folder called `kind`."""
     parts = PurePath(path).parts
     at = max(i for i, p in enumerate(parts[:-1]) if p == kind)
     return str(PurePath(*parts[: at + 1]))

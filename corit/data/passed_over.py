@@ -1,4 +1,4 @@
-"""Files of a folder that are neither picture nor video by their suffix: those that are by their bytes, and the rest."""
+"""Files of a folder without a suffix of pictures and videos: taken by their first bytes, or passed over and counted."""
 
 from __future__ import annotations
 
@@ -10,28 +10,36 @@ from pathlib import PurePath
 from corit.data.walk import is_hidden
 from corit.images.file_kind import kind_of
 
-# What lies beside pictures, and is not looked into.
+# Texts and numbers that lie beside pictures; they are never opened.
 SIDE_SUFFIXES = frozenset(
     (".npy", ".npz", ".json", ".jsonl", ".csv", ".tsv", ".txt", ".md", ".xml", ".html", ".yaml", ".yml", ".toml")
     + (".ini", ".log", ".pdf", ".py", ".sh", ".pkl", ".pt", ".pth", ".safetensors", ".db", ".lock")
 )
-# Raw files of cameras, which begin as TIFF and MP4 do and hold no picture as a viewer shows it.
+# Raw files of cameras. They begin as TIFF and MP4 files do, but hold no picture that a viewer shows.
 RAW_SUFFIXES = frozenset(
     (".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".dng", ".orf", ".rw2", ".raf", ".pef", ".srw")
     + (".x3f", ".3fr", ".fff", ".iiq", ".erf", ".kdc", ".dcr", ".mrw", ".raw", ".rwl")
 )
 HIDDEN, NO_SUFFIX = "hidden", "without a suffix"
-SHOWN_KINDS = 8  # kinds that a line names
+SHOWN_KINDS = 8  # the most kinds that a summary names
 
 
 @dataclass
 class PassedOver:
-    """Counts, by suffix, files of folders that are passed over; `takes` is what a listing asks."""
+    """Counts the files of folders that are passed over.
+
+    Attributes:
+        counts: how many files by suffix in small letters; "hidden" for hidden files and folders, "without a suffix".
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
 
-    def takes(self, path: str) -> bool:
-        """Whether a file without a suffix of pictures and videos is one by its first bytes; others are counted."""
+    def accepts(self, path: str) -> bool:
+        """Return whether a file is a picture or video by its first bytes; count it if it is not.
+
+        Args:
+            path: a file without a suffix of pictures and videos, or anything hidden.
+        """
         kind = suffix_of(path)
         if kind not in (HIDDEN, *SIDE_SUFFIXES, *RAW_SUFFIXES) and kind_of(path):
             return True
@@ -39,19 +47,19 @@ class PassedOver:
         return False
 
     @property
-    def words(self) -> str:
-        """One line such as "passed over 12 files: 10 .txt, 2 .cr2"; empty for none."""
+    def summary(self) -> str:
+        """One line such as "passed over 12 files: 10 .txt, 2 .cr2"; empty where none is passed over."""
         return summarize(self.counts.items())
 
 
 def suffix_of(path: str) -> str:
-    """A file's suffix in small letters, or the words for one that is hidden or has none."""
+    """Return a file's suffix in small letters, or the words for a hidden file or one without a suffix."""
     name = PurePath(path).name
     return HIDDEN if is_hidden(name) else PurePath(name).suffix.lower() or NO_SUFFIX
 
 
 def summarize(counts: Iterable[tuple[str, int]]) -> str:
-    """The line on files that were passed over, by kind, the most first; empty for none."""
+    """Summarize how many files were passed over, by suffix, the most frequent first; empty where none was."""
     ordered = sorted(counts, key=lambda c: (-c[1], c[0]))
     total = sum(n for _, n in ordered)
     if not total:

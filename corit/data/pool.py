@@ -1,4 +1,4 @@
-"""Work done in other processes, settled in this one as soon as it ends; they end with this one, however it ends."""
+"""Tasks in worker processes, whose results this process handles as they come; workers never outlive it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,22 @@ Result = TypeVar("Result")
 def run_tasks(
     work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, settle: Callable[[Task, Result], None]
 ) -> Generator[None]:
-    """Do each task in one of so many processes, 0 for none, and settle it here; yields after each, as they end.
+    """Run tasks in worker processes, and handle each result in this process.
 
-    Left early, by an error or an interrupt, it ends the processes at once, whatever they are at, and settles what they
-    had finished. Raises what the work raises, and MachineError when a process was killed.
+    A generator that is closed early, by an error or an interrupt, ends the workers at once and handles the results of
+    the tasks that are finished.
+
+    Args:
+        work: what a worker does with a task.
+        tasks: the tasks.
+        workers: the number of processes; 0 runs the tasks in this one.
+        settle: called in this process with each task and its result.
+
+    Yields:
+        None after each task, in the order in which they end.
+
+    Raises:
+        MachineError: a worker was killed. Errors of `work` and `settle` are raised as they are.
     """
     if not workers:
         for task in tasks:
@@ -33,41 +45,41 @@ def run_tasks(
             yield
         return
     context = get_context("spawn")
-    alive, ours = context.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(alive,))
-    open_: dict[Future[Result], Task] = {}
+    worker_end, parent_end = context.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(worker_end,))
+    pending: dict[Future[Result], Task] = {}
     try:
-        open_.update((pool.submit(work, task), task) for task in tasks)
-        for future in as_completed(tuple(open_)):
-            settle(open_.pop(future), future.result())
+        pending.update((pool.submit(work, task), task) for task in tasks)
+        for future in as_completed(tuple(pending)):
+            settle(pending.pop(future), future.result())
             yield
     except BrokenProcessPool as err:
         raise MachineError(KILLED) from err
     finally:
-        if open_:
-            ours.close()
+        if pending:
+            parent_end.close()
         pool.shutdown(cancel_futures=True)
-        ours.close()
-        alive.close()
-        for future, task in open_.items():
+        parent_end.close()
+        worker_end.close()
+        for future, task in pending.items():
             if future.done() and not future.cancelled() and future.exception() is None:
                 settle(task, future.result())
 
 
 def require_workers(workers: int) -> None:
-    """Raise DataError for less than no workers."""
+    """Raise DataError for a negative number of workers."""
     if workers < 0:
         raise DataError(f"expected a number of workers, or 0 for none, got {workers}")
 
 
-def _end_with(alive: Connection) -> None:
-    """What a worker does first: leave interrupts to its parent, and watch the pipe that the parent holds open."""
+def _start_worker(alive: Connection) -> None:
+    """Start a worker: leave interrupts to its parent, and watch the pipe that the parent holds open."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(alive,), daemon=True).start()
 
 
 def _watch(alive: Connection) -> None:
     try:
-        alive.recv_bytes()  # nothing is ever sent: it returns when the other end is closed, also by a kill
+        alive.recv_bytes()  # nothing is ever sent: this returns when the other end is closed, also by a kill
     except (EOFError, OSError):
         os._exit(1)

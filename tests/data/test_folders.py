@@ -133,8 +133,8 @@ def content(kind, path):
 def test_a_file_is_taken_by_its_first_bytes_where_its_suffix_says_nothing(tmp_path, kind, name):
     content(kind, tmp_path / name)
     passed = PassedOver()
-    assert list(list_pictures(tmp_path, takes=passed.takes)) == [str(tmp_path / name)]
-    assert passed.words == ""
+    assert list(list_pictures(tmp_path, accepts=passed.accepts)) == [str(tmp_path / name)]
+    assert passed.summary == ""
     assert is_video(str(tmp_path / name)) == (kind == "MP4")
     assert list(list_pictures(tmp_path)) == []  # data sets of a fixed layout go by suffix
 
@@ -149,12 +149,12 @@ def test_what_is_passed_over_is_counted_by_suffix(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     os.mkfifo(tmp_path / "pipe.jpg_large")
     passed = PassedOver()
-    assert list(list_pictures(tmp_path, takes=passed.takes)) == []
+    assert list(list_pictures(tmp_path, accepts=passed.accepts)) == []
     assert passed.counts == {
         **{"without a suffix": 4, "hidden": 2, ".txt": 2},
         **dict.fromkeys((".jxl", ".bm", ".cr2", ".npy", ".db", ".dat", ".jpg_large"), 1),
     }
-    assert passed.words == (
+    assert passed.summary == (
         "passed over 15 files: 4 without a suffix, 2 .txt, 2 hidden, 1 .bm, 1 .cr2, 1 .dat, 1 .db, 1 .jpg_large, "
         "2 others"
     )
@@ -186,7 +186,7 @@ def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_lik
         "real/v.mp4.part": ("v", "real/v.mp4.part", WHOLE_VIDEO),
         "fake/a.png_orig": ("a", "", 0),
     }
-    assert source.passed_over.words == "passed over 2 files: 1 .cr2, 1 .txt"
+    assert source.passed_over.summary == "passed over 2 files: 1 .cr2, 1 .txt"
     source_video = VideoFrames(source, frames=2)
     rows = [s for s in source_video.samples if s.video]
     assert [s.id for s in rows] == ["real/v.mp4.part#000000", "real/v.mp4.part#000002"]

@@ -76,7 +76,9 @@ def test_frames_are_the_decoders_own_and_cost_one_pass(mine, monkeypatch):
         np.testing.assert_array_equal(a, b.pixels)
     np.testing.assert_array_equal(source.load(rows[1]).pixels, found[1])  # an earlier frame opens the video again
     assert len(opened) == 2
-    assert isinstance(pickle.loads(pickle.dumps(source))._play, SequentialReader)  # as a process that prepares gets it
+    assert isinstance(
+        pickle.loads(pickle.dumps(source))._reader, SequentialReader
+    )  # as a process that prepares gets it
 
 
 def test_what_cannot_be_read_is_an_error_of_its_rows(mine):

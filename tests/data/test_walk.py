@@ -146,8 +146,8 @@ def test_a_link_that_leads_nowhere_is_never_lost(tmp_path):
     for name in ("2.png", "video", "3.mp4"):
         (root / name).symlink_to(tmp_path / "gone")
     counts = PassedOver()
-    assert [os.path.basename(p) for p in list_pictures(root, takes=counts.takes)] == ["2.png", "1.png"]
-    assert counts.words == "passed over 2 files: 1 .mp4, 1 without a suffix"
+    assert [os.path.basename(p) for p in list_pictures(root, accepts=counts.accepts)] == ["2.png", "1.png"]
+    assert counts.summary == "passed over 2 files: 1 .mp4, 1 without a suffix"
     reported = []
     assert [os.path.basename(p) for p in list_videos(root, reported.append)] == ["3.mp4"]
     assert reported == [f"{root}/2.png: a link that leads nowhere", f"{root}/video: a link that leads nowhere"]
@@ -161,5 +161,5 @@ def test_a_link_that_leads_nowhere_is_never_lost(tmp_path):
 def test_hidden_folders_are_counted_as_passed_over(tmp_path):
     write(tmp_path, "a.png", ".git/b.png", "__MACOSX/c.png", "._a.png")
     counts = PassedOver()
-    assert list(list_pictures(tmp_path, takes=counts.takes)) == [f"{tmp_path}/a.png"]
+    assert list(list_pictures(tmp_path, accepts=counts.accepts)) == [f"{tmp_path}/a.png"]
     assert counts.counts == {"hidden": 3}

@@ -52,10 +52,10 @@ class CelebDF:
 
     def _rows(self, folder: str, tests: set[str]) -> Iterator[Sample]:
         name = f"Celeb-DF-v{self.version}"
-        for video, clip in self._clips(folder, tests).items():
+        for video, entry in self._clips(folder, tests).items():
             split: Split = "test" if video in tests else "train"
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=f"{name}/{folder}/{video}",
                 label=FOLDERS[folder],

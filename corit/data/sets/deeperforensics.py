@@ -69,8 +69,8 @@ class DeeperForensics:
         for split in SPLITS:  # in this order, so that test has the last word
             sides.update({swapped_actor(name): split for name, s in lists.items() if s == split})
         where = os.path.join(self.root, "source_videos")
-        for key, clip in require_videos(ORIGIN, self.root, where, self.reading).items():
-            yield from self._rows(clip, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
+        for key, entry in require_videos(ORIGIN, self.root, where, self.reading).items():
+            yield from self._rows(entry, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
     def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
         """The videos of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
@@ -79,24 +79,24 @@ class DeeperForensics:
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
         wanted = [name for name, split in sides.items() if split in self.reading.splits]
         found = require_videos(ORIGIN, self.faceforensics, where, self.reading, wanted, "the swaps' names")
-        for name, clip in found.items():
-            yield from self._rows(clip, f"target/{name}", sides[name], "", group=f"video {name}")
+        for name, entry in found.items():
+            yield from self._rows(entry, f"target/{name}", sides[name], "", group=f"video {name}")
 
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
         wanted = [name for name, split in lists.items() if split in self.reading.splits]
         found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "lists/splits")
-        for name, clip in found.items():
-            yield from self._rows(clip, f"{version}/{name}", lists[name], version)
+        for name, entry in found.items():
+            yield from self._rows(entry, f"{version}/{name}", lists[name], version)
 
     def _rows(
-        self, clip: VideoEntry, name: str, split: Split | None, version: str, group: str = ""
+        self, entry: VideoEntry, name: str, split: Split | None, version: str, group: str = ""
     ) -> Iterator[Sample]:
         if split not in self.reading.splits:
             return
         bare = name.rpartition("/")[2]
         yield from frame_samples(
-            clip,
+            entry,
             self.reading,
             video=f"{TITLE}/{name}",
             label=int(bool(version)),

@@ -111,11 +111,11 @@ class DF40:
         found = require_videos(ORIGIN, self.root, where, self.reading)
         if part == "ff" and self.faceforensics:
             found = self._official(found, f"{folder}/{part}")
-        for key, clip in found.items():
-            split, group = self._side(part, clip) if part in DOMAINS else ("test", f"{name} {part} {key}")
+        for key, entry in found.items():
+            split, group = self._side(part, entry) if part in DOMAINS else ("test", f"{name} {part} {key}")
             if split in self.reading.splits:
                 yield from frame_samples(
-                    clip,
+                    entry,
                     self.reading,
                     video=f"DF40/{name}/{part}/{key}",
                     label=int(part != "real"),
@@ -127,7 +127,7 @@ class DF40:
 
     def _official(self, found: dict[str, VideoEntry], where: str) -> dict[str, VideoEntry]:
         """The fakes that were made from videos of the official lists: of others nobody knows where they belong."""
-        strange = [f"{where}/{key}" for key, clip in found.items() if not self._known(clip.name)]
+        strange = [f"{where}/{key}" for key, entry in found.items() if not self._known(entry.name)]
         for name in strange if self.reading.on_missing else ():
             self.reading.on_missing(f"{name} (in no official list)")  # type: ignore[misc]
         if strange and not (self.reading.partial or self.reading.on_missing):
@@ -136,19 +136,19 @@ class DF40:
                 "take them out, or ask for a partial reading to go on without them"
             )
             raise ORIGIN.missing(self.root, problem, strange)
-        return {key: clip for key, clip in found.items() if self._known(clip.name)}
+        return {key: entry for key, entry in found.items() if self._known(entry.name)}
 
     def _known(self, name: str) -> tuple[Split, str] | None:
         """Split and group of the FaceForensics++ video that a fake was made from, or None."""
         pair = PAIR.fullmatch(name)
         return self._videos.get(pair[1]) if pair else None
 
-    def _side(self, domain: str, clip: VideoEntry) -> tuple[Split, str]:
+    def _side(self, domain: str, entry: VideoEntry) -> tuple[Split, str]:
         """Split and group of a fake: those of the video that it was made from."""
-        pair = PAIR.fullmatch(clip.name)
+        pair = PAIR.fullmatch(entry.name)
         if domain == "ff" and pair:
-            return self._known(clip.name) or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
-        return "test", source_video(clip.name)
+            return self._known(entry.name) or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
+        return "test", source_video(entry.name)
 
     @cached_property
     def _videos(self) -> dict[str, tuple[Split, str]]:

@@ -87,11 +87,11 @@ class DFDC:
         table = _object(os.path.join(part, "metadata.json"))
         known = {os.path.splitext(name)[0]: entry for name, entry in table.items()}
         name = os.path.relpath(part, self.root).replace(os.sep, "/")
-        for video, clip in require_videos(ORIGIN, self.root, part, self.reading, known, "metadata.json").items():
+        for video, entry in require_videos(ORIGIN, self.root, part, self.reading, known, "metadata.json").items():
             label = _label(known[video], video, part)
             original = os.path.splitext(str(known[video].get("original") or video))[0]
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=f"DFDC/{name}/{video}",
                 label=label,
@@ -103,12 +103,12 @@ class DFDC:
 
     def _test(self, path: str) -> Iterator[Sample]:
         labels = _read_labels(path)
-        for video, clip in require_videos(
+        for video, entry in require_videos(
             ORIGIN, self.root, os.path.dirname(path), self.reading, labels, "labels.csv"
         ).items():
             label = labels[video]
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=f"DFDC/test/{video}",
                 label=label,
@@ -155,11 +155,13 @@ class DFDCP:
         names = {video if nested else video.rpartition("/")[2]: video for video in table}
         if len(names) < len(table):
             raise DataError(f"expected videos of different names in {where}/frames, but dataset.json repeats some")
-        for name, clip in require_videos(PREVIEW_ORIGIN, self.root, where, self.reading, names, "dataset.json").items():
+        for name, entry in require_videos(
+            PREVIEW_ORIGIN, self.root, where, self.reading, names, "dataset.json"
+        ).items():
             video = names[name]
             label = _label(table[video], video, self.root)
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=f"DFDCP/{folder}/{video}",
                 label=label,

@@ -71,11 +71,11 @@ class FaceForensics:
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
         wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
         found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "the official splits")
-        for name, clip in found.items():
+        for name, entry in found.items():
             split, group = sides[name]
             video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=video,
                 label=int(bool(kind)),
@@ -116,10 +116,10 @@ class DeepFakeDetection:
     def _rows(self, folder: tuple[str, str], kind: str) -> Iterator[Sample]:
         level = require_compression(self.compression)
         where = os.path.join(self.root, *folder, level)
-        for name, clip in require_videos(DFD_ORIGIN, self.root, where, self.reading).items():
+        for name, entry in require_videos(DFD_ORIGIN, self.root, where, self.reading).items():
             video = f"DeepFakeDetection/{level}/{kind or 'real'}/{name}"
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=video,
                 label=int(bool(kind)),

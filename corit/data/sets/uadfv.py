@@ -34,9 +34,9 @@ class UADFV:
 
     def _rows(self, folder: str) -> Iterator[Sample]:
         label = int(folder == "fake")
-        for name, clip in require_videos(ORIGIN, self.root, os.path.join(self.root, folder), self.reading).items():
+        for name, entry in require_videos(ORIGIN, self.root, os.path.join(self.root, folder), self.reading).items():
             yield from frame_samples(
-                clip,
+                entry,
                 self.reading,
                 video=f"UADFV/{folder}/{name}",
                 label=label,
