@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import fresh
 from corit.data.sample import Sample, Split
-from corit.features.shards import FeatureRow, Header
+from corit.features.shards import FeatureRow, StoreHeader
 from corit.features.writer import StoreWriter
 from corit.recipe import Recipe
 from corit.seeding import generator
@@ -38,7 +38,7 @@ def write(folder: Path, layers: int, rows: int, width: int) -> None:
     directions = generator("atlas").normal(size=(FORGERIES + 1, width)).astype(np.float32) / width**0.5
     directions[0] = 0
     recipe = Recipe().replace(**{"model.kind": "unifd"})
-    with StoreWriter(folder, Header.of(recipe, width, (layers + 1, 1, width))) as store:
+    with StoreWriter(folder, StoreHeader.of(recipe, width, (layers + 1, 1, width))) as store:
         for split, most in ROWS.items():
             for kind in range(FORGERIES + 1):
                 for start in range(0, min(rows, most), 250):

@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import fresh
 from corit.data.sample import Sample, Split
-from corit.features.shards import FeatureRow, Header
+from corit.features.shards import FeatureRow, StoreHeader
 from corit.features.writer import StoreWriter
 from corit.recipe import Recipe
 from corit.seeding import generator
@@ -30,7 +30,7 @@ def fit_cost(rows: int = ROWS, width: int = WIDTH, epochs: int = EPOCHS) -> dict
 def write(folder: Path, rows: int, width: int) -> None:
     """A feature store of `rows` training rows and VALID validation rows, half of them fakes that are a little moved."""
     direction = generator("fit", "direction").normal(size=width).astype(np.float32) / width**0.5
-    with StoreWriter(folder, Header.of(Recipe(), width)) as store:
+    with StoreWriter(folder, StoreHeader.of(Recipe(), width)) as store:
         for start in range(0, rows + VALID, CHUNK):
             n = min(CHUNK, rows + VALID - start)
             z = generator("fit", start).standard_normal((n, width), dtype=np.float32)

@@ -49,12 +49,13 @@ def measure(folder: Path, count: int) -> dict[str, float]:
     """Extract `count` pictures with the miniature's backbone and its default preparation of faces."""
     from corit.backbones.load import load_backbone
     from corit.features.extract import extract
+    from corit.features.targets import StoreTarget
     from corit.model.encode import Encoder
     from corit.recipe import BackboneRecipe, Recipe
 
     source = Repeated(write(folder / "pictures", "face", FILES), count)
     encoder = Encoder(load_backbone("miniature"), Recipe(BackboneRecipe("miniature")))
-    summary = extract(source, encoder.preparer(), encoder, folder / f"store-{count}", batch=32)
+    summary = extract(source, [StoreTarget(encoder, folder / f"store-{count}")], batch=32)
     if summary.counts != {"ok": count}:
         raise ValueError(f"expected {count} measured pictures, got {dict(summary.counts)}")
     return {"peak_gb": fresh.peak_gb(), "pictures_per_second": summary.rate}

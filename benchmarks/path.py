@@ -17,6 +17,7 @@ from corit.data.folders import FolderSource
 from corit.data.landmarks import read_landmarks
 from corit.data.sample import Source
 from corit.features.extract import extract
+from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe, ViewsRecipe
 from corit.views.prepare import Preparer, Views
@@ -48,7 +49,9 @@ def _ratio(backbone: Backbone, domain: str, pictures: int, batch: int, workers: 
         encoder(views[:batch])  # the first call allocates
         half = len(views) // 2 // batch * batch
         alone = _seconds(lambda: _model(encoder, views[:half], batch))
-        path = _seconds(lambda: extract(source, preparer, encoder, Path(folder, "store"), batch=batch, workers=workers))
+        path = _seconds(
+            lambda: extract(source, [StoreTarget(encoder, Path(folder, "store"))], batch=batch, workers=workers)
+        )
         return path / (alone + _seconds(lambda: _model(encoder, views[half:], batch)))
 
 

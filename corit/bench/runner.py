@@ -24,9 +24,9 @@ from corit.data.frames import Reading
 from corit.data.sample import Source
 from corit.data.stamp import current_version
 from corit.errors import CoritError, DataError, InputError, WeightsError
-from corit.features.extract import Target
-from corit.features.shared import extract_shared
+from corit.features.extract import extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.heads.defaults import experiment_head, limit_batch
 from corit.heads.head import HeadRecipe
 from corit.metrics.bootstrap import Estimate
@@ -246,13 +246,13 @@ class Runner:
         """Extract features that are missing, all variants of the same pictures in one pass.
 
         Raises:
-            CoritError: as `corit.features.shared.extract_shared`.
+            CoritError: see `corit.features.extract.extract`.
         """
-        groups: dict[tuple[str, Reading], dict[Path, Target]] = {}
+        groups: dict[tuple[str, Reading], dict[Path, StoreTarget]] = {}
         for request in requests:
             encoder = self.encoder(request.variant, request.protocol)
             folder = self._folder(request, encoder)
-            target = Target(encoder, folder, folder.name.endswith(LEVELS_SUFFIX))
+            target = StoreTarget(encoder, folder, folder.name.endswith(LEVELS_SUFFIX))
             groups.setdefault((request.data, request.protocol.reading), {})[folder] = target
         for (data, reading), targets in groups.items():
             self._extract(data, reading, [t for f, t in targets.items() if _with_levels(f) not in targets])
@@ -397,14 +397,14 @@ class Runner:
         levels = _with_levels(folder)
         return levels if request.levels or levels.exists() else folder
 
-    def _extract(self, data: str, reading: Reading, targets: Sequence[Target]) -> None:
+    def _extract(self, data: str, reading: Reading, targets: Sequence[StoreTarget]) -> None:
         source = self.source(data, reading)
         todo = [t for t in targets if Path(t.out) not in self._up_to_date]
         if not todo:
             return
         with self.bars(f"{data}, {len(todo)} recipes") as progress:
             batch, workers = self.settings.batch, self.settings.workers
-            extract_shared(source, todo, batch=batch, workers=workers, progress=progress)
+            extract(source, todo, batch=batch, workers=workers, progress=progress)
         self._up_to_date |= {Path(t.out) for t in todo}
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 
 from corit.data.sample import Sample, Source
 from corit.errors import DetectorError, InputError
-from corit.features.workers import Item, Job, Worker, prepare
+from corit.features.preparation import PreparedRow, PrepareTask, PrepareWorker, prepare
 from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
 from corit.images.picture import DRAWN, Picture, joined, read_picture
@@ -236,9 +236,9 @@ class Detector:
         workers: processes that decode and prepare, 0 for none. The scores depend on neither batch nor workers.
         """
         workers = 0 if self.encoder.in_process else workers
-        jobs = (Job(s, (None,)) for s in samples)
-        pending: list[list[Item]] = []
-        with closing(prepare(jobs, Worker(source, self.preparer(twins)), workers)) as stream:
+        tasks = (PrepareTask(s, (None,)) for s in samples)
+        pending: list[list[PreparedRow]] = []
+        with closing(prepare(tasks, PrepareWorker(source, self.preparer(twins)), workers)) as stream:
             for items in stream:
                 pending.append(items)
                 if sum(map(len, pending)) >= batch:
@@ -246,7 +246,7 @@ class Detector:
                     pending = []
         yield from self._flush(pending, evidence)
 
-    def _flush(self, pending: Sequence[Sequence[Item]], evidence: bool) -> Iterator[Report]:
+    def _flush(self, pending: Sequence[Sequence[PreparedRow]], evidence: bool) -> Iterator[Report]:
         views = [i.views for items in pending for i in items if i.views is not None]
         logits = iter(self.logits(views))
         for items in pending:
@@ -254,7 +254,7 @@ class Detector:
             rows = tuple(self._item(i, logits) for i in items)
             yield Report(path, rows, tuple(self.evidence(i.views) for i in items if i.views) if evidence else ())
 
-    def _item(self, item: Item, logits: Iterator[np.ndarray]) -> Row:
+    def _item(self, item: PreparedRow, logits: Iterator[np.ndarray]) -> Row:
         if item.views is None:
             return Row(item.sample.path, item.box, None, None, None, item.status, item.reason)
         return self._row(item.sample.path, item.views, next(logits))

@@ -10,8 +10,8 @@ from corit.detect.named import recipe_of
 from corit.diagnose.measured import Measured
 from corit.diagnose.plan import Plan
 from corit.diagnose.read import read
-from corit.features.extract import Target
-from corit.features.shared import extract_shared
+from corit.features.extract import extract
+from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, progress_bar
 from corit.recipe import BackboneRecipe, Recipe
@@ -36,9 +36,11 @@ def measured(
     backbone = load_backbone("miniature", weights)
     base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
     folders = {name: Path(out) / "features" / model for name, model in MODELS.items()}
-    targets = [Target(Encoder(backbone, recipe_of(m, base)), folders[n], keep_levels=True) for n, m in MODELS.items()]
+    targets = [
+        StoreTarget(Encoder(backbone, recipe_of(m, base)), folders[n], keep_levels=True) for n, m in MODELS.items()
+    ]
     with bars("pictures, views and features") as progress:
-        extract_shared(Miniature(spec), targets, batch=32, workers=workers, progress=progress)
+        extract(Miniature(spec), targets, batch=32, workers=workers, progress=progress)
     world = (
         f"miniature, seed {spec.seed}, {spec.train}/{spec.val}/{spec.test} identities x {spec.pictures} pictures, "
         f"{spec.side} px"

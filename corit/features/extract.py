@@ -1,4 +1,4 @@
-"""A source's pictures -> the rows of a feature store, each measured once whatever interrupts the work."""
+"""Extract features: a source's pictures become rows of feature stores, each measured once whatever interrupts."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from corit.data.sample import Sample, Source
 from corit.data.stamp import CurrentVersion, current_version
-from corit.errors import DataError, WeightsError
-from corit.features.shards import FeatureRow, Header, measured
-from corit.features.workers import Item, Job, Preparation, Worker, forged_sample, prepare
+from corit.errors import DataError
+from corit.features.preparation import PreparedRow, PrepareTask, PrepareWorker, forged_sample, prepare
+from corit.features.shards import FeatureRow, measured_row
+from corit.features.targets import Output, Pass, StoreTarget, passes
 from corit.features.writer import SHARD_ROWS, StoreWriter
-from corit.progress import Progress, no_progress
-from corit.recipe import Recipe
+from corit.progress import Progress, no_progress, part_of
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
@@ -28,8 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a run did: rows stored by status, samples that were stored before, seconds."""
+class ExtractionSummary:
+    """What an extraction did.
+
+    Attributes:
+        counts: rows that it stored, by status.
+        skipped: samples that were stored before.
+        seconds: how long it took.
+    """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     skipped: int = 0
@@ -37,82 +42,31 @@ class Summary:
 
     @property
     def rows(self) -> int:
-        """Rows stored by this run."""
+        """Rows that the extraction stored."""
         return sum(self.counts.values())
 
     @property
     def rate(self) -> float:
-        """Rows a second."""
+        """Rows per second."""
         return self.rows / self.seconds if self.seconds > 0 else 0.0
 
 
 @dataclass(frozen=True)
-class Target:
-    """One of the stores that a run writes: whose features, where, with or without levels.
+class _Settings:
+    batch: int
+    workers: int
+    shard_rows: int
+    forge: int
 
-    rows: which of the prepared regions (K', N) are this encoder's; None for all, in their order.
-    """
-
-    encoder: Encoder
-    out: str | Path
-    keep_levels: bool = False
-    rows: slice | None = None
-
-    @property
-    def header(self) -> Header:
-        """What the store's shards share."""
-        encoder = self.encoder
-        return Header.of(recipe_of(encoder), encoder.width, encoder.level_shape if self.keep_levels else None)
-
-    def views(self, views: Views) -> Views:
-        """What this encoder sees of prepared views."""
-        return views if self.rows is None else replace(views, regions=views.regions[self.rows])
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.workers < 0 or self.forge < 0:
+            asked = f"{self.batch}, {self.workers}, {self.forge}"
+            raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {asked}")
 
 
 def extract(
     source: Source,
-    preparer: Preparation,
-    encoder: Encoder,
-    out: str | Path,
-    *,
-    batch: int = 8,
-    workers: int = 0,
-    shard_rows: int = SHARD_ROWS,
-    keep_levels: bool = False,
-    forge: int = 0,
-    limit: int | None = None,
-    progress: Progress = no_progress,
-) -> Summary:
-    """Measure the samples of a source that the store at `out` lacks, and store them.
-
-    batch: views a forward pass. workers: processes that decode and prepare, 0 for none. forge: for each real sample,
-    that many self-blended fakes of its crops, with ids "<id>~sbi<n>", the sample's group and split, and manipulation
-    "self-blended". limit: only the first samples. progress: called with samples done and samples in all.
-
-    Pictures that cannot be prepared become rows with a status and a reason. Afterwards the rows of the store are those
-    of the source, with its labels and splits: a picture that has changed is measured again, and rows of other pictures
-    are kept for a run that asks for them, but are not read. Killed and run again, nothing is lost or stored twice; a
-    first Ctrl-C finishes the batch at hand, stores it and raises KeyboardInterrupt, a second stops at once. Raises
-    StoreError for a store of another recipe, DataError for a source with one id twice; any other error, a worker's
-    included, stops the run after storing what was measured.
-    """
-    return extract_into(
-        source,
-        preparer,
-        [Target(encoder, out, keep_levels)],
-        batch=batch,
-        workers=workers,
-        shard_rows=shard_rows,
-        forge=forge,
-        limit=limit,
-        progress=progress,
-    )
-
-
-def extract_into(
-    source: Source,
-    preparer: Preparation,
-    targets: Sequence[Target],
+    targets: Sequence[StoreTarget],
     *,
     batch: int = 8,
     workers: int = 0,
@@ -120,46 +74,71 @@ def extract_into(
     forge: int = 0,
     limit: int | None = None,
     progress: Progress = no_progress,
-) -> Summary:
-    """`extract` into several stores at once: every picture is prepared once and passes through each encoder.
+) -> ExtractionSummary:
+    """Measure the samples of a source that the targets' stores lack, and store them.
 
-    Each store gets what it lacks; the summary counts the rows of all of them. Raises as `extract`.
+    Every picture is prepared once for all targets whose preparations differ in nothing but regions; see `passes`.
+    Pictures that cannot be prepared become rows with a status and a reason. Afterwards the rows of a store are those
+    of the source, with its labels and splits: a changed picture is measured again, and rows of other pictures stay in
+    the shards for a run that asks for them. A run that is killed loses nothing and stores nothing twice when it is run
+    again. The first Ctrl-C finishes the batch, stores it and raises KeyboardInterrupt; the second stops at once. Any
+    other error, also one of a worker, stops the run after the measured rows are stored.
+
+    Args:
+        source: the pictures.
+        targets: the stores to write.
+        batch: views in one forward pass.
+        workers: processes that decode and prepare pictures; 0 prepares them in this process, as do encoders whose
+            preparation needs their backbone.
+        shard_rows: rows of a shard at most.
+        forge: self-blended fakes of each real sample. Their ids are "<id>~sbi<n>" and their manipulation is
+            "self-blended"; group and split are the sample's.
+        limit: measure only the first samples.
+        progress: called with the number of samples done and of all samples.
+
+    Returns:
+        What was stored, of all stores together.
+
+    Raises:
+        StoreError: when a store holds another recipe's features.
+        DataError: when the source has one id twice.
+        MachineError: when a worker was killed.
     """
-    if batch < 1 or workers < 0 or forge < 0:
-        raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {batch}, {workers}, {forge}")
-    started, counts = time.monotonic(), Counter[str]()
-    samples = _samples(source, forge)[:limit]
+    settings = _Settings(batch, workers, shard_rows, forge)
+    started, counts, skipped = time.monotonic(), Counter[str](), 0
+    samples, plan = _samples(source, forge)[:limit], passes(targets)
+    for i, one in enumerate(plan):
+        part = part_of(progress, i * len(samples), len(plan) * len(samples))
+        skipped += _run(source, samples, one, settings, counts, part)
+    return ExtractionSummary(dict(counts), skipped, time.monotonic() - started)
+
+
+def _run(
+    source: Source, samples: Sequence[Sample], one: Pass, settings: _Settings, counts: Counter[str], progress: Progress
+) -> int:
+    """Make a pass; the number of samples that every store of it held before."""
     with ExitStack() as stack:
         stores = [
-            stack.enter_context(StoreWriter(t.out, t.header, shard_rows=shard_rows, listed=True)) for t in targets
+            stack.enter_context(StoreWriter(t.out, t.header, shard_rows=settings.shard_rows, listed=True))
+            for t, _ in one.outputs
         ]
-        jobs = [job for s in samples if (job := _job(s, forge, stores)).draws]
+        tasks = [task for s in samples if (task := _task(s, settings.forge, stores)).draws]
         for store in stores:
-            store.list_rows()  # what is stored already is the store's before anything is measured
-        done = skipped = len(samples) - len(jobs)
-        worker = Worker(source, preparer, versioned=True)
-        with _interruptible() as interrupted, closing(prepare(jobs, worker, workers if jobs else 0)) as stream:
-            for prepared in _batches(stream, batch):
-                for target, store in zip(targets, stores, strict=True):
-                    for rows in _measure(target, _lacking(prepared, store), batch):
+            store.list_rows()  # stored rows belong to the store before anything is measured
+        done = skipped = len(samples) - len(tasks)
+        worker = PrepareWorker(source, one.preparer, versioned=True)
+        workers = settings.workers if tasks and not one.in_process else 0
+        with _interruptible() as interrupted, closing(prepare(tasks, worker, workers)) as stream:
+            for prepared in _batches(stream, settings.batch):
+                for output, store in zip(one.outputs, stores, strict=True):
+                    for rows in _measure(output, _lacking(prepared, store), settings.batch):
                         store.append(rows)  # all rows of a picture at once, so that a kill never parts them
                         counts.update(r.status for r in rows)
                 done += len(prepared)
                 progress(done, len(samples))
                 if interrupted.is_set():
                     raise KeyboardInterrupt
-    return Summary(dict(counts), skipped, time.monotonic() - started)
-
-
-def recipe_of(encoder: Encoder) -> Recipe:
-    """The encoder's recipe with its weights' digest. Raises WeightsError when the recipe names other weights."""
-    recipe, digest = encoder.recipe, encoder.backbone.digest
-    if recipe.backbone.weights not in ("", digest):
-        raise WeightsError(
-            f"the recipe is for {recipe.backbone.name} weights {recipe.backbone.weights[:12]}, but the backbone holds "
-            f"{digest[:12]}; load the right file, or clear the recipe's backbone.weights"
-        )
-    return recipe.replace(**{"backbone.weights": digest})
+    return skipped
 
 
 def _samples(source: Source, forge: int) -> Sequence[Sample]:
@@ -172,10 +151,10 @@ def _samples(source: Source, forge: int) -> Sequence[Sample]:
     return source.samples
 
 
-def _job(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> Job:
+def _task(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> PrepareTask:
     """What some store still lacks of a sample."""
     now = current_version(sample)
-    return Job(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
+    return PrepareTask(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
 
 
 def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) -> tuple[int | None, ...]:
@@ -187,14 +166,14 @@ def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) 
     return itself + tuple(n for n in range(forge) if store.find(forged_sample(sample, n), now) is None)
 
 
-def _lacking(prepared: Sequence[Sequence[Item]], store: StoreWriter) -> list[list[Item]]:
-    """The items of each sample that the store has not."""
+def _lacking(prepared: Sequence[Sequence[PreparedRow]], store: StoreWriter) -> list[list[PreparedRow]]:
+    """The rows of each sample that the store lacks."""
     found = []
     for items in prepared:
         lacking = []
         for item in items:
             if store.holds(item.sample.id, item.version):
-                store.ask(item.sample, item.version)
+                store.include(item.sample, item.version)
             else:
                 lacking.append(item)
         if lacking:
@@ -225,9 +204,9 @@ def _interruptible() -> Generator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _batches(prepared: Iterator[list[Item]], batch: int) -> Iterator[list[list[Item]]]:
+def _batches(prepared: Iterator[list[PreparedRow]], batch: int) -> Iterator[list[list[PreparedRow]]]:
     """Whole samples until they make up a batch of rows."""
-    pending: list[list[Item]] = []
+    pending: list[list[PreparedRow]] = []
     for items in prepared:
         pending.append(items)
         if sum(map(len, pending)) >= batch:
@@ -237,20 +216,20 @@ def _batches(prepared: Iterator[list[Item]], batch: int) -> Iterator[list[list[I
         yield pending
 
 
-def _measure(target: Target, prepared: Sequence[Sequence[Item]], batch: int) -> Iterator[list[FeatureRow]]:
-    """The rows of each job, in order."""
-    views = [target.views(i.views) for items in prepared for i in items if i.views is not None]
-    features = _features(target.encoder, views, batch, target.keep_levels)
+def _measure(output: Output, prepared: Sequence[Sequence[PreparedRow]], batch: int) -> Iterator[list[FeatureRow]]:
+    """The measured rows of each sample, in order."""
+    views = [output.views(i.views) for items in prepared for i in items if i.views is not None]
+    features = _features(output.target.encoder, views, batch, output.target.keep_levels)
     for items in prepared:
         yield [_row(i, features) for i in items]
 
 
-def _row(item: Item, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
+def _row(item: PreparedRow, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
     if item.views is None:
         return FeatureRow(
             item.sample, item.face, item.box, status=item.status, reason=item.reason, version=item.version
         )
-    return measured(item.sample, item.face, item.box, *next(features), note=item.reason, version=item.version)
+    return measured_row(item.sample, item.face, item.box, *next(features), note=item.reason, version=item.version)
 
 
 def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels: bool) -> Iterator[tuple[Any, Any]]:

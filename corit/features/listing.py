@@ -13,7 +13,7 @@ from corit.data.sample import Sample
 from corit.data.stamp import Version
 from corit.errors import StoreError
 from corit.features import shards
-from corit.features.shards import METADATA, Header
+from corit.features.shards import METADATA, StoreHeader
 
 NAME = "rows.ipc"
 PLACES = pa.schema({"part": pa.int32(), "row": pa.int32()})
@@ -30,7 +30,7 @@ class Listed(NamedTuple):
     row: int
 
 
-def write(folder: Path, header: Header, rows: Sequence[Listed]) -> None:
+def write(folder: Path, header: StoreHeader, rows: Sequence[Listed]) -> None:
     """Write the listing, whole or not at all. Raises StoreError."""
     places = {"part": [r.part for r in rows], "row": [r.row for r in rows]}
     known = [f.name for f in METADATA if f.name not in (*MEASURED, *shards.VERSION)]

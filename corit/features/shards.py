@@ -69,10 +69,10 @@ class FeatureRow:
             raise ValueError(f"a row has a feature exactly when its status is ok, got {self.status!r}")
         for values in (self.z, self.levels):
             if values is not None and (values.dtype != np.float16 or not np.isfinite(values).all()):
-                raise ValueError("features are stored as finite float16; make the row with `measured`")
+                raise ValueError("features are stored as finite float16; make the row with `measured_row`")
 
 
-def measured(
+def measured_row(
     sample: Sample,
     face: int,
     box: tuple[float, float, float, float] | None,
@@ -102,7 +102,7 @@ def measured(
 
 
 @dataclass(frozen=True)
-class Header:
+class StoreHeader:
     """What all shards of a store share: the recipe's TOML and digest, Dz, and (L+1, 1+K, D) where levels are kept."""
 
     recipe: str
@@ -111,7 +111,7 @@ class Header:
     levels: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe, width: int, levels: tuple[int, ...] | None = None) -> Header:
+    def of(cls, recipe: Recipe, width: int, levels: tuple[int, ...] | None = None) -> StoreHeader:
         """The header of a recipe's features."""
         return cls(recipe.to_toml(), recipe.digest, width, levels)
 
@@ -143,7 +143,7 @@ class Header:
         return 2 * (self.width + int(np.prod(self.levels or (0,))))
 
     @classmethod
-    def read(cls, metadata: Mapping[bytes, bytes] | None, path: Path) -> Header:
+    def read(cls, metadata: Mapping[bytes, bytes] | None, path: Path) -> StoreHeader:
         """The header of a shard. Raises StoreError when the file is no shard, or one of another format."""
         found = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
         if "format" not in found:
@@ -156,7 +156,7 @@ class Header:
         shape = tuple(int(n) for n in found["levels"].split(",") if n)
         return cls(found["recipe"], found["digest"], int(found["width"]), shape or None)
 
-    def require(self, other: Header, path: Path) -> None:
+    def require(self, other: StoreHeader, path: Path) -> None:
         """Raise StoreError, saying what differs, unless features of the `other` header may stand beside ours."""
         if self.digest != other.digest:
             raise StoreError(
@@ -187,7 +187,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
     return flat
 
 
-def write(path: Path, header: Header, rows: Sequence[FeatureRow]) -> None:
+def write(path: Path, header: StoreHeader, rows: Sequence[FeatureRow]) -> None:
     """Write a shard; it appears under its name only when all of it has reached the disk. Raises StoreError."""
     write_batch(path, _batch(header, rows))
 
@@ -206,7 +206,7 @@ def write_batch(path: Path, batch: pa.RecordBatch) -> None:
         raise StoreError(f"{path} cannot be written: {err.strerror}; make room and run again") from err
 
 
-def _batch(header: Header, rows: Sequence[FeatureRow]) -> pa.RecordBatch:
+def _batch(header: StoreHeader, rows: Sequence[FeatureRow]) -> pa.RecordBatch:
     schema = header.schema
     sample = {f.name for f in dataclasses.fields(Sample)}
     columns = [pa.array([_value(r, name, sample) for r in rows], METADATA.field(name).type) for name in METADATA.names]
@@ -233,7 +233,7 @@ def _matrix(values: Sequence[np.ndarray | None], width: int, absent: pa.Array) -
 class Shard(NamedTuple):
     """A shard for reading, and the mapping that its columns lie in."""
 
-    header: Header
+    header: StoreHeader
     batch: pa.RecordBatch
     pages: mmap.mmap
 
@@ -244,7 +244,7 @@ def read(path: Path) -> Shard:
         with open(path, "rb") as source:  # the mapping outlives the file handle
             pages = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
         reader = pa.ipc.open_file(pa.py_buffer(pages))
-        header = Header.read(reader.schema.metadata, path)
+        header = StoreHeader.read(reader.schema.metadata, path)
         batch = reader.get_batch(0)
     except (OSError, ValueError, pa.ArrowException) as err:  # an empty file is a ValueError
         raise StoreError(f"{path} is damaged ({err}); delete it and extract again: the rest is kept") from err
@@ -255,7 +255,7 @@ def read(path: Path) -> Shard:
     return Shard(header, batch, pages)
 
 
-def _without_version(batch: pa.RecordBatch, header: Header) -> pa.RecordBatch:
+def _without_version(batch: pa.RecordBatch, header: StoreHeader) -> pa.RecordBatch:
     """A batch of the format before, with empty versions."""
     empty = pa.repeat(pa.scalar(""), batch.num_rows)
     columns = [empty if name in VERSION else batch.column(name) for name in header.schema.names]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from corit.errors import StoreError
 from corit.features import listing, shards
-from corit.features.shards import Header, Pages
+from corit.features.shards import Pages, StoreHeader
 from corit.recipe import Recipe
 
 
@@ -221,7 +221,7 @@ class FeatureStore:
 class Parts(NamedTuple):
     """The shards of a folder: what they share, the number in each one's name, and their rows."""
 
-    header: Header
+    header: StoreHeader
     numbers: list[int]
     batches: list[pa.RecordBatch]
     pages: Pages

@@ -13,7 +13,7 @@ from corit.data.sample import Sample
 from corit.data.stamp import CurrentVersion, Version
 from corit.errors import StoreError
 from corit.features import listing, shards
-from corit.features.shards import OVERFLOW, FeatureRow, Header
+from corit.features.shards import OVERFLOW, FeatureRow, StoreHeader
 from corit.features.store import load
 from corit.journal import lock_folder
 
@@ -24,7 +24,7 @@ LISTING_SECONDS = 30.0  # between two listings, each of which takes some seconds
 AGAIN = "unsupported"  # a status that another installation may not give: it is tried again
 
 
-class Kept(NamedTuple):
+class StoredVersion(NamedTuple):
     """The rows of one id and one version of its picture, all of which lie in one shard: the last that has some.
 
     prepared: whether the picture could be prepared. again: it is to be tried again in the next run. places: (shard,
@@ -48,13 +48,15 @@ class StoreWriter:
     all other rows stay in the shards for a run that asks for them again. Else every row of every shard is the store's.
     """
 
-    def __init__(self, path: str | Path, header: Header, *, shard_rows: int = SHARD_ROWS, listed: bool = False) -> None:
+    def __init__(
+        self, path: str | Path, header: StoreHeader, *, shard_rows: int = SHARD_ROWS, listed: bool = False
+    ) -> None:
         if shard_rows < 1:
             raise StoreError(f"expected at least one row a shard, got {shard_rows}")
         self.path, self.header = Path(path), header
         self._rows = max(1, min(shard_rows, SHARD_BYTES // header.row_bytes))
         self._pending: list[FeatureRow] = []
-        self._asked: dict[str, tuple[Sample, Version]] | None = {} if listed else None
+        self._included: dict[str, tuple[Sample, Version]] | None = {} if listed else None
         self._since = self._since_listing = time.monotonic()
         self._lock = ExitStack()
         self._lock.enter_context(lock_folder(self.path, StoreError))
@@ -66,7 +68,7 @@ class StoreWriter:
             self._lock.close()
             raise
 
-    def _open(self) -> dict[str, dict[str, Kept]]:
+    def _open(self) -> dict[str, dict[str, StoredVersion]]:
         """Clear what a kill left half-written; what is stored, by id and key."""
         for partial in self.path.glob(f"*{shards.UNFINISHED}"):
             partial.unlink()
@@ -74,7 +76,7 @@ class StoreWriter:
         if found is None:
             return {}
         found.header.require(self.header, self.path)
-        kept: dict[str, dict[str, Kept]] = {}
+        kept: dict[str, dict[str, StoredVersion]] = {}
         newer = listing.stamps(self.path)
         for number, batch in zip(found.numbers, found.batches, strict=True):
             columns = (batch[c].to_pylist() for c in ("id", "status", "stamp", "content"))
@@ -82,11 +84,6 @@ class StoreWriter:
                 version = Version(newer.get((name, content), stamp), content)
                 _note(kept.setdefault(name, {}), version, status, (number, row))
         return {name: {k: v for k, v in versions.items() if not v.again} for name, versions in kept.items()}
-
-    @property
-    def stored(self) -> dict[str, bool]:
-        """Which ids are stored, in any version, and whether their picture could be prepared."""
-        return {name: any(k.prepared for k in versions.values()) for name, versions in self._kept.items()}
 
     def find(self, sample: Sample, now: CurrentVersion) -> bool | None:
         """Whether the picture of a sample could be prepared, as it is now; None where it is not stored.
@@ -98,7 +95,7 @@ class StoreWriter:
         found = found or next((k for k in versions if now.same(k.version)), None)
         if found is None:
             return None
-        self.ask(sample, Version(now.stamp, found.version.content))
+        self.include(sample, Version(now.stamp, found.version.content))
         return found.prepared
 
     def holds(self, row: str, version: Version) -> bool:
@@ -113,17 +110,17 @@ class StoreWriter:
                 raise StoreError(f"{self.path} holds {row.sample.id!r} already; ids must be unique")
         for row in rows:
             _note(self._kept.setdefault(row.sample.id, {}), row.version, row.status)
-            self.ask(row.sample, row.version)
+            self.include(row.sample, row.version)
         if not self._pending:
             self._since = time.monotonic()
         self._pending += rows
         if len(self._pending) >= self._rows or time.monotonic() - self._since > SHARD_SECONDS:
             self.flush()
 
-    def ask(self, sample: Sample, version: Version) -> None:
+    def include(self, sample: Sample, version: Version) -> None:
         """Make rows that are stored, or appended, the store's, with the sample as it is given here."""
-        if self._asked is not None:
-            self._asked[sample.id] = sample, version
+        if self._included is not None:
+            self._included[sample.id] = sample, version
 
     def flush(self) -> None:
         """Write the pending rows as a shard."""
@@ -146,9 +143,9 @@ class StoreWriter:
     def list_rows(self) -> None:
         """Write which of the rows that reached the disk are the store's; leaving the writer does so as well."""
         self._since_listing = time.monotonic()
-        if self._asked is None:
+        if self._included is None:
             return
-        found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._asked.values())
+        found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._included.values())
         rows = [listing.Listed(s, v, part, row) for s, v, places in found for part, row in places]
         listing.write(self.path, self.header, rows)
 
@@ -169,14 +166,16 @@ class StoreWriter:
             self._lock.close()
 
 
-def _note(versions: dict[str, Kept], version: Version, status: str, place: tuple[int, int] | None = None) -> None:
+def _note(
+    versions: dict[str, StoredVersion], version: Version, status: str, place: tuple[int, int] | None = None
+) -> None:
     """Add a row to those of its version, in place of those in an earlier shard."""
-    before = versions.get(_key(version), Kept(version))
+    before = versions.get(_key(version), StoredVersion(version))
     if place and before.places and before.places[0][0] != place[0]:
-        before = Kept(version)
+        before = StoredVersion(version)
     again = before.again or status == AGAIN or _unsure(version)
     places = (*before.places, place) if place else before.places
-    versions[_key(version)] = Kept(before.version, before.prepared or prepared(status), again, places)
+    versions[_key(version)] = StoredVersion(before.version, before.prepared or prepared(status), again, places)
 
 
 def _key(version: Version) -> str:

@@ -20,6 +20,7 @@ from corit.detect.named import recipe_of
 from corit.errors import DataError, RecipeError
 from corit.features.extract import extract
 from corit.features.store import Features, FeatureStore
+from corit.features.targets import StoreTarget
 from corit.heads.defaults import default_head, limit_batch
 from corit.heads.fit import Fit, fit, problem
 from corit.heads.head import HeadRecipe
@@ -108,13 +109,10 @@ def measure_features(
     """
     extract(
         source,
-        encoder.preparer(),
-        encoder,
-        out,
+        [StoreTarget(encoder, out, keep_levels)],
         forge=forge,
-        keep_levels=keep_levels,
         batch=batch,
-        workers=0 if encoder.in_process else workers,
+        workers=workers,
         progress=progress,
     )
     return FeatureStore.open(out)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from corit.data.sample import Sample
-from corit.features.shards import FeatureRow, Header, measured
+from corit.features.shards import FeatureRow, StoreHeader, measured_row
 from corit.features.store import FeatureStore
 from corit.features.writer import StoreWriter
 from corit.recipe import BackboneRecipe, Recipe
@@ -22,11 +22,11 @@ def sample(name, label, split="test", kind="", video="", frame=0, group="", data
 
 def store(folder, rows, *, levels=None, status=None, recipe=RECIPE):
     """rows: (sample, face, z). status: id -> why it has no feature."""
-    header = Header.of(recipe, len(rows[0][2]), levels)
+    header = StoreHeader.of(recipe, len(rows[0][2]), levels)
     made = []
     for s, face, z in rows:
         why = (status or {}).get(s.id)
-        row = measured(s, face, None, np.asarray(z, np.float32), _levels(z, levels)) if why is None else None
+        row = measured_row(s, face, None, np.asarray(z, np.float32), _levels(z, levels)) if why is None else None
         made.append(row or FeatureRow(s, face, status=why, reason="made up"))
     with StoreWriter(folder, header) as writer:
         writer.append(made)

@@ -17,6 +17,7 @@ from corit.diagnose.read import read
 from corit.errors import CoritError, DataError, FitError, StoreError
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.theory import sweep as sweeping
 
 
@@ -218,7 +219,7 @@ class Apart(stand_ins.Pictures):
 
 
 def test_a_store_is_read_with_all_its_levels(tmp_path):
-    extract(Apart(60), stand_ins.Preparing(), stand_ins.StandIn(), tmp_path / "s", keep_levels=True)
+    extract(Apart(60), [StoreTarget(stand_ins.StandIn(), tmp_path / "s", True, stand_ins.Preparing())])
     (found,) = read([tmp_path / "s"])
     rows = FeatureStore.open(tmp_path / "s").features(level=2, label=(0, 1))
     assert sorted(found.layers) == [FINAL, 0, 1, 2]

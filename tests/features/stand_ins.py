@@ -110,7 +110,7 @@ class Preparing:
 class StandIn:
     """z is a fixed function of the image alone."""
 
-    width, level_shape = WIDTH, LEVELS
+    width, level_shape, in_process = WIDTH, LEVELS, False
 
     def __init__(self, of=None, digest="d" * 64, scale=1.0):
         self.recipe, self.digest, self.scale, self.sizes = of or recipe(), digest, scale, []

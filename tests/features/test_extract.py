@@ -17,8 +17,9 @@ from corit.backbones.load import load_backbone
 from corit.errors import DataError, MachineError, StoreError, WeightsError
 from corit.failures import words
 from corit.features import shards
-from corit.features.extract import Summary, extract
+from corit.features.extract import ExtractionSummary, extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.features.writer import StoreWriter
 from corit.model.encode import Encoder
 from corit.progress import progress_bar
@@ -27,8 +28,9 @@ from corit.views.prepare import Preparer, Views
 from corit.world.miniature import Miniature, MiniatureSpec
 
 
-def run(path, source=None, encoder=None, **kw):
-    return extract(source or Pictures(), Preparing(), encoder or StandIn(), path, **kw)
+def run(path, source=None, encoder=None, preparer=None, keep_levels=False, **kw):
+    target = StoreTarget(encoder or StandIn(), path, keep_levels, preparer or Preparing())
+    return extract(source or Pictures(), [target], **kw)
 
 
 def rows(path):
@@ -132,9 +134,9 @@ def test_fakes_of_a_picture_that_is_gone(tmp_path):
             return ()
 
     run(tmp_path, Pictures(4))
-    done = extract(Pictures(4), Gone(), StandIn(), tmp_path, forge=1)
+    done = run(tmp_path, Pictures(4), preparer=Gone(), forge=1)
     assert set(done.counts) == {"no_face"}
-    assert extract(Pictures(4), Gone(), StandIn(), tmp_path, forge=1).rows == 0
+    assert run(tmp_path, Pictures(4), preparer=Gone(), forge=1).rows == 0
 
 
 def test_what_is_stored_is_not_decoded_again(tmp_path):
@@ -346,7 +348,7 @@ def test_counts_must_make_sense(tmp_path, options):
 
 
 def test_an_empty_run():
-    assert (Summary().rows, Summary().rate) == (0, 0.0)
+    assert (ExtractionSummary().rows, ExtractionSummary().rate) == (0, 0.0)
 
 
 # --- with a real model
@@ -373,7 +375,7 @@ class Faces(Preparing):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_stored_feature_is_the_encoders(tmp_path, agree, kind, precision):
     of = encoder(**{"model.kind": kind, "backbone.precision": precision})
-    extract(Pictures(8), Faces(), of, tmp_path, keep_levels=True, batch=3)
+    run(tmp_path, Pictures(8), of, Faces(), keep_levels=True, batch=3)
     features = FeatureStore.open(tmp_path).features()
     assert features.width == of.width
     alone = []
@@ -390,7 +392,7 @@ def miniature(workers, path):
     backbone = load_backbone("miniature", "packaged")
     of = Encoder(backbone, Recipe(BackboneRecipe("miniature")))
     preparer = Preparer.of(of.recipe, side=backbone.side, grid=backbone.grid)
-    done = extract(world, preparer, of, path, forge=1, workers=workers)
+    done = extract(world, [StoreTarget(of, path)], forge=1, workers=workers)
     return world, preparer, of, done
 
 

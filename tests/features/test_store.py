@@ -14,16 +14,17 @@ import torch
 from features.stand_ins import LEVELS, WIDTH, recipe
 
 from corit.data.sample import Sample
+from corit.data.stamp import CurrentVersion, Version
 from corit.errors import StoreError
 from corit.features import shards
-from corit.features.shards import FeatureRow, Header, measured
+from corit.features.shards import FeatureRow, StoreHeader, measured_row
 from corit.features.store import Features, FeatureStore
 from corit.features.writer import StoreWriter
 from corit.heads.rows import Subset, chunks
 from corit.journal import LOCK
 
-HEADER = Header.of(recipe(), WIDTH)
-LEVELLED = Header.of(recipe(), WIDTH, LEVELS)
+HEADER = StoreHeader.of(recipe(), WIDTH)
+LEVELLED = StoreHeader.of(recipe(), WIDTH, LEVELS)
 
 
 def sample(i, **changes):
@@ -38,7 +39,7 @@ def value(i, face=0):
 
 
 def row(i, face=0, **changes):
-    return measured(sample(i, **changes), face, (0.0, 1.0, 2.5, 3.0 + face), value(i, face))
+    return measured_row(sample(i, **changes), face, (0.0, 1.0, 2.5, 3.0 + face), value(i, face))
 
 
 def failed(i):
@@ -178,7 +179,7 @@ def test_selecting_nothing_or_by_nonsense_is_an_error(tmp_path):
 
 def test_levels_are_read_one_by_one(tmp_path, agree):
     kept = [np.random.default_rng(i).normal(size=LEVELS) for i in range(4)]
-    rows = [measured(sample(i), 0, None, value(i), kept[i]) for i in range(4)]
+    rows = [measured_row(sample(i), 0, None, value(i), kept[i]) for i in range(4)]
     store = filled(tmp_path, [*rows, failed(4)], LEVELLED, shard_rows=3)
     for l in range(LEVELS[0]):
         features = store.features(level=l)
@@ -203,7 +204,7 @@ def test_digest_of_the_data(tmp_path):
     assert first == digest("same", [row(1), row(0), failed(2)])
     assert first != digest("fewer", [row(0)])
     assert first != digest("label", [row(0, label=1), row(1)])
-    assert first != digest("value", [measured(sample(0), 0, None, value(5)), row(1)])
+    assert first != digest("value", [measured_row(sample(0), 0, None, value(5)), row(1)])
 
 
 @pytest.mark.parametrize("bad", [1e5, -7e4, np.nan, np.inf])
@@ -211,19 +212,19 @@ def test_digest_of_the_data(tmp_path):
 def test_what_half_precision_cannot_hold_becomes_a_row_that_says_so(tmp_path, bad, where):
     z, levels = value(0), np.zeros(LEVELS)
     (z if where == "z" else levels).reshape(-1)[3] = bad
-    poor = measured(sample(0), 0, None, z, levels)
+    poor = measured_row(sample(0), 0, None, z, levels)
     assert poor.status == "overflow"
     assert "65504" in poor.reason
-    store = filled(tmp_path, [poor, measured(sample(1), 0, None, value(1), np.zeros(LEVELS))], LEVELLED)
+    store = filled(tmp_path, [poor, measured_row(sample(1), 0, None, value(1), np.zeros(LEVELS))], LEVELLED)
     assert store.counts() == {"overflow": 1, "ok": 1}
     assert store.features().ids.tolist() == ["s01"]
 
 
 def test_features_that_half_precision_makes_zero_are_not_stored_as_zero():
-    assert measured(sample(0), 0, None, value(0) * 1e-12).status == "overflow"
-    assert measured(sample(0), 0, None, value(0), np.full(LEVELS, 1e-12)).status == "overflow"
-    assert measured(sample(0), 0, None, np.zeros(WIDTH), np.zeros(LEVELS)).status == "ok"
-    assert measured(sample(0), 0, None, np.where(np.arange(WIDTH) == 1, 1.0, 1e-12)).status == "ok"
+    assert measured_row(sample(0), 0, None, value(0) * 1e-12).status == "overflow"
+    assert measured_row(sample(0), 0, None, value(0), np.full(LEVELS, 1e-12)).status == "overflow"
+    assert measured_row(sample(0), 0, None, np.zeros(WIDTH), np.zeros(LEVELS)).status == "ok"
+    assert measured_row(sample(0), 0, None, np.where(np.arange(WIDTH) == 1, 1.0, 1e-12)).status == "ok"
 
 
 @pytest.mark.parametrize(
@@ -250,15 +251,18 @@ def test_features_need_their_metadata(tmp_path):
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (Header.of(recipe(**{"model.tau": 0.7}), WIDTH), r"model\.tau is 0\.1 in the store, 0\.7 asked for\. Choose"),
         (
-            Header.of(recipe(**{"views.blend.scale": 0.9, "model.rrm": False}), WIDTH),
+            StoreHeader.of(recipe(**{"model.tau": 0.7}), WIDTH),
+            r"model\.tau is 0\.1 in the store, 0\.7 asked for\. Choose",
+        ),
+        (
+            StoreHeader.of(recipe(**{"views.blend.scale": 0.9, "model.rrm": False}), WIDTH),
             r"views\.blend\.scale.*model\.rrm",
         ),
-        (Header.of(recipe(**{"backbone.weights": "ab"}), WIDTH), r"backbone\.weights is '' in the store"),
-        (Header("[model]\nnovelty = 3\n", "f" * 64, WIDTH), "cannot read.*novelty"),
-        (Header(recipe().to_toml(), "f" * 64, WIDTH), "another version"),
-        (Header.of(recipe(), WIDTH + 1), f"width {WIDTH} and levels None, asked for {WIDTH + 1}"),
+        (StoreHeader.of(recipe(**{"backbone.weights": "ab"}), WIDTH), r"backbone\.weights is '' in the store"),
+        (StoreHeader("[model]\nnovelty = 3\n", "f" * 64, WIDTH), "cannot read.*novelty"),
+        (StoreHeader(recipe().to_toml(), "f" * 64, WIDTH), "another version"),
+        (StoreHeader.of(recipe(), WIDTH + 1), f"width {WIDTH} and levels None, asked for {WIDTH + 1}"),
         (LEVELLED, r"levels None, asked for 6 and \(3, 2, 3\)"),
     ],
 )
@@ -271,7 +275,7 @@ def test_recipes_do_not_mix(tmp_path, header, message):
 
 def test_a_folder_of_two_stores_is_refused(tmp_path):
     filled(tmp_path / "a", [row(0)])
-    filled(tmp_path / "b", [row(1)], Header.of(recipe(**{"model.tau": 0.7}), WIDTH))
+    filled(tmp_path / "b", [row(1)], StoreHeader.of(recipe(**{"model.tau": 0.7}), WIDTH))
     (tmp_path / "b" / "part-000000.arrow").rename(tmp_path / "a" / "part-000001.arrow")
     with pytest.raises(StoreError, match=r"model\.tau"):
         FeatureStore.open(tmp_path / "a")
@@ -295,9 +299,11 @@ def test_shards_never_take_the_place_of_others(tmp_path):
 
 
 def test_what_is_stored_is_known(tmp_path):
-    filled(tmp_path, [row(0), failed(1), measured(sample(2), 0, None, value(2) * 1e9)])
+    now = CurrentVersion(())
+    rows = [row(0), failed(1), measured_row(sample(2), 0, None, value(2) * 1e9)]
+    filled(tmp_path, [replace(r, version=Version(now.stamp, "content")) for r in rows])
     with StoreWriter(tmp_path, HEADER) as writer:
-        assert writer.stored == {"s00": True, "s01": False, "s02": True}
+        assert [writer.find(sample(i), now) for i in range(4)] == [True, False, True, None]
 
 
 def test_half_written_shards_are_cleared(tmp_path):
@@ -326,7 +332,7 @@ def test_two_processes_do_not_write_together(tmp_path):
         assert "another process" in answers.get(timeout=60)
         other.join()
     with StoreWriter(tmp_path, HEADER) as writer:
-        assert writer.stored == {}
+        assert writer.find(sample(0), CurrentVersion(())) is None
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"ARROW1" + b[6:100]])

@@ -18,6 +18,7 @@ from corit.data.sample import Sample
 from corit.data.stamp import CurrentVersion, Version, current_version
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.heads.head import HeadRecipe
 from corit.images.face_shape import mean_face
 from corit.model.encode import Encoder
@@ -68,7 +69,7 @@ class Run:
     def __call__(self, store, forge=0, **given):
         domain = "face" if given.get("landmarks") else "scene"
         encoder = Encoder(self.backbone, recipe_for(self.backbone, domain))
-        return extract(self.source(**given), encoder.preparer(), encoder, self.folder / store, forge=forge, batch=24)
+        return extract(self.source(**given), [StoreTarget(encoder, self.folder / store)], forge=forge, batch=24)
 
     def trained(self, store):
         """What must not depend on what the folder held before."""
@@ -205,10 +206,10 @@ def test_a_file_that_comes_back_is_measured(backbone, tmp_path):
     listed = split_source(FolderSource((str(run.real),), (str(run.fake),)))
     assert len(listed.samples) == len(source.samples) - 1
     path.write_bytes(b"no picture")
-    done = extract(source, encoder.preparer(), encoder, tmp_path / "s", batch=24)
+    done = extract(source, [StoreTarget(encoder, tmp_path / "s")], batch=24)
     assert done.counts == {"ok": 23, "unreadable": 1}
     away.rename(path)
-    assert extract(source, encoder.preparer(), encoder, tmp_path / "s", batch=24).counts == {"ok": 1}
+    assert extract(source, [StoreTarget(encoder, tmp_path / "s")], batch=24).counts == {"ok": 1}
     assert FeatureStore.open(tmp_path / "s").counts() == {"ok": 24}
 
 
@@ -254,7 +255,7 @@ def test_another_world_of_the_same_seed_is_drawn_anew(backbone, tmp_path):
     digests = {}
     for store, traces in (("used", "overlapping"), ("used", "disjoint"), ("empty", "disjoint")):
         world = Miniature(MiniatureSpec(train=2, val=2, test=2, pictures=1, kinds=("F2F", "NT"), traces=traces))
-        extract(world, encoder.preparer(), encoder, tmp_path / store, batch=12)
+        extract(world, [StoreTarget(encoder, tmp_path / store)], batch=12)
         digests[store, traces] = FeatureStore.open(tmp_path / store).features().data_digest
     assert digests["used", "disjoint"] == digests["empty", "disjoint"] != digests["used", "overlapping"]
 
@@ -300,7 +301,7 @@ def test_an_interrupt_behind_a_shard_does_not_write_it_twice(backbone, tmp_path,
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("corit.features.shards._sync", stopped)
+        patched.setattr("corit.files._sync_folder", stopped)
         with pytest.raises(KeyboardInterrupt):
             run("used")
     assert run("used").rows == 0

@@ -179,7 +179,7 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
 
 def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monkeypatch):
     passes = []
-    extract, backbone = runner.extract_shared, runner.load_backbone
+    extract, backbone = runner.extract, runner.load_backbone
 
     def counted(source, targets, **options):
         passes.append(len(targets))
@@ -190,7 +190,7 @@ def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monk
             raise WeightsError("not to be had")
         return backbone(name, weights)
 
-    monkeypatch.setattr(runner, "extract_shared", counted)
+    monkeypatch.setattr(runner, "extract", counted)
     monkeypatch.setattr(runner, "load_backbone", absent)
     words = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
     assert command("table1", "table10", *words, "--out", tmp_path) == 1

@@ -12,6 +12,7 @@ from corit.backbones.stepped import Backbone
 from corit.data.sample import Sample
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.studies.findings.encoders import weights_of
@@ -93,12 +94,5 @@ def extract_world(out: Path, plan: Plan, seed: int, progress: Progress = no_prog
         backbone = backbone_of(out, target, seed)
         for variant in plan.variants_of(target):
             shared = shared or album(plan, seed, backbone)
-            extract(
-                shared,
-                AsTheyAre(),
-                encoder_of(backbone, variant),
-                folder_of(out, target, seed, variant),
-                batch=BATCH,
-                keep_levels=True,
-                progress=progress,
-            )
+            encoder, folder = encoder_of(backbone, variant), folder_of(out, target, seed, variant)
+            extract(shared, [StoreTarget(encoder, folder, True, AsTheyAre())], batch=BATCH, progress=progress)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from corit.backbones.load import load_backbone
-from corit.features.extract import Target, extract
-from corit.features.shared import extract_shared
+from corit.features.extract import extract
 from corit.features.store import FeatureStore
+from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
 from corit.recipe import BackboneRecipe, Recipe
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -35,13 +35,13 @@ def both(encoders, tmp_path_factory):
     """The stores of one shared pass, and of a pass for each recipe."""
     world, out = Miniature(MiniatureSpec(0, 2, 2, 2, 1)), tmp_path_factory.mktemp("shared")
     told = []
-    extract_shared(
+    extract(
         world,
-        [Target(e, out / "shared" / n) for n, e in encoders.items()],
+        [StoreTarget(e, out / "shared" / n) for n, e in encoders.items()],
         progress=lambda *a: told.append(a),
     )
     for name, encoder in encoders.items():
-        extract(world, encoder.preparer(), encoder, out / "alone" / name)
+        extract(world, [StoreTarget(encoder, out / "alone" / name)])
     assert told[-1][0] == told[-1][1]
     return out
 

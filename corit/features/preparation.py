@@ -40,7 +40,7 @@ class Preparation(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class PrepareTask:
     """A sample and what is to be measured of it: None is the picture itself, n its n-th self-blended fake."""
 
     sample: Sample
@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Item:
+class PreparedRow:
     """A row before the model saw it: a face's views, or why there are none.
 
     reason: why there are none; of a face with views, their note. version: of the picture that was read.
@@ -69,8 +69,8 @@ def forged_sample(sample: Sample, draw: int) -> Sample:
 
 
 @dataclass(frozen=True)
-class Worker:
-    """Job -> items, in this process or in another: the part of extraction that needs no model.
+class PrepareWorker:
+    """PrepareTask -> items, in this process or in another: the part of extraction that needs no model.
 
     versioned: say of each item which version of the picture it is of, which takes a look at all bytes of its files.
     """
@@ -79,40 +79,40 @@ class Worker:
     preparer: Preparation
     versioned: bool = False
 
-    def __getitem__(self, job: Job) -> list[Item]:
-        with _naming(job.sample):
-            now, digest = current_version(job.sample) if self.versioned else None, ""
+    def __getitem__(self, task: PrepareTask) -> list[PreparedRow]:
+        with _naming(task.sample):
+            now, digest = current_version(task.sample) if self.versioned else None, ""
             try:
-                picture = self.source.load(job.sample)
+                picture = self.source.load(task.sample)
                 digest = getattr(picture, "digest", "")
-                items = self._items(job, picture)
+                items = self._items(task, picture)
             except InputError as err:
-                draws = (None,) if None in job.draws else job.draws
-                items = [_failed(_named(job.sample, n), 0, None, err) for n in draws]
+                draws = (None,) if None in task.draws else task.draws
+                items = [_failed(_named(task.sample, n), 0, None, err) for n in draws]
             version = UNKNOWN_VERSION if now is None else now.version(digest)
             return [replace(item, version=version) for item in items]
 
-    def _items(self, job: Job, picture: Picture) -> list[Item]:
+    def _items(self, task: PrepareTask, picture: Picture) -> list[PreparedRow]:
         crops = self.preparer.crops(picture)
         if not crops:
             raise NoFaceError("the picture shows nothing to measure: no face was found")
-        return [self._item(job.sample, n, face, c) for n in job.draws for face, c in enumerate(crops)]
+        return [self._item(task.sample, n, face, c) for n in task.draws for face, c in enumerate(crops)]
 
-    def _item(self, sample: Sample, draw: int | None, face: int, crop: Any) -> Item:
+    def _item(self, sample: Sample, draw: int | None, face: int, crop: Any) -> PreparedRow:
         named = _named(sample, draw)
         try:
             views = self.preparer.views(crop if draw is None else self.preparer.forge(crop, draw))
         except InputError as err:
             return _failed(named, face, crop.box, err)
-        return Item(named, face, views, views.box, reason=views.note)
+        return PreparedRow(named, face, views, views.box, reason=views.note)
 
 
 def _named(sample: Sample, draw: int | None) -> Sample:
     return sample if draw is None else forged_sample(sample, draw)
 
 
-def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | None, err: InputError) -> Item:
-    return Item(sample, face, None, box, err.status, str(err))
+def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | None, err: InputError) -> PreparedRow:
+    return PreparedRow(sample, face, None, box, err.status, str(err))
 
 
 @contextmanager
@@ -125,15 +125,15 @@ def _naming(sample: Sample) -> Generator[None]:
         raise
 
 
-def prepare(jobs: Iterable[Job], worker: Worker, workers: int) -> Generator[list[Item]]:
-    """The items of each job, in the order of the jobs, a few jobs ahead of the model when there are workers.
+def prepare(tasks: Iterable[PrepareTask], worker: PrepareWorker, workers: int) -> Generator[list[PreparedRow]]:
+    """The items of each task, in the order of the tasks, a few tasks ahead of the model when there are workers.
 
     Raises MachineError where a worker was killed. The loader's own error may also be raised in the middle of whatever
     its consumer does: see `corit.failures`.
     """
-    loader: DataLoader[list[Item]] = DataLoader(
+    loader: DataLoader[list[PreparedRow]] = DataLoader(
         worker,  # type: ignore[arg-type]
-        sampler=jobs,  # type: ignore[arg-type]  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
+        sampler=tasks,  # type: ignore[arg-type]  # what a sampler yields is what __getitem__ gets, so that no worker needs the list
         batch_size=None,
         num_workers=workers,
         collate_fn=_unchanged,
@@ -151,7 +151,7 @@ def prepare(jobs: Iterable[Job], worker: Worker, workers: int) -> Generator[list
         raise
 
 
-def _unchanged(items: list[Item]) -> list[Item]:
+def _unchanged(items: list[PreparedRow]) -> list[PreparedRow]:
     return items
 
 
