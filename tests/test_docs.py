@@ -9,13 +9,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import page_inputs
 import pytest
-from PIL import Image
-
-from corit.report.demo import photographs
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("**/*.md"))]
 FENCE = re.compile(r"^ {0,3}```(\w*)[^\n`]*$")
 SKIPPED = re.compile(r"^\s*<!-- not executed: \S.* -->\s*$")
 SECONDS = 300
@@ -77,20 +75,20 @@ def run(corit, command, folder, where):
     assert done.returncode == 0, f"{where}: {command}: exit code {done.returncode}\n{done.stdout}{done.stderr}"
 
 
-def photographs_into(folder):
-    """The folder `photos` that the pages speak of: the quarters of six real photographs."""
-    folder.mkdir()
-    for name, pixels in photographs():
-        height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-        for i, (y, x) in enumerate(((0, 0), (0, width), (height, 0), (height, width))):
-            quarter = Image.fromarray(pixels[y : y + height, x : x + width])
-            quarter.save(folder / f"{name.removesuffix('.jpg')}-{i}.jpg")
+def prose(text):
+    """The lines of a page outside code, tables, links on their own and comments, without comments inside them."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if FENCE.match(line) or (inside and line.strip() == "```"):
+            inside = not inside
+        elif not inside and not line.lstrip().startswith(("|", "![", "<!--")):
+            yield number, re.sub(r"<!--.*?-->", "", line)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_example_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    photographs_into(tmp_path / "photos")
+    page_inputs.prepare("\n".join(b.code for b in blocks(page.read_text()) if b.executed), tmp_path)
     execute(page, tmp_path)
 
 
@@ -99,6 +97,11 @@ def test_every_link_into_the_repository_leads_somewhere(page):
     targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
     local = [t.partition("#")[0] for t in targets if not re.match(r"[a-z]+:|#", t)]
     assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_prose_is_wrapped_at_100_columns(page):
+    assert [(n, line) for n, line in prose(page.read_text()) if len(line) > 100] == []
 
 
 @pytest.fixture
