@@ -81,7 +81,7 @@ def prose(text):
     for number, line in enumerate(text.splitlines(), 1):
         if FENCE.match(line) or (inside and line.strip() == "```"):
             inside = not inside
-        elif not inside and not line.lstrip().startswith(("|", "![", "<!--")):
+        elif not inside and not line.startswith("    ") and not line.lstrip().startswith(("|", "![", "<!--")):
             yield number, re.sub(r"<!--.*?-->", "", line)
 
 
