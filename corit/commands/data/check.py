@@ -49,7 +49,7 @@ def check(
             contents=contents,
             workers=workers,
             progress=progress,
-            look=_picture_check(faces),
+            check_picture=_picture_check(faces),
         )
     put(findings(results, format))
     return exit_codes.DONE if all(r.harmless for r in results) else exit_codes.PROBLEMS_FOUND

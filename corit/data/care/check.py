@@ -1,4 +1,4 @@
-"""What is in a source, and what should make its user wary: leaks, contradictions, surprises."""
+"""Check a source: counts, missing files, leaks between splits, contradictory and surprising labels."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from corit.data.selected import JoinedSources
 from corit.errors import examples
 from corit.progress import Progress, no_progress
 
-# Words of folder and file names that say what a picture is, as the field's data sets use them.
+# Words in the names of folders that tell the label, as the field's data sets use them.
 REAL = frozenset(("real", "reals", "original", "originals", "pristine", "authentic", "genuine", "nature"))
 FAKE = frozenset(("fake", "fakes", "manipulated", "synthesis", "synthetic", "generated", "forged", "ai"))
 WORD = re.compile(r"[a-z]+")
@@ -32,7 +32,7 @@ WORD = re.compile(r"[a-z]+")
 
 @dataclass(frozen=True)
 class Count:
-    """How many samples, videos and groups there are of one data set, split, label and manipulation."""
+    """The numbers of samples, videos and groups of one data set, split, label and manipulation."""
 
     dataset: str
     split: str
@@ -45,7 +45,13 @@ class Count:
 
 @dataclass(frozen=True)
 class Straddle:
-    """A group (identity, source video), or a video, whose samples stand in several splits."""
+    """A group (person, source video), or a video, whose samples stand in several splits.
+
+    Attributes:
+        kind: "group" or "video".
+        name: of the group or video.
+        splits: the splits, sorted.
+    """
 
     kind: str
     name: str
@@ -54,7 +60,12 @@ class Straddle:
 
 @dataclass(frozen=True)
 class Surprise:
-    """A label that something speaks against, in a sentence, with the ids of the rows that it is about."""
+    """Something that contradicts labels.
+
+    Attributes:
+        what: the contradiction in a sentence.
+        ids: the rows that it is about.
+    """
 
     what: str
     ids: tuple[str, ...]
@@ -62,10 +73,12 @@ class Surprise:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two sources share: file paths, names of groups, and, where contents were read, the same pixels.
+    """What two sources share. Shared paths and pixels are certainly a leak; names of groups may agree by chance.
 
-    Paths are those behind links to folders. Shared paths and pixels are a leak for certain. Names of groups may agree
-    by chance between unlike data sets.
+    Attributes:
+        paths: files that both list, with links to folders resolved.
+        groups: names of groups that both use.
+        pixels: pictures with the same pixels, where contents were read.
     """
 
     paths: tuple[str, ...]
@@ -74,16 +87,25 @@ class Overlap:
 
     @property
     def empty(self) -> bool:
-        """They share nothing that was looked at."""
+        """Whether they share nothing."""
         return not (self.paths or self.groups or self.pixels)
 
 
 @dataclass(frozen=True)
 class SourceCheck:
-    """All findings about one source; problems, duplicates and read are None when its pictures were not read.
+    """All findings about one source.
 
-    namesakes: names of groups in several splits of sources that are checked as one, none of which straddles by itself:
-    they may agree by chance, as in `Overlap`. passed_over: files of its folders that are no rows, by suffix.
+    Attributes:
+        counts: samples, videos and groups by data set, split, label and manipulation.
+        absent: rows whose file does not exist.
+        straddles: groups and videos in several splits.
+        surprises: what contradicts labels.
+        problems: pictures that cannot be scored; None where pictures were not read, like the two fields that follow.
+        duplicates: pictures with the same pixels.
+        contents: the digests of the pictures.
+        shared_groups: names of groups in several splits of sources that are checked as one. None of them straddles
+            within one source: they may agree by chance, as in `Overlap`.
+        passed_over: files of the source's folders that have no row, by suffix.
     """
 
     counts: tuple[Count, ...]
@@ -92,18 +114,18 @@ class SourceCheck:
     surprises: tuple[Surprise, ...]
     problems: tuple[Problem, ...] | None = None
     duplicates: tuple[Duplicate, ...] | None = None
-    read: Contents | None = field(default=None, repr=False, compare=False)
-    namesakes: tuple[Straddle, ...] = ()
+    contents: Contents | None = field(default=None, repr=False, compare=False)
+    shared_groups: tuple[Straddle, ...] = ()
     passed_over: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def leaks(self) -> tuple[Duplicate, ...]:
-        """Duplicates across splits."""
+        """Duplicates in several splits."""
         return tuple(d for d in self.duplicates or () if len(d.splits) > 1)
 
     @property
     def clean(self) -> bool:
-        """Nothing was found that ought to be mended; duplicates within one split and label are no fault."""
+        """Whether no problems were found; duplicates within one split and label are none."""
         contradictory = any(len(d.labels) > 1 for d in self.duplicates or ())
         return not (self.absent or self.straddles or self.surprises or self.problems or self.leaks or contradictory)
 
@@ -114,37 +136,52 @@ def check_source(
     contents: bool = True,
     workers: int = 0,
     progress: Progress = no_progress,
-    look: PictureCheck | None = None,
+    check_picture: PictureCheck | None = None,
 ) -> SourceCheck:
-    """Check a source; with `contents` every picture is decoded once (see `read_contents` for the other arguments)."""
+    """Check a source: its rows and, with `contents`, every picture.
+
+    Args:
+        source: the data set, folder or drawn world.
+        contents: decode every picture once; otherwise only names are looked at.
+        workers: threads that decode, 0 for none.
+        progress: called with the number of pictures that are read, and of all.
+        check_picture: raises the InputError with which a detector refuses a decoded picture, as one without a face.
+
+    Returns:
+        The findings.
+    """
     samples = source.samples
     parts = [part.samples for part in source.sources] if isinstance(source, JoinedSources) else [samples]
     own, between = _straddles(samples, parts)
-    strange = tuple(s for part in parts for s in find_surprises(part))  # a class may be empty in one of them alone
-    passed = count_passed_over(source)
-    quick = SourceCheck(
-        count_samples(samples), missing_files(samples), own, strange, namesakes=between, passed_over=passed
+    surprises = tuple(s for part in parts for s in find_surprises(part))  # a class may be empty in one of them alone
+    names_only = SourceCheck(
+        count_samples(samples),
+        missing_files(samples),
+        own,
+        surprises,
+        shared_groups=between,
+        passed_over=count_passed_over(source),
     )
     if not contents:
-        return quick
-    read = read_contents(source, workers=workers, progress=progress, look=look)
-    return replace(quick, problems=read.problems, duplicates=find_duplicates(read), read=read)
+        return names_only
+    read = read_contents(source, workers=workers, progress=progress, check_picture=check_picture)
+    return replace(names_only, problems=read.problems, duplicates=find_duplicates(read), contents=read)
 
 
 def count_passed_over(source: Source) -> Mapping[str, int]:
-    """How many files of the folders behind a source are neither picture nor video, by suffix; see `FolderSource`."""
+    """Count the files of the folders behind a source that have no row, by suffix; see `FolderSource`."""
     if isinstance(source, JoinedSources):
         return sum((Counter(count_passed_over(part)) for part in source.sources), Counter())
     if isinstance(source, FolderSource):
         return source.passed_over.counts
-    inner = getattr(source, "source", None)  # of those that choose among the rows of another
+    inner = getattr(source, "source", None)  # of a source that selects rows of another one
     return {} if inner is None else count_passed_over(inner)
 
 
 def _straddles(
     samples: Sequence[Sample], parts: Sequence[Sequence[Sample]]
 ) -> tuple[tuple[Straddle, ...], tuple[Straddle, ...]]:
-    """What straddles within one of the sources that the samples are of, and the groups that do between them only."""
+    """What straddles within one of the sources, and the groups that straddle only between them."""
     own = tuple(s for part in parts for s in find_straddles(part))
     within = {s.name for s in own}
     between = find_straddles(samples) if len(parts) > 1 else ()
@@ -152,7 +189,7 @@ def _straddles(
 
 
 def count_samples(samples: Sequence[Sample]) -> tuple[Count, ...]:
-    """Samples, videos and groups by data set, split, label and manipulation, sorted."""
+    """Count samples, videos and groups by data set, split, label and manipulation, in this order."""
     rows: Counter[tuple[str, str, int | None, str]] = Counter()
     videos: dict[tuple[str, str, int | None, str], set[str]] = defaultdict(set)
     groups: dict[tuple[str, str, int | None, str], set[str]] = defaultdict(set)
@@ -166,20 +203,20 @@ def count_samples(samples: Sequence[Sample]) -> tuple[Count, ...]:
 
 
 def find_straddles(samples: Sequence[Sample]) -> tuple[Straddle, ...]:
-    """Groups and videos on several sides of the split; samples in no split are on no side."""
+    """Find groups and videos in several splits; samples without a split do not count."""
     sides: dict[tuple[str, str], set[str]] = defaultdict(set)
     for s in samples:
         if s.split:
             for kind, name in (("group", s.group), ("video", s.video)):
                 if name:
                     sides[kind, name].add(s.split)
-    found = [(k, tuple(sorted(v))) for k, v in sides.items() if len(v) > 1]
-    return tuple(Straddle(kind, name, splits) for (kind, name), splits in sorted(found))
+    several = [(k, tuple(sorted(v))) for k, v in sides.items() if len(v) > 1]
+    return tuple(Straddle(kind, name, splits) for (kind, name), splits in sorted(several))
 
 
 def find_surprises(samples: Sequence[Sample]) -> tuple[Surprise, ...]:
-    """Labels that the path, the manipulation, the video or the rest of the split speak against."""
-    finds = (_repeated, _unlabelled, _said_by_path, _manipulations, _mixed_videos, _one_sided, _landmarks)
+    """Find labels that the path, the manipulation, the video or the rest of the split contradicts."""
+    finds = (_repeated, _unlabelled, _path_labels, _manipulations, _mixed_videos, _one_sided, _landmarks)
     return tuple(s for find in finds for s in find(samples))
 
 
@@ -195,32 +232,33 @@ def _unlabelled(samples: Sequence[Sample]) -> Iterator[Surprise]:
         yield Surprise(f"{len(ids)} samples have no label", ids)
 
 
-def _said_by_path(samples: Sequence[Sample]) -> Iterator[Surprise]:
-    """The innermost folder that says real or fake says the other; whole words count: unreal is not real."""
+def _path_labels(samples: Sequence[Sample]) -> Iterator[Surprise]:
+    """The innermost folder whose name tells a label tells the other one; whole words count: unreal is not real."""
     if not samples:
         return  # no folders have no common part
     folders = [os.path.dirname(s.path) for s in samples]
-    said = _said(set(folders))
+    label_of = _folder_labels(set(folders))
     wrong: dict[str, list[str]] = defaultdict(list)
     for s, folder in zip(samples, folders, strict=True):
-        if s.label is not None and said[folder] not in (None, s.label):
+        if s.label is not None and label_of[folder] not in (None, s.label):
             wrong[folder].append(s.id)
     for folder, ids in wrong.items():
-        kind = ("real", "fake")[1 - said[folder]]  # type: ignore[operator]
+        kind = ("real", "fake")[1 - label_of[folder]]  # type: ignore[operator]
         yield Surprise(
             f"{len(ids)} samples in {folder} are labelled {kind}, but the folder's name says otherwise", tuple(ids)
         )
 
 
-def _said(folders: set[str]) -> dict[str, int | None]:
-    """What each folder says, below what all of them share."""
+def _folder_labels(folders: set[str]) -> dict[str, int | None]:
+    """Folder -> the label that its name tells, below what all folders share."""
     alike = len({os.path.isabs(f) for f in folders}) == 1
     common = os.path.commonpath(folders) if alike else ""
     inside = {f: os.path.relpath(f, common) if common else f for f in folders}
-    return {f: _says(name.replace(os.sep, "/")) for f, name in inside.items()}
+    return {f: _name_label(name.replace(os.sep, "/")) for f, name in inside.items()}
 
 
-def _says(folder: str) -> int | None:
+def _name_label(folder: str) -> int | None:
+    """The label that the innermost part of a folder's name tells, or None."""
     for part in reversed(folder.split("/")):
         words = set(WORD.findall(part.lower()))
         if bool(words & REAL) != bool(words & FAKE):
@@ -244,7 +282,7 @@ def _mixed_videos(samples: Sequence[Sample]) -> Iterator[Surprise]:
             videos[s.video][s.label].append(s.id)
     mixed = {v: tuple(i for ids in labels.values() for i in ids) for v, labels in videos.items() if len(labels) > 1}
     if mixed:
-        ids = tuple(i for found in mixed.values() for i in found)
+        ids = tuple(i for video_ids in mixed.values() for i in video_ids)
         yield Surprise(f"{len(mixed)} videos have frames of both labels: {examples(mixed)}", ids)
 
 
@@ -259,8 +297,8 @@ def _one_sided(samples: Sequence[Sample]) -> Iterator[Surprise]:
 
 
 def _landmarks(samples: Sequence[Sample]) -> Iterator[Surprise]:
-    """One class has landmarks beside its frames and the other none: crops of faces there, whole frames here."""
-    folders = {f: _marked(f) for f in {os.path.dirname(s.path) for s in samples}}
+    """One class has landmarks beside its frames and the other none: face crops of one, whole frames of the other."""
+    folders = {f: _has_landmarks(f) for f in {os.path.dirname(s.path) for s in samples}}
     ids: dict[tuple[int | None, bool], list[str]] = defaultdict(list)
     for s in samples:
         ids[s.label, folders[os.path.dirname(s.path)]].append(s.id)
@@ -270,8 +308,8 @@ def _landmarks(samples: Sequence[Sample]) -> Iterator[Surprise]:
             yield Surprise(f"{len(bare)} {kind} samples have no landmarks beside them, but {other} have", tuple(bare))
 
 
-def _marked(folder: str) -> bool:
-    """Whether the data set's folder landmarks/ is there for the frames of a folder."""
+def _has_landmarks(folder: str) -> bool:
+    """Whether the folder landmarks/ exists for the frames of a folder."""
     path = path_beside(os.path.join(folder, "0.png"), "landmarks", ".npy")
     return path is not None and os.path.isdir(path_up_to(path, "landmarks"))
 
@@ -279,14 +317,20 @@ def _marked(folder: str) -> bool:
 def find_overlap(
     train: Sequence[Sample], test: Sequence[Sample], contents: tuple[Contents, Contents] | None = None
 ) -> Overlap:
-    """What the training samples of one source share with the test samples of another (or of the same one)."""
+    """Find what training samples of one source share with test samples of another one, or of the same one.
+
+    Args:
+        train: rows to train on.
+        test: rows to test on.
+        contents: the digests of both, in this order; None to compare names only.
+    """
     paths = real_paths(s.path for s in train) & real_paths(s.path for s in test)
     groups = {s.group for s in train} & {s.group for s in test} - {""}
     return Overlap(tuple(sorted(paths)), tuple(sorted(groups)), shared_pictures(*contents) if contents else ())
 
 
 def shared_pictures(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
-    """Pictures that both hold, with the rows of the first before those of the second."""
+    """Find pictures that two sources hold, with the rows of `train` before those of `test`."""
     common = set(train.digests) & set(test.digests)
     keep = [
         Contents(*zip(*((s, d) for s, d in zip(c.samples, c.digests, strict=True) if d in common), strict=True))
@@ -297,7 +341,7 @@ def shared_pictures(train: Contents, test: Contents) -> tuple[Duplicate, ...]:
 
 
 def real_paths(paths: Iterable[str]) -> set[str]:
-    """The files' paths with links in their folders followed, each folder once."""
+    """Return paths with the links in their folders resolved, each folder once."""
     parts = [os.path.split(p) for p in paths]
     folders = {f: os.path.realpath(f) for f in {f for f, _ in parts}}
     return {os.path.join(folders[f], name) for f, name in parts}

@@ -1,4 +1,4 @@
-"""Read every picture of a source once: which cannot be had, and which are the same picture."""
+"""Read every picture of a source once: which cannot be read, and which are the same picture."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ BATCH = 256
 
 
 class ReadResult(NamedTuple):
-    """The digest of a picture, empty where it cannot be read, and why it cannot be scored, if so."""
+    """What reading one picture gave.
+
+    Attributes:
+        digest: of the picture; empty where it cannot be read.
+        refused: why the picture cannot be scored; None where it can.
+    """
 
     digest: bytes = b""
     refused: InputError | None = None
@@ -35,7 +40,14 @@ PictureCheck = Callable[[Picture], object]
 
 @dataclass(frozen=True)
 class Problem:
-    """A picture that cannot be had: its row's id and path, the status that detection would give it, and why."""
+    """A picture that cannot be scored.
+
+    Attributes:
+        id: of its row.
+        path: of its file.
+        status: the status that detection gives it.
+        reason: why, in words.
+    """
 
     id: str
     path: str
@@ -45,10 +57,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Contents:
-    """What was read: samples that could be had with a digest of each one's pixels, and the others' problems.
+    """The digests of a source's pictures.
 
-    A video file that is one row is digested by its bytes; its frames are counted and decoded, and only the first and
-    the last are looked at. A row that is one frame of a video file is digested by that frame's pixels.
+    The digest of a picture, or of one frame of a video file, is that of its pixels. The digest of a video file that is
+    one row is that of its bytes; all of its frames are decoded.
+
+    Attributes:
+        samples: the rows that can be read.
+        digests: of each row in `samples`.
+        problems: of the rows that cannot be read or scored.
     """
 
     samples: tuple[Sample, ...]
@@ -64,7 +81,7 @@ class Duplicate:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """The splits that they stand in: more than one is a leak. Rows without a split are on no side."""
+        """The splits that hold them: more than one is a leak. Rows without a split do not count."""
         return tuple(sorted({s.split for s in self.samples} - {""}))
 
     @property
@@ -79,7 +96,7 @@ def read_contents(
     *,
     workers: int = 0,
     progress: Progress = no_progress,
-    look: PictureCheck | None = None,
+    check_picture: PictureCheck | None = None,
 ) -> Contents:
     """Decode the pictures of a source, or those of some samples, in order.
 
@@ -88,71 +105,71 @@ def read_contents(
         samples: the rows to read; None for all of the source.
         workers: threads, 0 for none.
         progress: called after each picture.
-        look: raises the InputError with which a detector would refuse a decoded picture, such as one without a face.
+        check_picture: raises the InputError with which a detector refuses a decoded picture, as one without a face.
 
     Returns:
-        The rows that can be read, with digests, and the problems of the others, and of those that `look` refuses.
+        The rows that can be read, with digests, and the problems of the others and of what `check_picture` refuses.
     """
     kept: list[Sample] = []
     digests: list[bytes] = []
     problems: list[Problem] = []
     rows = source.samples if samples is None else samples
-    for done, (sample, found) in enumerate(_digests(source, rows, workers, look), start=1):
-        if found.digest:
+    for done, (sample, result) in enumerate(_digests(source, rows, workers, check_picture), start=1):
+        if result.digest:
             kept.append(sample)
-            digests.append(found.digest)
-        if found.refused is not None:
-            problems.append(Problem(sample.id, sample.path, found.refused.status, str(found.refused)))
+            digests.append(result.digest)
+        if result.refused is not None:
+            problems.append(Problem(sample.id, sample.path, result.refused.status, str(result.refused)))
         progress(done, len(rows))
     return Contents(tuple(kept), tuple(digests), tuple(problems))
 
 
 def _digests(
-    source: Source, samples: Iterable[Sample], workers: int, look: PictureCheck | None
+    source: Source, samples: Iterable[Sample], workers: int, check_picture: PictureCheck | None
 ) -> Iterator[tuple[Sample, ReadResult]]:
     rest = iter(samples)
     require_workers(workers)
-    videos = threading.local()  # each thread plays its own
+    videos = threading.local()  # each thread reads its own
     if not workers:
-        yield from ((s, _digest(source, s, videos, look)) for s in rest)
+        yield from ((s, _digest(source, s, videos, check_picture)) for s in rest)
         return
     with ThreadPoolExecutor(workers) as pool:
         while batch := list(islice(rest, BATCH)):
-            yield from zip(batch, pool.map(lambda s: _digest(source, s, videos, look), batch), strict=True)
+            yield from zip(batch, pool.map(lambda s: _digest(source, s, videos, check_picture), batch), strict=True)
 
 
-def _digest(source: Source, sample: Sample, videos: threading.local, look: PictureCheck | None) -> ReadResult:
+def _digest(source: Source, sample: Sample, videos: threading.local, check_picture: PictureCheck | None) -> ReadResult:
     try:
         if not is_video(sample.path):
             picture = source.load(sample)
         elif sample.frame == WHOLE_VIDEO:
             return ReadResult(_video(sample.path))
         else:
-            picture = _played(sample, videos)
+            picture = _video_frame(sample, videos)
     except InputError as err:
         return ReadResult(refused=err)
     digest = hashlib.sha256(repr(picture.pixels.shape).encode() + picture.pixels.tobytes()).digest()
     try:
-        if look is not None:
-            look(picture)
+        if check_picture is not None:
+            check_picture(picture)
     except InputError as err:
         return ReadResult(digest, err)
     return ReadResult(digest)
 
 
 class _TruncatedError(InputError):
-    """A video that ends before its time, or has frames that are lost."""
+    """A video that ends early, or whose frames are lost."""
 
     status = "truncated"
 
 
-def _played(sample: Sample, videos: threading.local) -> Picture:
-    """One frame of a video, which is played onward where rows come in its order. Raises InputError's kinds."""
+def _video_frame(sample: Sample, videos: threading.local) -> Picture:
+    """One frame of a video, decoded in one pass where rows come in its order. Raises InputError's kinds."""
     from corit.data.video_frames import SequentialReader
 
-    if not hasattr(videos, "play"):
-        videos.play = SequentialReader()
-    picture: Picture = videos.play(sample.path, sample.frame)
+    if not hasattr(videos, "reader"):
+        videos.reader = SequentialReader()
+    picture: Picture = videos.reader(sample.path, sample.frame)
     return picture
 
 
@@ -165,8 +182,8 @@ def _video(path: str) -> bytes:
         pass
     assert video.ending is not None
     if video.ending.status != "ok":
-        had = f"{video.ending.decoded} of {video.count} frames of {video.name}"
-        raise _TruncatedError(f"{had} can be decoded; the others are cut off, damaged or missing")
+        decoded = f"{video.ending.decoded} of {video.count} frames of {video.name}"
+        raise _TruncatedError(f"{decoded} can be decoded; the others are cut off, damaged or missing")
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -175,21 +192,21 @@ def _video(path: str) -> bytes:
 
 
 def find_duplicates(*contents: Contents) -> tuple[Duplicate, ...]:
-    """Rows of one or several sources with the same pixels, in the order of the first of each."""
-    found: dict[bytes, list[Sample]] = defaultdict(list)
+    """Find rows of one or several sources with the same digest, in the order of the first row of each."""
+    rows_of: dict[bytes, list[Sample]] = defaultdict(list)
     for one in contents:
         for sample, digest in zip(one.samples, one.digests, strict=True):
-            found[digest].append(sample)
-    return tuple(Duplicate(tuple(rows)) for rows in found.values() if len(rows) > 1)
+            rows_of[digest].append(sample)
+    return tuple(Duplicate(tuple(rows)) for rows in rows_of.values() if len(rows) > 1)
 
 
 def missing_files(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Rows whose file is not there, with one look into each folder; nothing is decoded.
+    """Find rows whose file does not exist, with one look into each folder; nothing is decoded.
 
-    Rows whose path has no suffix of a picture or video, as those of a generated world, are not looked for.
+    Rows whose path has no suffix of a picture or video, such as those of a drawn world, are left out.
     """
     folders: dict[str, frozenset[str]] = {}
-    out = []
+    absent = []
     for sample in samples:
         folder, name = os.path.split(sample.path)
         if os.path.splitext(name)[1].lower() not in SUFFIXES | VIDEO_SUFFIXES:
@@ -197,5 +214,5 @@ def missing_files(samples: Sequence[Sample]) -> tuple[Sample, ...]:
         if folder not in folders:
             folders[folder] = existing_names(folder or ".")
         if name not in folders[folder]:
-            out.append(sample)
-    return tuple(out)
+            absent.append(sample)
+    return tuple(absent)

@@ -290,17 +290,17 @@ def test_a_duplicate_of_a_row_without_a_split_is_no_leak(rows, tmp_path):
     assert found.leaks == ()
 
 
-def test_groups_of_one_name_in_several_sources_are_namesakes(rows):
+def test_groups_of_one_name_in_several_sources_are_shared(rows):
     alike = [replace(s, group="g") if s.id in ("train/0", "test/0") else s for s in rows]
     sides = (Rows(tuple(s for s in alike if s.split == split)) for split in ("train", "test"))
     found = check_source(JoinedSources(tuple(sides)), contents=False)
     assert found.straddles == ()
-    assert [(s.name, s.splits) for s in found.namesakes] == [("g", ("test", "train"))]
-    assert check_source(Rows(tuple(alike)), contents=False).namesakes == ()
+    assert [(s.name, s.splits) for s in found.shared_groups] == [("g", ("test", "train"))]
+    assert check_source(Rows(tuple(alike)), contents=False).shared_groups == ()
     assert [s.name for s in check_source(Rows(tuple(alike)), contents=False).straddles] == ["g"]
     more = tuple(replace(s, id=f"more/{s.id}") for s in alike)
     both = JoinedSources((Rows(tuple(alike)), Rows(more)))
-    assert check_source(both, contents=False).namesakes == ()  # a straddle is named once
+    assert check_source(both, contents=False).shared_groups == ()  # a straddle is named once
 
 
 def test_surprises_are_of_one_source_each(rows):
