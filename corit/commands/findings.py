@@ -15,19 +15,19 @@ def findings(
     Args:
         out: folder for claims.json, findings.png, the encoders, the features and every measurement; run the same
             command again to resume
-        quick: a tiny plan that takes a minute and shows nothing but that the command runs
+        quick: a quick_plan plan that takes a minute and shows nothing but that the command runs
         workers: processes that measure; 0 uses this process
     """
     from corit.progress import progress_bar
     from corit.report.findings import save
-    from corit.studies.findings.plan import Plan, tiny
+    from corit.studies.findings.claims_table import text_table
+    from corit.studies.findings.plan import FindingsPlan, quick_plan
     from corit.studies.findings.run import read, run
-    from corit.studies.findings.table import table
 
-    plan = tiny() if quick else Plan()
+    plan = quick_plan() if quick else FindingsPlan()
     with progress_bar("findings") as progress:
         verdicts = run(out, plan, photos=photos, workers=workers, progress=progress)
-    print(table(verdicts))
+    print(text_table(verdicts))
     save(read(out, plan), out / "findings.png")
     print(f"{out / 'claims.json'}, {out / 'findings.png'}")
     return exit_codes.DONE

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from corit.report import page
-from corit.studies.findings.book import Book, Key, mean, of_groups
-from corit.studies.findings.headline import quantity, seeds
+from corit.studies.findings.main_claims import quantity, seeds
+from corit.studies.findings.measurements import Case, Measurements, cells_of, mean
 from corit.studies.findings.plan import OVERT, SUBTLE
 from corit.theory.collapse import CHANCE
 
@@ -20,23 +20,23 @@ COLOURS = dict(zip(KINDS, ("#c0392b", "#b7791f", "#2868c8", "#2e7d4f"), strict=T
 FAINT = "#56616e"
 
 
-def save(book: Book, target: Path) -> None:
+def save(data: Measurements, target: Path) -> None:
     """Write the figure as a PNG, whole or not at all."""
-    page.save(draw(book), target)
+    page.save(draw(data), target)
 
 
-def draw(book: Book) -> Figure:
+def draw(data: Measurements) -> Figure:
     """Four panels: (a) AUC against rho, (b) AUC by layer, (c) COR against GSNR, (d) CoRIT's COR over UniFD's."""
     made = Figure(figsize=(13, 8.4), layout="constrained")
     (a, b), (c, d) = made.subplots(2, 2)
-    _collapse(a, book)
-    _depth(b, book)
-    _scatter(c, book)
-    _raised(d, book)
+    _collapse(a, data)
+    _depth(b, data)
+    _scatter(c, data)
+    _raised(d, data)
     for axis in (a, b, c, d):
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    p = book.plan
+    p = data.plan
     made.suptitle(
         f"Miniature, {p.train}/{p.val}/{p.test} identities x {p.pictures} pictures; encoder seeds "
         f"{', '.join(map(str, p.encoders))}, {len(p.heads)} head seeds each; features standardised, / root of width",
@@ -45,12 +45,12 @@ def draw(book: Book) -> Figure:
     return made
 
 
-def _collapse(axis: Axes, book: Book) -> None:
+def _collapse(axis: Axes, data: Measurements) -> None:
     """Test AUC at the last layer against the radius; median over all seeds, and the middle four fifths."""
-    rhos, last = np.array(book.plan.rhos), book.plan.layers[-1:]
+    rhos, last = np.array(data.plan.rhos), data.plan.layers[-1:]
     for head, style in (("mlp", "-"), ("linear", ":")):
         for kind in KINDS:
-            values = _over_seeds(book, Key(head=head), kind, last)  # (seeds, R)
+            values = _over_seeds(data, Case(head=head), kind, last)  # (seeds, R)
             named = kind if head == "mlp" else None
             axis.plot(rhos, np.median(values, 0), style, color=COLOURS[kind], label=named, lw=1.6)
             if head == "mlp":
@@ -66,23 +66,23 @@ def _collapse(axis: Axes, book: Book) -> None:
     axis.legend(fontsize=8)
 
 
-def _over_seeds(book: Book, key: Key, kind: str, layers: tuple[int, ...]) -> np.ndarray:
+def _over_seeds(data: Measurements, case: Case, kind: str, layers: tuple[int, ...]) -> np.ndarray:
     """Test AUC (encoder and head seeds, R) of one type, mean over layers; a diverged head is at chance."""
     found = [
-        np.nan_to_num(book.column(key, e, "auc")[of_groups(book.places(key, e), [kind], layers)], nan=0.5).mean(0)
-        for e in seeds(book, key)
+        np.nan_to_num(data.column(case, e, "auc")[cells_of(data.places(case, e), [kind], layers)], nan=0.5).mean(0)
+        for e in seeds(data, case)
     ]
     return np.concatenate(found)
 
 
-def _depth(axis: Axes, book: Book) -> None:
+def _depth(axis: Axes, data: Measurements) -> None:
     """AUC without SAM by layer: the semantic encoders, and each control faintly."""
-    layers = np.array(book.plan.layers)
-    for target, style in zip(book.plan.targets, ("-", ":", "--", "-."), strict=False):
-        key = Key(target=target)
+    layers = np.array(data.plan.layers)
+    for target, style in zip(data.plan.targets, ("-", ":", "--", "-."), strict=False):
+        case = Case(target=target)
         for kind in KINDS:
-            values = np.stack([_over_seeds(book, key, kind, (int(l),))[:, 0] for l in layers])
-            main = target == book.plan.targets[0]
+            values = np.stack([_over_seeds(data, case, kind, (int(l),))[:, 0] for l in layers])
+            main = target == data.plan.targets[0]
             axis.plot(
                 layers, values.mean(1), style, color=COLOURS[kind], lw=2 if main else 1, alpha=1 if main else 0.55
             )
@@ -92,12 +92,15 @@ def _depth(axis: Axes, book: Book) -> None:
     axis.legend(fontsize=8)
 
 
-def _scatter(axis: Axes, book: Book) -> None:
+def _scatter(axis: Axes, data: Measurements) -> None:
     """Median COR of each (type, layer) cell against the features' GSNR, a marker for each encoder seed."""
-    for marker, e in zip("os^Dv", book.plan.encoders, strict=False):
-        cor, gsnr = mean(np.log10(book.cor(Key(), e)), 1), quantity(book, "GSNR", Key(), e)[:, 0]
+    for marker, e in zip("os^Dv", data.plan.encoders, strict=False):
+        cor, gsnr = (
+            mean(np.log10(data.cor(Case(), e)), 1),
+            quantity(data, "GSNR", Case(), e)[:, 0],
+        )
         for kind in KINDS:
-            at = of_groups(book.places(Key(), e), [kind], book.plan.layers)
+            at = cells_of(data.places(Case(), e), [kind], data.plan.layers)
             axis.plot(10 ** gsnr[at], 10 ** cor[at], marker, color=COLOURS[kind], ms=5, alpha=0.8, mew=0)
         axis.plot([], [], marker, color=FAINT, ms=5, label=f"encoder {e}")
     axis.set(
@@ -111,11 +114,11 @@ def _scatter(axis: Axes, book: Book) -> None:
     axis.legend(fontsize=8)
 
 
-def _raised(axis: Axes, book: Book) -> None:
+def _raised(axis: Axes, data: Measurements) -> None:
     """CoRIT's empirical COR over UniFD's at the same layer and head seed, by type and layer, mean and range."""
-    layers = book.plan.layers
+    layers = data.plan.layers
     for k, kind in enumerate(KINDS):
-        rows = np.stack([_ratio(book, e, kind) for e in book.plan.encoders])  # (E, layers)
+        rows = np.stack([_ratio(data, e, kind) for e in data.plan.encoders])  # (E, layers)
         x = np.array(layers) + 0.1 * (k - 1.5)
         axis.plot(x, 10 ** mean(rows), "o-", color=COLOURS[kind], ms=4, label=kind)
         axis.vlines(x, 10 ** _or_nan(rows, min), 10 ** _or_nan(rows, max), color=COLOURS[kind], alpha=0.5)
@@ -130,13 +133,13 @@ def _raised(axis: Axes, book: Book) -> None:
     axis.legend(fontsize=8)
 
 
-def _ratio(book: Book, seed: int, kind: str) -> np.ndarray:
+def _ratio(data: Measurements, seed: int, kind: str) -> np.ndarray:
     """log10 of the ratio by layer, mean over head seeds that learned with both, NaN where none did."""
-    one, other = Key("corit"), Key()
-    a, b = book.matched(one, other, seed)
-    logs = mean(np.log10(book.cor(one, seed)[a] / book.cor(other, seed)[b]), 1)
-    places = [book.places(one, seed)[i] for i in a]
-    return np.array([mean(logs[of_groups(places, [kind], [l])]) for l in book.plan.layers])
+    one, other = Case("corit"), Case()
+    a, b = data.matched(one, other, seed)
+    logs = mean(np.log10(data.cor(one, seed)[a] / data.cor(other, seed)[b]), 1)
+    places = [data.places(one, seed)[i] for i in a]
+    return np.array([mean(logs[cells_of(places, [kind], [l])]) for l in data.plan.layers])
 
 
 def _or_nan(rows: np.ndarray, which: Callable[..., float]) -> np.ndarray:

@@ -11,7 +11,7 @@ from corit.diagnose.plan import Plan
 from corit.heads.defaults import EXPERIMENT_EPOCHS, default_head, experiment_head
 from corit.heads.head import HeadRecipe
 from corit.studies import demo
-from corit.studies.findings import knobs
+from corit.studies.findings import hyperparameters
 
 KINDS = ("linear", "mlp")
 
@@ -40,4 +40,4 @@ def test_a_diagnosis_changes_what_it_names(kind):
 def test_findings_tune_the_learning_rate_and_epochs_only(kind):
     frozen = {kind: {"learning_rate": 0.25, "epochs": 3}}
     expected = replace(default_head(kind), scaling="whiten", select="last", rho=0.0, learning_rate=0.25, epochs=3)
-    assert knobs.recipe_of(frozen, kind, "whiten") == expected
+    assert hyperparameters.recipe_of(frozen, kind, "whiten") == expected

@@ -1,4 +1,4 @@
-"""A claim's row: what was asserted, by which rule it is judged, and how the numbers came out."""
+"""A claim: the assertion, the rule that decides it, and the measured numbers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,17 @@ from corit.seeding import generator
 from corit.serialise import finite
 
 Verdict = Literal["shown", "not shown", "mixed"]
-DRAWS, LEVEL = 2000, 0.95
+DRAWS, CONFIDENCE = 2000, 0.95
 
 
 @dataclass(frozen=True)
-class Bars:
-    """Where an effect counts: above `shown` it is there, at or below `absent` it is not, between them it is neither."""
+class Thresholds:
+    """Thresholds of a deciding effect.
+
+    Attributes:
+        shown: above it, the effect is shown.
+        absent: at or below it, the effect is not shown; between both it is neither.
+    """
 
     shown: float = 0.0
     absent: float = 0.0
@@ -25,10 +30,15 @@ class Bars:
 
 @dataclass(frozen=True)
 class Effect:
-    """One number for each encoder seed E and head seed S (E, S), NaN where it has none; its mean, and an interval.
+    """A number for each encoder and head seed, their mean, and its interval.
 
-    The value is the mean over encoder seeds of means over head seeds. The interval resamples encoder seeds, and head
-    seeds within each: with three encoder seeds it is rough, and never narrower than three can say.
+    The interval resamples encoder seeds, and head seeds within each. With three encoder seeds it is rough.
+
+    Attributes:
+        table: the numbers (E, S) by encoder and head seed, NaN where a seed has none.
+        value: the mean over encoder seeds of means over head seeds.
+        low: lower end of the 95 % bootstrap interval.
+        high: its upper end.
     """
 
     table: np.ndarray
@@ -38,12 +48,12 @@ class Effect:
 
     @property
     def by_encoder(self) -> np.ndarray:
-        """(E)."""
+        """The mean over head seeds of each encoder seed (E)."""
         return _means(self.table)
 
     @classmethod
     def of(cls, table: Any) -> Effect:
-        """The effect of an array or lists (E, S), or (E)."""
+        """Return the effect of an array or lists (E, S), or (E)."""
         values = np.asarray(table, float)
         values = values[:, None] if values.ndim == 1 else values
         encoders, heads = values.shape
@@ -68,14 +78,22 @@ def _quantiles(means: np.ndarray) -> tuple[float, float]:
     known = means[~np.isnan(means)]
     if not len(known):
         return float("nan"), float("nan")
-    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(known, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return float(low), float(high)
 
 
-def decide(effect: Effect, bars: Bars | None = None) -> Verdict:
-    """Shown: every encoder seed and the whole interval above `shown`. Not shown: every encoder seed, or the whole
-    interval, at or below `absent`. Mixed otherwise; an effect that no seed has is not shown."""
-    bars = bars or Bars()
+def decide(effect: Effect, bars: Thresholds | None = None) -> Verdict:
+    """Decide an effect.
+
+    Args:
+        effect: the effect.
+        bars: the thresholds, 0 by default.
+
+    Returns:
+        "shown" when every encoder seed and the whole interval are above `shown`. "not shown" when every encoder seed or
+        the whole interval is at or below `absent`, or no seed has a number. "mixed" otherwise.
+    """
+    bars = bars or Thresholds()
     seeds = effect.by_encoder[~np.isnan(effect.by_encoder)]
     if not len(seeds):
         return "not shown"
@@ -84,17 +102,23 @@ def decide(effect: Effect, bars: Bars | None = None) -> Verdict:
     return "not shown" if (seeds <= bars.absent).all() or effect.high <= bars.absent else "mixed"
 
 
-def join(verdicts: Sequence[Verdict]) -> Verdict:
-    """Of a claim in parts: shown or not shown where all parts are, else mixed."""
+def join_verdicts(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the verdict of a claim in parts: the parts' verdict where all agree, else "mixed"."""
     return verdicts[0] if len(set(verdicts)) == 1 else "mixed"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A row of the table: name, the claim in words, the rule, the verdict, and the effects by which it was judged.
+    """A claim of the paper and its effects.
 
-    effects: by name, those that decide first; bars: those of the deciding effects. numbers: whatever else belongs to
-    it. setting: world, backbone, head and seeds of the numbers.
+    Attributes:
+        name: its short name.
+        claim: the claim in words.
+        rule: the rule that decides it, in words.
+        setting: world, backbone, head and seeds of the numbers.
+        effects: the effects by name, the deciding ones first.
+        bars: the thresholds of the deciding effects.
+        numbers: further numbers for the record.
     """
 
     name: str
@@ -102,16 +126,16 @@ class Claim:
     rule: str
     setting: str
     effects: Mapping[str, Effect]
-    bars: Mapping[str, Bars]
+    bars: Mapping[str, Thresholds]
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
-        """By `decide` for each effect with bars, joined."""
-        return join([decide(self.effects[k], b) for k, b in self.bars.items()])
+        """The joined verdicts of the deciding effects."""
+        return join_verdicts([decide(self.effects[k], b) for k, b in self.bars.items()])
 
     def to_json(self) -> dict[str, Any]:
-        """The row of claims.json; interval and value are those of the first deciding effect."""
+        """Return the row of claims.json; interval and value are those of the first deciding effect."""
         first = self.effects[next(iter(self.bars))]
         return {
             "name": self.name,

@@ -1,4 +1,4 @@
-"""The encoders: the packaged one for seed 0, and others that are pretrained into OUT/encoders, resumed, and reused."""
+"""The encoders: the packaged one for seed 0, and others that are pretrained into OUT/encoders, resumed and reused."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from typing import Any
 
 from corit.errors import DataError
 from corit.progress import Progress, no_progress
-from corit.studies.findings.plan import MAIN, Plan
+from corit.studies.findings.plan import MAIN, FindingsPlan
 from corit.world import encoder
 from corit.world.pretrain import pretrain
 
 
 def path_of(out: Path, target: str, seed: int) -> Path:
-    """Where an encoder lies: OUT/encoders/TARGET-SEED.safetensors."""
+    """Return the path of an encoder, OUT/encoders/TARGET-SEED.safetensors."""
     return out / "encoders" / f"{target}-{seed}.safetensors"
 
 
 def weights_of(out: Path, target: str, seed: int) -> str:
-    """What the catalog calls the weights of an encoder."""
+    """Return the weights of an encoder as `corit.backbones.load.load_backbone` takes them."""
     if target == "random":
         return f"random:{seed + 100}"  # the trained ones start from random:0
     return "packaged" if (target, seed) == (MAIN, 0) else str(path_of(out, target, seed))
 
 
-def ensure(
-    out: Path, plan: Plan, target: str, seed: int, photos: Path | None, progress: Progress = no_progress
+def ensure_encoder(
+    out: Path, plan: FindingsPlan, target: str, seed: int, photos: Path | None, progress: Progress = no_progress
 ) -> None:
-    """Pretrain an encoder unless it is there; one that was cut short is used as far as it got.
+    """Pretrain an encoder unless its file exists; an interrupted pretraining resumes.
 
-    Raises DataError when photographs are needed and no folder was given.
+    Args:
+        out: folder of the study.
+        plan: its plan.
+        target: the pretraining target.
+        seed: the encoder seed.
+        photos: folder of photographs, None without.
+        progress: called with pretraining steps done and in all.
+
+    Raises:
+        DataError: when photographs are needed and no folder is given.
     """
     place = path_of(out, target, seed)
     if weights_of(out, target, seed) != str(place) or place.exists():
@@ -53,7 +62,7 @@ def ensure(
 
 
 def card_of(out: Path, target: str, seed: int) -> dict[str, Any]:
-    """How an encoder was made, by its own card."""
+    """Return how an encoder was pretrained, from its own card."""
     if target == "random":
         return {"target": "random", "steps": 0, "seed": seed}
     weights = weights_of(out, target, seed)

@@ -1,8 +1,8 @@
-"""What is measured: worlds, encoders, variants of the model, settings of the head, radii; all of it before any number.
+"""The plan of the study, fixed before any measurement: worlds, encoders, model variants, head settings and radii.
 
-An encoder seed is a data seed too: encoder s was pretrained on faces of world s and is measured on identities of world
-s, so that intervals over encoder seeds contain new encoders, new people and new forgeries at once. The controls have
-one seed each and are compared with the semantic encoder of the same world.
+An encoder seed is a data seed too: encoder s is pretrained on faces of world s and measured on identities of world s.
+So intervals over encoder seeds cover new encoders, new people and new forgeries at once. The controls have one seed
+each and are compared with the semantic encoder of the same world.
 """
 
 from __future__ import annotations
@@ -29,13 +29,22 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"model.inject": False, "model.rrm": False},
 }
 
-# Feature sets that are read from another variant's store: how, and from which.
+# Feature sets that are computed from another variant's store, see `corit.studies.findings.tasks`.
 DERIVED = {"corit-class": "corit", "corit-narrow": "corit"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One sweep: an encoder, a feature set at some layers, a head and a scaling."""
+    """One sweep or training course.
+
+    Attributes:
+        target: the encoder's pretraining target.
+        seed: the encoder seed.
+        variant: the model variant, or a feature set of `DERIVED`.
+        head: "mlp" or "linear".
+        scaling: the scaling of features, "standard" or "whiten".
+        layers: the layers.
+    """
 
     target: str
     seed: int
@@ -46,21 +55,45 @@ class Setting:
 
     @property
     def name(self) -> str:
-        """Its file's name."""
+        """The name of its file."""
         return f"{self.target}-{self.seed}.{self.variant}.{self.head}.{self.scaling}"
 
     @property
     def store(self) -> str:
-        """The variant whose store it reads."""
+        """The variant whose store holds its features."""
         return DERIVED.get(self.variant, self.variant)
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Sizes and grids. rhos: of the sweeps, 0 first. watched: SAM's radius where courses are followed.
+class FindingsPlan:
+    """Sizes and grids of the study. Field names are keys of plan.json and claims.json.
 
-    steps, batch: of pretraining the encoders that are missing; extra_steps: of the controls'. photographs: whether
-    they must see any. pictures_read: how many pictures the proxy is measured on.
+    Attributes:
+        train: training identities.
+        val: validation identities.
+        test: test identities.
+        pictures: pictures of each identity.
+        encoders: encoder seeds.
+        targets: pretraining targets of encoders, "semantic" and its controls.
+        heads: head seeds.
+        layers: layers of the main settings.
+        some_layers: layers of the other settings.
+        rhos: SAM radii of the sweeps, 0 first.
+        refine: bisection steps of a radius of collapse.
+        watched: SAM's radius in training courses.
+        watch_every: steps between two observations of a course.
+        epochs: numbers of epochs to choose from.
+        linear_rates: learning rates to choose from, linear head.
+        perceptron_rates: learning rates to choose from, perceptron.
+        steps: pretraining steps of semantic encoders that are missing.
+        extra_steps: pretraining steps of the controls.
+        batch: batch size in pretraining.
+        faces: drawn faces in pretraining.
+        photographs: whether encoders need photographs.
+        pictures_read: pictures on which the gradient proxy is measured.
+
+    Raises:
+        DataError: without seeds, without two radii that begin with 0, or for unknown targets.
     """
 
     train: int = 80
@@ -97,58 +130,58 @@ class Plan:
             raise DataError(f"expected targets among {', '.join(TARGETS)}, {MAIN} with them; got {self.targets}")
 
     def world(self, seed: int) -> MiniatureSpec:
-        """The world of an encoder seed."""
+        """Return the world of an encoder seed."""
         return MiniatureSpec(seed, self.train, self.val, self.test, self.pictures)
 
     def encoders_of(self, target: str) -> tuple[int, ...]:
-        """The seeds of a target: all of the main one's, the first of a control's."""
+        """Return the encoder seeds of a target: all for "semantic", the first for a control."""
         return self.encoders if target == MAIN else self.encoders[:1]
 
     @property
     def all_encoders(self) -> list[tuple[str, int]]:
-        """(target, seed) of every encoder."""
+        """Target and seed of every encoder."""
         return [(t, s) for t in self.targets for s in self.encoders_of(t)]
 
     def variants_of(self, target: str) -> tuple[str, ...]:
-        """The variants that are extracted with an encoder."""
+        """Return the variants whose features are extracted with an encoder."""
         return tuple(VARIANTS) if target == MAIN else ("unifd", "corit")
 
     @property
     def settings(self) -> list[Setting]:
-        """Every sweep over radii."""
+        """The settings of the radius sweeps."""
         main = [(v, h) for v in ("unifd", "corit") for h in ("mlp", "linear")]
-        found = [Setting(MAIN, s, v, h, "standard", self.layers) for s in self.encoders for v, h in main]
+        settings = [Setting(MAIN, s, v, h, "standard", self.layers) for s in self.encoders for v, h in main]
         others = ("no-mask", "pool", "plain", *DERIVED)
-        found += [Setting(MAIN, s, v, "mlp", "standard", self.some_layers) for s in self.encoders for v in others]
-        found += [Setting(MAIN, s, v, h, "whiten", self.some_layers) for s in self.encoders for v, h in main]
+        settings += [Setting(MAIN, s, v, "mlp", "standard", self.some_layers) for s in self.encoders for v in others]
+        settings += [Setting(MAIN, s, v, h, "whiten", self.some_layers) for s in self.encoders for v, h in main]
         controls = [t for t in self.targets if t != MAIN]
-        found += [
+        settings += [
             Setting(t, s, v, "mlp", "standard", self.layers if v == "unifd" else self.some_layers)
             for t in controls
             for s in self.encoders_of(t)
             for v in ("unifd", "corit")
         ]
-        return found
+        return settings
 
     @property
-    def watched_settings(self) -> list[Setting]:
-        """Every setting whose training is followed."""
+    def course_settings(self) -> list[Setting]:
+        """The settings whose training courses are observed."""
         return [s for s in self.settings if s.target == MAIN and s.scaling == "standard" and s.layers == self.layers]
 
     def to_json(self) -> dict[str, Any]:
-        """Every field, and the kinds of forgery."""
+        """Return every field, and the manipulation types."""
         return {**asdict(self), "kinds": list(KINDS)}
 
 
 def recipe(variant: str, backbone: str, digest: str) -> Recipe:
-    """The recipe of a stored variant."""
+    """Return the recipe of a stored variant."""
     return Recipe().replace(**{"backbone.name": backbone, "backbone.weights": digest, **VARIANTS[variant]})
 
 
-def tiny() -> Plan:
-    """A plan of seconds, which exercises everything and shows nothing."""
+def quick_plan() -> FindingsPlan:
+    """Return a plan that takes seconds: it runs everything, and its numbers mean nothing."""
     return replace(
-        Plan(),
+        FindingsPlan(),
         train=6,
         val=3,
         test=4,

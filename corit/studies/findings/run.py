@@ -1,7 +1,7 @@
-"""All of it: encoders, features, frozen knobs, measurements unit by unit, verdicts, claims.json.
+"""The whole study: encoders, features, hyperparameters, measurements, verdicts, claims.json.
 
-A unit is a file under OUT/measured; what is there is not measured again, so an interrupted run goes on where it was.
-A run with another plan or other encoders needs another folder, and says so.
+Each measurement is a file under OUT/measured. An interrupted run resumes: finished measurements are not repeated. A run
+with another plan needs another folder.
 """
 
 from __future__ import annotations
@@ -20,72 +20,110 @@ from corit.files import write_text
 from corit.journal import require_same_settings
 from corit.progress import Progress, no_progress
 from corit.serialise import json_text
-from corit.studies.findings import assertions, atlas, courses, headline, knobs, opposition, proxy, regional
-from corit.studies.findings.book import Book
+from corit.studies.findings import (
+    courses,
+    further_claims,
+    gradient_opposition,
+    gradient_proxy,
+    hyperparameters,
+    main_claims,
+    regional_gsnr,
+    sweeps,
+)
 from corit.studies.findings.claims import Claim
-from corit.studies.findings.encoders import card_of, ensure
-from corit.studies.findings.plan import MAIN, Plan
+from corit.studies.findings.encoders import card_of, ensure_encoder
+from corit.studies.findings.measurements import Measurements
+from corit.studies.findings.plan import MAIN, FindingsPlan
 from corit.studies.findings.stores import extract_world
 from corit.train.heads import versions
 
 
 @dataclass(frozen=True)
-class Unit:
-    """One measurement: its kind, the encoder seed or setting it is of, and its file's name."""
+class Measurement:
+    """One measurement.
+
+    Attributes:
+        kind: "sweeps", "courses", "proxy", "regional" or "opposition".
+        index: the place of its setting in the plan, or its encoder seed.
+        name: the name of its file.
+    """
 
     kind: str
     index: int
     name: str
 
-    def run(self, out: Path, plan: Plan, frozen: dict[str, Any]) -> dict[str, Any]:
-        """Measure it."""
+    def run(self, out: Path, plan: FindingsPlan, frozen: dict[str, Any]) -> dict[str, Any]:
+        """Measure and return the record.
+
+        Args:
+            out: folder of the study, with the features.
+            plan: its plan.
+            frozen: the chosen hyperparameters.
+        """
         if self.kind == "sweeps":
-            return atlas.measure(out, plan, frozen, plan.settings[self.index])
+            return sweeps.measure(out, plan, frozen, plan.settings[self.index])
         if self.kind == "courses":
-            return courses.measure(out, plan, frozen, plan.watched_settings[self.index])
+            return courses.measure(out, plan, frozen, plan.course_settings[self.index])
         if self.kind == "regional":
-            return regional.measure(out, plan, self.index)
-        by_seed = {"proxy": proxy.measure, "opposition": opposition.measure}
+            return regional_gsnr.measure(out, plan, self.index)
+        by_seed = {"proxy": gradient_proxy.measure, "opposition": gradient_opposition.measure}
         return by_seed[self.kind](out, plan, frozen, self.index)
 
 
-def units(plan: Plan) -> list[Unit]:
-    """Every measurement, the longest first."""
-    found = [Unit("courses", i, s.name) for i, s in enumerate(plan.watched_settings)]
-    found += [Unit("sweeps", i, s.name) for i, s in enumerate(plan.settings)]
-    found += [Unit(kind, s, str(s)) for kind in ("proxy", "regional", "opposition") for s in plan.encoders]
-    return found
+def measurements_of(plan: FindingsPlan) -> list[Measurement]:
+    """List every measurement, the longest first."""
+    jobs = [Measurement("courses", i, s.name) for i, s in enumerate(plan.course_settings)]
+    jobs += [Measurement("sweeps", i, s.name) for i, s in enumerate(plan.settings)]
+    jobs += [Measurement(kind, s, str(s)) for kind in ("proxy", "regional", "opposition") for s in plan.encoders]
+    return jobs
 
 
 def run(
-    out: str | Path, plan: Plan, *, photos: Path | None = None, workers: int = 2, progress: Progress = no_progress
+    out: str | Path,
+    plan: FindingsPlan,
+    *,
+    photos: Path | None = None,
+    workers: int = 2,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Everything, into OUT/claims.json; returns what it holds.
+    """Run the study and write OUT/claims.json.
 
-    workers: processes that measure, 0 for none. Raises DataError when OUT holds another plan's work or an encoder is
-    missing and cannot be trained.
+    Args:
+        out: folder of the study.
+        plan: its plan.
+        photos: folder of photographs, to pretrain encoders that are missing.
+        workers: processes that measure, 0 for this one.
+        progress: called with steps done and in all, of each part of the study.
+
+    Returns:
+        The content of claims.json.
+
+    Raises:
+        DataError: when OUT holds a study of another plan, or an encoder is missing and cannot be pretrained.
     """
-    folder, began = Path(out), time.monotonic()
-    _same_plan(folder, plan)
+    folder, started = Path(out), time.monotonic()
+    _require_same_plan(folder, plan)
     for target, seed in plan.all_encoders:
-        ensure(folder, plan, target, seed, photos, progress)
-    _all([(_extracted, (folder, plan, s)) for s in plan.encoders], workers, progress)
-    frozen = _kept(folder / "frozen.json", lambda: knobs.freeze(folder, plan))
-    left = [u for u in units(plan) if not _place(folder, u).exists()]
-    _all([(_measured, (folder, plan, frozen, u)) for u in left], workers, progress)
-    seconds = _spent(folder, time.monotonic() - began)
-    found = record(folder, plan, frozen, judged(read(folder, plan)), seconds)
-    _write(folder / "claims.json", found)
-    return found
+        ensure_encoder(folder, plan, target, seed, photos, progress)
+    _run_all([(_extract, (folder, plan, s)) for s in plan.encoders], workers, progress)
+    frozen = _read_or_make(folder / "frozen.json", lambda: hyperparameters.choose_all(folder, plan))
+    missing = [m for m in measurements_of(plan) if not _path(folder, m).exists()]
+    _run_all([(_measure, (folder, plan, frozen, m)) for m in missing], workers, progress)
+    seconds = _add_seconds(folder, time.monotonic() - started)
+    result = record(folder, plan, frozen, claims_of(read(folder, plan)), seconds)
+    _write(folder / "claims.json", result)
+    return result
 
 
-def judged(book: Book) -> list[Claim]:
-    """Every claim's row."""
-    return [*headline.claims(book), *assertions.claims(book)]
+def claims_of(data: Measurements) -> list[Claim]:
+    """Return every claim, the paper's main ones first."""
+    return [*main_claims.claims(data), *further_claims.claims(data)]
 
 
-def record(out: Path, plan: Plan, frozen: dict[str, Any], claims: Sequence[Claim], seconds: float) -> dict[str, Any]:
-    """What claims.json holds: how it was measured, what was frozen, and a row for each claim."""
+def record(
+    out: Path, plan: FindingsPlan, frozen: dict[str, Any], claims: Sequence[Claim], seconds: float
+) -> dict[str, Any]:
+    """Return the content of claims.json: plan, encoders, hyperparameters, and a row for each claim."""
     return {
         "world": f"miniature, {plan.train}/{plan.val}/{plan.test} identities x {plan.pictures} pictures",
         "plan": plan.to_json(),
@@ -93,7 +131,7 @@ def record(out: Path, plan: Plan, frozen: dict[str, Any], claims: Sequence[Claim
         "frozen": {
             "on": f"validation identities of world {plan.encoders[0]}, encoder {MAIN}-{plan.encoders[0]}",
             "choices": frozen,
-            "heads": knobs.recipes(frozen),
+            "heads": hyperparameters.recipes(frozen),
             "collapse": {"chance": 0.55, "learned": 0.6},
             "layers": list(plan.layers),
             "rhos": list(plan.rhos),
@@ -104,41 +142,46 @@ def record(out: Path, plan: Plan, frozen: dict[str, Any], claims: Sequence[Claim
     }
 
 
-def read(out: Path, plan: Plan) -> Book:
-    """Everything that was measured. Raises DataError when a unit is missing."""
-    held: dict[str, dict[Any, Any]] = {k: {} for k in ("sweeps", "courses", "proxy", "regional", "opposition")}
-    for unit in units(plan):
-        place = _place(out, unit)
-        if not place.exists():
-            raise DataError(f"expected the measurement {place}, but it is not there; run corit findings --out {out}")
-        held[unit.kind][unit.name if unit.kind in ("sweeps", "courses") else unit.index] = json.loads(place.read_text())
-    return Book(plan, **held)
+def read(out: Path, plan: FindingsPlan) -> Measurements:
+    """Read every measurement of a study.
+
+    Raises:
+        DataError: when one is missing.
+    """
+    records: dict[str, dict[Any, Any]] = {k: {} for k in ("sweeps", "courses", "proxy", "regional", "opposition")}
+    for m in measurements_of(plan):
+        path = _path(out, m)
+        if not path.exists():
+            raise DataError(f"expected the measurement {path}, but it is not there; run corit findings --out {out}")
+        key = m.name if m.kind in ("sweeps", "courses") else m.index
+        records[m.kind][key] = json.loads(path.read_text())
+    return Measurements(plan, **records)
 
 
-def _extracted(out: Path, plan: Plan, seed: int) -> None:
+def _extract(out: Path, plan: FindingsPlan, seed: int) -> None:
     extract_world(out, plan, seed)
 
 
-def _measured(out: Path, plan: Plan, frozen: dict[str, Any], unit: Unit) -> None:
-    _kept(_place(out, unit), lambda: unit.run(out, plan, frozen))
+def _measure(out: Path, plan: FindingsPlan, frozen: dict[str, Any], measurement: Measurement) -> None:
+    _read_or_make(_path(out, measurement), lambda: measurement.run(out, plan, frozen))
 
 
-def _place(out: Path, unit: Unit) -> Path:
-    return out / "measured" / unit.kind / f"{unit.name}.json"
+def _path(out: Path, measurement: Measurement) -> Path:
+    return out / "measured" / measurement.kind / f"{measurement.name}.json"
 
 
-def _all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, progress: Progress) -> None:
-    """Run every job, here or in processes of one thread each; an error stops those that have not begun."""
+def _run_all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, progress: Progress) -> None:
+    """Run every job, here or in processes of one thread each; an error stops those that have not started."""
     for done, _ in enumerate(_finished(jobs, workers), start=1):
         progress(done, len(jobs))
 
 
 def _finished(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int) -> Iterator[None]:
     if not workers:
-        yield from (job(*given) for job, given in jobs)
+        yield from (job(*arguments) for job, arguments in jobs)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_single_threaded) as pool:
-        futures: list[Future[None]] = [pool.submit(job, *given) for job, given in jobs]
+        futures: list[Future[None]] = [pool.submit(job, *arguments) for job, arguments in jobs]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -156,28 +199,28 @@ def _single_threaded() -> None:
     cv2.setNumThreads(1)
 
 
-def _same_plan(out: Path, plan: Plan) -> None:
-    """Raise DataError when the folder was begun with another plan."""
-    asked = json.loads(json.dumps(plan.to_json()))
-    begun = _kept(out / "plan.json", lambda: asked)
-    require_same_settings(out, {k: begun.get(k) for k in asked}, asked)
+def _require_same_plan(out: Path, plan: FindingsPlan) -> None:
+    """Raise DataError when the folder holds a study of another plan."""
+    settings = json.loads(json.dumps(plan.to_json()))
+    stored = _read_or_make(out / "plan.json", lambda: settings)
+    require_same_settings(out, {k: stored.get(k) for k in settings}, settings)
 
 
-def _spent(out: Path, seconds: float) -> float:
-    """Seconds of this run and of those before it that were interrupted."""
-    place = out / "seconds.json"
-    before = json.loads(place.read_text()) if place.exists() else 0.0
-    _write(place, before + seconds)
+def _add_seconds(out: Path, seconds: float) -> float:
+    """Seconds of this run and of the interrupted runs before it."""
+    path = out / "seconds.json"
+    before = json.loads(path.read_text()) if path.exists() else 0.0
+    _write(path, before + seconds)
     return before + seconds
 
 
-def _kept(place: Path, make: Callable[[], Any]) -> Any:
-    """The content of a JSON file, made and written when it is not there."""
-    if not place.exists():
-        _write(place, make())
-    return json.loads(place.read_text())
+def _read_or_make(path: Path, make: Callable[[], Any]) -> Any:
+    """The content of a JSON file, made and written first when it is missing."""
+    if not path.exists():
+        _write(path, make())
+    return json.loads(path.read_text())
 
 
-def _write(place: Path, content: Any) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_text(place, json_text(content, indent=1))
+def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json_text(content, indent=1))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from corit.studies.findings.book import Book
-from corit.studies.findings.opposition import MULTIPLES
-from corit.studies.findings.plan import OVERT, SUBTLE, Plan
+from corit.studies.findings.gradient_opposition import MULTIPLES
+from corit.studies.findings.measurements import Measurements
+from corit.studies.findings.plan import OVERT, SUBTLE, FindingsPlan
 
 PLAN = replace(
-    Plan(),
+    FindingsPlan(),
     encoders=(0, 1, 2),
     targets=("semantic", "random"),
     heads=(0, 1),
@@ -130,12 +130,12 @@ def opposition_record(way):
     return {"cells": cells}
 
 
-def book(ways=YES, plan=PLAN, gsnr=YES):
+def measurements(ways=YES, plan=PLAN, gsnr=YES):
     """Everything of a plan; `ways` says for each encoder seed which way its world goes, `gsnr` which way its GSNR."""
-    return Book(
+    return Measurements(
         plan,
         {s.name: sweep_record(s, ways[s.seed], gsnr[s.seed]) for s in plan.settings},
-        {s.name: course_record(s, ways[s.seed]) for s in plan.watched_settings},
+        {s.name: course_record(s, ways[s.seed]) for s in plan.course_settings},
         {e: proxy_record(ways[e]) for e in plan.encoders},
         {e: regional_record(ways[e]) for e in plan.encoders},
         {e: opposition_record(ways[e]) for e in plan.encoders},

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from corit.studies.findings.claims import Bars, Claim, Effect, decide, join
+from corit.studies.findings.claims import Claim, Effect, Thresholds, decide, join_verdicts
 
 NAN = float("nan")
 
@@ -15,16 +15,16 @@ NAN = float("nan")
 @pytest.mark.parametrize(
     ("table", "bars", "verdict"),
     [
-        ([[1, 2], [1, 1], [3, 2]], Bars(), "shown"),
-        ([[-1, -2], [-1, 0], [0, 0]], Bars(), "not shown"),
-        ([[1, 2], [-1, -1], [3, 2]], Bars(), "mixed"),
+        ([[1, 2], [1, 1], [3, 2]], Thresholds(), "shown"),
+        ([[-1, -2], [-1, 0], [0, 0]], Thresholds(), "not shown"),
+        ([[1, 2], [-1, -1], [3, 2]], Thresholds(), "mixed"),
         # Above zero in every encoder seed by its mean, but the head seeds disagree so much that the interval does not.
-        ([[9, -8], [9, -8], [9, -8]], Bars(), "mixed"),
-        ([[0.5], [0.6], [0.7]], Bars(0.9, 0.1), "mixed"),
-        ([[0.05], [0.06], [0.1]], Bars(0.9, 0.1), "not shown"),
-        ([[0.95], [1.0], [1.0]], Bars(0.9, 0.1), "shown"),
-        ([[1.0], [NAN], [1.0]], Bars(), "mixed"),
-        ([[NAN], [NAN], [NAN]], Bars(), "not shown"),
+        ([[9, -8], [9, -8], [9, -8]], Thresholds(), "mixed"),
+        ([[0.5], [0.6], [0.7]], Thresholds(0.9, 0.1), "mixed"),
+        ([[0.05], [0.06], [0.1]], Thresholds(0.9, 0.1), "not shown"),
+        ([[0.95], [1.0], [1.0]], Thresholds(0.9, 0.1), "shown"),
+        ([[1.0], [NAN], [1.0]], Thresholds(), "mixed"),
+        ([[NAN], [NAN], [NAN]], Thresholds(), "not shown"),
     ],
 )
 def test_a_verdict_needs_every_encoder_seed_and_the_interval(table, bars, verdict):
@@ -32,9 +32,9 @@ def test_a_verdict_needs_every_encoder_seed_and_the_interval(table, bars, verdic
 
 
 def test_a_claim_in_parts_is_mixed_unless_its_parts_agree():
-    assert join(["shown", "shown"]) == "shown"
-    assert join(["not shown"]) == "not shown"
-    assert join(["shown", "not shown"]) == "mixed"
+    assert join_verdicts(["shown", "shown"]) == "shown"
+    assert join_verdicts(["not shown"]) == "not shown"
+    assert join_verdicts(["shown", "not shown"]) == "mixed"
 
 
 def test_an_effect_is_the_mean_over_encoders_of_means_over_heads():
@@ -61,7 +61,7 @@ def test_the_interval_covers_the_mean_about_as_often_as_three_seeds_allow():
 
 def test_a_row_holds_verdict_numbers_and_interval_and_is_json():
     effects = {"a": Effect.of([1.0, 2.0]), "beside": Effect.of([NAN, NAN])}
-    row = Claim("n", "c", "r", "s", effects, {"a": Bars()}, {"k": [1]}).to_json()
+    row = Claim("n", "c", "r", "s", effects, {"a": Thresholds()}, {"k": [1]}).to_json()
     assert json.loads(json.dumps(row)) == row
     assert (row["verdict"], row["value"]) == ("shown", 1.5)
     assert row["interval"] == row["effects"]["a"]["interval"]

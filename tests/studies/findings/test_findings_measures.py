@@ -13,15 +13,15 @@ from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
 from corit.model.corit import forward
-from corit.studies.findings import atlas, knobs, opposition, proxy, regional
-from corit.studies.findings.cells import against_reals, gsnr_at_zero, people_of, read, rows_of, tasks_of
-from corit.studies.findings.encoders import card_of, ensure, weights_of
-from corit.studies.findings.plan import MAIN, Plan, Setting, tiny
-from corit.studies.findings.stores import album, backbone_of, encoder_of, extract_world, open_store
+from corit.studies.findings import gradient_opposition, gradient_proxy, hyperparameters, regional_gsnr, sweeps
+from corit.studies.findings.encoders import card_of, ensure_encoder, weights_of
+from corit.studies.findings.plan import MAIN, FindingsPlan, Setting, quick_plan
+from corit.studies.findings.stores import backbone_of, encoder_of, extract_world, open_store, prepared_source
+from corit.studies.findings.tasks import gsnr_at_zero, identities_of, read_features, reals_and_fakes, rows_of, tasks_of
 from corit.theory.likelihood import logistic
 from corit.world.forgeries import KINDS
 
-PLAN = replace(tiny(), encoders=(0,), targets=(MAIN,))
+PLAN = replace(quick_plan(), encoders=(0,), targets=(MAIN,))
 FROZEN = {"linear": {"learning_rate": 0.5, "epochs": 8}, "mlp": {"learning_rate": 0.001, "epochs": 8}}
 
 
@@ -35,7 +35,7 @@ def out(tmp_path_factory):
 @pytest.fixture(scope="module")
 def pictures(out):
     backbone = backbone_of(out, MAIN, 0)
-    made = album(PLAN, 0, backbone, ("test",))
+    made = prepared_source(PLAN, 0, backbone, ("test",))
     views = [made.load(s) for s in made.samples[:4]]
     images, twins = (backbone.normalise(np.stack(x)) for x in zip(*((v.image, v.twins[0]) for v in views), strict=True))
     regions = torch.from_numpy(np.stack([v.regions for v in views]))
@@ -46,22 +46,24 @@ def test_all_variants_see_the_same_pictures_and_differ_in_what_they_switch_off(o
     stores = {v: open_store(out, MAIN, 0, v) for v in ("unifd", "corit", "no-mask", "pool", "plain")}
     assert {len(s) for s in stores.values()} == {(6 + 3 + 4) * 2 * 5}
     assert {tuple(s.features().ids) for s in stores.values()} == {tuple(stores["unifd"].features().ids)}
-    unifd = read(stores["unifd"], "unifd", 8)["test"][0]
+    unifd = read_features(stores["unifd"], "unifd", 8)["test"][0]
     # Without injection the class token is UniFD's; with it, it is not.
     for variant, same in (("pool", True), ("plain", True), ("corit", False), ("no-mask", False)):
-        found = read(stores[variant], "corit-class", 8)["test"][0]
+        found = read_features(stores[variant], "corit-class", 8)["test"][0]
         assert torch.allclose(found, unifd, atol=2e-3) is same
     assert len({s.digest for s in stores.values()}) == 5
 
 
 def test_a_finished_world_is_not_drawn_again(out, monkeypatch):
-    monkeypatch.setattr("corit.studies.findings.stores.Album.load", lambda *_: pytest.fail("a picture was drawn"))
+    monkeypatch.setattr(
+        "corit.studies.findings.stores.PreparedSource.load", lambda *_: pytest.fail("a picture was drawn")
+    )
     extract_world(out, PLAN, 0)
 
 
 def test_the_narrow_features_are_principal_components_of_training_rows(out):
     store = open_store(out, MAIN, 0, "corit")
-    wide, narrow = (read(store, v, 8, ("train", "val")) for v in ("corit", "corit-narrow"))
+    wide, narrow = (read_features(store, v, 8, ("train", "val")) for v in ("corit", "corit-narrow"))
     z = wide["train"][0]
     x = ((z - z.mean(0)) / (z.std(0, unbiased=False) * z.shape[1] ** 0.5)).double()
     energy = np.linalg.svd(x.numpy(), compute_uv=False)[: narrow["train"][0].shape[1]] ** 2
@@ -73,10 +75,10 @@ def test_the_narrow_features_are_principal_components_of_training_rows(out):
 def test_a_cell_has_the_reals_and_one_type():
     z = torch.arange(6.0)[:, None]
     part = (z, np.array([0, 1, 1, 0, 1, 1]), np.array(["", "DF", "NT", "", "DF", "FS"]))
-    rows, y = against_reals(part, "DF")
+    rows, y = reals_and_fakes(part, "DF")
     assert rows.values[:, 0].tolist() == [0, 1, 3, 4]
     assert y.tolist() == [0, 1, 0, 1]
-    assert len(against_reals(part, "")[1]) == 6
+    assert len(reals_and_fakes(part, "")[1]) == 6
 
 
 def test_the_features_gsnr_is_that_of_the_gradients_of_a_head_of_zeros(agree):
@@ -93,15 +95,15 @@ def test_the_features_gsnr_is_that_of_the_gradients_of_a_head_of_zeros(agree):
 def test_people_are_those_of_the_training_rows_of_a_type(out):
     store = open_store(out, MAIN, 0, "unifd")
     (one,) = tasks_of(store, Setting(MAIN, 0, "unifd", "linear", "standard", (8,)), HeadRecipe(), ["NT"])
-    people = people_of(store, "NT")
+    people = identities_of(store, "NT")
     assert len(people) == len(one.problem.train)
-    assert len(set(people)) == tiny().train
+    assert len(set(people)) == quick_plan().train
 
 
 def test_a_sweeps_record_holds_the_aucs_of_its_heads_on_test_rows(out):
     setting = Setting(MAIN, 0, "unifd", "mlp", "standard", (8,))
-    record = atlas.measure(out, PLAN, FROZEN, setting)
-    again = atlas.measure(out, PLAN, FROZEN, setting)
+    record = sweeps.measure(out, PLAN, FROZEN, setting)
+    again = sweeps.measure(out, PLAN, FROZEN, setting)
     assert record == again
     assert [(c["layer"], c["group"]) for c in record["cells"]] == [(8, k) for k in KINDS]
     for cell in record["cells"]:
@@ -111,8 +113,8 @@ def test_a_sweeps_record_holds_the_aucs_of_its_heads_on_test_rows(out):
 
 def test_the_choice_of_knobs_is_the_earliest_within_half_a_point_of_the_best():
     table = np.array([[0.50, 0.70, 0.699], [0.60, 0.698, 0.702], [0.55, 0.60, 0.61]])
-    assert knobs.choose(table) == (0, 1)
-    assert knobs.choose(np.array([[0.5, 0.6], [np.nan, np.nan]])) == (0, 1)
+    assert hyperparameters.choose(table) == (0, 1)
+    assert hyperparameters.choose(np.array([[0.5, 0.6], [np.nan, np.nan]])) == (0, 1)
 
 
 def test_knobs_are_frozen_without_a_test_row(out, monkeypatch):
@@ -124,11 +126,11 @@ def test_knobs_are_frozen_without_a_test_row(out, monkeypatch):
         return plain(self, **equal)
 
     monkeypatch.setattr(FeatureStore, "features", noted)
-    found = knobs.freeze(out, PLAN)
+    found = hyperparameters.choose_all(out, PLAN)
     assert set(asked) == {"train", "val"}
     assert found["mlp"]["learning_rate"] in PLAN.perceptron_rates
     assert found["linear"]["epochs"] in PLAN.epochs
-    assert knobs.recipe_of(found, "mlp", "whiten").scaling == "whiten"
+    assert hyperparameters.recipe_of(found, "mlp", "whiten").scaling == "whiten"
 
 
 def test_the_pass_with_masks_held_is_corits(pictures):
@@ -136,7 +138,7 @@ def test_the_pass_with_masks_held_is_corits(pictures):
     recipe = encoder_of(backbone, "corit").recipe.model
     with torch.no_grad():
         whole = forward(backbone, images, twins, regions, recipe, keep_masks=True, keep_patches=True)
-        z, v = proxy.Frozen(backbone, recipe, regions, whole.masks)(images, 6)
+        z, v = gradient_proxy.MaskedForward(backbone, recipe, regions, whole.masks)(images, 6)
     assert torch.allclose(z, whole.z, atol=1e-5)
     assert torch.allclose(backbone.norm(v), whole.patches[:, 0], atol=1e-5)
 
@@ -145,9 +147,9 @@ def test_the_true_gradient_is_the_slope_of_the_score(pictures):
     backbone, images, twins, regions = pictures
     recipe = encoder_of(backbone, "corit").recipe.model
     masks = forward(backbone, images, twins, regions, recipe, keep_masks=True).masks
-    run = proxy.Frozen(backbone, recipe, regions, masks)
+    run = gradient_proxy.MaskedForward(backbone, recipe, regions, masks)
     weight = torch.randn(run(images, 2)[0].shape[1], generator=torch.Generator().manual_seed(0)) / 30
-    found = proxy.agreement(run, images, twins, 4, lambda z: z @ weight)
+    found = gradient_proxy.compare(run, images, twins, 4, lambda z: z @ weight)
     with torch.no_grad():
         v, twin = run(images, 4)[1], run(twins, 4)[1]
         step = 1e-2
@@ -165,7 +167,7 @@ def test_regional_gsnr_compares_patches_their_average_and_the_masks(agree):
     v = torch.randn(200, 3, 8, generator=rng, dtype=torch.float64)
     v[:, :2] += y[:, None, None]
     region, mask = torch.ones(200, 3, dtype=torch.bool), torch.tensor([True, True, False]).expand(200, 3)
-    found = regional.compare(v, region, mask, y, [str(i) for i in range(200)])
+    found = regional_gsnr.region_gsnr(v, region, mask, y, [str(i) for i in range(200)])
     assert found["masked"] > found["pooled"] > found["patch"] > 0
     agree(found["kept"], 2 / 3, rtol=1e-6)
     assert found["patches"] == 3
@@ -177,7 +179,7 @@ def test_a_convex_loss_never_turns_sam_back_on_its_own_batch(seed):
     x = torch.randn(40, 5, generator=rng, dtype=torch.float64)
     y = (torch.rand(40, generator=rng) < 0.4).double()
     heads = logistic(x, y, torch.randn(3, 5, generator=rng, dtype=torch.float64) * 3, torch.zeros(3).double())
-    for row in opposition.look(heads):
+    for row in gradient_opposition.measure_heads(heads):
         assert np.min(row["own_least"]) >= 1 - 1e-9
         if row["batch"] == "all":
             np.testing.assert_allclose(row["own_least"], row["expectation"], rtol=1e-4)
@@ -188,7 +190,7 @@ def test_the_population_can_be_opposed_where_the_batch_is_not():
     x = torch.tensor([[1.0]] * 100 + [[2.0]] * 49 + [[0.0]] * 51, dtype=torch.float64)
     y = torch.tensor([0.0] * 100 + [1.0] * 100, dtype=torch.float64)
     heads = logistic(x, y, torch.zeros(1, 1, dtype=torch.float64))
-    row = opposition.look(heads, sizes=(1,))[0]
+    row = gradient_opposition.measure_heads(heads, sizes=(1,))[0]
     assert np.min(row["own_least"]) >= 1 - 1e-9
     radius = float(heads.squared_gradient().sqrt() / heads.traces()[0])
     assert radius > 0
@@ -200,9 +202,9 @@ def test_the_population_can_be_opposed_where_the_batch_is_not():
 
 def test_missing_encoders_without_photographs_are_an_error_that_says_what_to_give(tmp_path):
     with pytest.raises(DataError, match=r"semantic-1\.safetensors, or photographs to train it with: give --photos"):
-        ensure(tmp_path, Plan(), MAIN, 1, None)
-    ensure(tmp_path, Plan(), MAIN, 0, None)
-    ensure(tmp_path, Plan(), "random", 0, None)
+        ensure_encoder(tmp_path, FindingsPlan(), MAIN, 1, None)
+    ensure_encoder(tmp_path, FindingsPlan(), MAIN, 0, None)
+    ensure_encoder(tmp_path, FindingsPlan(), "random", 0, None)
     assert weights_of(tmp_path, MAIN, 0) == "packaged"
     assert card_of(tmp_path, MAIN, 0)["steps"] == 6000
     assert not list(tmp_path.iterdir())
@@ -210,11 +212,11 @@ def test_missing_encoders_without_photographs_are_an_error_that_says_what_to_giv
 
 def test_plans_that_mean_nothing_are_refused():
     with pytest.raises(DataError, match="radii that begin with 0"):
-        replace(Plan(), rhos=(0.1, 0.2))
+        replace(FindingsPlan(), rhos=(0.1, 0.2))
     with pytest.raises(DataError, match="semantic with them"):
-        replace(Plan(), targets=("random",))
+        replace(FindingsPlan(), targets=("random",))
     with pytest.raises(DataError, match="targets among"):
-        replace(Plan(), targets=("semantic", "nonsense"))
+        replace(FindingsPlan(), targets=("semantic", "nonsense"))
 
 
 def test_rows_of_a_task_are_its_training_rows(out):

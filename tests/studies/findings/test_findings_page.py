@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from corit.studies.findings.table import markdown
+from corit.studies.findings.claims_table import markdown_table
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "explanation" / "findings.md").read_text()
@@ -38,7 +38,7 @@ def test_numbers_are_found():
 
 
 def test_the_table_is_that_of_the_record():
-    assert markdown(FOUND) in PAGE
+    assert markdown_table(FOUND) in PAGE
 
 
 def test_the_record_is_of_the_whole_plan():

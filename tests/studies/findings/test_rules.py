@@ -6,28 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from studies.findings.made import NO, PLAN, SOME, YES, book
+from studies.findings.made import NO, PLAN, SOME, YES, measurements
 
 from corit.errors import DataError
-from corit.studies.findings import assertions, headline
-from corit.studies.findings.book import Book, Key
-from corit.studies.findings.headline import medians
+from corit.studies.findings import further_claims, main_claims
+from corit.studies.findings.main_claims import medians
+from corit.studies.findings.measurements import Case, Measurements
 
 
 def rows(found):
-    return {c.name: c for c in [*headline.claims(found), *assertions.claims(found)]}
+    return {c.name: c for c in [*main_claims.claims(found), *further_claims.claims(found)]}
 
 
 @pytest.fixture(scope="module")
 def judged():
     """All claims in worlds that go each way; GSNR turns alone, since else its correlation with COR would stay."""
-    found = {name: rows(book(ways)) for name, ways in (("yes", YES), ("no", NO), ("some", SOME))}
+    found = {name: rows(measurements(ways)) for name, ways in (("yes", YES), ("no", NO), ("some", SOME))}
     for name, ways in (("yes", YES), ("no", NO), ("some", SOME)):
-        found[name]["bifurcation, GSNR"] = headline.bifurcation(book(YES, gsnr=ways), "GSNR")
+        found[name]["bifurcation, GSNR"] = main_claims.bifurcation(measurements(YES, gsnr=ways), "GSNR")
     return found
 
 
-NAMES = list(rows(book(YES)))
+NAMES = list(rows(measurements(YES)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +54,7 @@ def test_every_row_says_rule_world_heads_and_seeds(judged):
 
 
 def test_values_are_those_of_the_cells(agree):
-    found = rows(book(YES))
+    found = rows(measurements(YES))
     # COR of CoRIT stands 0.2 in log10 above UniFD's in every cell.
     agree(found["CoRIT raises COR"].effects["corit"].value, 0.2)
     # The tilt runs over the first and last third, (-1 -0.6)/2 to (0.6 + 1)/2, times 0.1 of AUC.
@@ -66,37 +66,37 @@ def test_values_are_those_of_the_cells(agree):
 
 
 def test_a_censored_radius_ranks_at_its_end_and_a_lost_head_not_at_all():
-    made = book(YES)
-    key = Key()
+    made = measurements(YES)
+    key = Case()
     cells = made.sweeps[key.name(0)]["cells"]
     cells[0]["cor"] = [{"value": 20.0, "censoring": ">"}, {"value": None, "censoring": "never learned"}]
     assert made.cor(key, 0)[0, 0] == 20.0
     assert np.isnan(made.cor(key, 0)[0, 1])
-    share = headline.collapsed(made, key, 0)
+    share = main_claims.collapsed(made, key, 0)
     assert share.tolist() == [23 / 24, 1.0]
 
 
 def test_cells_are_compared_at_the_layers_that_both_have():
-    made = book(YES)
-    a, b = made.matched(Key("pool"), Key(), 1)
-    assert [made.places(Key("pool"), 1)[i] for i in a] == [made.places(Key(), 1)[i] for i in b]
+    made = measurements(YES)
+    a, b = made.matched(Case("pool"), Case(), 1)
+    assert [made.places(Case("pool"), 1)[i] for i in a] == [made.places(Case(), 1)[i] for i in b]
     assert len(a) == 2 * 4
 
 
 def test_a_phase_without_an_end_counts_as_long_as_the_course():
-    assert set(book(YES).start(Key("unifd"), 0).flatten()) == {80.0}
-    assert set(book(YES).start(Key("corit"), 0).flatten()) == {40.0}
+    assert set(measurements(YES).start(Case("unifd"), 0).flatten()) == {80.0}
+    assert set(measurements(YES).start(Case("corit"), 0).flatten()) == {40.0}
 
 
 def test_a_setting_that_was_not_measured_is_an_error_in_words():
-    empty = Book(PLAN, {}, {}, {}, {}, {})
+    empty = Measurements(PLAN, {}, {}, {}, {}, {})
     with pytest.raises(DataError, match=r"semantic-0\.unifd\.mlp\.standard, but it was not measured"):
-        empty.cor(Key(), 0)
+        empty.cor(Case(), 0)
 
 
 def test_without_controls_there_is_no_row_of_them():
     plan = replace(PLAN, targets=("semantic",))
-    assert "bifurcation, semantic pretraining" not in rows(book(YES, plan))
+    assert "bifurcation, semantic pretraining" not in rows(measurements(YES, plan))
 
 
 def test_a_cell_that_never_learned_has_no_median():

@@ -1,4 +1,4 @@
-"""The whole command on a tiny plan: what it leaves, that it goes on where it was, and what it refuses."""
+"""The whole command on a quick_plan plan: what it leaves, that it goes on where it was, and what it refuses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from PIL import Image
 from corit import cli
 from corit.errors import DataError
 from corit.studies.findings import run as runs
-from corit.studies.findings.plan import Plan, tiny
-from corit.studies.findings.run import read, run, units
+from corit.studies.findings.plan import FindingsPlan, quick_plan
+from corit.studies.findings.run import measurements_of, read, run
 
 VERDICTS = {"shown", "not shown", "mixed"}
 
@@ -48,7 +48,7 @@ def test_what_was_measured_is_not_measured_again(folder, monkeypatch):
     kept, text = next((folder / "measured" / "sweeps").glob("*.json")), gone.read_text()
     gone.unlink()
     stamp = kept.stat().st_mtime_ns
-    again = run(folder, tiny(), workers=0)
+    again = run(folder, quick_plan(), workers=0)
     assert again["claims"] == before["claims"]
     assert again["seconds"] >= before["seconds"]
     assert gone.read_text() == text
@@ -58,14 +58,14 @@ def test_what_was_measured_is_not_measured_again(folder, monkeypatch):
 @pytest.mark.slow
 def test_another_plan_needs_another_folder(folder):
     with pytest.raises(DataError, match=r"was begun with batch 8 instead of .*, encoders "):
-        run(folder, Plan(), workers=0)
+        run(folder, FindingsPlan(), workers=0)
 
 
 @pytest.mark.slow
 def test_a_missing_measurement_is_named(folder, tmp_path):
     with pytest.raises(DataError, match="expected the measurement"):
-        read(tmp_path, tiny())
-    assert set(read(folder, tiny()).sweeps) == {s.name for s in tiny().settings}
+        read(tmp_path, quick_plan())
+    assert set(read(folder, quick_plan()).sweeps) == {s.name for s in quick_plan().settings}
 
 
 def test_an_interrupt_leaves_whole_files_and_is_gone_on_from(tmp_path, monkeypatch):
@@ -77,19 +77,19 @@ def test_an_interrupt_leaves_whole_files_and_is_gone_on_from(tmp_path, monkeypat
         done.append(self.name)
         return {"cells": []}
 
-    monkeypatch.setattr(runs.Unit, "run", measure)
+    monkeypatch.setattr(runs.Measurement, "run", measure)
     monkeypatch.setattr(runs, "extract_world", lambda *_: None)
-    monkeypatch.setattr(runs, "ensure", lambda *_: None)
-    monkeypatch.setattr(runs.knobs, "freeze", lambda *_: {})
+    monkeypatch.setattr(runs, "ensure_encoder", lambda *_: None)
+    monkeypatch.setattr(runs.hyperparameters, "choose_all", lambda *_: {})
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
-            run(tmp_path, tiny(), workers=0)
+            run(tmp_path, quick_plan(), workers=0)
     written = list((tmp_path / "measured").rglob("*"))
     assert len([p for p in written if p.suffix == ".json"]) == 3
     assert not [p for p in written if ".part" in p.name]
 
 
 def test_units_have_files_of_their_own():
-    names = [(u.kind, u.name) for u in units(Plan())]
+    names = [(u.kind, u.name) for u in measurements_of(FindingsPlan())]
     assert len(set(names)) == len(names)
     assert {k for k, _ in names} == {"sweeps", "courses", "proxy", "regional", "opposition"}

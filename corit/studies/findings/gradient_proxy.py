@@ -1,8 +1,7 @@
 """(17), (18): is V~ - V an estimate of the gradient of the head's score with respect to the patch tokens?
 
-The true gradient is had by differentiation through the remaining blocks, region tokens and integration included, with
-the masks held as they are. It is compared with the proxy of the same picture, of another picture, and with a random
-direction.
+Backpropagation through the remaining blocks, region tokens and integration gives the true gradient, with fixed masks.
+It is compared with the proxy of the same picture, with that of another picture, and with a random direction.
 """
 
 from __future__ import annotations
@@ -21,19 +20,26 @@ from corit.heads.fit import Fit, fit, problem
 from corit.model.corit import Lockstep, integrate, middle_layer, proxy
 from corit.recipe import ModelRecipe
 from corit.seeding import torch_generator
-from corit.studies.findings.atlas import plain
-from corit.studies.findings.cells import SPLITS, against_reals
-from corit.studies.findings.knobs import recipe_of
-from corit.studies.findings.plan import MAIN, Plan
-from corit.studies.findings.stores import album, backbone_of, encoder_of, open_store
+from corit.studies.findings.hyperparameters import recipe_of
+from corit.studies.findings.plan import MAIN, FindingsPlan
+from corit.studies.findings.stores import backbone_of, encoder_of, open_store, prepared_source
+from corit.studies.findings.sweeps import rounded
+from corit.studies.findings.tasks import SPLITS, reals_and_fakes
 from corit.views.prepare import Views
 
 BATCH = 40
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """CoRIT's pass with masks (B, L, K, N) and regions (B, K, N) given, so that it is a smooth function of V."""
+class MaskedForward:
+    """CoRIT's forward pass with fixed masks, so that it is a smooth function of V.
+
+    Attributes:
+        backbone: the frozen backbone.
+        recipe: the model's recipe.
+        regions: (B, K, N) bool.
+        masks: refinement masks (B, L, K, N).
+    """
 
     backbone: Backbone
     recipe: ModelRecipe
@@ -41,7 +47,7 @@ class Frozen:
     masks: Tensor
 
     def __call__(self, images: Tensor, layer: int, patches: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """z (B, Dz) and V (B, N, D) after a block; `patches` take that V's place."""
+        """Return z (B, Dz), and V (B, N, D) after block `layer`; `patches` replace V there."""
         lockstep = Lockstep(self.backbone, images, None, self.regions, replace(self.recipe, rrm=False))
         depth, middle = self.backbone.depth, middle_layer(self.backbone.depth, self.recipe)
         levels: dict[int, Tensor] = {}
@@ -57,10 +63,15 @@ class Frozen:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of each picture (B): cosines of the true gradient with the proxy, with another picture's, with a random vector.
+    """Agreement of the gradient proxy with the true gradient, for each picture (B).
 
-    inside: the mean cosine over foreground patches, token by token. rise: f with V~ in V's place less f, and promised:
-    <gradient, V~ - V>, its first-order estimate.
+    Attributes:
+        own: cosine with the proxy of the picture.
+        other: cosine with the proxy of another picture.
+        random: cosine with a random vector.
+        inside: mean cosine over foreground patches, token by token.
+        rise: score with V~ in place of V, minus the score.
+        promised: <gradient, V~ - V>, the first-order estimate of `rise`.
     """
 
     own: Tensor
@@ -71,25 +82,34 @@ class Agreement:
     promised: Tensor
 
 
-def agreement(
-    run: Frozen, images: Tensor, twins: Tensor, layer: int, score: Callable[[Tensor], Tensor], seed: int = 0
+def compare(
+    run: MaskedForward, images: Tensor, twins: Tensor, layer: int, score: Callable[[Tensor], Tensor], seed: int = 0
 ) -> Agreement:
-    """Compare proxy and gradient of a score z (B, Dz) -> (B) after a block, for images and twins (B, 3, S, S)."""
+    """Compare the gradient proxy with the gradient of a score.
+
+    Args:
+        run: the forward pass.
+        images: (B, 3, S, S).
+        twins: self-blended twins (B, 3, S, S).
+        layer: the block after which both are taken.
+        score: z (B, Dz) -> (B).
+        seed: of the random direction.
+    """
     with torch.no_grad():
         v, twin = run(images, layer)[1], run(twins, layer)[1]
         g = proxy(v, twin)
-        f, moved = score(run(images, layer)[0]), score(run(images, layer, v + g)[0])
+        before, after = score(run(images, layer)[0]), score(run(images, layer, v + g)[0])
     leaf = v.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(score(run(images, layer, leaf)[0]).sum(), leaf)
-    drawn = torch.randn(g.shape, generator=torch_generator("random direction", seed, layer)).to(g)
+    direction = torch.randn(g.shape, generator=torch_generator("random direction", seed, layer)).to(g)
     foreground = run.regions[:, 0].to(g)
     token = torch.nn.functional.cosine_similarity(g, gradient, dim=-1)
     return Agreement(
         _cosine(g, gradient),
         _cosine(g.roll(1, 0), gradient),
-        _cosine(drawn, gradient),
+        _cosine(direction, gradient),
         (token * foreground).sum(1) / foreground.sum(1).clamp_min(1),
-        moved - f,
+        after - before,
         (g * gradient).flatten(1).sum(1),
     )
 
@@ -98,8 +118,12 @@ def _cosine(a: Tensor, b: Tensor) -> Tensor:
     return torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1), dim=-1)
 
 
-def measure(out: Path, plan: Plan, frozen: dict[str, Any], seed: int) -> dict[str, Any]:
-    """One unit: an encoder's agreement on test pictures, by layer (three before l_m), by head seed (S), linear head."""
+def measure(out: Path, plan: FindingsPlan, frozen: dict[str, Any], seed: int) -> dict[str, Any]:
+    """Measure the agreement of one encoder on test pictures.
+
+    Returns:
+        The record, with a cell for each second layer up to l_m; lists are by head seed (S) of linear heads.
+    """
     backbone = backbone_of(out, MAIN, seed)
     views = _pictures(plan, seed, backbone)
     heads = _heads(out, plan, frozen, seed)
@@ -112,8 +136,8 @@ def measure(out: Path, plan: Plan, frozen: dict[str, Any], seed: int) -> dict[st
         rows = []
         for s in range(len(plan.heads)):
             parts = [
-                agreement(
-                    Frozen(backbone, model.recipe.model, regions[i : i + BATCH], masks[i : i + BATCH]),
+                compare(
+                    MaskedForward(backbone, model.recipe.model, regions[i : i + BATCH], masks[i : i + BATCH]),
                     images[i : i + BATCH],
                     twins[i : i + BATCH],
                     layer,
@@ -127,30 +151,30 @@ def measure(out: Path, plan: Plan, frozen: dict[str, Any], seed: int) -> dict[st
 
 
 def summary(parts: Sequence[Agreement]) -> dict[str, float]:
-    """Means over pictures, and the correlation of promised and actual rise of the score."""
+    """Return means over pictures, and the correlation of the promised with the actual rise of the score."""
     joined = {k: torch.cat([getattr(p, k) for p in parts]).double().numpy() for k in Agreement.__annotations__}
-    found = {k: joined[k].mean() for k in ("own", "other", "random", "inside")}
-    found["size"] = np.abs(joined["own"]).mean()
-    found["random_size"] = np.abs(joined["random"]).mean()
-    found["first_order"] = np.corrcoef(joined["promised"], joined["rise"])[0, 1]
-    return {k: plain(v) for k, v in found.items()}
+    means = {k: joined[k].mean() for k in ("own", "other", "random", "inside")}
+    means["size"] = np.abs(joined["own"]).mean()
+    means["random_size"] = np.abs(joined["random"]).mean()
+    means["first_order"] = np.corrcoef(joined["promised"], joined["rise"])[0, 1]
+    return {k: rounded(v) for k, v in means.items()}
 
 
-def _pictures(plan: Plan, seed: int, backbone: Backbone) -> list[Views]:
+def _pictures(plan: FindingsPlan, seed: int, backbone: Backbone) -> list[Views]:
     """Test pictures, evenly spaced over reals and all types."""
-    made = album(plan, seed, backbone, ("test",))
-    step = max(1, len(made.samples) // plan.pictures_read)
-    return [made.load(s) for s in made.samples[::step][: plan.pictures_read]]
+    source = prepared_source(plan, seed, backbone, ("test",))
+    step = max(1, len(source.samples) // plan.pictures_read)
+    return [source.load(s) for s in source.samples[::step][: plan.pictures_read]]
 
 
 def _masks(model: Any, views: Sequence[Views]) -> Tensor:
-    found = model(views, keep_masks=True).masks
-    return found.clone()  # an inference tensor could not take part in differentiation
+    masks = model(views, keep_masks=True).masks
+    return masks.clone()  # an inference tensor could not take part in differentiation
 
 
-def _heads(out: Path, plan: Plan, frozen: dict[str, Any], seed: int) -> Fit:
-    """Linear heads on z, trained on all types with the watched radius."""
+def _heads(out: Path, plan: FindingsPlan, frozen: dict[str, Any], seed: int) -> Fit:
+    """Linear heads on z, trained on all types at the plan's radius."""
     store, recipe = open_store(out, MAIN, seed, "corit"), recipe_of(frozen, "linear", "standard")
     parts = {s: store.features(split=s) for s in SPLITS[:2]}
-    rows = {s: against_reals((p.z.to_tensor(), p.y, p.column("manipulation")), "") for s, p in parts.items()}
+    rows = {s: reals_and_fakes((p.z.to_tensor(), p.y, p.column("manipulation")), "") for s, p in parts.items()}
     return fit([problem(*rows["train"], *rows["val"], recipe)], recipe, rhos=[plan.watched], seeds=plan.heads)

@@ -12,43 +12,43 @@ from rich.table import Table
 HEAD = ("claim", "verdict", "deciding effect", "value", "95 % interval")
 
 
-def table(found: dict[str, Any]) -> str:
-    """A line for each claim of claims.json: verdict, the deciding effect, its interval."""
+def text_table(record: dict[str, Any]) -> str:
+    """Return the claims of claims.json as a table for the terminal: verdict, deciding effect, interval."""
     rows = Table(box=None, pad_edge=False)
     for name in HEAD:
         rows.add_column(name, overflow="fold")
-    for line in lines(found):
-        rows.add_row(*line)
+    for row in _rows(record):
+        rows.add_row(*row)
     target = io.StringIO()
     Console(file=target, width=140).print(rows)
     return "\n".join(line.rstrip() for line in target.getvalue().splitlines())
 
 
-def markdown(found: dict[str, Any]) -> str:
-    """The same as a Markdown table, every deciding effect on a line of its own with its value in each encoder seed."""
+def markdown_table(record: dict[str, Any]) -> str:
+    """Return the claims as a Markdown table, a row for each deciding effect with its value in each encoder seed."""
     head = [*HEAD, "by encoder seed"]
     rows = [head, ["---"] * len(head)]
-    for claim in found["claims"]:
+    for claim in record["claims"]:
         deciding = {k: e for k, e in claim["effects"].items() if "verdict" in e}
         for i, (name, e) in enumerate(deciding.items()):
             first = [claim["name"], f"**{claim['verdict']}**"] if i == 0 else ["", ""]
-            seeds = ", ".join(number(v) for v in e["by_encoder"])
-            rows.append([*first, name, number(e["value"]), _interval(e), seeds])
+            seeds = ", ".join(_number(v) for v in e["by_encoder"])
+            rows.append([*first, name, _number(e["value"]), _interval(e), seeds])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def lines(found: dict[str, Any]) -> Iterator[list[str]]:
-    """The cells of each claim's line."""
-    for claim in found["claims"]:
+def _rows(record: dict[str, Any]) -> Iterator[list[str]]:
+    """The cells of each claim."""
+    for claim in record["claims"]:
         deciding = next(k for k, e in claim["effects"].items() if "verdict" in e)
-        yield [claim["name"], claim["verdict"], deciding, number(claim["value"]), _interval(claim)]
+        yield [claim["name"], claim["verdict"], deciding, _number(claim["value"]), _interval(claim)]
 
 
 def _interval(row: dict[str, Any]) -> str:
-    low, high = (number(v) for v in row["interval"])
+    low, high = (_number(v) for v in row["interval"])
     return f"{low} to {high}"
 
 
-def number(value: float | None) -> str:
-    """Three significant digits, or a dash where there is none."""
+def _number(value: float | None) -> str:
+    """Three significant digits, or a dash for None."""
     return "-" if value is None else f"{value:.3g}"
