@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from corit.detect.detector import Detector, Row
     from corit.detect.named import load as load_detector
     from corit.detect.video import VideoReport, score_video
-    from corit.diagnose.diagnosis import diagnose as diagnose_stores
+    from corit.diagnose.diagnosis import diagnose_stores
     from corit.errors import CoritError
     from corit.evaluate.detectors import Outside as ExternalDetector
     from corit.evaluate.labelled import labelled as open_labelled
@@ -77,7 +77,7 @@ _PUBLIC = {
     "collapses": "corit.theory.collapse",
     "critical_radius": "corit.theory.cor",
     "decompose": "corit.theory.decomposition",
-    "diagnose_stores": "corit.diagnose.diagnosis:diagnose",
+    "diagnose_stores": "corit.diagnose.diagnosis",
     "landscape": "corit.theory.landscape",
     "logistic": "corit.theory.likelihood",
     "moments": "corit.theory.moments",

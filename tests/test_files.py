@@ -20,7 +20,7 @@ from corit.data.folders import FolderSource
 from corit.data.index import open_index
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.text_files import read_json, read_text
-from corit.diagnose.npz import arrays
+from corit.diagnose.npz import read_npz
 from corit.errors import DataError, UnreadableError
 from corit.files import atomic_file, open_regular, require_regular, require_writable, write_bytes, write_text
 from corit.images.header import frames_in, read_header
@@ -138,7 +138,7 @@ READERS = {
     "list.txt": lambda p: read_text(p, "a list"),
     "list.json": lambda p: read_json(p, "a list"),
     "rows.csv": lambda p: open_index(p).samples,
-    "features.npz": lambda p: arrays(Path(p), "mine"),
+    "features.npz": lambda p: read_npz(Path(p), "mine"),
 }
 
 

@@ -12,7 +12,7 @@ from corit.commands import exit_codes, options
 from corit.errors import DataError
 
 if TYPE_CHECKING:
-    from corit.diagnose.plan import Plan
+    from corit.diagnose.plan import DiagnosisPlan
 
 
 @Parameter(name="*")
@@ -42,18 +42,18 @@ class Diagnosed:
     steps: int = 0
     batch: int = 20
 
-    def plan(self, base: Plan) -> Plan:
+    def plan(self, base: DiagnosisPlan) -> DiagnosisPlan:
         """Return a plan with these choices; empty texts and zero steps leave the base's."""
         from corit.diagnose import plan
 
         choices: dict[str, Any] = {
-            "layers": plan.layers(self.layers),
-            "rhos": plan.numbers(self.rho),
-            "groups": plan.names(self.groups),
+            "layers": plan.parse_layers(self.layers),
+            "rhos": plan.parse_radii(self.rho),
+            "groups": plan.parse_names(self.groups),
             "steps": self.steps,
         }
         choices = {name: value for name, value in choices.items() if value}
-        choices |= {"heads": plan.names(self.heads), "seeds": tuple(range(self.seeds))}
+        choices |= {"heads": plan.parse_names(self.heads), "seeds": tuple(range(self.seeds))}
         return replace(base, by=self.by, scaling=self.scaling, batch=self.batch, **choices)
 
 
@@ -73,18 +73,21 @@ def diagnose(
             to resume
         demo: draw the miniature's pictures and diagnose UniFD and CoRIT on them, without a store
     """
-    from corit.diagnose.demo import PLAN, measured
-    from corit.diagnose.diagnosis import diagnose as run
-    from corit.diagnose.plan import Plan
-    from corit.diagnose.read import read
+    from corit.diagnose.demo import PLAN, demo_features
+    from corit.diagnose.diagnosis import diagnose_stores
+    from corit.diagnose.plan import DiagnosisPlan
+    from corit.diagnose.stores import read_stores
     from corit.progress import progress_bar
     from corit.report.diagnose import text, write
 
-    plan = diagnosed.plan(PLAN if demo else Plan())
+    plan = diagnosed.plan(PLAN if demo else DiagnosisPlan())
     if demo and stores:
         raise DataError(f"expected stores or --demo, got both: {', '.join(stores)}")
-    rows = measured(out, world.spec, workers=world.workers, bars=progress_bar) if demo else read(stores or ())
-    diagnosis = run(rows, plan, out, bars=progress_bar)
+    if demo:
+        features = demo_features(out, world.spec, workers=world.workers, bars=progress_bar)
+    else:
+        features = read_stores(stores or ())
+    diagnosis = diagnose_stores(features, plan, out, bars=progress_bar)
     write(diagnosis, out)
     print(text(diagnosis))
     print(f"{out / 'report.html'}, {diagnosis.seconds:.0f} s")

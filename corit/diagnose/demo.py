@@ -1,4 +1,4 @@
-"""UniFD's and CoRIT's features of the miniature, every layer kept: what `corit diagnose --demo` looks at."""
+"""UniFD's and CoRIT's features of the miniature world at every layer, for `corit diagnose --demo`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from corit.backbones.load import load_backbone
 from corit.detect.named import recipe_of
-from corit.diagnose.measured import Measured
-from corit.diagnose.plan import Plan
-from corit.diagnose.read import read
+from corit.diagnose.features import LayerFeatures
+from corit.diagnose.plan import DiagnosisPlan
+from corit.diagnose.stores import read_stores
 from corit.features.extract import extract
 from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
@@ -19,20 +19,28 @@ from corit.world.miniature import Miniature, MiniatureSpec, world_of
 
 MODELS = {"UniFD": "unifd", "CoRIT": "corit"}
 SPEC = world_of(90, 4)
-# Fewer radii than a plan has by default, the two ends and 0.05 among them, so that the demo takes minutes.
+# Fewer radii than the default plan has, the two ends and 0.05 among them, so that the demo takes minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0, 20.0)
-PLAN = Plan(rhos=RHOS, steps=400, rows=500)
+PLAN = DiagnosisPlan(rhos=RHOS, steps=400, rows=500)
 
 
-def measured(
+def demo_features(
     out: str | Path,
     spec: MiniatureSpec = SPEC,
     *,
     weights: str = "packaged",
     workers: int = 2,
     bars: OpenBar = progress_bar,
-) -> tuple[Measured, ...]:
-    """Both models' features, extracted into `out`/features in one pass over the pictures; finishes what was begun."""
+) -> tuple[LayerFeatures, ...]:
+    """Extract both models' features in one pass over the pictures, into `out`/features; a second run resumes.
+
+    Args:
+        out: folder of the diagnosis.
+        spec: size of the miniature world.
+        weights: of the miniature ViT; see `load_backbone`.
+        workers: processes that draw and prepare pictures.
+        bars: opens progress bars.
+    """
     backbone = load_backbone("miniature", weights)
     base = Recipe(BackboneRecipe(backbone.name, backbone.digest))
     folders = {name: Path(out) / "features" / model for name, model in MODELS.items()}
@@ -46,5 +54,5 @@ def measured(
         f"{spec.side} px"
     )
     origin = f"miniature ViT, {weights} weights {backbone.digest[:12]}"
-    found = zip(MODELS, read(list(folders.values())), strict=True)
-    return tuple(replace(m, name=n, caption=f"{world}; {n} features of {origin}") for n, m in found)
+    stores = zip(MODELS, read_stores(list(folders.values())), strict=True)
+    return tuple(replace(s, name=n, caption=f"{world}; {n} features of {origin}") for n, s in stores)

@@ -1,4 +1,4 @@
-"""Stores -> tasks -> sweeps -> what was found for every store, layer, group and head."""
+"""Sweeps every store, layer, group and head, and gathers AUC, empirical COR, bounds and landscapes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corit.diagnose.groups import groups_of, tasks_of
-from corit.diagnose.measured import Measured, headline, layer_name, require_finite, require_layers, usual_layers
-from corit.diagnose.plan import Kind, Plan
+from corit.diagnose.features import LayerFeatures, default_layers, headline, layer_name, require_finite, require_layers
+from corit.diagnose.groups import tasks_of, usable_groups
+from corit.diagnose.plan import DiagnosisPlan
 from corit.errors import DataError
-from corit.heads.head import Head
+from corit.heads.head import Head, HeadKind
 from corit.progress import OpenBar, no_bar
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
@@ -28,19 +28,30 @@ from corit.theory.watch import Course
 
 
 @dataclass(frozen=True)
-class Cell:
+class DiagnosisCell:
     """One store, layer, group and head over S seeds and R radii.
 
-    auc (S, R) on test rows. collapse: the empirical COR. course: what was seen along training at the plan's reference
-    radius, each quantity (T, 1, S, 1). end (S): the last step of phase (i), infinite where no later phase was found.
-    bound, step (S): (11) and (12) within phase (i); whole (S): (11) over everything. factors (S, 3): (13)'s at that
-    step. gsnr, corrected (S): (4) there, plain and bias-corrected.
+    Attributes:
+        store: name of the store.
+        layer: layer number, `FINAL` for z.
+        group: group of fakes.
+        head: kind of head.
+        auc: (S, R) on test rows, NaN where a head diverged.
+        collapse: the empirical COR.
+        course: the quantities measured along training at the plan's reference radius, each (T, 1, S, 1).
+        end: (S) last step of phase (i), infinite where no later phase was found.
+        bound: (S) COR (11) within phase (i).
+        whole: (S) COR (11) over the whole course.
+        step: (S) bottleneck step (12) within phase (i).
+        factors: (S, 3) the factors of (13) at that step, in the order of `FACTORS`.
+        gsnr: (S) plain GSNR (4) at that step.
+        corrected: (S) bias-corrected GSNR (4) at that step.
     """
 
     store: str
     layer: int
     group: str
-    head: Kind
+    head: HeadKind
     auc: np.ndarray
     collapse: Collapse
     course: Course = field(repr=False)
@@ -59,7 +70,7 @@ class Cell:
 
     @property
     def early(self) -> np.ndarray:
-        """Bias-corrected GSNR (S), averaged over the first tenth of the looks.
+        """Bias-corrected GSNR (S), the mean over the first tenth of the observed steps.
 
         [choice] The steps are the same for every cell, whatever its phases, so that groups can be ranked by it.
         """
@@ -68,52 +79,77 @@ class Cell:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What `diagnose` found. captions: by store, its world, backbone and model. layers, groups: those of each store.
+    """The results of `diagnose_stores`.
 
-    landscapes: by store, group and head, at the store's last layer (see `headline`), of the first seed's head at the
-    plan's shown radius; none where that head diverged. notes: groups that were left out, and why.
+    Attributes:
+        plan: what was measured.
+        captions: store -> its world, backbone and model.
+        layers: store -> its layer numbers.
+        groups: store -> its groups of fakes.
+        cells: one record for each store, layer, group and head.
+        landscapes: (store, group, head) -> landscape at the store's headline layer, of the first seed's head at the
+            radius `shown`; absent where that head diverged.
+        shown: the radius of the plan's that is nearest to `plan.shown`.
+        notes: the groups that are left out, and why.
+        seconds: how long the diagnosis took.
     """
 
-    plan: Plan
+    plan: DiagnosisPlan
     captions: Mapping[str, str]
     layers: Mapping[str, tuple[int, ...]]
     groups: Mapping[str, tuple[str, ...]]
-    cells: tuple[Cell, ...] = field(repr=False)
-    landscapes: Mapping[tuple[str, str, Kind], Landscape] = field(repr=False)
+    cells: tuple[DiagnosisCell, ...] = field(repr=False)
+    landscapes: Mapping[tuple[str, str, HeadKind], Landscape] = field(repr=False)
     shown: float
     notes: tuple[str, ...]
     seconds: float
 
     @property
     def stores(self) -> tuple[str, ...]:
-        """Their names."""
+        """Names of the stores."""
         return tuple(self.captions)
 
     def headline(self, store: str) -> int:
-        """The layer that speaks for a store."""
+        """Return the layer whose results stand for a store; see `corit.diagnose.features.headline`."""
         return headline(self.layers[store])
 
-    def where(self, **equal: object) -> tuple[Cell, ...]:
-        """The cells whose fields have these values."""
+    def where(self, **equal: object) -> tuple[DiagnosisCell, ...]:
+        """Select the cells whose fields have these values."""
         return tuple(c for c in self.cells if all(getattr(c, k) == v for k, v in equal.items()))
 
-    def headlines(self, **equal: object) -> tuple[Cell, ...]:
-        """`where`, at each store's headline layer."""
+    def headlines(self, **equal: object) -> tuple[DiagnosisCell, ...]:
+        """Select cells as `where` does, at each store's headline layer."""
         return tuple(c for c in self.where(**equal) if c.layer == self.headline(c.store))
 
 
-def diagnose(stores: Sequence[Measured], plan: Plan, out: str | Path, *, bars: OpenBar = no_bar) -> Diagnosis:
-    """Sweep every store, layer and group with every head; `out`/sweeps keeps what is finished, to go on after a stop.
+def diagnose_stores(
+    stores: Sequence[LayerFeatures], plan: DiagnosisPlan, out: str | Path, *, bars: OpenBar = no_bar
+) -> Diagnosis:
+    """Find the radius, the layer and the step at which heads on stored features collapse under SAM.
 
-    Everything that can be wrong with the input is looked for before the first head is trained: raises DataError,
-    StoreError or FitError.
+    The whole input is checked before the first head is trained. `out`/sweeps keeps finished sweeps, so that an
+    interrupted diagnosis resumes.
+
+    Args:
+        stores: labelled features, such as `corit.diagnose.stores.read_stores` reads.
+        plan: what to measure.
+        out: folder of the sweeps.
+        bars: opens progress bars.
+
+    Returns:
+        One record for each store, layer, group and head, and landscapes.
+
+    Raises:
+        DataError: for no store, features that are not finite, and groups that are absent or too small.
+        StoreError: for a layer that a store does not have.
+        FitError: when heads cannot be trained on the rows.
     """
     started, folder = time.monotonic(), Path(out) / "sweeps"
     tasks, notes = _tasks(stores, plan)
     layers = {s.name: tuple(dict.fromkeys(t.layer for t in tasks[s.name])) for s in stores}
     groups = {s.name: tuple(dict.fromkeys(t.group for t in tasks[s.name])) for s in stores}
-    cells: list[Cell] = []
-    planes: dict[tuple[str, str, Kind], Landscape] = {}
+    cells: list[DiagnosisCell] = []
+    planes: dict[tuple[str, str, HeadKind], Landscape] = {}
     for number, store in enumerate(stores):
         for kind in plan.heads:
             grid, path = _sweeps(tasks[store.name], plan, kind, folder / f"{number}-{kind}", store.name, bars)
@@ -126,26 +162,26 @@ def diagnose(stores: Sequence[Measured], plan: Plan, out: str | Path, *, bars: O
     )
 
 
-def _tasks(stores: Sequence[Measured], plan: Plan) -> tuple[dict[str, list[Task]], list[str]]:
+def _tasks(stores: Sequence[LayerFeatures], plan: DiagnosisPlan) -> tuple[dict[str, list[Task]], list[str]]:
     if not stores:
         raise DataError("expected at least one store to diagnose, got none")
-    chosen: list[tuple[Measured, tuple[int, ...], tuple[str, ...]]] = []
+    selected: list[tuple[LayerFeatures, tuple[int, ...], tuple[str, ...]]] = []
     notes: list[str] = []
     for store in stores:
-        layers = plan.layers or usual_layers(store)
+        layers = plan.layers or default_layers(store)
         require_layers(store, layers)
         require_finite(store, layers)
-        groups, left_out = groups_of(store, plan.by, plan.groups, plan.batch)
-        chosen.append((store, layers, groups))
-        notes += [f"{store.name}: {why}" for why in left_out]
+        groups, left_out = usable_groups(store, plan.by, plan.groups, plan.batch)
+        selected.append((store, layers, groups))
+        notes += [f"{store.name}: {reason}" for reason in left_out]
     recipe = plan.recipe(plan.heads[0])
-    return {s.name: list(tasks_of(s, plan.by, groups, layers, recipe)) for s, layers, groups in chosen}, notes
+    return {s.name: list(tasks_of(s, plan.by, groups, layers, recipe)) for s, layers, groups in selected}, notes
 
 
 def _sweeps(
-    tasks: Sequence[Task], plan: Plan, kind: Kind, folder: Path, name: str, bars: OpenBar
+    tasks: Sequence[Task], plan: DiagnosisPlan, kind: HeadKind, folder: Path, name: str, bars: OpenBar
 ) -> tuple[Sweep, Sweep]:
-    """All radii, measured; and the reference radius, watched."""
+    """The sweep over all radii, and the one at the reference radius with its course."""
     recipe = plan.recipe(kind)
     shortest = min(len(t.problem.train) for t in tasks)
     watch = Watching(plan.interval, min(plan.rows, shortest))
@@ -175,16 +211,16 @@ def _sweeps(
     return grid, path
 
 
-def _cells(store: str, kind: Kind, grid: Sweep, path: Sweep) -> Iterator[Cell]:
+def _cells(store: str, kind: HeadKind, grid: Sweep, path: Sweep) -> Iterator[DiagnosisCell]:
     assert path.course is not None
     for p, task in enumerate(grid.tasks):
         course = _one(path.course, p)
-        ratio, found = course.ratio[:, 0, :, 0], find_phases(course.steps, course.gsnr[:, 0, :, 0])
-        within = critical_radius(course.steps, ratio, found.pre)
+        ratio, phases = course.ratio[:, 0, :, 0], find_phases(course.steps, course.gsnr[:, 0, :, 0])
+        within = critical_radius(course.steps, ratio, phases.pre)
         whole = critical_radius(course.steps, ratio)
-        there = np.searchsorted(course.steps, within.step.clip(0)), np.arange(ratio.shape[1])
-        at = {k: getattr(course, k)[:, 0, :, 0][there] for k in ("gsnr", "corrected")}
-        yield Cell(
+        bottleneck = np.searchsorted(course.steps, within.step.clip(0)), np.arange(ratio.shape[1])
+        at = {k: getattr(course, k)[:, 0, :, 0][bottleneck] for k in ("gsnr", "corrected")}
+        yield DiagnosisCell(
             store,
             task.layer,
             task.group,
@@ -192,11 +228,11 @@ def _cells(store: str, kind: Kind, grid: Sweep, path: Sweep) -> Iterator[Cell]:
             grid.auc[p],
             grid.collapse[p],
             course,
-            found.start,
+            phases.start,
             within.radius,
             whole.radius,
             within.step,
-            np.stack([f[:, 0, :, 0][there] for f in course.factors.values()], -1),
+            np.stack([f[:, 0, :, 0][bottleneck] for f in course.factors.values()], -1),
             **at,
         )
 
@@ -208,19 +244,20 @@ def _one(course: Course, p: int) -> Course:
 
 
 def _planes(
-    store: str, kind: Kind, grid: Sweep, plan: Plan, layers: Sequence[int]
-) -> dict[tuple[str, str, Kind], Landscape]:
+    store: str, kind: HeadKind, grid: Sweep, plan: DiagnosisPlan, layers: Sequence[int]
+) -> dict[tuple[str, str, HeadKind], Landscape]:
     layer, radius = headline(layers), _nearest(grid.rhos, plan.shown)
-    found = {}
+    landscapes = {}
     for p, task in enumerate(grid.tasks):
         head = grid.head(p, 0, radius)
         if task.layer == layer and all(bool(torch.isfinite(t).all()) for t in head.state().values()):
-            found[store, task.group, kind] = landscape(_likelihood(task, head, plan.rows), rhos=(plan.shown or 0.05,))
-    return found
+            likelihood = _likelihood(task, head, plan.rows)
+            landscapes[store, task.group, kind] = landscape(likelihood, rhos=(plan.shown or 0.05,))
+    return landscapes
 
 
 def _likelihood(task: Task, head: Head, limit: int) -> Likelihood:
-    """The head on its training rows, or on as many of them, drawn by a seed, as the limit says; in float64."""
+    """The head on at most `limit` of its training rows, drawn by a fixed seed; in float64."""
     count = len(task.problem.train)
     index = np.sort(generator("landscape rows", count).permutation(count)[:limit])
     x, y = task.problem.train.gather(index), torch.from_numpy(task.problem.labels[index])

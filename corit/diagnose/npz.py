@@ -1,4 +1,4 @@
-"""An .npz file of somebody's own features, read with every doubt put into words."""
+"""Reads features from an .npz file of the user's own, with an error message for each thing that is wrong."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from corit.diagnose.measured import FINAL, Measured
+from corit.diagnose.features import FINAL, LayerFeatures
 from corit.errors import DataError
 from corit.files import require_regular
 from corit.heads.rows import Rows, TensorRows
 
 
-def arrays(path: Path, name: str) -> Measured:
-    """The rows of an .npz file with y (n) in {0, 1} and features z (n, D), levels (n, L, D), or both.
+def read_npz(path: Path, name: str) -> LayerFeatures:
+    """Read labelled features from an .npz file.
 
-    Optional: split ("train", "val", "test"), manipulation, dataset and group, texts (n); layers, the numbers (L) of the
-    levels, by default 1 to L; caption, a line that says what the features are. Without z the last level stands for it.
-    Raises DataError for anything else.
+    The file holds y (n) in {0, 1} and features: z (n, D), levels (n, L, D), or both. Optional arrays: split ("train",
+    "val" or "test"), manipulation, dataset and group, texts (n); layers, the numbers (L) of the levels, by default 1 to
+    L; caption, a line that says what the features are. Without z the last level takes its place.
+
+    Args:
+        path: the file.
+        name: the name of the features in tables and figures.
+
+    Raises:
+        DataError: for a file of another content.
     """
     held = _load(path)
     y = _column(held, "y", path)
@@ -35,7 +42,7 @@ def arrays(path: Path, name: str) -> Measured:
     texts = {k: _texts(held, k, n, path) for k in ("split", "manipulation", "dataset", "group")}
     group = np.where(texts["group"] == "", [f"row {i}" for i in range(n)], texts["group"])
     caption = str(held["caption"]) if "caption" in held else f"{path.name}, features of unknown origin"
-    return Measured(name, caption, layers, y.astype(np.int64), **{**texts, "group": group})
+    return LayerFeatures(name, caption, layers, y.astype(np.int64), **{**texts, "group": group})
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -89,5 +96,5 @@ def _rows(values: np.ndarray, path: Path, name: str, n: int) -> TensorRows:
         raise DataError(
             f"{path}: expected finite features, got NaN or infinity in {bad} of {n} rows of {name}; drop those rows"
         )
-    kept = np.float32 if values.dtype.itemsize <= 4 else np.float64  # which float32 may not hold, large or small
-    return TensorRows(torch.from_numpy(np.ascontiguousarray(values, dtype=kept)))
+    dtype = np.float32 if values.dtype.itemsize <= 4 else np.float64  # float32 may not hold its values, large or small
+    return TensorRows(torch.from_numpy(np.ascontiguousarray(values, dtype=dtype)))

@@ -1,21 +1,19 @@
-"""What a diagnosis is to measure, checked before any work."""
+"""The plan of a diagnosis: what is measured and how, checked before any work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import get_args
 
+from corit.diagnose.features import FINAL
 from corit.diagnose.groups import By
-from corit.diagnose.measured import FINAL
 from corit.errors import DataError, FitError
 from corit.heads.defaults import default_head
-from corit.heads.head import HeadRecipe
+from corit.heads.head import HeadKind, HeadRecipe
 from corit.heads.rows import Scaling
 from corit.theory.collapse import check_radii
 from corit.theory.phases import SHORTEST
-
-Kind = Literal["linear", "mlp"]
 
 # SAM's own default, which the paper recommends too; inferred from its figures, where it borders the collapse zone.
 RECOMMENDED = 0.05
@@ -29,20 +27,35 @@ RHOS = (
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Layers (empty: five of each store, and z), groups (empty: all), heads, radii, seeds, and how heads are trained.
+class DiagnosisPlan:
+    """What a diagnosis measures, and how its heads are trained.
 
-    steps: optimiser steps of every head. hidden: units of the perceptron. reference: the radius along whose training
-    GSNR, bound and factors are watched, 0 for plain SGD [choice]: there a head learns whatever can be learned. every,
-    rows: it looks at every so many steps (0: 40 times in all), at so many training rows. refine: bisections of a
-    collapse in log rho.
-    shown: the radius whose heads' landscapes are drawn. Raises FitError or DataError for what cannot be measured.
+    Attributes:
+        layers: layer numbers, `FINAL` for z; empty for five of each store, and z (see `default_layers`).
+        groups: groups of fakes, each against the reals; empty for all.
+        by: what the fakes are grouped by.
+        heads: kinds of heads.
+        rhos: SAM's radii, increasing.
+        seeds: of the heads; one head for each seed and radius.
+        scaling: of the features.
+        steps: optimiser steps of every head.
+        batch: rows of a mini-batch.
+        hidden: hidden units of the perceptron.
+        reference: the radius along whose training GSNR, bound and factors are measured; 0 for the base optimiser alone
+            [choice]: there a head learns whatever can be learned.
+        every: steps between two of these measurements; 0 for 40 measurements in all.
+        rows: training rows that they are taken on.
+        refine: bisections of a collapse in log rho.
+        shown: the radius whose heads' landscapes are drawn.
+
+    Raises:
+        FitError: for radii, seeds, heads or numbers that cannot be measured.
     """
 
     layers: tuple[int, ...] = ()
     groups: tuple[str, ...] = ()
     by: By = "manipulation"
-    heads: tuple[Kind, ...] = ("linear", "mlp")
+    heads: tuple[HeadKind, ...] = ("linear", "mlp")
     rhos: tuple[float, ...] = RHOS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     scaling: Scaling = "standard"
@@ -61,64 +74,78 @@ class Plan:
         check_radii((self.shown,), positive=False)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise FitError(f"expected distinct seeds, at least one, got {list(self.seeds)}")
-        unknown = [h for h in self.heads if h not in get_args(Kind)]
+        unknown = [h for h in self.heads if h not in get_args(HeadKind)]
         if not self.heads or unknown or len(set(self.heads)) < len(self.heads):
-            raise FitError(f"expected heads among {', '.join(get_args(Kind))}, each once, got {list(self.heads)}")
+            raise FitError(f"expected heads among {', '.join(get_args(HeadKind))}, each once, got {list(self.heads)}")
         for name, least in (("steps", 1), ("batch", 1), ("hidden", 1), ("rows", 2), ("every", 0), ("refine", 0)):
             if getattr(self, name) < least:
                 raise FitError(f"expected {name} >= {least}, got {getattr(self, name)}")
         if -(-self.steps // self.interval) < SHORTEST:
             raise FitError(
-                f"expected at least {SHORTEST} looks at a course to find its phases, got {self.steps} steps and one "
-                f"look every {self.interval}; train longer or look oftener"
+                f"expected at least {SHORTEST} observations of a course to find its phases, got {self.steps} steps and "
+                f"one every {self.interval}; train longer or observe more often"
             )
 
     @property
     def interval(self) -> int:
-        """Steps from one look to the next."""
+        """Steps between two measurements along training."""
         return self.every or max(1, self.steps // 40)
 
-    def recipe(self, kind: Kind) -> HeadRecipe:
-        """How a head of a kind is trained. select "last": the best epoch on validation would hide a collapse."""
+    def recipe(self, kind: HeadKind) -> HeadRecipe:
+        """Return the recipe of a head; select is "last", since the best epoch on validation would hide a collapse."""
         recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")
         if kind == "linear":
             return recipe
         return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)
 
-    def describe(self, kind: Kind, rho: float | None = None) -> str:
-        """The head in words, for captions. rho: its radius, where a caption is about heads of one radius."""
+    def describe(self, kind: HeadKind, rho: float | None = None) -> str:
+        """Describe a head and its training for a caption.
+
+        Args:
+            kind: of the head.
+            rho: its radius, where a caption is about heads of one radius.
+        """
         r = self.recipe(kind)
-        around = f"{r.optimiser} (learning rate {r.learning_rate:g})"
-        how = f"SAM around {around}" if rho is None else f"SAM with rho {rho:g} around {around}"
+        base = f"{r.optimiser} (learning rate {r.learning_rate:g})"
+        optimiser = f"SAM around {base}" if rho is None else f"SAM with rho {rho:g} around {base}"
+        if rho == 0:
+            optimiser = f"{base} without SAM (rho 0)"
         units = "linear" if kind == "linear" else f"perceptron D-{r.hidden}-1 ({r.activation})"
-        how = f"{around} without SAM (rho 0)" if rho == 0 else how
-        return f"{units}, {how}, batch {r.batch}, {self.steps} steps, last step kept, {r.scaling} scaling"
+        return f"{units}, {optimiser}, batch {r.batch}, {self.steps} steps, last step kept, {r.scaling} scaling"
 
 
-def numbers(text: str) -> tuple[float, ...]:
-    """Radii from a list such as "0,0.05,1", in rising order. Raises FitError."""
+def parse_radii(text: str) -> tuple[float, ...]:
+    """Parse radii from a list such as "0,0.05,1", and sort them.
+
+    Raises:
+        FitError: for a part that is no number.
+    """
     try:
         return tuple(sorted(float(part) for part in _parts(text)))
     except ValueError as err:
         raise FitError(f'expected radii such as "0,0.05,1", got {text!r}') from err
 
 
-def layers(text: str) -> tuple[int, ...]:
-    """Layers from a list such as "5,10-12,z"; FINAL for z. Raises DataError."""
-    found: list[int] = []
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Parse layers from a list such as "5,10-12,z"; `FINAL` stands for z.
+
+    Raises:
+        DataError: for a part that is no layer.
+    """
+    layers: list[int] = []
     for part in _parts(text):
         low, dash, high = part.partition("-")
         if part == "z":
-            found.append(FINAL)
+            layers.append(FINAL)
         elif low.isdecimal() and (not dash or high.isdecimal()):
-            found += range(int(low), int(high if dash else low) + 1)
+            layers += range(int(low), int(high if dash else low) + 1)
         else:
             raise DataError(f'expected layers such as "5,10-12,z", got {text!r}')
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(layers))
 
 
-def names(text: str) -> tuple[str, ...]:
-    """A list of names such as "DF,NT"."""
+def parse_names(text: str) -> tuple[str, ...]:
+    """Parse a list of names such as "DF,NT"."""
     return tuple(_parts(text))
 
 

@@ -1,4 +1,4 @@
-"""What a diagnosis says in words: verdicts, the factor to blame, and the ranking of forgeries."""
+"""Verdicts on the cells of a diagnosis, the factor to blame for a low bound, and the ranking of forgeries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from corit.diagnose.diagnosis import Cell, Diagnosis
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
 from corit.diagnose.plan import RECOMMENDED
 from corit.theory.collapse import Radius
 from corit.theory.factors import FACTORS
@@ -19,10 +19,13 @@ Word = Literal["stable", "in the collapse zone", "never learned"]
 
 @dataclass(frozen=True)
 class Blame:
-    """Theorem 1 taken apart between one cell and others: how much lower each factor is, as a natural logarithm.
+    """How Theorem 1's factors of a cell differ from those of other cells.
 
-    logs: factor -> median log over seeds less that of `against`; their sum is the difference of log bounds up to the
-    medians. factor: the one that lowers the bound most, empty where none lowers it.
+    Attributes:
+        factor: the factor that lowers the bound most; empty where none lowers it.
+        against: the other cells, in words.
+        logs: factor -> median natural logarithm over seeds, minus that of the other cells; the sum is the difference of
+            the logarithms of the bounds, up to the medians.
     """
 
     factor: str
@@ -32,27 +35,32 @@ class Blame:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One line on a cell.
+    """The verdict on a cell.
 
     never learned: at least half of the seeds never reach a test AUC of 0.6 at any radius. in the collapse zone: the
     interval of the empirical COR over seeds reaches down to the recommended radius, 0.05, SAM's own default, which the
     paper's figures mark as the border of the zone. stable: neither; heads may still collapse at larger radii.
+
+    Attributes:
+        cell: what the verdict is about.
+        word: the verdict.
+        blame: the factor that sets the cell apart; None for a stable cell and where no other cell compares.
     """
 
-    cell: Cell
+    cell: DiagnosisCell
     word: Word
     blame: Blame | None
 
     @property
     def line(self) -> str:
-        """The verdict with its numbers."""
+        """The verdict with its numbers, in one line."""
         c, parts = self.cell, [f"{self.cell.group}: {self.word}"]
         if self.word != "never learned":
             half = "" if str(c.collapse.half) == str(c.collapse.cor) else f", half-way {c.collapse.half}"
             parts.append(f"COR {c.collapse.cor}{half}")
-        lost = sum(r.censoring == "never learned" for r in c.collapse.radius)
-        if lost and self.word != "never learned":
-            parts.append(f"{lost} of {len(c.auc)} seeds never learned")
+        unlearned = sum(r.censoring == "never learned" for r in c.collapse.radius)
+        if unlearned and self.word != "never learned":
+            parts.append(f"{unlearned} of {len(c.auc)} seeds never learned")
         if self.blame is not None:
             parts.append(_sentence(self.blame))
         elif self.word != "stable":
@@ -62,23 +70,28 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Groups of one store and head at its headline layer, most fragile first.
+    """Groups of one store and head at the store's headline layer, most fragile first.
 
-    by_cor: by the median empirical COR, equal ones by the median half-way radius. by_gsnr: by the early GSNR.
-    correlations: Spearman's rank correlation over all its (layer, group) cells that learned, of "cor" and of "halfway"
-    with the early "gsnr" and with the "bound", such as "cor_gsnr"; NaN where one does not vary. count: those cells.
+    Attributes:
+        store: name of the store.
+        head: kind of head.
+        by_cor: sorted by the median empirical COR, equal ones by the median half-way radius.
+        by_gsnr: sorted by the early GSNR.
+        correlations: Spearman's rank correlations over all (layer, group) cells that learned, of "cor" and of "halfway"
+            with the early "gsnr" and with the "bound", such as "cor_gsnr"; NaN where one of the two does not vary.
+        count: number of these cells.
     """
 
     store: str
     head: str
-    by_cor: tuple[Cell, ...]
-    by_gsnr: tuple[Cell, ...]
+    by_cor: tuple[DiagnosisCell, ...]
+    by_gsnr: tuple[DiagnosisCell, ...]
     correlations: Mapping[str, float]
     count: int
 
 
-def word(cell: Cell) -> Word:
-    """The verdict on a cell, as `Verdict` defines it."""
+def word(cell: DiagnosisCell) -> Word:
+    """Decide the verdict on a cell, as `Verdict` defines it."""
     if cell.collapse.cor.median.censoring == "never learned":
         return "never learned"
     learned = [r for r in cell.collapse.radius if r.censoring != "never learned"]
@@ -88,32 +101,35 @@ def word(cell: Cell) -> Word:
 
 
 def reaches(low: Radius, radius: float) -> bool:
-    """Whether a lower end, which may be censored, is at or below a radius."""
+    """Tell whether the lower end of an interval, which may be censored, is at or below a radius."""
     return low.value < radius if low.censoring == ">" else low.value <= radius
 
 
-def verdicts(found: Diagnosis) -> tuple[Verdict, ...]:
-    """A verdict on every cell at its store's headline layer."""
-    return tuple(Verdict(c, word(c), blame(found, c)) for c in found.headlines())
+def verdicts(diagnosis: Diagnosis) -> tuple[Verdict, ...]:
+    """Give a verdict on each cell at its store's headline layer."""
+    return tuple(Verdict(c, word(c), blame(diagnosis, c)) for c in diagnosis.headlines())
 
 
-def blame(found: Diagnosis, cell: Cell) -> Blame | None:
-    """The factor of (13) that sets a fragile cell apart from the stable groups beside it, else from its best layer.
+def blame(diagnosis: Diagnosis, cell: DiagnosisCell) -> Blame | None:
+    """Find the factor of (13) that sets a fragile cell apart from the stable groups of its layer.
 
-    None for a stable cell, and where there is nothing to compare with.
+    Without a stable group the cell is compared with the group's best layer.
+
+    Returns:
+        None for a stable cell, and where no other cell compares.
     """
     if word(cell) == "stable":
         return None
-    beside = found.where(store=cell.store, head=cell.head, layer=cell.layer)
+    beside = diagnosis.where(store=cell.store, head=cell.head, layer=cell.layer)
     stable = [c for c in beside if word(c) == "stable"]
     if stable:
         return _apart(cell, stable, f"the stable groups ({', '.join(c.group for c in stable)})")
-    column = found.where(store=cell.store, head=cell.head, group=cell.group)
+    column = diagnosis.where(store=cell.store, head=cell.head, group=cell.group)
     best = max(column, key=lambda c: (c.collapse.cor.median.order, _finite_median(c.bound)))
     return None if best is cell else _apart(cell, [best], f"its layer {best.at}")
 
 
-def _apart(cell: Cell, others: Sequence[Cell], against: str) -> Blame:
+def _apart(cell: DiagnosisCell, others: Sequence[DiagnosisCell], against: str) -> Blame:
     here = _logs(cell)
     there = np.mean([_logs(c) for c in others], axis=0)
     logs = dict(zip(FACTORS, (here - there).tolist(), strict=True))
@@ -122,7 +138,7 @@ def _apart(cell: Cell, others: Sequence[Cell], against: str) -> Blame:
     return Blame(lowest if lowest and finite[lowest] < 0 and sum(finite.values()) < 0 else "", against, logs)
 
 
-def _logs(cell: Cell) -> np.ndarray:
+def _logs(cell: DiagnosisCell) -> np.ndarray:
     """Median log of each factor over seeds (3)."""
     with np.errstate(divide="ignore"):
         return np.array([_finite_median(np.log(column)) for column in cell.factors.T])
@@ -133,21 +149,21 @@ def _finite_median(values: np.ndarray) -> float:
     return float(np.median(finite)) if len(finite) else float("nan")
 
 
-def _sentence(found: Blame) -> str:
-    if not found.factor:
-        return f"its bound is not lower than that of {found.against}: none of Theorem 1's factors is to blame"
-    whole, part = np.exp(sum(found.logs.values())), np.exp(found.logs[found.factor])
-    return f"its bound is {whole:.2g} of that of {found.against}; the {found.factor} factor ({part:.2g}) is to blame"
+def _sentence(blame: Blame) -> str:
+    if not blame.factor:
+        return f"its bound is not lower than that of {blame.against}: none of Theorem 1's factors is to blame"
+    bound, factor = np.exp(sum(blame.logs.values())), np.exp(blame.logs[blame.factor])
+    return f"its bound is {bound:.2g} of that of {blame.against}; the {blame.factor} factor ({factor:.2g}) is to blame"
 
 
-def rankings(found: Diagnosis) -> tuple[Ranking, ...]:
-    """The ranking of every store and head."""
-    return tuple(_ranking(found, s, h) for s in found.stores for h in found.plan.heads)
+def rankings(diagnosis: Diagnosis) -> tuple[Ranking, ...]:
+    """Rank the groups of each store and head."""
+    return tuple(_ranking(diagnosis, s, h) for s in diagnosis.stores for h in diagnosis.plan.heads)
 
 
-def _ranking(found: Diagnosis, store: str, head: str) -> Ranking:
-    shown = found.headlines(store=store, head=head)
-    cells = [c for c in found.where(store=store, head=head) if c.collapse.cor.median.censoring != "never learned"]
+def _ranking(diagnosis: Diagnosis, store: str, head: str) -> Ranking:
+    shown = diagnosis.headlines(store=store, head=head)
+    cells = [c for c in diagnosis.where(store=store, head=head) if c.collapse.cor.median.censoring != "never learned"]
     radii = {"cor": [c.collapse.cor.median for c in cells], "halfway": [c.collapse.half.median for c in cells]}
     values = {"gsnr": [_finite_median(c.early) for c in cells], "bound": [_finite_median(c.bound) for c in cells]}
     return Ranking(
@@ -160,8 +176,8 @@ def _ranking(found: Diagnosis, store: str, head: str) -> Ranking:
     )
 
 
-def fragility(cell: Cell) -> tuple[tuple[float, int], tuple[float, int]]:
-    """What groups are ranked by, the most fragile lowest: the median COR, then the median half-way radius."""
+def fragility(cell: DiagnosisCell) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Return the key that ranks groups, lowest for the most fragile: median COR, then median half-way radius."""
     return cell.collapse.cor.median.order, cell.collapse.half.median.order
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
-from corit.heads.head import HeadRecipe
-
-Kind = Literal["linear", "mlp"]
+from corit.heads.head import HeadKind, HeadRecipe
 
 # Complete on purpose: a changed default of a `HeadRecipe` field does not change what commands train.
-_DEFAULTS: dict[Kind, HeadRecipe] = {
+_DEFAULTS: dict[HeadKind, HeadRecipe] = {
     "linear": HeadRecipe(
         kind="linear",
         scaling="standard",
@@ -40,7 +37,7 @@ _DEFAULTS: dict[Kind, HeadRecipe] = {
 EXPERIMENT_EPOCHS = 15  # chosen on the validation identities of the miniature world
 
 
-def default_head(kind: Kind = "linear") -> HeadRecipe:
+def default_head(kind: HeadKind = "linear") -> HeadRecipe:
     """Return the recipe of a head that is trained without other wishes.
 
     Args:
@@ -52,7 +49,7 @@ def default_head(kind: Kind = "linear") -> HeadRecipe:
     return _DEFAULTS[kind]
 
 
-def experiment_head(kind: Kind = "linear") -> HeadRecipe:
+def experiment_head(kind: HeadKind = "linear") -> HeadRecipe:
     """Return the default head as the demo and the protocol runs train it: for `EXPERIMENT_EPOCHS` epochs."""
     return replace(default_head(kind), epochs=EXPERIMENT_EPOCHS)
 

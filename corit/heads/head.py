@@ -11,16 +11,32 @@ from torch import Tensor
 from corit.errors import FitError
 from corit.heads.rows import Rows, Scaling, Standardiser, chunks
 
+HeadKind = Literal["linear", "mlp"]
+
 
 @dataclass(frozen=True)
 class HeadRecipe:
     """How a head is trained. The learning rate and rho are not legible in the paper: [choice].
 
-    kind: "linear" (D -> 1) or "mlp" (D -> hidden -> 1). rho: SAM's radius in the parameters of standardised features.
-    select: what decides the epoch that is kept, always on the validation rows: AUC, loss, or simply the last epoch.
+    Attributes:
+        kind: "linear" (D -> 1) or "mlp" (a perceptron D -> hidden -> 1).
+        hidden: M, the hidden units of a perceptron.
+        activation: of the hidden units; "identity" gives a deep linear head.
+        scaling: of the features; see `Standardiser`.
+        optimiser: the base optimiser, around which SAM is.
+        learning_rate: of the base optimiser.
+        momentum: of SGD.
+        weight_decay: of the base optimiser.
+        rho: SAM's radius, in the parameters of the standardised features; 0 for the base optimiser alone.
+        batch: rows of a mini-batch.
+        epochs: passes over the training rows.
+        select: which epoch is kept: that of the best AUC or the least loss on the validation rows, or the last one.
+
+    Raises:
+        FitError: for a value out of its range.
     """
 
-    kind: Literal["linear", "mlp"] = "linear"
+    kind: HeadKind = "linear"
     hidden: int = 32
     activation: Literal["relu", "identity"] = "relu"
     scaling: Scaling = "standard"

@@ -11,12 +11,13 @@ import numpy as np
 from corit.bench.runner import FeatureRequest, Runner
 from corit.bench.testbed import FORGERIES
 from corit.bench.variant import CORIT, UNIFD
-from corit.diagnose.diagnosis import Cell, Diagnosis, diagnose
-from corit.diagnose.measured import FINAL
-from corit.diagnose.plan import RECOMMENDED, Kind, Plan
-from corit.diagnose.read import read
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell, diagnose_stores
+from corit.diagnose.features import FINAL
+from corit.diagnose.plan import RECOMMENDED, DiagnosisPlan
+from corit.diagnose.stores import read_stores
 from corit.errors import DataError
 from corit.features.store import FeatureStore
+from corit.heads.head import HeadKind
 from corit.paper.artefact import Content, Maker
 from corit.paper.grid import Grid, Line
 from corit.paper.printed import printed
@@ -26,7 +27,7 @@ from corit.theory.collapse import CHANCE, LEARNED, Radius
 
 PROTOCOL = "faceforensics"
 VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
-MAIN: Kind = "mlp"  # a linear head is the convex case, in which SAM cannot reverse a batch's own gradient
+MAIN: HeadKind = "mlp"  # a linear head is the convex case, in which SAM cannot reverse a batch's own gradient
 # Fewer radii, steps and seeds than the defaults of `corit diagnose`, so that all artefacts take minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0)
 STEPS, SEEDS, ROWS = 400, 3, 500
@@ -70,16 +71,17 @@ def diagnosis(runner: Runner) -> Diagnosis:
 def _diagnose(runner: Runner) -> Diagnosis:
     runner.prepare(needs(runner))
     stores = [
-        replace(m, name=n) for n, m in zip(VARIANTS, read([runner.folder(n) for n in needs(runner)]), strict=True)
+        replace(m, name=n)
+        for n, m in zip(VARIANTS, read_stores([runner.folder(n) for n in needs(runner)]), strict=True)
     ]
     reals = [int(((m.split == "train") & (m.y == 0)).sum()) for m in stores]
     out = runner.out / "theory" / f"{runner.testbed.key}-{runner.backbone().digest[:10]}"
-    return diagnose(stores, sweep_plan(runner, 2 * min(reals)), out, bars=runner.bars)
+    return diagnose_stores(stores, sweep_plan(runner, 2 * min(reals)), out, bars=runner.bars)
 
 
-def sweep_plan(runner: Runner, rows: int) -> Plan:
+def sweep_plan(runner: Runner, rows: int) -> DiagnosisPlan:
     """Return the plan of the sweeps, given the number of training rows of the smallest group."""
-    return Plan(
+    return DiagnosisPlan(
         rhos=RHOS,
         seeds=runner.settings.seeds[:SEEDS],
         steps=STEPS,
@@ -208,7 +210,7 @@ def _gsnr_comparison(runner: Runner) -> Content:
     )
 
 
-def _gsnr_rows(result: Diagnosis, cells: Sequence[Cell]) -> list[tuple[str, ...]]:
+def _gsnr_rows(result: Diagnosis, cells: Sequence[DiagnosisCell]) -> list[tuple[str, ...]]:
     """GSNR along training, the column names first; the bottleneck step is marked."""
     head = ("detector", "head", "layer", "forgery", "seed", "step", "gsnr", "bottleneck")
     rows: list[tuple[str, ...]] = [head]
@@ -263,7 +265,7 @@ def _layers(result: Diagnosis, store: str) -> dict[str, int]:
     return dict(zip(printed(7).columns, (l for l in result.layers[store] if l != FINAL), strict=True))
 
 
-def _lines(result: Diagnosis, kind: Kind) -> Iterator[Line]:
+def _lines(result: Diagnosis, kind: HeadKind) -> Iterator[Line]:
     name = "perceptron" if kind == MAIN else "linear head"
     for store in result.stores:
         cells = {c: cell(result, store, l, kind) for c, l in _layers(result, store).items()}
@@ -272,7 +274,7 @@ def _lines(result: Diagnosis, kind: Kind) -> Iterator[Line]:
         yield Line(f"{store}, {name}, half-way", "", {c: x.collapse.half for c, x in cells.items()})
 
 
-def cell(result: Diagnosis, store: str, layer: int, kind: Kind) -> Cell:
+def cell(result: Diagnosis, store: str, layer: int, kind: HeadKind) -> DiagnosisCell:
     """Return the cell of a store on NeuralTextures.
 
     Raises:

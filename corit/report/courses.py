@@ -9,53 +9,54 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from corit.diagnose.diagnosis import Cell, Diagnosis
-from corit.diagnose.measured import layer_name
-from corit.diagnose.plan import Kind
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
+from corit.diagnose.features import layer_name
+from corit.heads.head import HeadKind
 from corit.report.radii import colour
 
 
-def by_group(found: Diagnosis, head: Kind) -> Figure:
+def by_group(diagnosis: Diagnosis, head: HeadKind) -> Figure:
     """Figure 3, forgeries: a panel for each store at its headline layer."""
-    made, axes = _row(len(found.stores))
-    for axis, store in zip(axes, found.stores, strict=True):
-        for cell in found.headlines(store=store, head=head):
-            _course(axis, cell, colour(found, cell.group), cell.group)
-        _finish(axis, f"{store}, layer {layer_name(found.headline(store))}", found)
+    made, axes = _row(len(diagnosis.stores))
+    for axis, store in zip(axes, diagnosis.stores, strict=True):
+        for cell in diagnosis.headlines(store=store, head=head):
+            _course(axis, cell, colour(diagnosis, cell.group), cell.group)
+        _finish(axis, f"{store}, layer {layer_name(diagnosis.headline(store))}", diagnosis)
     _legend(axes)
     return made
 
 
-def by_layer(found: Diagnosis, head: Kind) -> Figure:
+def by_layer(diagnosis: Diagnosis, head: HeadKind) -> Figure:
     """Figure 3, layers: a row for each store, a column for each of its groups."""
-    columns = max(len(g) for g in found.groups.values())
-    size = (1.5 + 3.2 * columns, 0.6 + 2.7 * len(found.stores))
+    columns = max(len(g) for g in diagnosis.groups.values())
+    size = (1.5 + 3.2 * columns, 0.6 + 2.7 * len(diagnosis.stores))
     made = Figure(figsize=size, layout="constrained")
-    axes = made.subplots(len(found.stores), columns, squeeze=False, sharex=True, sharey=True)
-    for row, store in zip(axes, found.stores, strict=True):
-        layers = found.layers[store]
+    axes = made.subplots(len(diagnosis.stores), columns, squeeze=False, sharex=True, sharey=True)
+    for row, store in zip(axes, diagnosis.stores, strict=True):
+        layers = diagnosis.layers[store]
         hues = colormaps["viridis"](np.linspace(0, 0.92, len(layers)))
-        for axis, group in zip(row, found.groups[store], strict=False):
+        for axis, group in zip(row, diagnosis.groups[store], strict=False):
             for hue, layer in zip(hues, layers, strict=True):
-                (cell,) = found.where(store=store, layer=layer, group=group, head=head)
+                (cell,) = diagnosis.where(store=store, layer=layer, group=group, head=head)
                 _course(axis, cell, tuple(hue), f"layer {cell.at}", band=False)
-            _finish(axis, f"{store}, {group}", found)
-        for axis in row[len(found.groups[store]) :]:
+            _finish(axis, f"{store}, {group}", diagnosis)
+        for axis in row[len(diagnosis.groups[store]) :]:
             axis.set_visible(False)
-        _legend(row[: len(found.groups[store])])
+        _legend(row[: len(diagnosis.groups[store])])
     return made
 
 
-def beside(found: Diagnosis, head: Kind) -> Figure | None:
+def beside(diagnosis: Diagnosis, head: HeadKind) -> Figure | None:
     """Figure 6: the stores' headline layers beside each other, a panel for each group; None where they share none."""
-    shared = [g for g in found.groups[found.stores[0]] if all(g in found.groups[s] for s in found.stores)]
+    groups = list(diagnosis.groups.values())
+    shared = [g for g in groups[0] if all(g in others for others in groups)]
     if not shared:
         return None
     made, axes = _row(len(shared), 3.3)
     for axis, group in zip(axes, shared, strict=True):
-        for k, cell in enumerate(found.headlines(group=group, head=head)):
+        for k, cell in enumerate(diagnosis.headlines(group=group, head=head)):
             _course(axis, cell, ("#2868c8", "#c0392b", "#2e7d4f", "#b7791f")[k % 4], cell.store)
-        _finish(axis, group, found)
+        _finish(axis, group, diagnosis)
     _legend(axes)
     return made
 
@@ -65,7 +66,7 @@ def _row(count: int, width: float = 4.4) -> tuple[Figure, Sequence[Axes]]:
     return made, made.subplots(1, count, squeeze=False, sharey=True)[0]
 
 
-def _course(axis: Axes, cell: Cell, hue: str | tuple[float, ...], label: str, band: bool = True) -> None:
+def _course(axis: Axes, cell: DiagnosisCell, hue: str | tuple[float, ...], label: str, band: bool = True) -> None:
     """The median GSNR over seeds with their range, and the median bottleneck step as a dot on it.
 
     The dot is hollow where most seeds have no later phase, so that the step is of the whole course.
@@ -85,13 +86,13 @@ def _course(axis: Axes, cell: Cell, hue: str | tuple[float, ...], label: str, ba
         axis.plot(steps[at], middle[at], "o", mfc=face, mec=edge, mew=1.4 if whole else 1, ms=6, zorder=3)
 
 
-def _finish(axis: Axes, title: str, found: Diagnosis) -> None:
+def _finish(axis: Axes, title: str, diagnosis: Diagnosis) -> None:
     axis.set_title(title, fontsize=10)
     axis.set_yscale("log")
-    axis.set_xscale("symlog", linthresh=found.plan.interval)
-    axis.set_xlim(left=-0.15 * found.plan.interval)  # there are no steps before the first
+    axis.set_xscale("symlog", linthresh=diagnosis.plan.interval)
+    axis.set_xlim(left=-0.15 * diagnosis.plan.interval)  # there are no steps before the first
     tens = [10**k for k in range(7)]
-    axis.set_xticks([0, *(t for t in tens if found.plan.interval <= t <= found.plan.steps)])
+    axis.set_xticks([0, *(t for t in tens if diagnosis.plan.interval <= t <= diagnosis.plan.steps)])
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -10,8 +10,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from corit.diagnose.diagnosis import Diagnosis
-from corit.diagnose.plan import Kind
 from corit.errors import DataError
+from corit.heads.head import HeadKind
 from corit.theory.landscape import Landscape
 
 CMAP = "magma_r"
@@ -72,9 +72,9 @@ def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
     return made
 
 
-def of_head(found: Diagnosis, head: Kind) -> dict[tuple[str, str], Landscape]:
+def of_head(diagnosis: Diagnosis, head: HeadKind) -> dict[tuple[str, str], Landscape]:
     """The landscapes of one kind of head, by store and group."""
-    return {(s, g): l for (s, g, h), l in found.landscapes.items() if h == head}
+    return {(s, g): l for (s, g, h), l in diagnosis.landscapes.items() if h == head}
 
 
 def _names(planes: dict[tuple[str, str], Landscape]) -> tuple[list[str], list[str]]:

@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from corit.diagnose.diagnosis import Cell, Diagnosis
-from corit.diagnose.measured import layer_name
-from corit.diagnose.plan import RECOMMENDED, Kind
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
+from corit.diagnose.features import layer_name
+from corit.diagnose.plan import RECOMMENDED
+from corit.heads.head import HeadKind
 from corit.theory.collapse import CHANCE, Radius
 
 COLOURS = ("#c0392b", "#2868c8", "#b7791f", "#2e7d4f", "#8e44ad", "#16828f", "#7f5539", "#d6589f", "#56616e", "#94a81e")
@@ -19,24 +20,24 @@ LEAST = 0.02  # of the y axis of gains, so that rounding does not fill a panel
 GAINS = 0.1  # the range of radii in which the paper sees gains
 
 
-def colour(found: Diagnosis, group: str) -> str:
+def colour(diagnosis: Diagnosis, group: str) -> str:
     """A group's colour, the same in every figure."""
-    every = list(dict.fromkeys(g for groups in found.groups.values() for g in groups))
+    every = list(dict.fromkeys(g for groups in diagnosis.groups.values() for g in groups))
     return COLOURS[every.index(group) % len(COLOURS)]
 
 
-def layerwise(found: Diagnosis, head: Kind) -> Figure:
+def layerwise(diagnosis: Diagnosis, head: HeadKind) -> Figure:
     """Figure 1b: COR against the layer, a panel for each store; what is censored lies at the edge with an arrow."""
-    positive = [r for r in found.plan.rhos if r > 0] or [1.0]
+    positive = [r for r in diagnosis.plan.rhos if r > 0] or [1.0]
     low, high = positive[0], positive[-1]
-    made = Figure(figsize=(1.2 + 4.6 * len(found.stores), 3.9), layout="constrained")
-    axes = made.subplots(1, len(found.stores), squeeze=False, sharey=True)[0]
-    for axis, store in zip(axes, found.stores, strict=True):
-        layers, groups = found.layers[store], found.groups[store]
+    made = Figure(figsize=(1.2 + 4.6 * len(diagnosis.stores), 3.9), layout="constrained")
+    axes = made.subplots(1, len(diagnosis.stores), squeeze=False, sharey=True)[0]
+    for axis, store in zip(axes, diagnosis.stores, strict=True):
+        layers, groups = diagnosis.layers[store], diagnosis.groups[store]
         for k, group in enumerate(groups):
-            cells = {c.layer: c for c in found.where(store=store, group=group, head=head)}
+            cells = {c.layer: c for c in diagnosis.where(store=store, group=group, head=head)}
             places = np.arange(len(layers)) + 0.12 * (k - (len(groups) - 1) / 2)
-            _column(axis, places, [cells[l] for l in layers], colour(found, group), group, (low, high))
+            _column(axis, places, [cells[l] for l in layers], colour(diagnosis, group), group, (low, high))
         axis.axhline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
         axis.set(
             yscale="log",
@@ -54,7 +55,7 @@ def layerwise(found: Diagnosis, head: Kind) -> Figure:
 
 
 def _column(
-    axis: Axes, places: np.ndarray, cells: list[Cell], hue: str, label: str, edges: tuple[float, float]
+    axis: Axes, places: np.ndarray, cells: list[DiagnosisCell], hue: str, label: str, edges: tuple[float, float]
 ) -> None:
     heights = _joined(axis, places, [c.collapse.cor.median for c in cells], hue, "-", edges)
     _joined(axis, places, [c.collapse.half.median for c in cells], hue, ":", edges)
@@ -84,26 +85,26 @@ def _height(radius: Radius, edges: tuple[float, float]) -> float:
     return edges[0] / 2 if radius.censoring == "never learned" else float(np.clip(radius.value, *edges))
 
 
-def against_radius(found: Diagnosis) -> Figure:
+def against_radius(diagnosis: Diagnosis) -> Figure:
     """Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds."""
-    return _panels(found, _auc, "test AUC", shared=True)
+    return _panels(diagnosis, _auc, "test AUC", shared=True)
 
 
-def gains(found: Diagnosis) -> Figure | None:
+def gains(diagnosis: Diagnosis) -> Figure | None:
     """Figure 2b: test AUC less that at the smallest radius, seed by seed, up to 0.1; None without such radii."""
-    return _panels(found, _gain, "gain in test AUC") if sum(r <= GAINS for r in found.plan.rhos) > 1 else None
+    return _panels(diagnosis, _gain, "gain in test AUC") if sum(r <= GAINS for r in diagnosis.plan.rhos) > 1 else None
 
 
-def _panels(found: Diagnosis, draw: Any, label: str, shared: bool = False) -> Figure:
+def _panels(diagnosis: Diagnosis, draw: Any, label: str, shared: bool = False) -> Figure:
     """A row for each head, a column for each store."""
-    heads, stores = found.plan.heads, found.stores
+    heads, stores = diagnosis.plan.heads, diagnosis.stores
     made = Figure(figsize=(1.2 + 4.6 * len(stores), 0.5 + 3.0 * len(heads)), layout="constrained")
     axes = made.subplots(len(heads), len(stores), squeeze=False, sharey="all" if shared else "row", sharex=True)
     for row, head in zip(axes, heads, strict=True):
         for axis, store in zip(row, stores, strict=True):
-            for cell in found.headlines(store=store, head=head):
-                draw(axis, found, cell)
-            axis.set_title(f"{store}, layer {layer_name(found.headline(store))}, {TITLES[head]}", fontsize=10)
+            for cell in diagnosis.headlines(store=store, head=head):
+                draw(axis, diagnosis, cell)
+            axis.set_title(f"{store}, layer {layer_name(diagnosis.headline(store))}, {TITLES[head]}", fontsize=10)
             axis.axvline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
             _grid(axis)
         row[0].set_ylabel(label)
@@ -121,10 +122,10 @@ def _widen(axis: Axes) -> None:
         axis.set_ylim((low + high - LEAST) / 2, (low + high + LEAST) / 2)
 
 
-def _auc(axis: Axes, found: Diagnosis, cell: Cell) -> None:
-    _line(axis, np.array(found.plan.rhos), cell.auc, found, cell)
+def _auc(axis: Axes, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:
+    _line(axis, np.array(diagnosis.plan.rhos), cell.auc, diagnosis, cell)
     axis.axhline(CHANCE, color="#56616e", lw=1, ls=":", zorder=0)
-    positive = [r for r in found.plan.rhos if r > 0]
+    positive = [r for r in diagnosis.plan.rhos if r > 0]
     if positive:
         axis.set_xscale("symlog", linthresh=positive[0], linscale=0.4)
         ticks = [0.0, *(t for t in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0) if positive[0] <= t <= positive[-1])]
@@ -132,16 +133,16 @@ def _auc(axis: Axes, found: Diagnosis, cell: Cell) -> None:
         axis.minorticks_off()
 
 
-def _gain(axis: Axes, found: Diagnosis, cell: Cell) -> None:
-    rhos = np.array(found.plan.rhos)
+def _gain(axis: Axes, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:
+    rhos = np.array(diagnosis.plan.rhos)
     near = rhos <= GAINS
-    _line(axis, rhos[near], cell.auc[:, near] - cell.auc[:, :1], found, cell)
+    _line(axis, rhos[near], cell.auc[:, near] - cell.auc[:, :1], diagnosis, cell)
     axis.axhline(0, color="#56616e", lw=1, ls=":", zorder=0)
 
 
-def _line(axis: Axes, x: np.ndarray, values: np.ndarray, found: Diagnosis, cell: Cell) -> None:
+def _line(axis: Axes, x: np.ndarray, values: np.ndarray, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:
     """Median and range over seeds of values (S, R); radii at which every seed diverged are left open."""
-    hue, some = colour(found, cell.group), np.isfinite(values).any(0)
+    hue, some = colour(diagnosis, cell.group), np.isfinite(values).any(0)
     axis.plot(x[some], np.nanmedian(values[:, some], 0), "o-", ms=3, color=hue, label=cell.group)
     axis.fill_between(
         x[some], np.nanmin(values[:, some], 0), np.nanmax(values[:, some], 0), color=hue, alpha=0.15, lw=0

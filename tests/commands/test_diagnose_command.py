@@ -8,7 +8,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from diagnose.hand import npz
+from diagnose.handmade import npz
 
 from corit import cli
 from corit.seeding import generator

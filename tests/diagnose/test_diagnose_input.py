@@ -1,4 +1,4 @@
-"""What is read, how it is dealt and grouped; and that every doubt is a clear error before any head is trained."""
+"""How features are read, split and grouped; wrong input is a clear error before any head is trained."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diagnose.hand import LAYERS, QUICK, D, N, arrays, npz
+from diagnose.handmade import LAYERS, QUICK, D, N, arrays, npz
 from features import stand_ins
 
-from corit.diagnose.diagnosis import diagnose
-from corit.diagnose.groups import groups_of, rows_of
-from corit.diagnose.measured import FINAL, usual_layers
-from corit.diagnose.plan import Plan, layers, names, numbers
-from corit.diagnose.read import read
+from corit.diagnose.diagnosis import diagnose_stores
+from corit.diagnose.features import FINAL, default_layers
+from corit.diagnose.groups import group_rows, usable_groups
+from corit.diagnose.plan import DiagnosisPlan, parse_layers, parse_names, parse_radii
+from corit.diagnose.stores import read_stores
 from corit.errors import CoritError, DataError, FitError, StoreError
 from corit.features.extract import extract
 from corit.features.store import FeatureStore
@@ -22,7 +22,7 @@ from corit.theory import sweep as sweeping
 
 
 def one(folder, **changes):
-    (found,) = read([npz(folder, **changes)])
+    (found,) = read_stores([npz(folder, **changes)])
     return found
 
 
@@ -90,7 +90,7 @@ def test_a_plan_that_does_not_fit_the_rows_is_refused_before_any_work(name, tmp_
     asked, changes, error, words = PLANS[name]
     monkeypatch.setattr(sweeping, "fit", None)  # whoever trains before looking fails here
     with pytest.raises(error) as caught:
-        diagnose([one(tmp_path, **changes)], replace(QUICK, **asked), tmp_path)
+        diagnose_stores([one(tmp_path, **changes)], replace(QUICK, **asked), tmp_path)
     assert words in str(caught.value)
 
 
@@ -100,10 +100,10 @@ def test_features_that_are_not_finite_are_found_in_every_store_before_any_work(t
     good, bad = one(tmp_path), replace(one(tmp_path), name="late")
     bad.layers[2].values[-1, 0] = np.nan
     with pytest.raises(DataError, match="late: expected finite features, got NaN or infinity in 1 of 96 rows of layer"):
-        diagnose([good, bad], QUICK, tmp_path)
+        diagnose_stores([good, bad], QUICK, tmp_path)
     diagnosed = replace(QUICK, layers=(1,), groups=("A",), heads=("linear",))
     monkeypatch.undo()
-    assert len(diagnose([bad], diagnosed, tmp_path).cells) == 1  # what is not asked for is not in the way
+    assert len(diagnose_stores([bad], diagnosed, tmp_path).cells) == 1  # what is not asked for is not in the way
 
 
 WRONG = {
@@ -119,7 +119,7 @@ WRONG = {
     "an unknown head": ({"heads": ("forest",)}, "expected heads among linear, mlp, each once, got ['forest']"),
     "no heads": ({"heads": ()}, "expected heads among"),
     "no steps": ({"steps": 0}, "expected steps >= 1"),
-    "too few looks": ({"steps": 70, "every": 10}, "at least 8 looks at a course"),
+    "too few observations": ({"steps": 70, "every": 10}, "at least 8 observations of a course"),
     "no batch": ({"batch": 0}, "expected batch >= 1"),
     "negative refinement": ({"refine": -1}, "expected refine >= 0"),
 }
@@ -129,23 +129,23 @@ WRONG = {
 def test_a_plan_that_cannot_be_measured_is_refused_in_words(name):
     asked, words = WRONG[name]
     with pytest.raises(FitError) as caught:
-        replace(Plan(), **asked)
+        replace(DiagnosisPlan(), **asked)
     assert words in str(caught.value)
 
 
 def test_lists_are_read_as_they_are_written():
-    assert numbers("1, 0,0.05") == (0.0, 0.05, 1.0)
-    assert layers("5,10-12,z,5") == (5, 10, 11, 12, FINAL)
-    assert names(" DF, NT,") == ("DF", "NT")
-    assert numbers("") == layers("") == ()
-    for read_list, wrong in ((numbers, "0,x"), (layers, "1-"), (layers, "a"), (layers, "-3")):
+    assert parse_radii("1, 0,0.05") == (0.0, 0.05, 1.0)
+    assert parse_layers("5,10-12,z,5") == (5, 10, 11, 12, FINAL)
+    assert parse_names(" DF, NT,") == ("DF", "NT")
+    assert parse_radii("") == parse_layers("") == ()
+    for read_list, wrong in ((parse_radii, "0,x"), (parse_layers, "1-"), (parse_layers, "a"), (parse_layers, "-3")):
         with pytest.raises(CoritError, match="such as"):
             read_list(wrong)
 
 
 def test_a_group_is_its_fakes_and_all_reals(tmp_path):
     found = one(tmp_path)
-    for part, index in rows_of(found, "manipulation", "A").items():
+    for part, index in group_rows(found, "manipulation", "A").items():
         chosen = (found.split == part) & ((found.y == 0) | (found.manipulation == "A"))
         assert index.tolist() == np.flatnonzero(chosen).tolist()
 
@@ -153,10 +153,10 @@ def test_a_group_is_its_fakes_and_all_reals(tmp_path):
 def test_a_data_set_with_reals_of_its_own_is_set_against_those(tmp_path):
     held = arrays()
     found = one(tmp_path)
-    index = np.concatenate(list(rows_of(found, "dataset", "two").values()))
+    index = np.concatenate(list(group_rows(found, "dataset", "two").values()))
     assert set(found.dataset[index]) == {"two"}
     borrowed = one(tmp_path, dataset=np.where(held["y"] == 1, held["dataset"], "reals"))
-    index = np.concatenate(list(rows_of(borrowed, "dataset", "two").values()))
+    index = np.concatenate(list(group_rows(borrowed, "dataset", "two").values()))
     assert set(borrowed.dataset[index]) == {"two", "reals"}
 
 
@@ -165,27 +165,29 @@ def test_groups_too_small_are_left_out_and_named_unless_they_were_asked_for(tmp_
     kind = held["manipulation"].copy()
     kind[np.flatnonzero((kind == "B") & (held["split"] == "test"))] = "A"
     found = one(tmp_path, manipulation=kind)
-    groups, reasons = groups_of(found, "manipulation", (), 8)
+    groups, reasons = usable_groups(found, "manipulation", (), 8)
     assert groups == ("A",)
     assert reasons == ("expected reals and fakes in B's test rows, but there is no fake row",)
-    assert diagnose([found], replace(QUICK, layers=(1,), heads=("linear",)), tmp_path).notes == (f"f: {reasons[0]}",)
+    assert diagnose_stores([found], replace(QUICK, layers=(1,), heads=("linear",)), tmp_path).notes == (
+        f"f: {reasons[0]}",
+    )
     with pytest.raises(DataError, match="f: expected reals and fakes in B's test rows"):
-        groups_of(found, "manipulation", ("B",), 8)
+        usable_groups(found, "manipulation", ("B",), 8)
 
 
 def test_fakes_without_a_name_are_a_group_too(tmp_path):
     found = one(tmp_path, manipulation=None)
-    assert groups_of(found, "manipulation", (), 8)[0] == ("fake",)
+    assert usable_groups(found, "manipulation", (), 8)[0] == ("fake",)
 
 
-def test_rows_without_splits_are_dealt_by_their_source(tmp_path):
+def test_rows_without_splits_are_split_by_their_source(tmp_path):
     group = np.array([f"g{i // 4}" for i in range(N)])
     found = one(tmp_path, split=None, group=group)
     assert {p: (found.split == p).sum() for p in ("train", "val", "test")} == {"train": 56, "val": 20, "test": 20}
     assert all(len(set(found.split[group == g])) == 1 for g in set(group))
 
 
-def test_a_missing_validation_part_is_dealt_from_train_alone(tmp_path):
+def test_a_missing_validation_part_is_taken_from_train_alone(tmp_path):
     split = np.where(arrays()["split"] == "val", "train", arrays()["split"])
     found = one(tmp_path, split=split)
     assert ((found.split == "test") == (split == "test")).all()
@@ -195,19 +197,19 @@ def test_a_missing_validation_part_is_dealt_from_train_alone(tmp_path):
 def test_without_z_the_last_level_stands_for_it(tmp_path):
     found = one(tmp_path, z=None)
     assert found.layers[FINAL] is found.layers[LAYERS]
-    assert usual_layers(found) == (1, 2, 3)
+    assert default_layers(found) == (1, 2, 3)
 
 
 def test_layers_have_the_numbers_that_the_file_gives(tmp_path):
     found = one(tmp_path, layers=np.array([0, 6, 12]))
-    assert usual_layers(found) == (6, 12, FINAL)
+    assert default_layers(found) == (6, 12, FINAL)
     assert found.layers[12].values[:, 0].tolist() == arrays()["levels"][:, 2, 0].tolist()
 
 
 def test_five_layers_are_looked_at_by_default_as_in_the_papers_table(tmp_path):
     found = one(tmp_path, levels=np.zeros((N, 24, D), np.float32))
-    assert usual_layers(found) == (5, 10, 15, 20, 24, FINAL)
-    assert usual_layers(one(tmp_path, levels=None)) == (FINAL,)
+    assert default_layers(found) == (5, 10, 15, 20, 24, FINAL)
+    assert default_layers(one(tmp_path, levels=None)) == (FINAL,)
 
 
 class Apart(stand_ins.Pictures):
@@ -220,7 +222,7 @@ class Apart(stand_ins.Pictures):
 
 def test_a_store_is_read_with_all_its_levels(tmp_path):
     extract(Apart(60), [StoreTarget(stand_ins.StandIn(), tmp_path / "s", True, stand_ins.Preparing())])
-    (found,) = read([tmp_path / "s"])
+    (found,) = read_stores([tmp_path / "s"])
     rows = FeatureStore.open(tmp_path / "s").features(level=2, label=(0, 1))
     assert sorted(found.layers) == [FINAL, 0, 1, 2]
     index = np.arange(len(found.y))
@@ -228,7 +230,7 @@ def test_a_store_is_read_with_all_its_levels(tmp_path):
     assert found.y.tolist() == rows.y.tolist()
     assert set(found.manipulation) == {"", "DF"}
     assert found.caption.startswith("stand-in; corit features of stand-in, weights dddddddddddd")
-    made = diagnose([found], replace(QUICK, groups=("DF",), heads=("linear",), batch=4), tmp_path)
+    made = diagnose_stores([found], replace(QUICK, groups=("DF",), heads=("linear",), batch=4), tmp_path)
     assert made.layers == {"s": (1, 2, FINAL)}
 
 
@@ -243,13 +245,13 @@ def test_paths_are_refused_in_words(tmp_path):
     }
     for words, paths in asked.items():
         with pytest.raises(DataError, match=words):
-            read(paths)
+            read_stores(paths)
     with pytest.raises(StoreError, match="holds no shards"):
-        read([tmp_path])
+        read_stores([tmp_path])
 
 
 def test_stores_of_one_name_are_told_apart_by_their_paths(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     paths = [npz(tmp_path / "a"), npz(tmp_path / "b")]
-    assert [m.name for m in read(paths)] == [str(p) for p in paths]
+    assert [m.name for m in read_stores(paths)] == [str(p) for p in paths]

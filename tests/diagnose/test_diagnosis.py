@@ -10,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from diagnose.hand import LAYERS, QUICK, D, arrays, npz
+from diagnose.handmade import LAYERS, QUICK, D, arrays, npz
 
 from corit.diagnose import diagnosis as diagnosing
-from corit.diagnose.diagnosis import diagnose
-from corit.diagnose.files import write_tables
-from corit.diagnose.measured import FINAL
-from corit.diagnose.read import read
+from corit.diagnose.diagnosis import diagnose_stores
+from corit.diagnose.features import FINAL
+from corit.diagnose.stores import read_stores
+from corit.diagnose.tables import write_tables
 from corit.heads.rows import TensorRows
 from corit.theory import sweep as sweeping
 from corit.theory.cor import critical_radius
@@ -32,7 +32,7 @@ def table(folder):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("diagnosed")
-    found = diagnose(read([npz(folder)]), QUICK, folder)
+    found = diagnose_stores(read_stores([npz(folder)]), QUICK, folder)
     write_tables(found, folder)
     return folder, found
 
@@ -112,7 +112,8 @@ def test_a_diagnosis_does_not_depend_on_unit_and_origin_of_the_features(scale, s
     moved = {k: ((held[k].astype(float) + shift) * scale).astype(dtype) for k in ("z", "levels")}
     (tmp_path / "moved").mkdir()
     plain, other = (
-        diagnose(read([file]), plan, file.parent) for file in (npz(tmp_path), npz(tmp_path / "moved", "f", **moved))
+        diagnose_stores(read_stores([file]), plan, file.parent)
+        for file in (npz(tmp_path), npz(tmp_path / "moved", "f", **moved))
     )
     for a, b in zip(plain.cells, other.cells, strict=True):
         agree(b.auc, a.auc, atol=1e-12)
@@ -147,14 +148,14 @@ def test_an_interrupted_diagnosis_goes_on_and_leaves_the_same_files(stop, made, 
 
         yield progress
 
-    stores = read([npz(tmp_path)])
+    stores = read_stores([npz(tmp_path)])
     with pytest.raises(Stopped):
-        diagnose(stores, QUICK, tmp_path, bars=bars)
+        diagnose_stores(stores, QUICK, tmp_path, bars=bars)
     kept = len(list(tmp_path.glob("sweeps/**/*.safetensors")))
     trained = []
     fit = sweeping.fit
     monkeypatch.setattr(sweeping, "fit", lambda *a, **k: trained.append(a) or fit(*a, **k))
-    write_tables(diagnose(stores, QUICK, tmp_path), tmp_path)
+    write_tables(diagnose_stores(stores, QUICK, tmp_path), tmp_path)
     assert len(trained) == len(list(tmp_path.glob("sweeps/**/*.safetensors"))) - kept
     assert without_seconds(tmp_path) == without_seconds(made[0])
 
@@ -162,7 +163,7 @@ def test_an_interrupted_diagnosis_goes_on_and_leaves_the_same_files(stop, made, 
 def test_two_stores_of_two_widths_are_diagnosed_beside_each_other(tmp_path):
     other = arrays()["levels"][:, :, :3]
     paths = [npz(tmp_path), npz(tmp_path, "g", levels=other, z=None)]
-    found = diagnose(read(paths), QUICK, tmp_path)
+    found = diagnose_stores(read_stores(paths), QUICK, tmp_path)
     assert found.layers == {"f": (1, 2, 3, FINAL), "g": (1, 2, 3)}
     assert found.headline("g") == 3
     assert set(found.landscapes) == {(s, g, h) for s in "fg" for g in "AB" for h in QUICK.heads}
@@ -181,7 +182,7 @@ def test_a_head_that_diverged_has_no_landscape_and_the_others_have(tmp_path, mon
         return found
 
     monkeypatch.setattr(diagnosing, "sweep", broken)
-    found = diagnose(read([npz(tmp_path)]), QUICK, tmp_path)
+    found = diagnose_stores(read_stores([npz(tmp_path)]), QUICK, tmp_path)
     assert {g for _, g, _ in found.landscapes} == {"A"}
 
 
@@ -192,14 +193,14 @@ def test_progress_is_told_for_heads_and_courses(tmp_path):
     def bars(label):
         yield lambda done, total: told.setdefault(label, []).append((done, total))
 
-    diagnose(read([npz(tmp_path)]), QUICK, tmp_path, bars=bars)
+    diagnose_stores(read_stores([npz(tmp_path)]), QUICK, tmp_path, bars=bars)
     assert list(told) == [f"{h} {what} on f" for h in QUICK.heads for what in ("heads", "courses")]
     assert all(told[label][-1][0] == told[label][-1][1] > 0 for label in told)
 
 
 def test_numbers_do_not_depend_on_which_layers_are_asked_for(made, tmp_path):
     plan = replace(QUICK, layers=(2,), groups=("B",), heads=("linear",))
-    (alone,) = diagnose(read([npz(tmp_path)]), plan, tmp_path).cells
+    (alone,) = diagnose_stores(read_stores([npz(tmp_path)]), plan, tmp_path).cells
     (beside,) = made[1].where(layer=2, group="B", head="linear")
     np.testing.assert_allclose(alone.auc, beside.auc, rtol=1e-6)
     np.testing.assert_allclose(alone.bound, beside.bound, rtol=1e-3)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diagnose.hand import cell, diagnosis
+from diagnose.handmade import cell, diagnosis
 
 from corit.diagnose.verdict import blame, rankings, reaches, verdicts, word
 from corit.theory.collapse import Radius

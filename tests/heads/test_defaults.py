@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from corit.bench.runner import RunSettings
-from corit.diagnose.plan import Plan
+from corit.diagnose.plan import DiagnosisPlan
 from corit.heads.defaults import EXPERIMENT_EPOCHS, default_head, experiment_head
 from corit.heads.head import HeadRecipe
 from corit.studies import demo
@@ -32,8 +32,8 @@ def test_experiments_change_the_epochs_only(kind):
 def test_a_diagnosis_changes_what_it_names(kind):
     rate = {"linear": 0.5, "mlp": 3e-3}[kind]
     expected = replace(default_head(kind), select="last", batch=7, scaling="whiten", learning_rate=rate)
-    assert Plan(batch=7, scaling="whiten").recipe(kind) == expected
-    assert Plan(hidden=8).recipe("mlp").hidden == 8
+    assert DiagnosisPlan(batch=7, scaling="whiten").recipe(kind) == expected
+    assert DiagnosisPlan(hidden=8).recipe("mlp").hidden == 8
 
 
 @pytest.mark.parametrize("kind", KINDS)

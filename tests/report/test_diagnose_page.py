@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from diagnose.hand import cell, diagnosis
+from diagnose.handmade import cell, diagnosis
 from PIL import Image
 
 from corit.diagnose.verdict import rankings

@@ -1,4 +1,4 @@
-"""Small features in .npz files, a quick plan, and cells and diagnoses with chosen numbers."""
+"""Small features in .npz files, a quick plan, and hand-made cells and diagnoses."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from corit.diagnose.diagnosis import Cell, Diagnosis
-from corit.diagnose.plan import Plan
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
+from corit.diagnose.plan import DiagnosisPlan
 from corit.seeding import generator
 from corit.theory.collapse import collapses
 from corit.theory.landscape import landscape
 from corit.theory.likelihood import logistic
 from corit.theory.watch import QUANTITIES, Course
 
-QUICK = Plan(rhos=(0.0, 0.05, 5.0), seeds=(3, 4), steps=16, batch=8, hidden=4, rows=30, refine=1)
+QUICK = DiagnosisPlan(rhos=(0.0, 0.05, 5.0), seeds=(3, 4), steps=16, batch=8, hidden=4, rows=30, refine=1)
 N, LAYERS, D = 96, 3, 5
 
 
@@ -55,7 +55,7 @@ def cell(group="A", auc=((0.9, 0.9, 0.5),), rhos=(0.01, 0.1, 1.0), factors=(2.0,
     ratio = (factors[2] ** 2) / (1 - factors[2] ** 2)
     seen = dict.fromkeys(QUANTITIES, table) | {"gsnr": table * ratio, "corrected": table * ratio / 2}
     course = Course(steps, **seen, rows=np.array([20]))
-    made = Cell(
+    made = DiagnosisCell(
         store="S",
         layer=4,
         group=group,
@@ -79,7 +79,7 @@ def diagnosis(*cells, rhos=(0.01, 0.1, 1.0)):
     stores = list(dict.fromkeys(c.store for c in cells))
     of = lambda store, name: tuple(dict.fromkeys(getattr(c, name) for c in cells if c.store == store))
     heads = tuple(dict.fromkeys(c.head for c in cells))
-    plan = Plan(rhos=rhos, seeds=tuple(range(len(cells[0].auc))), heads=heads, steps=80)
+    plan = DiagnosisPlan(rhos=rhos, seeds=tuple(range(len(cells[0].auc))), heads=heads, steps=80)
     rng = torch.Generator().manual_seed(0)
     x = torch.randn(30, 4, generator=rng, dtype=torch.float64)
     plane = landscape(logistic(x, (torch.arange(30) % 2).double(), torch.ones(4).double(), torch.ones(()).double()))

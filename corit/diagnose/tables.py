@@ -1,4 +1,4 @@
-"""A diagnosis as files: cor.csv, trajectories.csv and summary.json, each whole or not at all."""
+"""Writes a diagnosis as cor.csv, trajectories.csv and summary.json, each atomically."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from corit.diagnose.diagnosis import Cell, Diagnosis
-from corit.diagnose.measured import layer_name
+from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
+from corit.diagnose.features import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
 from corit.files import write_text
 from corit.serialise import csv_text, finite, json_text
@@ -22,24 +22,27 @@ from corit.theory.landscape import Landscape
 WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
 
 
-def write_tables(found: Diagnosis, out: str | Path) -> None:
-    """Write the files into a folder; `table` and `trajectories` say what their rows are."""
+def write_tables(diagnosis: Diagnosis, out: str | Path) -> None:
+    """Write cor.csv (`cor_rows`), trajectories.csv (`trajectory_rows`) and summary.json (`summary`) into a folder."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "cor.csv", _csv(table(found)))
-    write_text(folder / "trajectories.csv", _csv(trajectories(found)))
-    write_text(folder / "summary.json", json_text(summary(found)))
+    write_text(folder / "cor.csv", _csv(cor_rows(diagnosis)))
+    write_text(folder / "trajectories.csv", _csv(trajectory_rows(diagnosis)))
+    write_text(folder / "summary.json", json_text(summary(diagnosis)))
 
 
-def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
-    """One row for each store, layer, group, head and seed.
+def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
+    """Build the rows of cor.csv, one for each store, layer, group, head and seed.
 
-    auc_rho_*: test AUC, empty where the head diverged. cor: empirical COR, empty where it is censored, and cor_censored
-    says how. halfway: a radius or its censoring. bound, bottleneck_step, gsnr: (11), (12) within phase (i), and (4)
-    there; bound_whole: (11) over the whole course; gsnr_early: see `Cell.early`.
+    Columns: auc_rho_*: test AUC, empty where the head diverged. cor: empirical COR, empty where it is censored, and
+    cor_censored then says how. halfway: a radius or its censoring. bound, bottleneck_step: (11) and (12) within phase
+    (i); gsnr: (4) at that step. bound_whole: (11) over the whole course. gsnr_early: see `DiagnosisCell.early`.
+
+    Yields:
+        Column -> value.
     """
-    for c in found.cells:
-        for s, seed in enumerate(found.plan.seeds):
+    for c in diagnosis.cells:
+        for s, seed in enumerate(diagnosis.plan.seeds):
             cor = c.collapse.radius[s]
             yield {
                 "store": c.store,
@@ -47,7 +50,7 @@ def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
                 "group": c.group,
                 "head": c.head,
                 "seed": seed,
-                **{f"auc_rho_{r:g}": _number(c.auc[s, k]) for k, r in enumerate(found.plan.rhos)},
+                **{f"auc_rho_{r:g}": _number(c.auc[s, k]) for k, r in enumerate(diagnosis.plan.rhos)},
                 "cor": "" if cor.censoring else _number(cor.value),
                 "cor_censored": str(cor) if cor.censoring else "",
                 "halfway": _radius(c.collapse.halfway[s]),
@@ -56,36 +59,40 @@ def table(found: Diagnosis) -> Iterator[dict[str, Any]]:
                 "bottleneck_step": int(c.step[s]),
                 "gsnr": _number(c.gsnr[s]),
                 "gsnr_early": _number(c.early[s]),
-                "scaling": found.plan.scaling,
+                "scaling": diagnosis.plan.scaling,
             }
 
 
-def trajectories(found: Diagnosis) -> Iterator[dict[str, Any]]:
-    """One row for each cell, seed and watched step, along training at the plan's reference radius."""
-    for c in found.cells:
-        for s, seed in enumerate(found.plan.seeds):
+def trajectory_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
+    """Build the rows of trajectories.csv: one for each cell, seed and observed step at the plan's reference radius.
+
+    Yields:
+        Column -> value.
+    """
+    for c in diagnosis.cells:
+        for s, seed in enumerate(diagnosis.plan.seeds):
             for t, step in enumerate(c.course.steps.tolist()):
-                named = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "seed": seed}
-                seen = {k: _number(getattr(c.course, k)[t, 0, s, 0]) for k in WATCHED}
-                yield {**named, "rho": found.plan.reference, "step": step, **seen}
+                cell = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "seed": seed}
+                quantities = {k: _number(getattr(c.course, k)[t, 0, s, 0]) for k in WATCHED}
+                yield {**cell, "rho": diagnosis.plan.reference, "step": step, **quantities}
 
 
-def summary(found: Diagnosis) -> dict[str, Any]:
-    """What `summary.json` holds: how it was made, a record of every cell, verdicts, rankings and landscapes."""
-    plan = found.plan
+def summary(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Gather what summary.json holds: the plan, a record of each cell, verdicts, rankings and landscapes."""
+    plan = diagnosis.plan
     return {
-        "stores": dict(found.captions),
-        "layers": {s: [layer_name(l) for l in ls] for s, ls in found.layers.items()},
-        "groups": {s: list(g) for s, g in found.groups.items()},
+        "stores": dict(diagnosis.captions),
+        "layers": {s: [layer_name(l) for l in ls] for s, ls in diagnosis.layers.items()},
+        "groups": {s: list(g) for s, g in diagnosis.groups.items()},
         "by": plan.by,
         "heads": {h: plan.describe(h) for h in plan.heads},
         "rhos": list(plan.rhos),
         "seeds": list(plan.seeds),
         "scaling": plan.scaling,
         "watched": {"rho": plan.reference, "every": plan.interval, "rows": plan.rows},
-        "notes": list(found.notes),
-        "cells": [_record(c) for c in found.cells],
-        "verdicts": [_verdict(v) for v in verdicts(found)],
+        "notes": list(diagnosis.notes),
+        "cells": [_record(c) for c in diagnosis.cells],
+        "verdicts": [_verdict(v) for v in verdicts(diagnosis)],
         "rankings": [
             {
                 "store": r.store,
@@ -94,17 +101,17 @@ def summary(found: Diagnosis) -> dict[str, Any]:
                 "by_gsnr": [c.group for c in r.by_gsnr],
                 "rank_correlation": {**{k: _number(v) for k, v in r.correlations.items()}, "n": r.count},
             }
-            for r in rankings(found)
+            for r in rankings(diagnosis)
         ],
         "landscapes": [
-            {"store": s, "group": g, "head": h, "rho": found.shown, "seed": plan.seeds[0], **_figures(l)}
-            for (s, g, h), l in found.landscapes.items()
+            {"store": s, "group": g, "head": h, "rho": diagnosis.shown, "seed": plan.seeds[0], **_figures(l)}
+            for (s, g, h), l in diagnosis.landscapes.items()
         ],
-        "seconds": round(found.seconds, 1),
+        "seconds": round(diagnosis.seconds, 1),
     }
 
 
-def _record(c: Cell) -> dict[str, Any]:
+def _record(c: DiagnosisCell) -> dict[str, Any]:
     median = lambda values: _number(float(np.median(values)))
     return {
         "store": c.store,
@@ -128,11 +135,11 @@ def _record(c: Cell) -> dict[str, Any]:
 
 def _verdict(v: Verdict) -> dict[str, Any]:
     c = v.cell
-    said = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "verdict": v.word, "line": v.line}
+    record = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "verdict": v.word, "line": v.line}
     if v.blame is None:
-        return {**said, "blame": None}
+        return {**record, "blame": None}
     logs = {k: _number(x) for k, x in v.blame.logs.items()}
-    return {**said, "blame": {"factor": v.blame.factor, "against": v.blame.against, "log_difference": logs}}
+    return {**record, "blame": {"factor": v.blame.factor, "against": v.blame.against, "log_difference": logs}}
 
 
 def _figures(l: Landscape) -> dict[str, Any]:
