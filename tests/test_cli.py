@@ -58,6 +58,7 @@ def test_help_loads_no_torch():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
     assert "detect" in done.stdout
+    assert "Score pictures, videos" in " ".join(done.stdout.split())  # the first sentence of the command's docstring
 
 
 def test_the_card_notes_training_without_fakes(detector):

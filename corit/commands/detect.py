@@ -71,5 +71,5 @@ def detect(
     )
     loaded = Detector.load(detector, weights=weights, device=compute.device)
     if loaded.outside():
-        say(f"what is scored here is {loaded.outside()}; every verdict is unsure")
+        say(f"these files are {loaded.outside()}; every verdict is unsure")
     return exit_codes.DONE if run(loaded, job) else exit_codes.NOTHING_SCORED

@@ -158,27 +158,33 @@ def train_detector(
     parts = {name: _part(store, name) for name in PARTS}
     head = limit_batch(head or default_head(), len(parts["train"]))
     fits = _fit(parts, head, seeds, progress)
-    test, logits = parts["test"], _test_logits(parts["test"], fits, len(seeds))
     best, calibration = _calibrated(parts["val"], fits, fpr)
-    tested = HeadScores(test.y, logits[best][None], np.array([calibration.fake]), test.column("group"))
-    measured = estimates(tested, METRICS, draws=draws)
-    per_seed = tuple(auc(test.y, one) for one in logits)
+    metrics, per_seed = _tested(parts["test"], fits, best, calibration.fake, draws)
     counts = {f"{name} {kind}": int((p.y == y).sum()) for name, p in parts.items() for kind, y in LABELS}
-    card = Card(
+    texts = {"weights": weights, "domain": domain, "note": note, "data_digest": parts["train"].data_digest}
+    card = _card(store, backbone, head, calibration, _to_json(metrics, per_seed, counts), texts)
+    unusable = {status: n for status, n in store.counts().items() if status != "ok"}
+    return TrainingResult(Detector(fits.head(seed=best), card, backbone), metrics, per_seed, counts, unusable, fits)
+
+
+def _card(
+    store: FeatureStore,
+    backbone: Backbone,
+    head: HeadRecipe,
+    calibration: Calibration,
+    results: Mapping[str, Any],
+    texts: Mapping[str, str],
+) -> Card:
+    return Card(
         recipe=store.recipe,
         head=head,
         calibration=calibration,
-        weights=weights,
         licence=backbone.licence,
         classes=("real", "fake"),
-        data_digest=parts["train"].data_digest,
-        metrics=_to_json(measured, per_seed, counts),
+        metrics=results,
         versions=versions(),
-        note=note,
-        domain=domain,
+        **texts,
     )
-    unusable = {status: n for status, n in store.counts().items() if status != "ok"}
-    return TrainingResult(Detector(fits.head(seed=best), card, backbone), measured, per_seed, counts, unusable, fits)
 
 
 def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], progress: Progress) -> Fit:
@@ -193,9 +199,14 @@ def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibratio
     return best, calibrate(logits[best].astype(np.float64), valid.y, fpr)
 
 
-def _test_logits(test: Features, fits: Fit, seeds: int) -> list[np.ndarray]:
+def _tested(
+    test: Features, fits: Fit, best: int, threshold: float, draws: int
+) -> tuple[dict[str, Estimate], tuple[float, ...]]:
+    """The metrics of the best seed's head on the test rows, and the AUC of every seed's head."""
     rows = test.to_tensor()
-    return [fits.head(seed=s).logits(rows).numpy() for s in range(seeds)]
+    logits = [fits.head(seed=s).logits(rows).numpy() for s in range(fits.weight.shape[1])]
+    scores = HeadScores(test.y, logits[best][None], np.array([threshold]), test.column("group"))
+    return estimates(scores, METRICS, draws=draws), tuple(auc(test.y, one) for one in logits)
 
 
 def _part(store: FeatureStore, split: str) -> Features:
@@ -213,8 +224,8 @@ def _part(store: FeatureStore, split: str) -> Features:
     return store.features(split=split)
 
 
-def _to_json(estimates: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
-    parts = {k: (e.value, e.low, e.high) for k, e in estimates.items()}
+def _to_json(metrics: Mapping[str, Estimate], per_seed: Sequence[float], counts: Mapping[str, int]) -> dict[str, Any]:
+    parts = {k: (e.value, e.low, e.high) for k, e in metrics.items()}
     table: dict[str, Any] = {k: finite(values) for k, values in parts.items()}
     return {**table, "auc_per_seed": list(per_seed), "counts": dict(counts)}
 

@@ -66,7 +66,7 @@ def test_its_detector_calls_no_file_real_or_fake(folder, tmp_path, capsys):
     (line,) = map(json.loads, printed.out.splitlines())
     words = "outside what this detector was trained on: it knows drawn faces of the miniature world only"
     assert (line["verdict"], line["reason"], line["status"]) == ("unsure", words, "ok")
-    assert f"corit: what is scored here is {words}; every verdict is unsure\n" in printed.err
+    assert f"corit: these files are {words}; every verdict is unsure\n" in printed.err
 
 
 def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folder):
