@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from corit.detect.detector import Detector, Row
     from corit.detect.named import load as load_detector
     from corit.detect.video import VideoReport, score_video
+    from corit.detect.video_score import VideoScore
     from corit.diagnose.diagnosis import diagnose_stores
     from corit.errors import CoritError
     from corit.evaluate.detectors import Outside as ExternalDetector
@@ -55,6 +56,7 @@ _PUBLIC = {
     "ExternalDetector": "corit.evaluate.detectors:Outside",
     "Row": "corit.detect.detector",
     "VideoReport": "corit.detect.video",
+    "VideoScore": "corit.detect.video_score",
     "load_detector": "corit.detect.named:load",
     "score_video": "corit.detect.video",
     # train

@@ -22,6 +22,7 @@ PUBLIC = [
     "Row",
     "Sample",
     "VideoReport",
+    "VideoScore",
     "__version__",
     "auc",
     "bootstrap",

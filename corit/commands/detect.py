@@ -29,6 +29,7 @@ class Output:
     html: Path | None = None
     out: Path | None = None
     per: Per = "track"
+    video_score: options.VideoScore = "track"
 
 
 def detect(
@@ -68,6 +69,7 @@ def detect(
         frames=frames.frames,
         choice=frames.choice,
         per=output.per,
+        video_score=output.video_score,
     )
     loaded = Detector.load(detector, weights=weights, device=compute.device)
     if loaded.outside():

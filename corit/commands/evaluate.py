@@ -12,6 +12,7 @@ def evaluate(
     out: Path,
     detectors: options.Detectors,
     pictures: options.LabelledPictures,
+    video_score: options.VideoScore = "track",
     intervals: options.Intervals = options.INTERVALS,
     compute: options.ScoringCompute = options.SCORING_COMPUTE,
 ) -> int:
@@ -23,6 +24,7 @@ def evaluate(
         out: folder for rows.csv, metrics.csv, metrics.json, report.html and the scores; run the same command again to
             resume
     """
+    from corit.detect.video_score import VideoScore
     from corit.evaluate import run as assess
     from corit.evaluate.slices import compare
     from corit.progress import progress_bar
@@ -32,7 +34,15 @@ def evaluate(
     effort = assess.Effort(compute.batch, compute.workers, progress_bar)
     rows = pictures.open()
     named = detectors.load(compute.device)
-    evaluations = assess.evaluations(named, rows, out, draws=intervals.draws, seed=intervals.seed, effort=effort)
+    evaluations = assess.evaluations(
+        named,
+        rows,
+        out,
+        draws=intervals.draws,
+        seed=intervals.seed,
+        video_score=VideoScore(video_score),
+        effort=effort,
+    )
     comparisons, warnings = compare(evaluations), remarks(evaluations)
     write(out, evaluations, comparisons, assess.about(named, rows), intervals.draws, warnings)
     put(table(evaluations, comparisons, warnings))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FrameChoice = Literal["even", "first"]
 HeadKind = Literal["linear", "mlp"]
 Format = Literal["table", "jsonl", "csv"]
+VideoScoreName = Literal["track", "frames"]
 
 
 def _require_device(_: Any, name: str) -> None:
@@ -48,6 +49,12 @@ PublishedHead = Annotated[
 Root = Annotated[str, Parameter(help="folder of the data sets that are given without a place")]
 DataSets = Annotated[
     list[str], Parameter(negative=(), help="data sets, each NAME, NAME:PLACE or NAME:PLACE,option=value")
+]
+VideoScore = Annotated[
+    VideoScoreName,
+    Parameter(
+        help="score of a video: track is the highest mean of one face, frames the mean of each frame's highest face"
+    ),
 ]
 Weights = Annotated[str, Parameter(help="hub, packaged, random:SEED or a file; by default the backbone's own")]
 Workers = Annotated[int, Parameter(help="processes that decode and prepare pictures; 0 uses this process")]

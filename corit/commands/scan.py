@@ -34,6 +34,7 @@ from corit.detect.output import (
     video_lines,
 )
 from corit.detect.video import VideoReport, score_video
+from corit.detect.video_score import VideoScore, VideoScoreName
 from corit.errors import DataError, InputError, examples
 from corit.files import require_writable
 from corit.images.display import READING
@@ -69,6 +70,7 @@ class Job:
     frames: int = 32
     choice: Choice = "even"
     per: Per = "track"
+    video_score: VideoScoreName = "track"
 
     def __post_init__(self) -> None:
         absent = [p for p in self.paths if not os.path.lexists(p)]
@@ -83,6 +85,7 @@ class Job:
         if self.per not in get_args(Per):
             raise DataError(f"expected rows per {', '.join(get_args(Per))}, got {self.per!r}")
         choose(1, self.frames or None, self.choice)
+        VideoScore(self.video_score)
 
 
 def inputs(paths: Iterable[str], *, videos: bool, passed: PassedOver | None = None) -> Iterator[str]:
@@ -171,7 +174,7 @@ def _run(detector: Detector, job: Job) -> int:
 
 def _settings(job: Job, detector: Detector) -> dict[str, Any]:
     """All that lines depend on, but for the inputs: a job with other values may not go on with its file."""
-    asked = {k: getattr(job, k) for k in ("format", "twins", "aligned", "frames", "choice", "per")}
+    asked = {k: getattr(job, k) for k in ("format", "twins", "aligned", "frames", "choice", "per", "video_score")}
     known = {"detector": _digest(detector), "landmarks": _landmarks_digest(job.landmarks), "reading": READING}
     outside = {"outside": words} if (words := detector.outside()) else {}
     return {**known, **asked, **outside}
@@ -222,7 +225,15 @@ def _video(detector: Detector, job: Job, path: str) -> VideoReport:
         reason = "expected pictures with --aligned or --landmarks; score videos without, so that faces are looked for"
         return VideoReport(path, None, None, "unsupported", reason)
     moments = MOMENTS if job.html is not None else 0
-    return score_video(detector, path, frames=job.frames or None, choice=job.choice, batch=job.batch, moments=moments)
+    return score_video(
+        detector,
+        path,
+        frames=job.frames or None,
+        choice=job.choice,
+        batch=job.batch,
+        moments=moments,
+        video_score=VideoScore(job.video_score),
+    )
 
 
 def _lines(report: Report | VideoReport, job: Job, detector: Detector) -> Iterator[Line]:
@@ -236,7 +247,10 @@ def _gallery(job: Job, detector: Detector, before: Resumed) -> Gallery | None:
         return None
     from corit.report.detect import Gallery
 
-    return Gallery(detector.card.calibration, before=len(before.done), warning=detector.outside())
+    described = VideoScore(job.video_score).description
+    return Gallery(
+        detector.card.calibration, before=len(before.done), warning=detector.outside(), video_score=described
+    )
 
 
 def _part(out: Path) -> Path:

@@ -66,11 +66,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Report:
-    """The rows of one picture, and, when asked for, the evidence behind each row that is ok."""
+    """The rows of one picture, and, when asked for, the evidence behind each row that is ok.
+
+    colours: of a frame of a video, (512,), and looks: of the face of each row, by which faces are followed from frame
+    to frame; None where they are not known, as of pictures that are no frames and of face crops.
+    """
 
     path: str
     rows: tuple[Row, ...]
     evidence: tuple[Evidence, ...] = ()
+    colours: np.ndarray | None = field(default=None, compare=False, repr=False)
+    looks: tuple[np.ndarray | None, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def score(self) -> float | None:
@@ -238,7 +244,7 @@ class Detector:
         workers = 0 if self.encoder.in_process else workers
         tasks = (PrepareTask(s, (None,)) for s in samples)
         pending: list[list[PreparedRow]] = []
-        with closing(prepare(tasks, PrepareWorker(source, self.preparer(twins)), workers)) as stream:
+        with closing(prepare(tasks, PrepareWorker(source, self.preparer(twins), coloured=True), workers)) as stream:
             for items in stream:
                 pending.append(items)
                 if sum(map(len, pending)) >= batch:
@@ -252,7 +258,8 @@ class Detector:
         for items in pending:
             path = items[0].sample.path
             rows = tuple(self._item(i, logits) for i in items)
-            yield Report(path, rows, tuple(self.evidence(i.views) for i in items if i.views) if evidence else ())
+            shown = tuple(self.evidence(i.views) for i in items if i.views) if evidence else ()
+            yield Report(path, rows, shown, items[0].colours, tuple(i.look for i in items))
 
     def _item(self, item: PreparedRow, logits: Iterator[np.ndarray]) -> Row:
         if item.views is None:

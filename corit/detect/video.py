@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from corit.detect.detector import Detector, Evidence
+from corit.detect.following import DEFAULT, Following, FrameFaces, SceneCounter, follow_faces
+from corit.detect.video_score import TRACK, FaceScore, VideoScore
 from corit.errors import DataError, InputError
-from corit.images.face_tracks import follow
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.frame_choice import Choice
 from corit.images.picture import Picture, joined
-from corit.images.scenes import alike, colours, look
+from corit.images.scenes import colours, look
 from corit.images.video import Frame, VideoFile
 from corit.views.prepare import Box, Preparer, Views
 
@@ -76,9 +77,9 @@ class VideoReport:
     """What was found in a video.
 
     status: ok; truncated, where frames could not be decoded and the score is of the others; no_face or too_small, where
-    no frame could be scored; unreadable, unsupported. score: the highest mean of the faces that are seen long enough
-    (see `Following`), None where nothing was scored. count: frames that it has or, cut, should have. missing: chosen
-    frames that could not be decoded. moments: high-scored faces in the order of time, if asked for: see `spread`.
+    no frame could be scored; unreadable, unsupported. score: see `VideoScore`, None where nothing was scored. count:
+    frames that it has or, cut, should have. missing: chosen frames that could not be decoded. moments: high-scored
+    faces in the order of time, if asked for: see `spread`.
     """
 
     path: str
@@ -93,27 +94,6 @@ class VideoReport:
     moments: tuple[Moment, ...] = ()
 
 
-@dataclass(frozen=True)
-class Following:
-    """How faces are followed, and which of them decide about the video.
-
-    overlap and gap: see `follow`. scene: two frames in a row with less than this share of their colours in common lie
-    in two scenes, and nobody is followed from one to the other. look: two faces with less of their colours in common
-    are of two people. share: of the scored frames, in which a face must be seen to count, and in two if there are two,
-    so that a poster in the background does not decide; 0 lets every face count. Where no face is seen for so long, the
-    mean over the frames of their highest faces counts: many short tracks do not raise it as their highest mean would.
-    """
-
-    overlap: float = 0.1
-    gap: int = 2
-    scene: float = 0.5
-    look: float = 0.55
-    share: float = 0.1
-
-
-DEFAULT = Following()
-
-
 def score_video(
     detector: Detector,
     path: str | Path,
@@ -123,12 +103,13 @@ def score_video(
     batch: int = 8,
     moments: int = 0,
     following: Following = DEFAULT,
+    video_score: VideoScore = TRACK,
     finder: FaceFinder = find_faces,
 ) -> VideoReport:
     """Score at most `frames` frames of a video, chosen by index, or all; what cannot be had is a status, not a score.
 
     Each frame is held only until its faces are cut out; at most `batch` faces are encoded together, and no score
-    depends on how many.
+    depends on how many. video_score: how the scores of faces become that of the video.
     moments: so many of the highest-scored faces, see `spread`, are given with the evidence of each patch. Raises
     DataError for a choice that there is not, and for a batch of less than one face.
     """
@@ -143,7 +124,7 @@ def score_video(
             rows += _score(detector, taken, batch)
     except InputError as err:
         return VideoReport(name, None, None, err.status, str(err), frames=tuple(rows))
-    report = _ended(name, with_tracks(rows, following), video, detector, following)
+    report = _ended(name, with_tracks(rows, following), video, detector, video_score)
     with suppress(InputError):  # a file that went away since it was scored
         report = replace(report, moments=tuple(_moments(detector, preparer, name, spread(report.frames, moments))))
     return report
@@ -172,12 +153,12 @@ def _moments(detector: Detector, preparer: Preparer, path: str, rows: Sequence[F
 
 
 def _ended(
-    name: str, rows: Sequence[FrameRow], video: VideoFile, detector: Detector, following: Following
+    name: str, rows: Sequence[FrameRow], video: VideoFile, detector: Detector, video_score: VideoScore
 ) -> VideoReport:
     """The report of a decoded video, with what could not be decoded."""
     assert video.ending is not None
     end = video.ending
-    report = _said(summary(name, rows, detector.verdict, following), detector.outside())
+    report = _said(summary(name, rows, detector.verdict, video_score), detector.outside())
     report = replace(report, count=video.count, missing=end.missing)
     if end.status == "ok":
         return report
@@ -211,11 +192,9 @@ class _Look:
 
 def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) -> Iterator[_Look]:
     """Prepare frame by frame, so that no two of them are in memory."""
-    scene, last = 0, None
+    scenes = SceneCounter(following)
     for frame in frames:
-        seen = colours(frame.pixels)
-        scene += last is not None and alike(last, seen) < following.scene
-        last = seen
+        scene = scenes.next(colours(frame.pixels))
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
             views = preparer(Picture(frame.pixels, note=frame.note))
@@ -251,39 +230,24 @@ def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[F
 
 def with_tracks(rows: Sequence[FrameRow], following: Following = DEFAULT) -> tuple[FrameRow, ...]:
     """The rows of a video with the tracks of their faces, followed inside each scene; whole frames are one track."""
-    if all(r.face is None for r in rows):
-        return tuple(replace(r, track=None if r.score is None else 0) for r in rows)
-    out: list[FrameRow] = []
-    started = 0
-    for _, group in groupby(rows, key=lambda r: r.scene):
-        followed = list(_followed(list(group), started, following))
-        started = max([started, *(r.track + 1 for r in followed if r.track is not None)])
-        out += followed
-    return tuple(out)
-
-
-def _followed(rows: list[FrameRow], started: int, following: Following) -> Iterator[FrameRow]:
-    """The rows of one scene, with tracks numbered from `started`."""
-    frames = [list(group) for _, group in groupby(rows, key=lambda r: r.index)]
-    faces = [[r for r in frame if r.score is not None] for frame in frames]
-    boxes = [np.array([r.face for r in frame]).reshape(-1, 4) for frame in faces]
-
-    def same(a: tuple[int, int], b: tuple[int, int]) -> bool:
-        one, other = (faces[frame][number].look for frame, number in (a, b))
-        if one is None or other is None or not one.size or not other.size:
-            return True
-        return alike(one, other) >= following.look * one.sum()
-
-    followed = follow(boxes, overlap=following.overlap, gap=following.gap, alike=same)
-    for frame, ids in zip(frames, followed, strict=True):
-        track = iter(ids)
-        yield from (r if r.score is None else replace(r, track=started + next(track)) for r in frame)
+    groups = [list(group) for _, group in groupby(rows, key=lambda r: r.index)]
+    scored = [[r for r in group if r.score is not None] for group in groups]
+    frames = [
+        FrameFaces(group[0].scene, tuple(r.face for r in faces), tuple(r.look for r in faces))
+        for group, faces in zip(groups, scored, strict=True)
+    ]
+    numbers = (iter(tracks) for tracks in follow_faces(frames, following))
+    return tuple(
+        row if row.score is None else replace(row, track=next(tracks))
+        for group, tracks in zip(groups, numbers, strict=True)
+        for row in group
+    )
 
 
 def summary(
-    path: str, rows: Sequence[FrameRow], verdict: Callable[[float], str], following: Following = DEFAULT
+    path: str, rows: Sequence[FrameRow], verdict: Callable[[float], str], video_score: VideoScore = TRACK
 ) -> VideoReport:
-    """The report of a video's followed rows: mean scores of its faces, and the highest of those that count."""
+    """The report of a video's followed rows: the mean score of each face, and the score of the video."""
     by_track: dict[int, list[FrameRow]] = defaultdict(list)
     for row in rows:
         if row.track is not None:
@@ -293,20 +257,10 @@ def summary(
         first = rows[0] if rows else None
         reason = f"none of {len(rows)} frames could be scored; the first: {first.reason}" if first else "no frame"
         return VideoReport(path, None, None, first.status if first else "unreadable", reason, frames=tuple(rows))
-    seen = len({r.index for r in rows if r.track is not None})
-    few = min(seen, max(2, following.share * seen)) if following.share else 0
-    long = [t.score for t in tracks if t.frames >= few]
-    score = max(long) if long else _mean_of_highest(rows)
+    faces = [FaceScore(r.index, r.track, r.score) for r in rows if r.track is not None and r.score is not None]
+    score = video_score(faces)
     note = next((r.reason for r in rows if r.score is not None and r.reason), "")
     return VideoReport(path, score, verdict(score), "ok", note, tracks, tuple(rows))
-
-
-def _mean_of_highest(rows: Sequence[FrameRow]) -> float:
-    highest: dict[int, float] = {}
-    for row in rows:
-        if row.score is not None:
-            highest[row.index] = max(row.score, highest.get(row.index, 0.0))
-    return float(np.mean(list(highest.values())))
 
 
 def _track(number: int, rows: Sequence[FrameRow], verdict: Callable[[float], str]) -> TrackRow:

@@ -19,6 +19,8 @@ from corit.data.sample import Sample, Source
 from corit.detect import named as detectors
 from corit.detect.detector import Detector, Report, Row, failed
 from corit.errors import CoritError, DetectorError, InputError
+from corit.images.picture import Picture
+from corit.images.scenes import colours, look
 from corit.recipe import ViewsRecipe
 from corit.views.prepare import Box, Preparer
 
@@ -93,6 +95,19 @@ class Trained:
         return self.detector.scan(source, samples, batch=batch, workers=workers)
 
 
+_Crop = tuple[np.ndarray, Box | None, str]  # pixels, place and note of a face, or of a whole picture
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What a function scores of one picture, or why nothing; colours and looks as in `Report`."""
+
+    crops: tuple[_Crop, ...]
+    error: InputError | None
+    colours: np.ndarray | None = None
+    looks: tuple[np.ndarray | None, ...] = ()
+
+
 @dataclass(frozen=True)
 class Outside:
     """Somebody else's detector: a function of pictures, measured on the same rows as any other.
@@ -143,24 +158,33 @@ class Outside:
             yield from self._reports(source, some)
 
     def _reports(self, source: Source, samples: Sequence[Sample]) -> Iterator[Report]:
-        found = [(s, self._crops(source, s)) for s in samples]
-        pictures = [p for _, crops in found if not isinstance(crops, InputError) for p, _, _ in crops]
-        scores = iter(self._scores(pictures))
-        for s, crops in found:
-            if isinstance(crops, InputError):
-                yield failed(s.path, crops)
-            else:
-                yield Report(s.path, tuple(self._row(s, box, next(scores), note) for _, box, note in crops))
+        prepared = [self._prepare(source, s) for s in samples]
+        scores = iter(self._scores([pixels for one in prepared for pixels, _, _ in one.crops]))
+        for s, one in zip(samples, prepared, strict=True):
+            if one.error is not None:
+                yield replace(failed(s.path, one.error), colours=one.colours)
+                continue
+            rows = tuple(self._row(s, box, next(scores), note) for _, box, note in one.crops)
+            yield Report(s.path, rows, colours=one.colours, looks=one.looks)
 
-    def _crops(self, source: Source, sample: Sample) -> list[tuple[np.ndarray, Box | None, str]] | InputError:
+    def _prepare(self, source: Source, sample: Sample) -> _Prepared:
+        picture, error = None, None
+        crops: tuple[_Crop, ...] = ()
         try:
             picture = source.load(sample)
-            if self.domain == "scene":
-                return [(picture.pixels, None, picture.note)]
-            preparer = Preparer(ViewsRecipe(domain="face"), self.side, (1, 1), twins=0)
-            return [(c.pixels, c.box, c.note) for c in preparer.crops(picture)]
+            crops = self._crops(picture)
         except InputError as err:
-            return err
+            error = err
+        if picture is None or picture.aligned or self.domain == "scene" or not sample.video:
+            return _Prepared(crops, error)
+        looks = tuple(look(picture.pixels, box) if box else None for _, box, _ in crops)
+        return _Prepared(crops, error, colours(picture.pixels), looks)
+
+    def _crops(self, picture: Picture) -> tuple[_Crop, ...]:
+        if self.domain == "scene":
+            return ((picture.pixels, None, picture.note),)
+        preparer = Preparer(ViewsRecipe(domain="face"), self.side, (1, 1), twins=0)
+        return tuple((c.pixels, c.box, c.note) for c in preparer.crops(picture))
 
     def _scores(self, pictures: Pictures) -> list[float]:
         if not pictures:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import PurePath
 
-import numpy as np
-
-from corit.metrics.video import mean_by_video
+from corit.detect.video_score import TRACK, FaceScore, VideoScore
+from corit.errors import DataError, examples
 
 SIZES = (64, 128, 256, 512, 1024)  # px of the shorter side
 QUALITIES = (50, 75, 90)
@@ -20,7 +19,8 @@ class ScoredRow:
     """One labelled picture, or a video: its score, the probability of fake, or why there is none.
 
     score: of its most suspicious face, None unless the status is "ok". faces: how many were scored; of a video, its
-    frames. width, height, kind, quality: of the file, 0 and "" where there is none; see `images.header`.
+    frames. tracks: the track and the score of each face, see `VideoScore`; of no face where only the score is known.
+    width, height, kind, quality: of the file, 0 and "" where there is none; see `images.header`.
     """
 
     id: str
@@ -40,6 +40,7 @@ class ScoredRow:
     height: int = 0
     kind: str = ""
     quality: int = 0
+    tracks: tuple[tuple[int, float], ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if (self.status == "ok") != (self.score is not None):
@@ -65,7 +66,7 @@ class ScoredRow:
         return f"{_range(min(self.width, self.height), SIZES)} px" if self.width else "unknown"
 
 
-FIELDS = tuple(f.name for f in fields(ScoredRow))
+FIELDS = tuple(f.name for f in fields(ScoredRow) if f.name != "tracks")  # of rows.csv
 
 
 def _range(value: int, bounds: Sequence[int]) -> str:
@@ -76,24 +77,41 @@ def _range(value: int, bounds: Sequence[int]) -> str:
     return f"{below[-1]} to {above[0] - 1}" if above else f"from {below[-1]}"
 
 
-def by_video(rows: Sequence[ScoredRow]) -> tuple[ScoredRow, ...]:
-    """A row for each video: the mean score of its frames that have one, and the first of these for the rest.
+def by_video(rows: Sequence[ScoredRow], video_score: VideoScore = TRACK) -> tuple[ScoredRow, ...]:
+    """A row for each video: its score from its frames, and for the rest the first frame that has a score.
 
-    Pictures of no video stand for themselves. A video without a scored frame is as its first labelled frame, or else
-    its first. Raises DataError when a video has real and fake frames with a score.
+    Args:
+        rows: pictures and frames; those of no video stand for themselves.
+        video_score: how the scores of the faces become that of the video; its frames are in the order of the rows.
+
+    Returns:
+        The videos in the order of their first frames. One without a scored frame is as its first labelled frame, or
+        else its first.
+
+    Raises:
+        DataError: a video has real and fake frames with a score.
     """
-    first: dict[str, ScoredRow] = {}
+    frames: dict[str, list[ScoredRow]] = {}
     for r in rows:
-        key = r.video or r.id
-        if key not in first or _known(r) > _known(first[key]):
-            first[key] = r
-    ok = [r for r in rows if r.score is not None]
-    made = {}
-    if ok:
-        scores = np.array([r.score for r in ok], dtype=np.float64)
-        found = mean_by_video([r.video or r.id for r in ok], np.array([r.label for r in ok]), scores)
-        made = dict(zip(found.keys, zip(found.scores.tolist(), found.frames.tolist(), strict=True), strict=True))
-    return tuple(_video(r, key, *made.get(key, (None, 0))) for key, r in first.items())
+        frames.setdefault(r.video or r.id, []).append(r)
+    scored = {key: [r for r in of if r.score is not None] for key, of in frames.items()}
+    mixed = sorted(key for key, of in scored.items() if len({r.label for r in of}) > 1)
+    if mixed:
+        raise DataError(
+            f"expected one label of each video, but {len(mixed)} have real and fake frames: {examples(mixed)}; "
+            "name the videos apart"
+        )
+    return tuple(_video(max(of, key=_known), key, scored[key], video_score) for key, of in frames.items())
+
+
+def _faces(frames: Sequence[ScoredRow]) -> list[FaceScore]:
+    """The faces of a video's scored frames; a frame of which only the score is known is of one face."""
+    return [
+        FaceScore(i, track, score)
+        for i, r in enumerate(frames)
+        if r.score is not None
+        for track, score in r.tracks or ((0, r.score),)
+    ]
 
 
 def _known(row: ScoredRow) -> tuple[bool, bool]:
@@ -101,6 +119,7 @@ def _known(row: ScoredRow) -> tuple[bool, bool]:
     return row.score is not None, row.label in (0, 1)
 
 
-def _video(row: ScoredRow, key: str, score: float | None, frames: int) -> ScoredRow:
-    status, reason = ("ok", "") if score is not None else (row.status, row.reason)
-    return replace(row, id=key, score=score, faces=frames, status=status, reason=reason)
+def _video(row: ScoredRow, key: str, scored: Sequence[ScoredRow], video_score: VideoScore) -> ScoredRow:
+    if not scored:
+        return replace(row, id=key, faces=0)
+    return replace(row, id=key, score=video_score(_faces(scored)), faces=len(scored), status="ok", reason="", tracks=())

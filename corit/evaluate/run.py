@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from corit.data.perturbed import PerturbedSource
+from corit.detect.video_score import TRACK, VideoScore
 from corit.errors import DataError, DetectorError
 from corit.evaluate import detectors as judge
 from corit.evaluate import slices
@@ -113,9 +114,12 @@ def evaluations(
     *,
     draws: int = 1000,
     seed: int = 0,
+    video_score: VideoScore = TRACK,
     effort: Effort = Effort(),
 ) -> tuple[Evaluation, ...]:
     """Score the data with each detector into OUT/scores and measure.
+
+    video_score: how the scores of faces become that of a video. What is kept in OUT/scores serves every such score.
 
     Raises DataError for less than two draws, and see `slices.evaluate`.
     """
@@ -124,9 +128,8 @@ def evaluations(
     for name, detector in detectors.items():
         rows = effort.score(name, detector, data, Path(out))
         with effort.bars(f"intervals of {name}") as progress:
-            found.append(
-                slices.evaluate(rows, detector.threshold, detector=name, draws=draws, seed=seed, progress=progress)
-            )
+            options = {"draws": draws, "seed": seed, "video_score": video_score, "progress": progress}
+            found.append(slices.evaluate(rows, detector.threshold, detector=name, **options))  # type: ignore[arg-type]
     return tuple(found)
 
 

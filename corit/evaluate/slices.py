@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from corit.detect.video_score import TRACK, VideoScore
 from corit.errors import DataError, NothingScoredError, examples
 from corit.evaluate.rows import ScoredRow, by_video
 from corit.metrics.bootstrap import Estimate
@@ -55,7 +56,7 @@ class Evaluation:
     """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
 
     mixed: why there is no level of videos though rows name them, or "". many: of which kinds there are more slices than
-    `MOST`, and how many.
+    `MOST`, and how many. video_score: how the scores of frames became those of videos.
     """
 
     detector: str
@@ -65,6 +66,7 @@ class Evaluation:
     unscored: Mapping[str, int]
     mixed: str = ""
     many: Mapping[By, int] = field(default_factory=dict)
+    video_score: VideoScore = TRACK
 
     @property
     def levels(self) -> tuple[Level, ...]:
@@ -77,7 +79,7 @@ class Evaluation:
 
     def scored(self, level: Level = "picture") -> tuple[ScoredRow, ...]:
         """The pictures, or the videos that they make up, that have a score."""
-        rows = self.rows if level == "picture" else by_video(self.rows)
+        rows = self.rows if level == "picture" else by_video(self.rows, self.video_score)
         return tuple(r for r in rows if r.score is not None)
 
 
@@ -105,6 +107,7 @@ def evaluate(
     detector: str = "",
     draws: int = 1000,
     seed: int = 0,
+    video_score: VideoScore = TRACK,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Measure scored rows, and the videos that they make up where a video has several.
@@ -120,7 +123,7 @@ def evaluate(
     names = Counter(r.video for r in rows if r.video)
     mixed = _mixed(rows)
     if names and max(names.values()) > 1 and not mixed:
-        levels["video"] = by_video(rows)
+        levels["video"] = by_video(rows, video_score)
     parts = [(level, *part) for level, whole in levels.items() for part in _slices(whole)]
     found = []
     for level, by, name, some in parts:
@@ -128,7 +131,7 @@ def evaluate(
         progress(len(found), len(parts))
     named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
     many = {by: n for by, n in named.items() if n > MOST}
-    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many)
+    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many, video_score)
 
 
 def _mixed(rows: Sequence[ScoredRow]) -> str:

@@ -6,9 +6,10 @@ import signal
 import threading
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -16,6 +17,7 @@ from corit.data.sample import Sample, Source
 from corit.data.stamp import UNKNOWN_VERSION, Version, current_version
 from corit.errors import InputError, MachineError, NoFaceError
 from corit.failures import words
+from corit.images.scenes import colours, look
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
@@ -51,7 +53,8 @@ class PrepareTask:
 class PreparedRow:
     """A row before the model saw it: a face's views, or why there are none.
 
-    reason: why there are none; of a face with views, their note. version: of the picture that was read.
+    reason: why there are none; of a face with views, their note. version: of the picture that was read. colours and
+    look: those of the whole frame and of the face, by which faces are followed; see `PrepareWorker.coloured`.
     """
 
     sample: Sample
@@ -61,6 +64,8 @@ class PreparedRow:
     status: str = "ok"
     reason: str = ""
     version: Version = UNKNOWN_VERSION
+    colours: np.ndarray | None = field(default=None, compare=False, repr=False)
+    look: np.ndarray | None = field(default=None, compare=False, repr=False)
 
 
 def forged_sample(sample: Sample, draw: int) -> Sample:
@@ -73,24 +78,28 @@ class PrepareWorker:
     """PrepareTask -> items, in this process or in another: the part of extraction that needs no model.
 
     versioned: say of each item which version of the picture it is of, which takes a look at all bytes of its files.
+    coloured: give the colours of frames of a video, unless they are face crops already; see `corit.images.scenes`.
     """
 
     source: Source
     preparer: Preparation
     versioned: bool = False
+    coloured: bool = False
 
     def __getitem__(self, task: PrepareTask) -> list[PreparedRow]:
         with _naming(task.sample):
-            now, digest = current_version(task.sample) if self.versioned else None, ""
+            now, picture = current_version(task.sample) if self.versioned else None, None
             try:
                 picture = self.source.load(task.sample)
-                digest = getattr(picture, "digest", "")
                 items = self._items(task, picture)
             except InputError as err:
                 draws = (None,) if None in task.draws else task.draws
                 items = [_failed(_named(task.sample, n), 0, None, err) for n in draws]
-            version = UNKNOWN_VERSION if now is None else now.version(digest)
-            return [replace(item, version=version) for item in items]
+            version = UNKNOWN_VERSION if now is None else now.version(getattr(picture, "digest", ""))
+            items = [replace(item, version=version) for item in items]
+            if picture is None or picture.aligned or not (self.coloured and task.sample.video):
+                return items
+            return [_coloured(item, picture.pixels) for item in items]
 
     def _items(self, task: PrepareTask, picture: Picture) -> list[PreparedRow]:
         crops = self.preparer.crops(picture)
@@ -113,6 +122,10 @@ def _named(sample: Sample, draw: int | None) -> Sample:
 
 def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | None, err: InputError) -> PreparedRow:
     return PreparedRow(sample, face, None, box, err.status, str(err))
+
+
+def _coloured(item: PreparedRow, pixels: np.ndarray) -> PreparedRow:
+    return replace(item, colours=colours(pixels), look=look(pixels, item.box) if item.box else None)
 
 
 @contextmanager

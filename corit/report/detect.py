@@ -14,6 +14,7 @@ import numpy as np
 
 from corit.detect.detector import Evidence, Report, Row
 from corit.detect.video import FrameRow, VideoReport
+from corit.detect.video_score import TRACK
 from corit.metrics.calibration import Calibration
 from corit.report import page
 from corit.report.timeline import timeline
@@ -35,7 +36,7 @@ class Gallery:
 
     These are the inputs with the highest scores, at most `scored`, and the first ones without a score, at most
     `unscored`, in the order in which they came. before: inputs that were scored by an earlier run and are not shown.
-    warning: what the page says of all of them, or nothing.
+    warning: what the page says of all of them, or nothing. video_score: what the score of a video is, in words.
     """
 
     def __init__(
@@ -46,8 +47,9 @@ class Gallery:
         unscored: int = UNSCORED,
         before: int = 0,
         warning: str = "",
+        video_score: str = TRACK.description,
     ) -> None:
-        self.calibration, self.before, self.warning = calibration, before, warning
+        self.calibration, self.before, self.warning, self.video_score = calibration, before, warning, video_score
         self.most = {True: scored, False: unscored}
         self.kept: dict[bool, list[tuple[float, int, Report | _ShownVideo]]] = {True: [], False: []}
         self.came = {True: 0, False: 0}
@@ -84,6 +86,7 @@ class Gallery:
             shown=shown,
             before=self.before,
             warning=self.warning,
+            video_score=self.video_score,
             calibration=self.calibration,
         )
 

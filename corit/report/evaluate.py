@@ -70,6 +70,7 @@ def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison],
     found = {
         e.detector: {
             "threshold": e.threshold,
+            "video_score": e.video_score.name,
             "unscored": dict(e.unscored),
             "slices": [{**asdict(s), "metrics": {m: asdict(v) for m, v in s.metrics.items()}} for s in e.slices],
         }

@@ -11,8 +11,10 @@ from data import faces
 from detect.test_detector import detector
 from images import colours, video_files
 
+from corit.detect.following import Following
 from corit.detect.output import video_lines
-from corit.detect.video import Following, FrameRow, score_video, spread, summary, with_tracks
+from corit.detect.video import FrameRow, score_video, spread, summary, with_tracks
+from corit.detect.video_score import VideoScore
 from corit.errors import DataError
 from corit.images.frame_choice import choose
 from corit.images.picture import Picture
@@ -191,7 +193,7 @@ def test_a_face_seen_too_briefly_does_not_decide():
     rows = with_tracks(sorted(rows, key=lambda r: r.index))
     assert [t.frames for t in summary("v", rows, VERDICT).tracks] == [20, 1]
     assert summary("v", rows, VERDICT).score == pytest.approx(0.2)
-    anyone = summary("v", rows, VERDICT, Following(share=0.0))
+    anyone = summary("v", rows, VERDICT, VideoScore(share=0.0))
     assert (anyone.score, anyone.verdict) == (0.9, "fake")
 
 
@@ -208,7 +210,7 @@ def test_one_frame_of_few_does_not_decide(frames):
 
 def test_many_short_tracks_do_not_raise_the_score():
     """Where nobody is seen for long, the mean over the frames of their highest faces."""
-    alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, Following(share=1.0))
+    alone = summary("v", with_tracks([row(0, 0.8), row(30, 0.4, x=200)]), VERDICT, VideoScore(share=1.0))
     assert alone.score == pytest.approx(0.6)
     flashes = [row(k, 0.5 + 0.4 * (k % 5 == 0), x=100 * k) for k in range(40)]
     flashes += [row(0, 0.3, x=9000), row(7, None, status="no_face")]

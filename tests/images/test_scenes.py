@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from corit.detect.video import DEFAULT
+from corit.detect.following import DEFAULT
 from corit.images.scenes import alike, colours, look
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera", "coins", "moon", "page", "brick", "grass", "gravel")
