@@ -70,9 +70,10 @@ def test_the_card_notes_training_without_fakes(detector):
 
 
 @pytest.mark.parametrize(
-    ("head", "asked", "used"), [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", 2.0, 2.0), ("linear", None, 0.5)]
+    ("head", "option", "expected"),
+    [("mlp", 0.02, 0.02), ("mlp", None, 1e-3), ("linear", 2.0, 2.0), ("linear", None, 0.5)],
 )
-def test_an_explicit_learning_rate_wins_over_the_default(photos, capsys, tmp_path, head, asked, used):
+def test_an_explicit_learning_rate_wins_over_the_default(photos, capsys, tmp_path, head, option, expected):
     words = (
         "train",
         "--real",
@@ -86,12 +87,12 @@ def test_an_explicit_learning_rate_wins_over_the_default(photos, capsys, tmp_pat
         "--seeds",
         "1",
     )
-    rate = () if asked is None else ("--learning-rate", asked)
+    rate = () if option is None else ("--learning-rate", option)
     code, _, err = run(capsys, *words, "--epochs", "1", "--head", head, *rate, "--out", tmp_path / "d")
     assert code == 0, err
     trained = json.loads((tmp_path / "d" / "detector.json").read_text())["head"]
-    expected = replace(default_head(head), learning_rate=used, epochs=1, batch=trained["batch"])
-    assert trained == asdict(expected)
+    recipe = replace(default_head(head), learning_rate=expected, epochs=1, batch=trained["batch"])
+    assert trained == asdict(recipe)
 
 
 def test_training_with_fakes_needs_both_kinds_in_each_part(photos, capsys, tmp_path):
@@ -169,7 +170,7 @@ def test_a_resumed_file_has_every_row_once(photos, detector, capsys, tmp_path):
 def test_exit_codes_tell_how_a_command_ends(photos, detector, capsys, tmp_path):
     (tmp_path / "x.png").write_text("no picture")
     assert run(capsys, "detect", tmp_path, "--detector", detector)[0] == 3
-    for words, said in (
+    for words, message in (
         (("detect", tmp_path / "absent", "--detector", detector), "expected files or folders"),
         (("detect", tmp_path, "--detector", tmp_path), "expected a detector folder"),
         (("detect", tmp_path, "--detector", detector, "--twins", "0"), "at least one twin"),
@@ -180,7 +181,7 @@ def test_exit_codes_tell_how_a_command_ends(photos, detector, capsys, tmp_path):
     ):
         code, _, err = run(capsys, *words)
         assert code == 2
-        assert said in " ".join(err.split())
+        assert message in " ".join(err.split())
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "found none" in run(capsys, "detect", empty, "--detector", detector)[2]

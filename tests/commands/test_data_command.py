@@ -375,7 +375,7 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--frames", "-1"], "expected at least one frame"),
         (["--side", "4"], "expected crops of at least 16 px"),
@@ -383,10 +383,10 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
         (["--data", "folder:real=x"], "folder takes no option 'media'"),
     ],
 )
-def test_impossible_settings_are_refused(capsys, tmp_path, words, said):
+def test_impossible_settings_are_refused(capsys, tmp_path, words, message):
     code, _, err = run(capsys, "prepare", tmp_path, "--out", tmp_path / "out", *words)
     assert code == 2
-    assert said in err
+    assert message in err
 
 
 def test_the_bar_shows_the_total_before_the_first_video(capsys, tmp_path, monkeypatch):

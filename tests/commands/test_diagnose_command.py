@@ -30,11 +30,11 @@ def table(out):
 
 
 def test_a_feature_file_gives_three_files_and_a_summary(tmp_path, capsys):
-    code, said, _ = run(capsys, npz(tmp_path), "--out", tmp_path / "d", *QUICK)
+    code, printed, _ = run(capsys, npz(tmp_path), "--out", tmp_path / "d", *QUICK)
     assert code == 0
     assert {"report.html", "cor.csv", "summary.json"} < {p.name for p in (tmp_path / "d").iterdir()}
-    assert "f, layer z, perceptron\n  A: " in said
-    assert str(tmp_path / "d" / "report.html") in said
+    assert "f, layer z, perceptron\n  A: " in printed
+    assert str(tmp_path / "d" / "report.html") in printed
     rows = table(tmp_path / "d")
     names = {
         "layer",
@@ -118,10 +118,10 @@ def test_the_demo_shows_unifd_beside_corit(tmp_path, capsys):
         "--batch",
         "8",
     ]
-    code, said, _ = run(capsys, *words, "--out", tmp_path)
+    code, printed, _ = run(capsys, *words, "--out", tmp_path)
     assert code == 0
-    assert "UniFD, layer 8, perceptron" in said
-    assert "CoRIT, layer z, perceptron" in said
+    assert "UniFD, layer 8, perceptron" in printed
+    assert "CoRIT, layer z, perceptron" in printed
     held = json.loads((tmp_path / "summary.json").read_text())
     assert held["groups"] == {s: ["DF", "F2F", "FS", "NT"] for s in ("UniFD", "CoRIT")}
     assert held["layers"] == {"UniFD": ["2", "4", "5", "7", "8"], "CoRIT": ["2", "4", "5", "7", "8", "z"]}
@@ -144,8 +144,8 @@ def test_any_vit_of_timm_can_be_extracted_and_diagnosed(tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main(words.split())
     assert stop.value.code == 0
-    code, said, _ = run(capsys, tmp_path / "store", "--out", tmp_path / "d", *QUICK, "--heads", "linear")
+    code, printed, _ = run(capsys, tmp_path / "store", "--out", tmp_path / "d", *QUICK, "--heads", "linear")
     assert code == 0
-    assert "store, layer 12, linear head" in said
+    assert "store, layer 12, linear head" in printed
     assert "timm:vit_tiny_patch16_224" in (tmp_path / "d" / "report.html").read_text()
     assert {r["layer"] for r in table(tmp_path / "d")} == {"3", "5", "8", "10", "12"}

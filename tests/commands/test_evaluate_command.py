@@ -120,23 +120,23 @@ def test_limits_of_the_rows_are_printed_beside_the_numbers(capsys, mine):
     words = ("--detector", mine / "flat.py", "--data", mine / "mine", "--out", mine / "out", "--draws", 20)
     code, out, _ = run(capsys, "evaluate", *words)
     page = (mine / "out" / "report.html").read_text()
-    said = " ".join(out.split())
+    printed = " ".join(out.split())
     assert code == 0
     for text in (
         "TPR at 1 % and 5 % FPR is TPR at no false positive, since there are only 6 reals",
         "the EER of the nearest point, 0.000, means little, the interpolated one, 0.500, does",
     ):
-        assert text in said
+        assert text in printed
         assert text in page
-    assert "accuracy at the detector's own threshold" in said
-    assert "alone tells" not in said
+    assert "accuracy at the detector's own threshold" in printed
+    assert "alone tells" not in printed
     for i in range(6):
         Image.new("RGB", (48, 48)).save(mine / "mine" / "real" / f"{i}.jpg")
         (mine / "mine" / "real" / f"{i}.png").unlink()
     (mine / "mine" / "fake" / "faint" / "twin.jpg").write_bytes((mine / "mine" / "real" / "0.jpg").read_bytes())
-    said = " ".join(run(capsys, "evaluate", *words)[1].split())
-    assert "the kind and compression of the files alone tells reals from fakes with an AUC of" in said
-    assert "1 fakes are byte for byte files that are also reals" in said
+    printed = " ".join(run(capsys, "evaluate", *words)[1].split())
+    assert "the kind and compression of the files alone tells reals from fakes with an AUC of" in printed
+    assert "1 fakes are byte for byte files that are also reals" in printed
 
 
 def test_names_that_are_not_utf8_are_measured_and_printed(capfdbinary, mine):
@@ -148,9 +148,9 @@ def test_names_that_are_not_utf8_are_measured_and_printed(capfdbinary, mine):
     with pytest.raises(SystemExit) as stop:
         cli.main([*map(str, words), "--draws", "5"])
     assert stop.value.code == 0
-    said = b" ".join(capfdbinary.readouterr().out.split())
-    assert b"files that are also reals: " in said
-    assert b"caf\xe9\\x1b[31m.png" in said  # its own bytes, but for what would steer the terminal
+    printed = b" ".join(capfdbinary.readouterr().out.split())
+    assert b"files that are also reals: " in printed
+    assert b"caf\xe9\\x1b[31m.png" in printed  # its own bytes, but for what would steer the terminal
     assert b"real/caf\xe9\x1b[31m.png" in (mine / "out" / "rows.csv").read_bytes()
     assert "caf\\udce9" in (mine / "out" / "report.html").read_text()
     assert "caf\\udce9" in (mine / "out" / "metrics.json").read_text()
@@ -199,14 +199,14 @@ def test_the_published_head_is_an_option(command, capsys, mine):
     (mine / "head.pth").write_text("another head")
     words = ("--detector", "unifd-768", "--unifd-head", mine / "head.pth", "--data", mine / "mine", "--out", mine / "o")
     code, _, err = run(capsys, command, *words)
-    said = " ".join(err.split())
+    printed = " ".join(err.split())
     assert code == 2
-    assert "expected UniFD's published head" in said
-    assert str(mine / "head.pth") in said.replace(" ", "")
+    assert "expected UniFD's published head" in printed
+    assert str(mine / "head.pth") in printed.replace(" ", "")
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["evaluate", "--data", "{mine}/mine", "--detector", "{mine}/none.py"], "it cannot be read"),
         (["evaluate", "--data", "{mine}/nothing", "--detector", "{mine}/bright.py"], "no data set"),
@@ -216,7 +216,7 @@ def test_the_published_head_is_an_option(command, capsys, mine):
         ),
     ],
 )
-def test_impossible_settings_are_wrong_usage(capsys, mine, words, said):
+def test_impossible_settings_are_wrong_usage(capsys, mine, words, message):
     code, _, err = run(capsys, *(w.format(mine=mine) for w in words), "--out", mine / "out")
     assert code == 2
-    assert said in err
+    assert message in err

@@ -96,10 +96,10 @@ def test_a_help_text_is_written_once():
 
 def test_options_name_the_choices_of_the_library():
     from corit.detect.output import Format
-    from corit.heads.defaults import Kind
+    from corit.heads.head import HeadKind
     from corit.images.frame_choice import Choice
 
-    pairs = ((options.FrameChoice, Choice), (options.HeadKind, Kind), (options.Format, Format))
+    pairs = ((options.FrameChoice, Choice), (options.HeadKind, HeadKind), (options.Format, Format))
     assert [(get_args(here), get_args(there)) for here, there in pairs if get_args(here) != get_args(there)] == []
 
 

@@ -91,8 +91,8 @@ def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp
         (tmp_path / name).write_bytes(b"II*\0\x10\0\0\0CR")
     asked = scan.Job((str(tmp_path),), "jsonl", per="video", frames=2)
     assert scan.run(made, asked) == 3
-    said = capsys.readouterr()
-    lines = [json.loads(line) for line in said.out.splitlines()]
+    printed = capsys.readouterr()
+    lines = [json.loads(line) for line in printed.out.splitlines()]
     assert [(os.path.basename(x["path"]), x["part"], x["status"]) for x in lines] == [
         ("b.jpg_large", "picture", "ok"),
         ("g.gif_large", "picture", "ok"),
@@ -100,7 +100,7 @@ def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp
     ]
     whole = run(made, capsys, folder / "b0.png")[1]
     assert lines[0]["score"] == whole[0]["score"]
-    assert said.err.count("passed over 4 files: 2 .cr2, 1 .jxl, 1 .txt\n") == 1
+    assert printed.err.count("passed over 4 files: 2 .cr2, 1 .jxl, 1 .txt\n") == 1
 
 
 def test_a_folder_of_nothing_but_other_files_is_refused_with_their_number(made, tmp_path):
