@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 
 from corit import cli
-from corit.commands import options
+from corit.commands import detect, options
 
 # A capital letter is a positional argument, ! a required one, and no value a default of None.
 INTERFACE = """
@@ -24,11 +24,11 @@ data prepare: --again=True --choice=even --data --format=table --frames=32 --lea
     --scale=1.3 --side=256 --workers=2 ROOT!
 demo: --out=demo-report --people=120 --pictures=5 --seeds=5 --workers=2
 detect: --aligned=False --batch=8 --choice=even --detector! --device=cpu --format=table --frames=32 --html
-    --landmarks --out --per=track --twins=1 --weights --workers=0 PATHS!
+    --landmarks --out --per=track --twins=1 --video-score=track --weights --workers=0 PATHS!
 diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp --layers= --out=runs/diagnose
     --people=90 --pictures=4 --rho= --scaling=standard --seeds=5 --steps=0 --workers=2 STORES
 evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --out! --root= --seed=0
-    --unifd-head --weights --workers=0
+    --unifd-head --video-score=track --weights --workers=0
 extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --device=cpu
     --domain --fake --frames=32 --landmarks --levels=False --model --out! --real! --recipe --weights= --workers=2
 findings: --out=runs/findings --photos --quick=False --workers=2
@@ -95,11 +95,18 @@ def test_a_help_text_is_written_once():
 
 
 def test_options_name_the_choices_of_the_library():
-    from corit.detect.output import Format
+    from corit.detect.output import Format, Per
+    from corit.detect.video_score import VideoScoreName
     from corit.heads.head import HeadKind
     from corit.images.frame_choice import Choice
 
-    pairs = ((options.FrameChoice, Choice), (options.HeadKind, HeadKind), (options.Format, Format))
+    pairs = (
+        (options.FrameChoice, Choice),
+        (options.HeadKind, HeadKind),
+        (options.Format, Format),
+        (options.VideoScoreName, VideoScoreName),
+        (detect.Per, Per),
+    )
     assert [(get_args(here), get_args(there)) for here, there in pairs if get_args(here) != get_args(there)] == []
 
 
