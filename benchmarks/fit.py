@@ -47,13 +47,14 @@ def _sample(i: int, rows: int) -> Sample:
 def measure(folder: Path, epochs: int) -> dict[str, float]:
     """Open the store, standardise, train with the default head recipe; seconds and peak memory so far."""
     from corit.features.store import FeatureStore
-    from corit.heads.fit import fit, problem
+    from corit.heads.fit import fit
     from corit.heads.head import HeadRecipe
+    from corit.heads.problem import standardised_problem
 
     started = time.perf_counter()
     store, recipe = FeatureStore.open(folder), HeadRecipe(epochs=epochs)
     train, valid = store.features(split="train"), store.features(split="val")
-    done = fit([problem(train, train.y, valid, valid.y, recipe)], recipe)
+    done = fit([standardised_problem(train, train.y, valid, valid.y, recipe)], recipe)
     seconds = time.perf_counter() - started
     area = float(done.trajectory.valid_auc.max())
     return {"fit_seconds": seconds, "fit_peak_gb": fresh.peak_gb(), "fit_valid_auc": area}

@@ -13,8 +13,9 @@ import torch
 from pytorch_optimizer import SAM
 from torch import Tensor, nn
 
-from corit.heads.fit import BUDGET, Problem, fit
+from corit.heads.fit import BUDGET, fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem
 from corit.heads.rows import Standardiser, TensorRows
 from corit.seeding import generator
 

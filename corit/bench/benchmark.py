@@ -16,8 +16,9 @@ from corit.data.frames import video_key
 from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.features.store import FeatureStore
-from corit.heads.fit import fit, problem
+from corit.heads.fit import fit
 from corit.heads.head import Head, HeadRecipe
+from corit.heads.problem import standardised_problem
 from corit.heads.rows import chunks
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.delong import DeLong, delong
@@ -278,7 +279,7 @@ def head_learner(recipe: HeadRecipe, progress: Progress = no_progress) -> Learne
     """Return the learner of a head recipe: it fits heads and chooses the epoch on the rows to select by."""
 
     def learn(train: ProtocolRows, select: ProtocolRows, seeds: Sequence[int]) -> list[Scorer]:
-        task = problem(train.rows, train.y, select.rows, select.y, recipe)
+        task = standardised_problem(train.rows, train.y, select.rows, select.y, recipe)
         heads = fit([task], recipe, seeds=seeds, progress=progress)
         return [heads.head(seed=s).logits for s in range(len(seeds))]
 

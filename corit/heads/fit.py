@@ -20,50 +20,28 @@ from torch import Tensor
 
 from corit.errors import FitError
 from corit.heads.head import Head, HeadRecipe, activate
-from corit.heads.rows import Rows, Standardiser, fit_standardiser, standardised
+from corit.heads.optimisers import AdamW, Sgd
+from corit.heads.problem import Problem
+from corit.heads.rows import Rows
 from corit.heads.sam import sam_residual
 from corit.heads.select import auc, log_loss
+from corit.heads.start import initial_parameters
 from corit.progress import Progress, no_progress
-from corit.seeding import generator, torch_generator
+from corit.seeding import generator
 
 # Bytes of first layers that one thread trains at a time, and bytes too few for a thread of their own.
 BUDGET, SMALL = 2**20, 2**17
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Standardised training and validation rows with labels (n) in {0, 1}, and the standardiser that made them."""
-
-    train: Rows
-    labels: np.ndarray
-    valid: Rows
-    valid_labels: np.ndarray
-    standardiser: Standardiser
-
-    def __post_init__(self) -> None:
-        for name, rows, y in (("train", self.train, self.labels), ("valid", self.valid, self.valid_labels)):
-            if len(rows) != len(y):
-                raise FitError(f"expected one label for each {name} row, got {len(y)} labels and {len(rows)} rows")
-            if set(np.unique(y).tolist()) != {0, 1}:
-                raise FitError(
-                    f"expected reals (0) and fakes (1) among the {name} rows, got labels {np.unique(y).tolist()}; "
-                    "give both kinds"
-                )
-
-
-def problem(
-    train: Rows, labels: np.ndarray, valid: Rows, valid_labels: np.ndarray, recipe: HeadRecipe, limit: int = 2**29
-) -> Problem:
-    """Fit the recipe's standardiser on the training rows and apply it to both; see `standardised` for `limit`."""
-    scale = fit_standardiser(train, recipe.scaling)
-    return Problem(standardised(train, scale, limit), labels, standardised(valid, scale, limit), valid_labels, scale)
-
-
-@dataclass(frozen=True)
 class Trajectory:
-    """What happened, per epoch E, problem P, seed S and radius R, each (E, P, S, R); NaN where a head diverged.
+    """Losses and AUC of P problems, S seeds and R radii over E epochs; NaN where a head diverged.
 
-    loss: mean over the epoch's mini-batches at w, not at w + e. best (P, S, R): the epoch that was kept.
+    Attributes:
+        loss: (E, P, S, R) mean over the epoch's mini-batches at w, not at w + e, in nats.
+        valid_loss: (E, P, S, R) mean negative log-likelihood on the validation rows, in nats.
+        valid_auc: (E, P, S, R) on the validation rows.
+        best: (P, S, R) the epoch that is kept, from 0.
     """
 
     loss: np.ndarray
@@ -74,10 +52,17 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Observation:
-    """The heads of some lanes just before a step, for an observer; tensors are views and must not be changed.
+    """The heads of G lanes just before a step, for an observer, which must not change the tensors: they are views.
 
-    lanes: (problem, seed) indices (G, 2). weight (G, R, M, D), bias (G, R, M), top (G, R, M), top_bias (G, R).
-    batch: the rows (G, B, D) and labels (G, B) of the step to come.
+    Attributes:
+        step: of the optimiser, from 0.
+        lanes: (G, 2) indices of problem and seed.
+        weight: (G, R, M, D).
+        bias: (G, R, M).
+        top: (G, R, M) of a perceptron, else None.
+        top_bias: (G, R) of a perceptron, else None.
+        batch: (G, B, D) rows of the coming step's mini-batch.
+        labels: (G, B) their labels.
     """
 
     step: int
@@ -95,7 +80,17 @@ Observer = Callable[[Observation], None]
 
 @dataclass(frozen=True)
 class Fit:
-    """Trained heads (P, S, R) at their kept epochs: weight (P, S, R, M, D), bias, top, top_bias, and the trajectory."""
+    """Trained heads of P problems, S seeds and R radii at their kept epochs.
+
+    Attributes:
+        weight: (P, S, R, M, D).
+        bias: (P, S, R, M).
+        top: (P, S, R, M) of perceptrons, else None.
+        top_bias: (P, S, R) of perceptrons, else None.
+        problems: what the heads were trained on.
+        recipe: how they were trained.
+        trajectory: losses and AUC by epoch.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -106,7 +101,7 @@ class Fit:
     trajectory: Trajectory
 
     def head(self, problem: int = 0, seed: int = 0, radius: int = 0) -> Head:
-        """One head, with its standardiser."""
+        """Return one head by its indices, with its standardiser."""
         at = (problem, seed, radius)
         top = None if self.top is None else self.top[at].clone()
         top_bias = None if self.top_bias is None else self.top_bias[at].clone()
@@ -114,7 +109,7 @@ class Fit:
         return Head(self.weight[at].clone(), self.bias[at].clone(), scale, self.recipe, top, top_bias)
 
     def logits(self, problem: int, rows: Rows) -> Tensor:
-        """(S, R, n) logits of standardised rows by all heads of one problem."""
+        """Compute the logits (S, R, n) of standardised rows (n, D) by all heads of one problem."""
         parts = [self.weight[problem], self.bias[problem]]
         parts += [t[problem] for t in (self.top, self.top_bias) if t is not None]
         return logits_of(rows, parts, self.recipe)
@@ -136,18 +131,31 @@ def fit(
 ) -> Fit:
     """Train a head for every problem, seed and radius, by (1)-(2) around the recipe's base optimiser.
 
-    `rhos` defaults to the recipe's. `steps` overrides the recipe's epochs (validation is then still once an epoch of
-    the longest problem, and at the end). The observer is called before each step for which `observe_at` holds. Lanes
-    are trained in groups whose first layers take about `budget` bytes, so that they stay in the processor's cache,
-    each group on a thread of its own, from which observer and progress are called; the grouping changes neither the
-    mini-batches nor when heads are validated. Raises FitError before any work when the problems cannot be trained.
+    Lanes are trained in groups, each on a thread of its own, from which observer and progress are called. The grouping
+    changes neither the mini-batches nor when heads are validated: once an epoch of the longest problem, and at the end.
+
+    Args:
+        problems: P, of one feature width.
+        recipe: how heads are trained.
+        rhos: R radii; None for the recipe's.
+        seeds: S, distinct.
+        steps: optimiser steps; None for the recipe's epochs of the longest problem.
+        observer: called before each step for which `observe_at` holds.
+        observe_at: step -> whether to observe it.
+        progress: called with steps done and in all, summed over groups.
+        device: of the training.
+        dtype: of parameters and rows.
+        budget: bytes of first layers in a group, so that they stay in the processor's cache.
+
+    Raises:
+        FitError: before any work, when the problems cannot be trained.
     """
     radii = tuple(recipe.rho if r is None else r for r in (rhos if rhos is not None else [None]))
     _check(problems, recipe, radii, seeds)
     lanes = list(product(range(len(problems)), range(len(seeds))))
     table = torch.tensor(radii, dtype=torch.float64).expand(len(lanes), -1)
-    plan = _Plan(problems, recipe, seeds, _steps(problems, recipe, steps), device, dtype, budget)
-    done = plan.train(lanes, table, observer, observe_at, progress)
+    schedule = _Schedule(problems, recipe, seeds, _steps(problems, recipe, steps), device, dtype, budget)
+    done = schedule.train(lanes, table, observer, observe_at, progress)
     return _assemble(done, problems, recipe, len(seeds), len(radii))
 
 
@@ -162,19 +170,29 @@ def fit_each(
     dtype: torch.dtype = torch.float32,
     budget: int = BUDGET,
 ) -> list[Tensor]:
-    """Train single heads (problem, seed, rho), each as `fit` would: N of them, for radii that differ by seed.
+    """Train N single heads, each as `fit` would, where radii differ by seed.
 
-    Returns weight (N, M, D), bias (N, M) and a perceptron's top (N, M), top_bias (N). Raises FitError as `fit` does.
+    Args:
+        problems: of one feature width.
+        recipe: how heads are trained.
+        heads: (N) of index of the problem, seed and rho.
+        steps: as for `fit`, like the remaining arguments.
+
+    Returns:
+        [weight (N, M, D), bias (N, M)] and, for perceptrons, [top (N, M), top_bias (N)].
+
+    Raises:
+        FitError: for no heads, and as `fit`.
     """
     if not heads:
         raise FitError("expected at least one head to train, got none")
     _check(problems, recipe, [rho for *_, rho in heads], [0])
     lanes = [(p, i) for i, (p, _, _) in enumerate(heads)]
     table = torch.tensor([[rho] for *_, rho in heads], dtype=torch.float64)
-    plan = _Plan(
+    schedule = _Schedule(
         problems, recipe, [seed for _, seed, _ in heads], _steps(problems, recipe, steps), device, dtype, budget
     )
-    done = plan.train(lanes, table, None, lambda step: False, progress)
+    done = schedule.train(lanes, table, None, lambda step: False, progress)
     return [torch.cat(ts)[:, 0].cpu() for ts in zip(*(run.view(run.kept) for run in done), strict=True)]
 
 
@@ -214,7 +232,7 @@ class _Batches:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Schedule:
     """How lanes are trained: grouped, and each group on a thread."""
 
     problems: Sequence[Problem]
@@ -238,12 +256,12 @@ class _Plan:
         threads = torch.get_num_threads() if self.device == "cpu" else 1
         size = self.size(len(lanes), rho.shape[1], threads)
         starts = range(0, len(lanes), size)
-        ticks, stop = _Ticks(progress, len(starts) * self.steps), Event()
+        counter, stop = _StepCounter(progress, len(starts) * self.steps), Event()
 
         def work(start: int) -> _Run:
             chosen = slice(start, start + size)
             run = _Run(self.problems, self.recipe, rho[chosen], self.seeds, lanes[chosen], self.device, self.dtype)
-            return run.train(self.steps, observer, observe_at, ticks, stop)
+            return run.train(self.steps, observer, observe_at, counter, stop)
 
         if threads == 1:
             return [work(start) for start in starts]
@@ -270,13 +288,13 @@ def _results(pool: ThreadPoolExecutor, work: Callable[[int], _Run], starts: rang
     try:
         return [f.result() for f in futures]
     finally:
-        stop.set()  # when all is done there is nobody left to stop
+        stop.set()  # without effect where all groups are done
         for f in futures:
             f.cancel()
 
 
-class _Ticks:
-    """Adds up the steps that the groups have made."""
+class _StepCounter:
+    """Adds up the steps of all groups."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self.progress, self.total = progress, total
@@ -304,9 +322,11 @@ class _Run:
         self.problems, self.recipe, self.lanes = problems, recipe, lanes
         self.rho = rho.to(device, dtype)
         self.ascends = bool((rho > 0).any())
-        self.parts = initial([seeds[s] for _, s in lanes], rho.shape[1], problems[0].train.width, recipe, dtype)
+        self.parts = initial_parameters(
+            [seeds[s] for _, s in lanes], rho.shape[1], problems[0].train.width, recipe, dtype
+        )
         self.parts = [p.to(device) for p in self.parts]
-        self.descend = _Sgd(self.parts, recipe) if recipe.optimiser == "sgd" else _AdamW(self.parts, recipe)
+        self.descend = Sgd(self.parts, recipe) if recipe.optimiser == "sgd" else AdamW(self.parts, recipe)
         self.kept = [p.clone() for p in self.parts]
         # Lanes of one seed and length share their mini-batches.
         shared = {(seeds[s], len(problems[p].train)) for p, s in lanes}
@@ -400,68 +420,6 @@ class _Run:
         return Observation(step, np.array(self.lanes), weight, bias, top, top_bias, x, y)
 
 
-def initial(seeds: Sequence[int], radii: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> list[Tensor]:
-    """[weight (G, R M, D), bias (G, R M)] and, for a perceptron, [top (G, R, M), top_bias (G, R)].
-
-    Uniform in +-1/sqrt(fan-in) as torch's Linear, drawn once a seed: radii and problems start from the same point.
-    """
-    drawn = {s: _draw(s, width, recipe, dtype) for s in set(seeds)}
-    units = recipe.units
-    weight = torch.stack([drawn[s][0].repeat(radii, 1) for s in seeds])
-    bias = torch.stack([drawn[s][1].repeat(radii) for s in seeds])
-    if recipe.kind == "linear":
-        return [weight, bias]
-    top = torch.stack([drawn[s][2].expand(radii, units) for s in seeds]).clone()
-    return [weight, bias, top, torch.zeros(len(seeds), radii, dtype=dtype)]
-
-
-def _draw(seed: int, width: int, recipe: HeadRecipe, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-    rng, m = torch_generator("head", seed), recipe.units
-
-    def uniform(shape: tuple[int, ...], fan: int) -> Tensor:
-        drawn = torch.rand(shape, generator=rng, dtype=torch.float64)
-        scaled: Tensor = (drawn * 2 - 1) / fan**0.5
-        return scaled.to(dtype)
-
-    return uniform((m, width), width), torch.zeros(m, dtype=dtype), uniform((m,), m)
-
-
-class _Sgd:
-    """torch.optim.SGD's step, with the first layer's gradient dz' x added to its momentum by the matrix product."""
-
-    def __init__(self, parts: list[Tensor], recipe: HeadRecipe) -> None:
-        self.parts, self.recipe = parts, recipe
-        self.moved = [torch.zeros_like(p) for p in parts]
-
-    def __call__(self, dz: Tensor, x: Tensor, dupper: Sequence[Tensor]) -> None:
-        """dz (G, B, R M) at w + e, rows x (G, B, D), and the gradients of the layers above."""
-        recipe = self.recipe
-        self.moved[0].baddbmm_(dz.mT, x, beta=recipe.momentum)
-        for moved, gradient in zip(self.moved[1:], (dz.sum(1), *dupper), strict=True):
-            moved.mul_(recipe.momentum).add_(gradient)
-        for part, moved in zip(self.parts, self.moved, strict=True):
-            if recipe.weight_decay:
-                moved.add_(part, alpha=recipe.weight_decay)
-            part.sub_(moved, alpha=recipe.learning_rate)
-
-
-class _AdamW:
-    """torch.optim.AdamW's step."""
-
-    def __init__(self, parts: list[Tensor], recipe: HeadRecipe) -> None:
-        self.parts = parts
-        for part in parts:
-            part.grad = torch.empty_like(part)
-        self.optimiser = torch.optim.AdamW(parts, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
-
-    def __call__(self, dz: Tensor, x: Tensor, dupper: Sequence[Tensor]) -> None:
-        """As `_Sgd`."""
-        torch.bmm(dz.mT, x, out=self.parts[0].grad)
-        for part, gradient in zip(self.parts[1:], (dz.sum(1), *dupper), strict=True):
-            part.grad.copy_(gradient)  # type: ignore[union-attr]
-        self.optimiser.step()
-
-
 def _top(z: Tensor, y: Tensor, upper: Sequence[Tensor], recipe: HeadRecipe) -> tuple[Tensor, Tensor, list[Tensor]]:
     """Logits (G, B, R), d loss / d z (G, B, R, M) and the gradients of the layers above, for z (G, B, R, M)."""
     if not upper:
@@ -478,7 +436,16 @@ def _top(z: Tensor, y: Tensor, upper: Sequence[Tensor], recipe: HeadRecipe) -> t
 
 
 def logits_of(rows: Rows, parts: Sequence[Tensor], recipe: HeadRecipe) -> Tensor:
-    """(S, R, n) logits of rows by heads weight (S, R, M, D), bias (S, R, M), top (S, R, M), top_bias (S, R)."""
+    """Compute the logits of rows by many heads.
+
+    Args:
+        rows: (n, D) standardised.
+        parts: weight (S, R, M, D), bias (S, R, M), and for perceptrons top (S, R, M), top_bias (S, R).
+        recipe: of the heads.
+
+    Returns:
+        (S, R, n).
+    """
     weight, bias, *upper = parts
     seeds, radii, units, width = weight.shape
     out = weight.new_empty(seeds, radii, len(rows))

@@ -17,7 +17,8 @@ from corit.bench.runner import Runner
 from corit.bench.variant import CORIT
 from corit.heads.attention import AttentionHead, fit_module
 from corit.heads.defaults import limit_batch
-from corit.heads.fit import fit, problem
+from corit.heads.fit import fit
+from corit.heads.problem import standardised_problem
 from corit.heads.rows import Rows
 from corit.model.corit import cross_attention
 from corit.paper.tables import detector_table
@@ -61,7 +62,7 @@ def parameter_free(runner: Runner) -> Learner:
 
     def learn(train: ProtocolRows, select: ProtocolRows, seeds: Sequence[int]) -> list[Scorer]:
         head = limit_batch(runner.settings.head, len(train))
-        task = problem(Attended(train.rows), train.y, Attended(select.rows), select.y, head)
+        task = standardised_problem(Attended(train.rows), train.y, Attended(select.rows), select.y, head)
         heads = fit([task], head, seeds=seeds)
         return [partial(_after, heads.head(seed=s).logits) for s in range(len(seeds))]
 

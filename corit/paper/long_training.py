@@ -14,8 +14,9 @@ from corit.bench.rows import ProtocolRows, require_disjoint, require_recipe, sel
 from corit.bench.runner import FeatureRequest, Runner, feature_requests
 from corit.bench.variant import CORIT, UNIFD, RecipeVariant
 from corit.heads.defaults import limit_batch
-from corit.heads.fit import Observation, fit, problem
+from corit.heads.fit import Observation, fit
 from corit.heads.head import Head, HeadRecipe
+from corit.heads.problem import standardised_problem
 from corit.metrics.auc import auc
 from corit.paper.artefact import Content, Maker
 
@@ -86,7 +87,7 @@ def heads_by_epoch(
     runner: Runner, train: ProtocolRows, select: ProtocolRows, recipe: HeadRecipe, name: str
 ) -> list[Head]:
     """Train heads and return those at the end of each epoch (E S), epoch by epoch, one for each seed."""
-    task = problem(train.rows, train.y, select.rows, select.y, recipe)
+    task = standardised_problem(train.rows, train.y, select.rows, select.y, recipe)
     per_epoch = len(train) // recipe.batch
     heads: dict[tuple[int, int], Head] = {}
 

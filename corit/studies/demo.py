@@ -16,8 +16,9 @@ from corit.data.sample import Source
 from corit.features.store import Features, FeatureStore
 from corit.files import write_text
 from corit.heads.defaults import experiment_head
-from corit.heads.fit import Fit, Problem, fit, problem
+from corit.heads.fit import Fit, fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem, standardised_problem
 from corit.images.picture import DRAWN
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate, bootstrap
@@ -142,7 +143,7 @@ def _fit(
 def _task(tr: Features, va: Features, without: str, head: HeadRecipe) -> Problem:
     """Trained and selected without one manipulation; an empty name leaves nothing out."""
     tr, va = (p.take(np.flatnonzero(p.column("manipulation") != without)) if without else p for p in (tr, va))
-    return problem(tr, tr.y, va, va.y, head)
+    return standardised_problem(tr, tr.y, va, va.y, head)
 
 
 def _tables(store: FeatureStore, fits: Fit, kinds: Sequence[str]) -> tuple[Table, Table]:

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from corit.errors import FitError
 from corit.files import write_bytes
-from corit.heads.fit import BUDGET, Fit, Problem, fit, fit_each, logits_of, problem
+from corit.heads.fit import BUDGET, Fit, fit, fit_each, logits_of
 from corit.heads.head import Head, HeadRecipe
+from corit.heads.problem import Problem, standardised_problem
 from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
 from corit.progress import Progress, no_progress
@@ -69,7 +70,7 @@ def task(
     limit: int = 2**29,
 ) -> Task:
     """A task from raw rows with labels: the recipe's standardiser is fitted on the training rows. Raises FitError."""
-    made = problem(*train, *valid, recipe, limit)
+    made = standardised_problem(*train, *valid, recipe, limit)
     return Task(layer, group, made, standardised(test[0], made.standardiser, limit), test[1])
 
 

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from corit.errors import FitError
-from corit.heads.fit import Observation, Problem
+from corit.heads.fit import Observation
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem
 from corit.seeding import generator
 from corit.theory.curvature import lambda_max
 from corit.theory.factors import theorem_factors

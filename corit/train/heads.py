@@ -22,8 +22,9 @@ from corit.features.extract import extract
 from corit.features.store import Features, FeatureStore
 from corit.features.targets import StoreTarget
 from corit.heads.defaults import default_head, limit_batch
-from corit.heads.fit import Fit, fit, problem
+from corit.heads.fit import Fit, fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import standardised_problem
 from corit.images.picture import Picture
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate
@@ -189,7 +190,7 @@ def _card(
 
 def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], progress: Progress) -> Fit:
     train, valid = parts["train"], parts["val"]
-    return fit([problem(train, train.y, valid, valid.y, head)], head, seeds=seeds, progress=progress)
+    return fit([standardised_problem(train, train.y, valid, valid.y, head)], head, seeds=seeds, progress=progress)
 
 
 def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibration]:

@@ -9,10 +9,12 @@ from reference import heads as slow
 
 from corit.errors import FitError
 from corit.heads.attention import AttentionHead, fit_module
-from corit.heads.fit import Problem, _Batches, fit, initial, problem
+from corit.heads.fit import _Batches, fit
 from corit.heads.head import Head, HeadRecipe
+from corit.heads.problem import Problem, standardised_problem
 from corit.heads.rows import Standardiser, Subset, TensorRows, chunks, fit_standardiser, standardised
 from corit.heads.sam import sam_gradient
+from corit.heads.start import initial_parameters
 from corit.seeding import generator
 
 
@@ -35,7 +37,7 @@ def batches(p, recipe, seed, steps):
 
 
 def slow_head(p, recipe, seed, rho, steps):
-    start = [t[0].numpy() for t in initial([seed], 1, p.train.width, recipe, torch.float64)]
+    start = [t[0].numpy() for t in initial_parameters([seed], 1, p.train.width, recipe, torch.float64)]
     w, b, *upper = start
     if recipe.kind == "linear":
         params = [w[0], b[0]]
@@ -116,7 +118,7 @@ def test_the_sam_step_agrees_with_a_published_optimiser(agree):
     x, y = data()
     p, recipe = plain(x, y), HeadRecipe(batch=10, select="last", momentum=0.0, learning_rate=0.3)
     found = fit([p], recipe, rhos=(0.2,), steps=6, dtype=torch.float64)
-    start = initial([0], 1, 7, recipe, torch.float64)
+    start = initial_parameters([0], 1, 7, recipe, torch.float64)
     module = torch.nn.Linear(7, 1, dtype=torch.float64)
     module.load_state_dict({"weight": start[0][0], "bias": start[1][0]})
     optimiser = SAM(module.parameters(), base_optimizer=torch.optim.SGD, rho=0.2, lr=0.3)
@@ -240,7 +242,7 @@ def one_class(x, y):
 def nan_features(x, y):
     x = x.clone()
     x[3, 2] = torch.nan
-    problem(TensorRows(x), y, TensorRows(x), y, HeadRecipe())
+    standardised_problem(TensorRows(x), y, TensorRows(x), y, HeadRecipe())
 
 
 BAD = {
@@ -408,7 +410,7 @@ def test_a_head_reads_features_that_single_precision_does_not_hold(agree):
     heads = {}
     for scale in (1.0, 1e60):
         rows = TensorRows(x * scale)
-        heads[scale] = fit([problem(rows, y, rows, y, recipe)], recipe).head().logits(x * scale)
+        heads[scale] = fit([standardised_problem(rows, y, rows, y, recipe)], recipe).head().logits(x * scale)
         assert heads[scale].dtype == torch.float32
     agree(heads[1e60], heads[1.0], rtol=1e-4, atol=1e-5)
 
@@ -424,7 +426,7 @@ def test_rows_computed_as_gathered_equal_rows_in_memory(agree):
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda r: f"{r.kind}-{r.activation}-{r.momentum}")
 def test_a_head_comes_back_from_its_tensors(recipe, agree):
     x, y = data(dtype=torch.float32)
-    p = problem(TensorRows(x), y, TensorRows(x), y, recipe)
+    p = standardised_problem(TensorRows(x), y, TensorRows(x), y, recipe)
     found = fit([p], recipe, steps=5)
     head = found.head()
     again = Head.from_state(head.state(), recipe)
@@ -446,7 +448,7 @@ def test_a_module_trained_with_sam_equals_the_closed_form(seed, agree):
         def forward(self, z):
             return super().forward(z)[:, 0]
 
-    module, start = Linear(7, 1, dtype=torch.float64), initial([seed], 1, 7, recipe, torch.float64)
+    module, start = Linear(7, 1, dtype=torch.float64), initial_parameters([seed], 1, 7, recipe, torch.float64)
     module.load_state_dict({"weight": start[0][0], "bias": start[1][0]})
     sgd = lambda w: torch.optim.SGD(w, lr=recipe.learning_rate, momentum=recipe.momentum)
     areas = fit_module(

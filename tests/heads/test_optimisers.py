@@ -13,9 +13,11 @@ from reference import heads as slow
 
 from corit.errors import FitError
 from corit.heads.attention import AttentionHead, fit_module
-from corit.heads.fit import Problem, fit, initial
+from corit.heads.fit import fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem
 from corit.heads.rows import Standardiser, TensorRows
+from corit.heads.start import initial_parameters
 from corit.seeding import generator
 
 RHOS, SEEDS, STEPS = (0.0, 0.05, 0.7), (3, 5), 12
@@ -44,7 +46,7 @@ def mini_batches(given, seed, size):
 
 def one_by_one(given, recipe, seed, rho, make):
     """The parameters before each step of one head: [weight, bias, top, top bias], as `make`'s optimiser moves them."""
-    start = initial([seed], 1, given.train.width, recipe, torch.float64)
+    start = initial_parameters([seed], 1, given.train.width, recipe, torch.float64)
     leaves = [p[0].clone() for p in start[:2]] + [p[0, 0].clone() for p in start[2:]]
     step, courses = make(leaves), []
     for x, y in mini_batches(given, seed, recipe.batch):
@@ -108,7 +110,7 @@ def test_weight_decay_draws_weights_of_either_sign_towards_zero(optimiser, agree
     given = task(1)
     empty = replace(given, train=TensorRows(torch.zeros_like(given.train.values)))
     recipe = replace(LINEAR, optimiser=optimiser, weight_decay=0.5, momentum=0.0)
-    start = initial([0], 1, 5, recipe, torch.float64)[0][0]
+    start = initial_parameters([0], 1, 5, recipe, torch.float64)[0][0]
     assert (start > 0).any()
     assert (start < 0).any()
     found = fit([empty], recipe, rhos=(0.0,), steps=3, dtype=torch.float64)
@@ -181,8 +183,8 @@ def test_attention_heads_of_two_seeds_share_neither_start_nor_values():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_head_starts_where_its_seed_and_nothing_else_says(kind):
-    both = initial([3, 5], 2, 9, KINDS[kind], torch.float64)
-    for part, alone in zip(both, initial([5], 1, 9, KINDS[kind], torch.float64), strict=True):
+    both = initial_parameters([3, 5], 2, 9, KINDS[kind], torch.float64)
+    for part, alone in zip(both, initial_parameters([5], 1, 9, KINDS[kind], torch.float64), strict=True):
         whole, own = part.reshape(2, 2, -1), alone.reshape(-1)
         assert torch.equal(whole[1, 0], own)
         assert torch.equal(whole[1, 1], own)  # radii of a seed start alike

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from reference import theory as slow
 
-from corit.heads.fit import fit, problem
+from corit.heads.fit import fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import standardised_problem
 from corit.heads.rows import TensorRows
 from corit.seeding import torch_generator
 from corit.theory.likelihood import logistic
@@ -57,7 +58,7 @@ def trajectory(kind):
     """All heads of a short training at several steps, float64, as `fit` shows them to an observer."""
     x, y = rows(60, 6, seed=3)
     recipe = HeadRecipe(kind=kind, hidden=4, select="last", batch=10, learning_rate=0.5)
-    train = problem(TensorRows(x), y.long().numpy(), TensorRows(x[:20]), y[:20].long().numpy(), recipe)
+    train = standardised_problem(TensorRows(x), y.long().numpy(), TensorRows(x[:20]), y[:20].long().numpy(), recipe)
     values, seen = train.train.gather(np.arange(60)).double(), []
 
     def observer(at):

@@ -12,8 +12,8 @@ from reference import theory as slow
 from theory.heads_at import draw, linear, network, rows, trajectory, twins, units
 
 from corit.errors import FitError
-from corit.heads.fit import initial
 from corit.heads.head import HeadRecipe
+from corit.heads.start import initial_parameters
 from corit.seeding import torch_generator
 from corit.theory.cor import step_radius
 from corit.theory.curvature import lambda_max
@@ -214,7 +214,7 @@ def test_below_8_with_beta_over_the_ball_itself_condition_3_holds():
 
 def perceptron_at_its_start(heads):
     """Small heads as `fit` begins with them, on 200 rows of two clouds."""
-    y, parts = (torch.arange(200) % 2).double(), initial(range(heads), 1, 20, PERCEPTRON, torch.float64)
+    y, parts = (torch.arange(200) % 2).double(), initial_parameters(range(heads), 1, 20, PERCEPTRON, torch.float64)
     x = draw(200, 20)
     x[:, 0] += 2 * y - 1
     x = (x - x.mean(0)) / x.std(0) / 20**0.5

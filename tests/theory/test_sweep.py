@@ -10,9 +10,10 @@ from reference import sweep as slow
 
 from corit.errors import FitError
 from corit.heads import fit as fitting
-from corit.heads.fit import fit, fit_each, initial
+from corit.heads.fit import fit, fit_each
 from corit.heads.head import HeadRecipe
 from corit.heads.rows import TensorRows
+from corit.heads.start import initial_parameters
 from corit.seeding import generator
 from corit.theory import sweep as sweeping
 from corit.theory.sweep import Task, Watching, sweep, task
@@ -42,7 +43,7 @@ def tasks(recipe=LINEAR):
 
 
 def one_by_one(t, recipe, seed, rho, steps=STEPS):
-    start = [p[0] for p in initial([seed], 1, t.problem.train.width, recipe, torch.float64)]
+    start = [p[0] for p in initial_parameters([seed], 1, t.problem.train.width, recipe, torch.float64)]
     module = slow.network(recipe.kind, [start[0], start[1], *(p[0] for p in start[2:])])
     index = slow.batches(seed, len(t.problem.train), recipe.batch, steps)
     y = torch.from_numpy(t.problem.labels).double()

@@ -8,8 +8,9 @@ import torch
 from reference import theory as slow
 
 from corit.errors import FitError
-from corit.heads.fit import Problem, fit
+from corit.heads.fit import fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem
 from corit.heads.rows import Standardiser, TensorRows
 from corit.seeding import generator
 from corit.theory.decomposition import decompose

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from corit.heads.fit import Fit, fit, initial
+from corit.heads.fit import Fit, fit
 from corit.heads.head import HeadRecipe
+from corit.heads.start import initial_parameters
 from corit.progress import Progress, no_progress
 from corit.seeding import torch_generator
 from corit.studies.findings.hyperparameters import recipe_of
@@ -143,5 +144,5 @@ def heads_at(task: Task, recipe: HeadRecipe, plan: FindingsPlan, steps: int) -> 
     if steps:
         result = fit([task.problem], recipe, rhos=[plan.watched], seeds=plan.heads, steps=steps)
         return likelihood_of(task, result, 0)
-    weight, bias, *upper = initial(plan.heads, 1, x.shape[1], recipe, x.dtype)
+    weight, bias, *upper = initial_parameters(plan.heads, 1, x.shape[1], recipe, x.dtype)
     return trained(x, y, [weight, bias, *(u[:, 0] for u in upper)], recipe)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from corit.backbones.stepped import Backbone
-from corit.heads.fit import Fit, fit, problem
+from corit.heads.fit import Fit, fit
+from corit.heads.problem import standardised_problem
 from corit.model.corit import Lockstep, integrate, middle_layer, proxy
 from corit.recipe import ModelRecipe
 from corit.seeding import torch_generator
@@ -177,4 +178,6 @@ def _heads(out: Path, plan: FindingsPlan, frozen: dict[str, Any], seed: int) -> 
     store, recipe = open_store(out, MAIN, seed, "corit"), recipe_of(frozen, "linear", "standard")
     parts = {s: store.features(split=s) for s in SPLITS[:2]}
     rows = {s: reals_and_fakes((p.z.to_tensor(), p.y, p.column("manipulation")), "") for s, p in parts.items()}
-    return fit([problem(*rows["train"], *rows["val"], recipe)], recipe, rhos=[plan.watched], seeds=plan.heads)
+    return fit(
+        [standardised_problem(*rows["train"], *rows["val"], recipe)], recipe, rhos=[plan.watched], seeds=plan.heads
+    )

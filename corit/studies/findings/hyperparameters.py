@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from corit.heads.defaults import default_head
-from corit.heads.fit import Problem, fit, problem
+from corit.heads.fit import fit
 from corit.heads.head import HeadRecipe
+from corit.heads.problem import Problem, standardised_problem
 from corit.studies.findings.plan import MAIN, FindingsPlan
 from corit.studies.findings.stores import open_store
 from corit.studies.findings.tasks import read_features, reals_and_fakes
@@ -82,7 +83,7 @@ def _problems(out: Path, plan: FindingsPlan, variant: str, recipe: HeadRecipe) -
     store = open_store(out, MAIN, plan.encoders[0], variant)
     layers = sorted({plan.layers[0], plan.layers[len(plan.layers) // 2], plan.layers[-1]})
     return [
-        problem(*reals_and_fakes(parts["train"], k), *reals_and_fakes(parts["val"], k), recipe)
+        standardised_problem(*reals_and_fakes(parts["train"], k), *reals_and_fakes(parts["val"], k), recipe)
         for parts in (read_features(store, variant, layer, ("train", "val")) for layer in layers)
         for k in KINDS
     ]
