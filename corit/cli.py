@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         argv: the words after `corit`; None for those of this process.
     """
     code = _run(sys.argv[1:] if argv is None else argv)
-    failures.write_or_drop()
+    failures.flush_or_discard_output()
     sys.exit(code)
 
 
@@ -72,7 +72,7 @@ def _run(argv: list[str]) -> int:
 def _fail(err: Exception | SystemExit) -> int:
     if _is_reader_gone(err):
         return exit_codes.DONE  # nobody reads the output
-    if cause := failures.words(err):
+    if cause := failures.machine_failure(err):
         own = isinstance(err, CoritError)  # its text also says which work was interrupted
         return _end(str(err) if own else f"{cause}, and run the same command again", exit_codes.MACHINE_FAILED)
     if isinstance(err, NothingScoredError):
@@ -90,7 +90,7 @@ def _fail(err: Exception | SystemExit) -> int:
 def _is_reader_gone(err: BaseException) -> bool:
     """Whether a pipe that we write to is closed; the library that draws tables then exits by itself."""
     from_table = isinstance(err, SystemExit) and isinstance(err.__context__, BrokenPipeError)
-    return from_table or (isinstance(err, BrokenPipeError) and failures.reader_gone())
+    return from_table or (isinstance(err, BrokenPipeError) and failures.output_closed())
 
 
 def _end(text: str, code: int) -> int:

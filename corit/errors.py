@@ -1,4 +1,7 @@
-"""The exception tree: every message says what was expected, what came, and what to do."""
+"""The exceptions that corit raises on purpose.
+
+Every message says what was expected, what came, and what to do.
+"""
 
 from __future__ import annotations
 
@@ -8,65 +11,69 @@ SHOWN = 5  # names that a message lists
 
 
 class CoritError(Exception):
-    """Anything this package raises on purpose; its text is written for the person at the keyboard."""
+    """Base class of all errors that corit raises on purpose; the message is written for the user."""
 
 
 class RecipeError(CoritError):
-    """A recipe field, a recipe file or a combination of fields that cannot mean anything."""
+    """A recipe has an invalid field, or fields that do not fit together, or its file cannot be read."""
 
 
 class WeightsError(CoritError):
-    """Backbone or head weights that are missing, damaged, or of another model."""
+    """Weights of a backbone or a head are missing, damaged, or of another model."""
 
 
 class BackboneError(CoritError):
-    """A model that cannot be stepped block by block with region tokens."""
+    """A model cannot be run block by block with region tokens."""
 
 
 class DataError(CoritError):
-    """A data set, folder, table or world that does not hold what a command needs."""
+    """A data set, folder, table or world does not hold what a command needs."""
 
 
 class MachineError(CoritError):
-    """Nothing about the input: the disk or the memory gave out, or a worker process was killed."""
+    """The machine failed, not the input: the disk or the memory is full, or a worker process was killed."""
 
 
 class NothingScoredError(DataError):
-    """Data of which not one row could be scored."""
+    """Not one row of the data could be scored."""
 
 
 class StoreError(CoritError):
-    """A feature store that is damaged, absent, or made by another recipe."""
+    """A feature store is missing, damaged, or of another recipe."""
 
 
 class FitError(CoritError):
-    """Features, labels or settings with which no head can be trained."""
+    """No head can be trained with these features, labels or settings."""
 
 
 class DeviceError(CoritError):
-    """A processor that this machine or this installation does not have."""
+    """A processor is not available on this machine or in this installation."""
 
 
 class ConvergenceError(CoritError):
-    """An iteration that was not as exact as asked within the steps it was given."""
+    """An iteration did not reach the required accuracy within its number of steps."""
 
 
 class DetectorError(CoritError):
-    """A detector file that is damaged, absent, or does not fit the question asked of it."""
+    """A detector file is missing or damaged, or the detector cannot do what is asked of it."""
 
 
 class MissingLibraryError(CoritError):
-    """An optional library that this call needs and that is not installed."""
+    """A call needs an optional library that is not installed."""
 
 
 class InputError(CoritError):
-    """One picture that cannot be scored; `status` is the word its result row carries instead of a score."""
+    """A picture cannot be scored.
+
+    Attributes:
+        status: the word that the picture's result row carries instead of a score.
+    """
 
     status = "unreadable"
 
 
 class UnreadableError(InputError):
-    """The bytes are not a picture, are cut short, or would unpack to an unreasonable size."""
+    """The bytes are not a picture or video, are damaged or cut short, or would unpack to an unreasonable size."""
 
     status = "unreadable"
 
@@ -78,13 +85,13 @@ class UnsupportedError(InputError):
 
 
 class TooSmallError(InputError):
-    """The picture or the face has too few pixels to say anything."""
+    """The picture or the face has too few pixels to be scored."""
 
     status = "too_small"
 
 
 class NoFaceError(InputError):
-    """A face detector found no face in the picture."""
+    """No face was found in the picture."""
 
     status = "no_face"
 

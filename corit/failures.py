@@ -1,4 +1,4 @@
-"""What the machine did and not the input: a full disk, a killed worker, a reader of our output that has gone."""
+"""Failures of the machine, not of the input: a full disk, a killed worker, a closed standard output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TextIO
 
 from corit.errors import MachineError
 
-# What the system says when a disk or memory gives out, in words.
+# System errors of a disk or of memory, and what to do.
 DISK = {
     errno.ENOSPC: "no space is left on the disk; make room",
     errno.EDQUOT: "the disk quota is used up; make room",
@@ -29,47 +29,50 @@ KILLED = (
     "a worker process was killed, or there was no memory left for it; what was done until then is kept: run again with "
     "fewer workers, or with none to see at which file it happens"
 )
-# What the loader of batches says, in the middle of whatever is going on, when one of its workers has ended.
-WORKER = re.compile(r"DataLoader worker \(pid|unable to (write|open|mmap|resize).*(No space|Cannot allocate)", re.S)
-GONE = re.compile(r"A process in the process pool was terminated abruptly|Pin memory thread exited unexpectedly")
+# Messages of torch's DataLoader and of process pools whose worker ended; they may come in the middle of other work.
+LOADER_WORKER = re.compile(
+    r"DataLoader worker \(pid|unable to (write|open|mmap|resize).*(No space|Cannot allocate)", re.S
+)
+POOL_WORKER = re.compile(r"A process in the process pool was terminated abruptly|Pin memory thread exited unexpectedly")
 
 
-def words(err: BaseException) -> str:
-    """Why the machine, and not the input, ended the work.
+def machine_failure(err: BaseException) -> str:
+    """Say what failed on the machine, if it was the machine that ended the work.
 
     Args:
-        err: what ended it; what it was raised from counts too.
+        err: the error that ended the work; its causes count too.
 
     Returns:
-        One line that says what to do, or nothing where it was something else.
+        One line with what to do, or "" for every other error.
     """
-    return next((said for e in _chain(err) if (said := _said(e))), "")
+    return next((text for e in _causes(err) if (text := _machine_failure(e))), "")
 
 
-def _chain(err: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    at: BaseException | None = err
-    while at is not None and id(at) not in seen:
-        seen.add(id(at))
-        yield at
-        at = at.__cause__
+def _causes(err: BaseException) -> Iterator[BaseException]:
+    """An error and the errors that it was raised from."""
+    visited: set[int] = set()
+    cause: BaseException | None = err
+    while cause is not None and id(cause) not in visited:
+        visited.add(id(cause))
+        yield cause
+        cause = cause.__cause__
 
 
-def _said(err: BaseException) -> str:
+def _machine_failure(err: BaseException) -> str:
     if isinstance(err, MachineError):
         return str(err)
     if isinstance(err, OSError) and err.errno in DISK:
         where = f" ({os.fsdecode(err.filename)})" if isinstance(err.filename, (str, bytes)) else ""
         return f"{DISK[err.errno]}{where}"
-    if isinstance(err, BrokenPipeError):  # of a worker: of our own output `reader_gone` tells
+    if isinstance(err, BrokenPipeError):  # of a worker; for our own output see `output_closed`
         return KILLED
-    if isinstance(err, RuntimeError) and (WORKER.search(str(err)) or GONE.search(str(err))):
+    if isinstance(err, RuntimeError) and (LOADER_WORKER.search(str(err)) or POOL_WORKER.search(str(err))):
         return KILLED
     return MEMORY if isinstance(err, MemoryError) or type(err).__name__ == "OutOfMemoryError" else ""
 
 
-def reader_gone() -> bool:
-    """Whether nobody reads standard output, or standard error, any more: a pipe whose other end is closed."""
+def output_closed() -> bool:
+    """Whether standard output or standard error is a pipe whose other end is closed."""
     return any(_closed(stream) for stream in (sys.stdout, sys.stderr))
 
 
@@ -79,27 +82,27 @@ def _closed(stream: TextIO | None) -> bool:
     except (OSError, ValueError):
         return False
     if number < 0 or not hasattr(select, "poll"):
-        return number >= 0  # where the system cannot tell, it was our output: we write to nothing else that closes
-    asked = select.poll()
-    asked.register(number, 0)
-    return any(state & select.POLLERR for _, state in asked.poll(0))
+        return number >= 0  # without `poll`: nothing else that this program writes to can close
+    poll = select.poll()
+    poll.register(number, 0)
+    return any(state & select.POLLERR for _, state in poll.poll(0))
 
 
-def write_or_drop() -> None:
-    """Write out what is held of standard output and error, or drop it for good where that cannot be.
+def flush_or_discard_output() -> None:
+    """Flush standard output and standard error; discard what cannot be written.
 
-    Else the interpreter would try once more as it ends, and print that it failed.
+    Otherwise the interpreter tries again when it ends, and prints that it failed.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError):
-            _drop(stream)
+            _discard(stream)
 
 
-def _drop(stream: TextIO) -> None:
-    """Send what is still to come on a stream nowhere."""
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream to the null device."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -82,7 +82,7 @@ def test_a_bug_is_no_failure_of_the_machine(err, monkeypatch):
         raise err
 
     monkeypatch.setattr(cli, "app", fail)
-    assert failures.words(err) == ""
+    assert failures.machine_failure(err) == ""
     with pytest.raises(type(err)):
         cli.main(["demo"])
 
@@ -163,7 +163,7 @@ def test_a_full_disk_leaves_what_was_there_and_nothing_else(name, tmp_path):
     (tmp_path / "before").write_text("x")
     with narrow(1000), pytest.raises((OSError, DataError)) as caught:
         WRITERS[name](tmp_path)
-    assert failures.words(caught.value).startswith("a file would grow beyond")
+    assert failures.machine_failure(caught.value).startswith("a file would grow beyond")
     assert [p.name for p in tmp_path.rglob("*")] == ["before"]
     WRITERS[name](tmp_path)
     assert len(list(tmp_path.iterdir())) == 2

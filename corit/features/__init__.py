@@ -1,1 +1,1 @@
-"""Extract once, train many heads."""
+"""Feature stores: extract once, train many heads."""

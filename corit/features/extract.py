@@ -1,4 +1,4 @@
-"""Extract features: a source's pictures become rows of feature stores, each measured once whatever interrupts."""
+"""Extract features of a source's pictures into stores; an interrupted extraction resumes where it was."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _run(
 
 
 def _samples(source: Source, forge: int) -> Sequence[Sample]:
-    """The source's samples. Raises DataError unless every row that they lead to has its own id."""
+    """The source's samples. Raises DataError when two rows, fakes included, have one id."""
     ids = Counter(s.id for s in source.samples)
     ids.update(forged_sample(s, n).id for s in source.samples if s.label == 0 for n in range(forge))
     twice = next((name for name, count in ids.items() if count > 1), None)
@@ -158,7 +158,7 @@ def _task(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> PrepareT
 
 
 def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) -> tuple[int | None, ...]:
-    """What one store lacks; nothing is forged from a picture that could not be prepared."""
+    """What one store lacks of a sample; a picture that could not be prepared has no fakes."""
     stored = store.find(sample, now)
     itself: tuple[None, ...] = (None,) if stored is None else ()
     if sample.label != 0 or stored is False:
@@ -183,29 +183,29 @@ def _lacking(prepared: Sequence[Sequence[PreparedRow]], store: StoreWriter) -> l
 
 @contextmanager
 def _interruptible() -> Generator[threading.Event]:
-    """An event that the first SIGINT sets; from the second on it acts as before.
+    """Yield an event that the first SIGINT sets; later ones act as before.
 
-    Never set outside the main thread, nor where SIGINT is ignored, as it is in a script's background jobs.
+    It is never set outside the main thread, nor where SIGINT is ignored, as in background jobs of scripts.
     """
-    asked = threading.Event()
+    interrupted = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
-        yield asked
+        yield interrupted
         return
 
     def note(_signal: int, _frame: FrameType | None) -> None:
-        asked.set()
+        interrupted.set()
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield asked
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _batches(prepared: Iterator[list[PreparedRow]], batch: int) -> Iterator[list[list[PreparedRow]]]:
-    """Whole samples until they make up a batch of rows."""
+    """Group whole samples until they make up a batch of rows."""
     pending: list[list[PreparedRow]] = []
     for items in prepared:
         pending.append(items)
@@ -233,7 +233,7 @@ def _row(item: PreparedRow, features: Iterator[tuple[Any, Any]]) -> FeatureRow:
 
 
 def _features(encoder: Encoder, views: Sequence[Views], batch: int, keep_levels: bool) -> Iterator[tuple[Any, Any]]:
-    """z (Dz) and levels (L+1, 1+K, D) or None of each view."""
+    """z (Dz) of each view, and its levels (L+1, 1+K, D) or None."""
     for start in range(0, len(views), batch):
         readout = encoder(views[start : start + batch], keep_levels=keep_levels)
         z = readout.z.float().cpu().numpy()

@@ -1,4 +1,4 @@
-"""Which rows of the shards are a store's: those that the last run asked for, with what it knew of them."""
+"""The listing of a store: which rows of its shards belong to the last extraction, with the samples that it had."""
 
 from __future__ import annotations
 
@@ -17,12 +17,19 @@ from corit.features.shards import METADATA, StoreHeader
 
 NAME = "rows.ipc"
 PLACES = pa.schema({"part": pa.int32(), "row": pa.int32()})
-# What only the measurement knows; all else is the sample's, as the last run had it.
+# Columns of the measurement; all others are the sample's, from the last run.
 MEASURED = ("face", "box", "status", "reason")
 
 
-class Listed(NamedTuple):
-    """A row that is the store's: the sample and the version that the run saw, and where the row lies."""
+class ListedRow(NamedTuple):
+    """A row of the store.
+
+    Attributes:
+        sample: the sample, as the last run had it.
+        version: of the picture, as the last run saw it.
+        part: number of the shard that holds the row.
+        row: its place in the shard, from 0.
+    """
 
     sample: Sample
     version: Version
@@ -30,8 +37,8 @@ class Listed(NamedTuple):
     row: int
 
 
-def write(folder: Path, header: StoreHeader, rows: Sequence[Listed]) -> None:
-    """Write the listing, whole or not at all. Raises StoreError."""
+def write(folder: Path, header: StoreHeader, rows: Sequence[ListedRow]) -> None:
+    """Write the listing of a store, whole or not at all. Raises StoreError."""
     places = {"part": [r.part for r in rows], "row": [r.row for r in rows]}
     known = [f.name for f in METADATA if f.name not in (*MEASURED, *shards.VERSION)]
     columns = {n: pa.array([getattr(r.sample, n) for r in rows], METADATA.field(n).type) for n in known}
@@ -42,12 +49,12 @@ def write(folder: Path, header: StoreHeader, rows: Sequence[Listed]) -> None:
 
 
 def remove(folder: Path) -> None:
-    """From now on every row of every shard is the store's."""
+    """Remove the listing, so that every row of every shard belongs to the store."""
     (folder / NAME).unlink(missing_ok=True)
 
 
 def read(folder: Path) -> pa.Table | None:
-    """The listing of a store; None where it has none. Raises StoreError when it is damaged."""
+    """Read the listing of a store; None where it has none. Raises StoreError when it is damaged."""
     path = folder / NAME
     if not path.exists():
         return None
@@ -59,7 +66,7 @@ def read(folder: Path) -> pa.Table | None:
 
 
 def stamps(folder: Path) -> dict[tuple[str, str], str]:
-    """The stamp that the last run saw of each (id, content): a file that was only touched is not read twice."""
+    """Read the stamp that the last run saw of each (id, content), so that a touched file is not read twice."""
     table = read(folder)
     if table is None:
         return {}
@@ -68,18 +75,29 @@ def stamps(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def apply(table: pa.Table, numbers: Sequence[int], batches: Sequence[pa.RecordBatch]) -> tuple[pa.Table, np.ndarray]:
-    """The columns of `METADATA` of the listed rows, and where each lies (n, 2): the index of its shard and its row.
+    """Select the listed rows of a store.
 
-    Raises StoreError where a shard that holds listed rows is gone.
+    Args:
+        table: the listing.
+        numbers: the number of each shard.
+        batches: the rows of each shard.
+
+    Returns:
+        The columns of `METADATA` of the listed rows, and where each lies (n, 2): the index of its shard and its row.
+
+    Raises:
+        StoreError: when a shard with listed rows is missing.
     """
     index = {number: i for i, number in enumerate(numbers)}
-    gone = sorted(set(table["part"].to_pylist()) - set(index))
-    if gone:
-        raise StoreError(f"the shard {shards.place(Path(), gone[0])} is gone; extract again, which measures its rows")
+    missing = sorted(set(table["part"].to_pylist()) - set(index))
+    if missing:
+        raise StoreError(
+            f"the shard {shards.shard_path(Path(), missing[0])} is gone; extract again, which measures its rows"
+        )
     part = np.array([index[n] for n in table["part"].to_pylist()], np.int64)
     row = table["row"].to_numpy().astype(np.int64)
-    whole = shards.metadata(batches)
+    metadata = shards.metadata(batches)
     starts = np.cumsum([0, *(b.num_rows for b in batches)])
-    measured = whole.select(list(MEASURED)).take(pa.array(starts[part] + row))
+    measured = metadata.select(list(MEASURED)).take(pa.array(starts[part] + row))
     columns = [(measured if n in MEASURED else table)[n] for n in METADATA.names]
     return pa.table(columns, schema=METADATA), np.stack([part, row], axis=1)

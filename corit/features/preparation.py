@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from corit.data.sample import Sample, Source
 from corit.data.stamp import UNKNOWN_VERSION, Version, current_version
 from corit.errors import InputError, MachineError, NoFaceError
-from corit.failures import words
+from corit.failures import machine_failure
 from corit.images.scenes import colours, look
 from corit.views.prepare import Views
 
@@ -29,21 +29,26 @@ START = "spawn"
 
 
 class Preparation(Protocol):
-    """What prepares pictures: `corit.views.prepare.Preparer`. It is sent to worker processes, so it must pickle."""
+    """Prepares pictures, as `corit.views.prepare.Preparer` does. It is sent to worker processes, so it must pickle."""
 
     def crops(self, picture: Picture, /) -> Sequence[Any]:
-        """The faces, or the one scene, of a picture. Raises InputError where there is none."""
+        """Cut out the faces, or the one scene, of a picture. Raises InputError when there is none."""
 
     def views(self, crop: Any, /) -> Views:
-        """Image, twins and regions of a crop."""
+        """Make image, twins and regions of a crop. Raises InputError when the crop is unusable."""
 
     def forge(self, crop: Any, draw: int, /) -> Any:
-        """A self-blended fake of a crop, drawn apart from its twins."""
+        """Make a self-blended fake of a crop; its random draw is independent of the crop's twins."""
 
 
 @dataclass(frozen=True)
 class PrepareTask:
-    """A sample and what is to be measured of it: None is the picture itself, n its n-th self-blended fake."""
+    """What to prepare of one sample.
+
+    Attributes:
+        sample: the sample.
+        draws: None stands for the picture itself, n for its n-th self-blended fake.
+    """
 
     sample: Sample
     draws: tuple[int | None, ...]
@@ -51,10 +56,18 @@ class PrepareTask:
 
 @dataclass(frozen=True)
 class PreparedRow:
-    """A row before the model saw it: a face's views, or why there are none.
+    """A row before the model measures it: the views of a face, or why there are none.
 
-    reason: why there are none; of a face with views, their note. version: of the picture that was read. colours and
-    look: those of the whole frame and of the face, by which faces are followed; see `PrepareWorker.coloured`.
+    Attributes:
+        sample: the sample, with the id of the row.
+        face: the face's number in the picture, from 0.
+        views: what the encoder reads; None for a picture or face that cannot be prepared.
+        box: (x0, y0, x1, y1) of the face in pixels of the picture, or None.
+        status: "ok", or the status of the InputError.
+        reason: why there are no views; for a face with views, their note.
+        version: of the picture that was read.
+        colours: of the whole frame, by which scenes are told apart; see `PrepareWorker.coloured`.
+        look: colours of the face, by which faces are followed.
     """
 
     sample: Sample
@@ -69,16 +82,19 @@ class PreparedRow:
 
 
 def forged_sample(sample: Sample, draw: int) -> Sample:
-    """The sample of a real one's self-blended fake: another id and label, the same group and split."""
+    """Make the sample of a real sample's self-blended fake: another id and label, the same group and split."""
     return replace(sample, id=f"{sample.id}~sbi{draw}", label=1, manipulation=SELF_BLENDED)
 
 
 @dataclass(frozen=True)
 class PrepareWorker:
-    """PrepareTask -> items, in this process or in another: the part of extraction that needs no model.
+    """Prepares the rows of a task, in this process or in another: the part of extraction that needs no model.
 
-    versioned: say of each item which version of the picture it is of, which takes a look at all bytes of its files.
-    coloured: give the colours of frames of a video, unless they are face crops already; see `corit.images.scenes`.
+    Attributes:
+        source: reads the pictures.
+        preparer: prepares them.
+        versioned: note in each row which version of the picture it is of; this reads all bytes of its files.
+        coloured: give the colours of frames of a video, unless they are face crops; see `corit.images.scenes`.
     """
 
     source: Source
@@ -91,23 +107,23 @@ class PrepareWorker:
             now, picture = current_version(task.sample) if self.versioned else None, None
             try:
                 picture = self.source.load(task.sample)
-                items = self._items(task, picture)
+                rows = self._rows(task, picture)
             except InputError as err:
                 draws = (None,) if None in task.draws else task.draws
-                items = [_failed(_named(task.sample, n), 0, None, err) for n in draws]
+                rows = [_failed(_named(task.sample, n), 0, None, err) for n in draws]
             version = UNKNOWN_VERSION if now is None else now.version(getattr(picture, "digest", ""))
-            items = [replace(item, version=version) for item in items]
+            rows = [replace(row, version=version) for row in rows]
             if picture is None or picture.aligned or not (self.coloured and task.sample.video):
-                return items
-            return [_coloured(item, picture.pixels) for item in items]
+                return rows
+            return [_coloured(row, picture.pixels) for row in rows]
 
-    def _items(self, task: PrepareTask, picture: Picture) -> list[PreparedRow]:
+    def _rows(self, task: PrepareTask, picture: Picture) -> list[PreparedRow]:
         crops = self.preparer.crops(picture)
         if not crops:
             raise NoFaceError("the picture shows nothing to measure: no face was found")
-        return [self._item(task.sample, n, face, c) for n in task.draws for face, c in enumerate(crops)]
+        return [self._row(task.sample, n, face, c) for n in task.draws for face, c in enumerate(crops)]
 
-    def _item(self, sample: Sample, draw: int | None, face: int, crop: Any) -> PreparedRow:
+    def _row(self, sample: Sample, draw: int | None, face: int, crop: Any) -> PreparedRow:
         named = _named(sample, draw)
         try:
             views = self.preparer.views(crop if draw is None else self.preparer.forge(crop, draw))
@@ -124,13 +140,13 @@ def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | 
     return PreparedRow(sample, face, None, box, err.status, str(err))
 
 
-def _coloured(item: PreparedRow, pixels: np.ndarray) -> PreparedRow:
-    return replace(item, colours=colours(pixels), look=look(pixels, item.box) if item.box else None)
+def _coloured(row: PreparedRow, pixels: np.ndarray) -> PreparedRow:
+    return replace(row, colours=colours(pixels), look=look(pixels, row.box) if row.box else None)
 
 
 @contextmanager
 def _naming(sample: Sample) -> Generator[None]:
-    """Say with any error that passes which sample it came from."""
+    """Add the sample to every error that passes."""
     try:
         yield
     except BaseException as err:
@@ -139,10 +155,19 @@ def _naming(sample: Sample) -> Generator[None]:
 
 
 def prepare(tasks: Iterable[PrepareTask], worker: PrepareWorker, workers: int) -> Generator[list[PreparedRow]]:
-    """The items of each task, in the order of the tasks, a few tasks ahead of the model when there are workers.
+    """Prepare tasks; worker processes run a few tasks ahead of the model.
 
-    Raises MachineError where a worker was killed. The loader's own error may also be raised in the middle of whatever
-    its consumer does: see `corit.failures`.
+    Args:
+        tasks: what to prepare.
+        worker: prepares one task.
+        workers: processes, 0 for this one.
+
+    Yields:
+        The rows of each task, in the order of the tasks.
+
+    Raises:
+        MachineError: when a worker was killed. The loader may also raise its own error while the consumer runs; see
+            `corit.failures`.
     """
     loader: DataLoader[list[PreparedRow]] = DataLoader(
         worker,  # type: ignore[arg-type]
@@ -152,32 +177,32 @@ def prepare(tasks: Iterable[PrepareTask], worker: PrepareWorker, workers: int) -
         collate_fn=_unchanged,
         worker_init_fn=_single_threaded,
         multiprocessing_context=START if workers else None,
-        generator=torch.Generator(),  # else the loader draws from the global one
+        generator=torch.Generator(),  # else the loader changes the global one
     )
-    with _deaf():
+    with _ignoring_interrupts():
         prepared = iter(loader)
     try:
         yield from prepared
     except RuntimeError as err:
-        if said := words(err):
-            raise MachineError(said) from err
+        if failure := machine_failure(err):
+            raise MachineError(failure) from err
         raise
 
 
-def _unchanged(items: list[PreparedRow]) -> list[PreparedRow]:
-    return items
+def _unchanged(rows: list[PreparedRow]) -> list[PreparedRow]:
+    return rows
 
 
 def _single_threaded(_: int) -> None:
-    """One thread for OpenCV in each worker; torch's loader sees to its own."""
+    """One thread for OpenCV in each worker; torch's loader limits torch itself."""
     import cv2
 
     cv2.setNumThreads(1)
 
 
 @contextmanager
-def _deaf() -> Generator[None]:
-    """Processes started inside never hear Ctrl-C: the main process tells them when to stop."""
+def _ignoring_interrupts() -> Generator[None]:
+    """Processes that start inside ignore Ctrl-C: the main process stops them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""One shard of a feature store: an uncompressed Arrow IPC file that is there whole or not at all."""
+"""One shard of a feature store: an uncompressed Arrow IPC file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from corit.files import atomic_file
 from corit.recipe import Recipe
 
 FORMAT = "2"
-BEFORE = "1"  # without the version of each row, so that no row of it is taken for that of a file of today
+EARLIER = "1"  # without the version of each row, so that such rows are measured again
 SUFFIX = ".arrow"
 UNFINISHED = ".tmp"
 OVERFLOW = "overflow"
-# Everything about a row but its feature.
+# The columns of a row without its features.
 METADATA = pa.schema(
     {
         "id": pa.string(),
@@ -50,9 +50,15 @@ VERSION = ("stamp", "content")
 class FeatureRow:
     """One row to store: a face of a sample, with its feature or with the reason why there is none.
 
-    face: its place among the faces of the picture, from 0. box (x0, y0, x1, y1) in the picture, or None. z (Dz) and
-    levels (L+1, 1+K, D), or None: float16 and finite, and there exactly when the status is "ok". version: of the
-    picture that it was measured from.
+    Attributes:
+        sample: the sample.
+        face: the face's number in the picture, from 0.
+        box: (x0, y0, x1, y1) of the face in pixels of the picture, or None.
+        z: (Dz) finite float16, given exactly when the status is "ok".
+        levels: (L+1, 1+K, D) finite float16, or None where levels are not kept.
+        status: "ok", "overflow", or the status of the InputError.
+        reason: why there is no feature; of a measured row, a note on how the picture was read.
+        version: of the picture that was measured.
     """
 
     sample: Sample
@@ -82,11 +88,20 @@ def measured_row(
     note: str = "",
     version: Version = UNKNOWN_VERSION,
 ) -> FeatureRow:
-    """The row of a measured feature; where half precision cannot hold it, a row with status "overflow" instead.
+    """Make the row of a measured feature.
 
-    So are features that are not zero and would all become zero.
+    Args:
+        sample: the sample.
+        face: the face's number in the picture, from 0.
+        box: (x0, y0, x1, y1) of the face in pixels of the picture, or None.
+        z: (Dz) float32.
+        levels: (L+1, 1+K, D) float32, or None.
+        note: the row's reason; see `Picture.note`.
+        version: of the picture that was measured.
 
-    note: the row's reason where it is measured; see `Picture.note`. version: see `FeatureRow`.
+    Returns:
+        The row in half precision; a row without features and with status "overflow" where half precision cannot hold
+        them, or would make all of them zero.
     """
     with np.errstate(over="ignore"):
         half, half_levels = z.astype(np.float16), None if levels is None else levels.astype(np.float16)
@@ -103,7 +118,14 @@ def measured_row(
 
 @dataclass(frozen=True)
 class StoreHeader:
-    """What all shards of a store share: the recipe's TOML and digest, Dz, and (L+1, 1+K, D) where levels are kept."""
+    """What all shards of a store share.
+
+    Attributes:
+        recipe: the recipe's TOML.
+        digest: the recipe's digest.
+        width: Dz.
+        levels: (L+1, 1+K, D) where levels are kept, else None.
+    """
 
     recipe: str
     digest: str
@@ -112,7 +134,7 @@ class StoreHeader:
 
     @classmethod
     def of(cls, recipe: Recipe, width: int, levels: tuple[int, ...] | None = None) -> StoreHeader:
-        """The header of a recipe's features."""
+        """Make the header of a recipe's features."""
         return cls(recipe.to_toml(), recipe.digest, width, levels)
 
     @property
@@ -128,11 +150,11 @@ class StoreHeader:
 
     @property
     def earlier(self) -> pa.Schema:
-        """The columns of a shard of the format before, without their versions."""
+        """The columns of a shard of format 1, which has no versions."""
         return self._columns(pa.schema([f for f in METADATA if f.name not in VERSION]))
 
     def described(self, schema: pa.Schema) -> pa.Schema:
-        """Columns with the header as their metadata."""
+        """Add the header to columns as their metadata."""
         shape = ",".join(str(n) for n in self.levels or ())
         values = {"format": FORMAT, "recipe": self.recipe, "digest": self.digest, "width": self.width, "levels": shape}
         return schema.with_metadata({f"corit.{k}": str(v) for k, v in values.items()})
@@ -144,20 +166,20 @@ class StoreHeader:
 
     @classmethod
     def read(cls, metadata: Mapping[bytes, bytes] | None, path: Path) -> StoreHeader:
-        """The header of a shard. Raises StoreError when the file is no shard, or one of another format."""
+        """Read the header of a shard. Raises StoreError when the file is not a shard, or is one of another format."""
         found = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
         if "format" not in found:
             raise StoreError(f"expected a shard of a feature store, but {path} is another Arrow file; move it away")
-        if found["format"] not in (FORMAT, BEFORE):
+        if found["format"] not in (FORMAT, EARLIER):
             raise StoreError(
-                f"{path} has store format {found['format']}, this version reads {BEFORE} and {FORMAT}; extract the "
+                f"{path} has store format {found['format']}, this version reads {EARLIER} and {FORMAT}; extract the "
                 "features again"
             )
         shape = tuple(int(n) for n in found["levels"].split(",") if n)
         return cls(found["recipe"], found["digest"], int(found["width"]), shape or None)
 
     def require(self, other: StoreHeader, path: Path) -> None:
-        """Raise StoreError, saying what differs, unless features of the `other` header may stand beside ours."""
+        """Raise StoreError, with what differs, unless features of the `other` header fit into this store."""
         if self.digest != other.digest:
             raise StoreError(
                 f"{path} holds features of another recipe: {differences(self.recipe, other.recipe)}. Choose another "
@@ -188,7 +210,7 @@ def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, object]:
 
 
 def write(path: Path, header: StoreHeader, rows: Sequence[FeatureRow]) -> None:
-    """Write a shard; it appears under its name only when all of it has reached the disk. Raises StoreError."""
+    """Write a shard; it gets its name only when all of it is on the disk. Raises StoreError."""
     write_batch(path, _batch(header, rows))
 
 
@@ -231,7 +253,13 @@ def _matrix(values: Sequence[np.ndarray | None], width: int, absent: pa.Array) -
 
 
 class Shard(NamedTuple):
-    """A shard for reading, and the mapping that its columns lie in."""
+    """A shard opened for reading.
+
+    Attributes:
+        header: what all shards of the store share.
+        batch: the rows.
+        pages: the memory mapping that holds the columns.
+    """
 
     header: StoreHeader
     batch: pa.RecordBatch
@@ -239,7 +267,7 @@ class Shard(NamedTuple):
 
 
 def read(path: Path) -> Shard:
-    """Map a shard into memory. Raises StoreError when it is damaged or no shard."""
+    """Map a shard into memory. Raises StoreError when it is damaged or not a shard."""
     try:
         with open(path, "rb") as source:  # the mapping outlives the file handle
             pages = mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ)
@@ -256,39 +284,39 @@ def read(path: Path) -> Shard:
 
 
 def _without_version(batch: pa.RecordBatch, header: StoreHeader) -> pa.RecordBatch:
-    """A batch of the format before, with empty versions."""
+    """A batch of format 1 with empty versions added."""
     empty = pa.repeat(pa.scalar(""), batch.num_rows)
     columns = [empty if name in VERSION else batch.column(name) for name in header.schema.names]
     return pa.RecordBatch.from_arrays(columns, schema=header.schema)
 
 
-def place(folder: Path, number: int) -> Path:
-    """Where the shard of a number lies."""
+def shard_path(folder: Path, number: int) -> Path:
+    """The path of the shard with a number."""
     return folder / f"part-{number:06d}{SUFFIX}"
 
 
-def numbers(folder: Path) -> list[int]:
-    """The numbers of the shards in a folder, ascending."""
+def shard_numbers(folder: Path) -> list[int]:
+    """List the numbers of the shards in a folder, ascending."""
     names = (p.stem.removeprefix("part-") for p in folder.glob(f"part-*{SUFFIX}"))
     return sorted(int(n) for n in names if n.isdigit())
 
 
 def block(batch: pa.RecordBatch, column: str) -> np.ndarray:
-    """The numbers (n, width) float16 of "z" or "levels", without a copy; rows that are null hold zeros."""
+    """View the column "z" or "levels" as (n, width) float16, without a copy; rows without features hold zeros."""
     return batch.column(column).values.to_numpy(zero_copy_only=True).reshape(batch.num_rows, -1)
 
 
 def metadata(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """The columns of the shards that are not features."""
+    """Collect the columns of shards that are not features."""
     return pa.Table.from_batches([b.select(METADATA.names).replace_schema_metadata() for b in batches])
 
 
 class Pages:
-    """Mapped shards that are read row by row; what was read is given back to the system after every `limit` bytes.
+    """Memory mappings of shards; their pages go back to the system after every `limit` bytes that are read.
 
-    So a process that reads a whole store, again and again, never holds all of it; the system still caches the files.
-    A row may bring a megabyte of its file with it: a smaller limit saves memory and costs page faults. Where the system
-    takes no such advice, it decides by itself what to keep.
+    A process that reads a whole store again and again never holds all of it; the system still caches the files. A row
+    may bring a megabyte of its file into memory: a smaller limit saves memory and costs page faults. Systems without
+    this advice decide by themselves what to keep.
     """
 
     def __init__(self, mappings: Sequence[mmap.mmap], limit: int = 2**24) -> None:

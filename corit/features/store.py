@@ -25,7 +25,11 @@ from corit.recipe import Recipe
 class MappedRows:
     """Rows (n, D) in half precision that stay on disk until they are gathered.
 
-    blocks: (n_i, D) float16 arrays, one a shard. shard, row (n): where each row lies. pages: the shards' mappings.
+    Attributes:
+        blocks: (n_i, D) float16 arrays, one per shard.
+        shard: (n) the block of each row.
+        row: (n) the place of each row in its block.
+        pages: the shards' memory mappings.
     """
 
     blocks: tuple[np.ndarray, ...]
@@ -42,7 +46,7 @@ class MappedRows:
         return self.blocks[0].shape[1]
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The rows of `index` (b) as a (b, D) float32 tensor."""
+        """Read the rows of `index` (b) as a (b, D) float32 tensor."""
         out = np.empty((len(index), self.width), np.float16)
         places = zip(self.shard[index].tolist(), self.row[index].tolist(), strict=True)
         for i, (s, r) in enumerate(places):
@@ -51,11 +55,11 @@ class MappedRows:
         return torch.from_numpy(out).float()
 
     def take(self, index: np.ndarray) -> MappedRows:
-        """Some of the rows, in the order of `index`; nothing is read."""
+        """Select rows, in the order of `index`, without reading them."""
         return MappedRows(self.blocks, self.shard[index], self.row[index], self.pages)
 
     def to_tensor(self) -> Tensor:
-        """All rows in memory, (n, D) float32."""
+        """Read all rows, as (n, D) float32."""
         out = torch.empty(len(self), self.width)
         for start in range(0, len(self), 2048):
             stop = min(start + 2048, len(self))
@@ -65,9 +69,12 @@ class MappedRows:
 
 @dataclass(frozen=True)
 class Features:
-    """Measured rows with what is known of them, by id and face: the order of extraction leaves no trace.
+    """Measured rows in the order of id and face, with their metadata; the order of extraction leaves no trace.
 
-    z: (n, Dz) rows. table: the metadata columns of a shard, n rows. digest: the recipe's.
+    Attributes:
+        z: rows (n, Dz).
+        table: the metadata columns of a shard, n rows.
+        digest: the recipe's digest.
     """
 
     z: MappedRows
@@ -93,35 +100,42 @@ class Features:
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """Ids (n) as texts; faces of one picture share it."""
+        """Ids (n) as texts; faces of one picture share one."""
         return self.column("id")
 
     def column(self, name: str) -> np.ndarray:
-        """One metadata column (n)."""
+        """Return one metadata column (n)."""
         return self.table[name].to_numpy(zero_copy_only=False)
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The features of `index` (b) as a (b, Dz) float32 tensor."""
+        """Read the features of `index` (b) as a (b, Dz) float32 tensor."""
         return self.z.gather(index)
 
     def to_tensor(self) -> Tensor:
-        """All features in memory, (n, Dz) float32."""
+        """Read all features, as (n, Dz) float32."""
         return self.z.to_tensor()
 
     def take(self, index: np.ndarray) -> Features:
-        """The rows of `index`, in its order."""
+        """Select rows, in the order of `index`."""
         return Features(self.z.take(index), self.table.take(pa.array(index)), self.digest)
 
     def select(self, **equal: object) -> Features:
-        """The rows whose columns have these values, or one of several: select(split="train", manipulation=("", "DF")).
+        """Select rows by metadata, as in select(split="train", manipulation=("", "DF")).
 
-        Raises StoreError for a column that there is not.
+        Args:
+            equal: by column, the value that rows must have, or several of which they must have one.
+
+        Returns:
+            The rows with these values.
+
+        Raises:
+            StoreError: when there is no such column.
         """
         return self.take(np.flatnonzero(_matches(self.table, equal)))
 
     @cached_property
     def data_digest(self) -> str:
-        """SHA-256 of ids, faces, labels and the features' bytes: which data a head was trained on."""
+        """SHA-256 of ids, faces, labels and the features' bytes; it identifies the data that a head is trained on."""
         h = hashlib.sha256(self.digest.encode())
         for row in self.table.select(["id", "face", "label"]).to_pylist():
             h.update(f"{row['id']}\0{row['face']}\0{row['label']}\n".encode())
@@ -143,13 +157,18 @@ def _matches(table: pa.Table, equal: dict[str, object]) -> np.ndarray:
 
 
 class FeatureStore:
-    """A store opened for reading: shards that were finished when it was opened, mapped into memory.
+    """A feature store opened for reading: its finished shards, mapped into memory.
 
-    Its rows are those that the last extraction into it asked for, with the labels and splits that it gave them; where
-    rows were written one by one, all of them.
+    Its rows are those of the last extraction into it, with that extraction's labels and splits; a store that was
+    written row by row has all rows of its shards.
+
+    Attributes:
+        path: the folder.
+        header: recipe, width and levels of the features.
+        table: the metadata columns of all rows, also of those without a feature.
     """
 
-    def __init__(self, path: Path, parts: Parts, listed: pa.Table | None) -> None:
+    def __init__(self, path: Path, parts: Shards, listed: pa.Table | None) -> None:
         self.path, self.header = path, parts.header
         self._batches, self._pages = tuple(parts.batches), parts.pages
         self.table, self._places = (
@@ -159,10 +178,10 @@ class FeatureStore:
 
     @classmethod
     def open(cls, path: str | Path) -> FeatureStore:
-        """Open a store. Raises StoreError when there is none, or when it is damaged or mixed."""
+        """Open a store. Raises StoreError when there is none, it is damaged, or its shards' recipes differ."""
         folder = Path(path)
-        listed = listing.read(folder)  # before the shards, of which others may come while these are read
-        found = load(folder)
+        listed = listing.read(folder)  # before the shards: more may be finished while these are read
+        found = load_shards(folder)
         if found is None:
             raise StoreError(f"expected a feature store at {folder}, but it holds no shards; run `corit extract` first")
         return cls(folder, found, listed)
@@ -182,18 +201,25 @@ class FeatureStore:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe of the features. Raises RecipeError when another version of this package wrote it."""
+        """The recipe of the features. Raises RecipeError when this version of corit cannot read it."""
         return Recipe.from_toml(self.header.recipe)
 
     def counts(self) -> dict[str, int]:
-        """How many rows have each status."""
+        """Count rows by status."""
         return {c["values"]: c["counts"] for c in pc.value_counts(self.table["status"]).to_pylist()}
 
     def features(self, *, level: int | None = None, **equal: object) -> Features:
-        """The rows with a feature, selected by metadata; see `Features.select`.
+        """Select the rows with a feature.
 
-        level: F_l = [C; T_1..T_K] of that layer, (1+K) D numbers, in place of z; 0 is the embedding. Raises StoreError
-        when the store keeps no such level or no such row.
+        Args:
+            level: a layer, whose F_l = [C; T_1..T_K] with (1+K) D numbers takes the place of z; 0 is the embedding.
+            equal: values of metadata columns; see `Features.select`.
+
+        Returns:
+            The rows, in the order of id and face.
+
+        Raises:
+            StoreError: when the store keeps no such level, or has no such row.
         """
         index = np.flatnonzero(_matches(self.table, {"status": "ok", **equal}))
         if len(index) == 0:
@@ -218,8 +244,15 @@ class FeatureStore:
         return tuple(x.reshape(len(x), -1) for x in blocks)
 
 
-class Parts(NamedTuple):
-    """The shards of a folder: what they share, the number in each one's name, and their rows."""
+class Shards(NamedTuple):
+    """The shards of a folder.
+
+    Attributes:
+        header: what they share.
+        numbers: the number in each name.
+        batches: the rows of each.
+        pages: their memory mappings.
+    """
 
     header: StoreHeader
     numbers: list[int]
@@ -227,20 +260,20 @@ class Parts(NamedTuple):
     pages: Pages
 
 
-def load(folder: Path) -> Parts | None:
-    """The shards of a folder, None where there are none. Raises StoreError unless they fit together."""
-    numbers = shards.numbers(folder)
+def load_shards(folder: Path) -> Shards | None:
+    """Map the shards of a folder; None where there are none. Raises StoreError when their headers differ."""
+    numbers = shards.shard_numbers(folder)
     if not numbers:
         return None
-    found = [shards.read(shards.place(folder, n)) for n in numbers]
+    found = [shards.read(shards.shard_path(folder, n)) for n in numbers]
     header = found[0].header
     for number, shard in zip(numbers, found, strict=True):
-        header.require(shard.header, shards.place(folder, number))
-    return Parts(header, numbers, [shard.batch for shard in found], Pages([shard.pages for shard in found]))
+        header.require(shard.header, shards.shard_path(folder, number))
+    return Shards(header, numbers, [shard.batch for shard in found], Pages([shard.pages for shard in found]))
 
 
-def _all(parts: Parts) -> tuple[pa.Table, np.ndarray]:
-    """All rows of all shards, and where each lies (n, 2)."""
+def _all(parts: Shards) -> tuple[pa.Table, np.ndarray]:
+    """All rows of all shards, and the shard and row (n, 2) where each lies."""
     places = [np.stack([np.full(b.num_rows, i), np.arange(b.num_rows)], axis=1) for i, b in enumerate(parts.batches)]
     return shards.metadata(parts.batches), np.concatenate(places)
 

@@ -1,4 +1,4 @@
-"""The one process that adds rows to a feature store."""
+"""Write rows to a feature store; one process at a time may do so."""
 
 from __future__ import annotations
 
@@ -14,38 +14,53 @@ from corit.data.stamp import CurrentVersion, Version
 from corit.errors import StoreError
 from corit.features import listing, shards
 from corit.features.shards import OVERFLOW, FeatureRow, StoreHeader
-from corit.features.store import load
+from corit.features.store import load_shards
 from corit.journal import lock_folder
 
 SHARD_ROWS = 2000
 SHARD_BYTES = 2**26
 SHARD_SECONDS = 300.0
 LISTING_SECONDS = 30.0  # between two listings, each of which takes some seconds for a million rows
-AGAIN = "unsupported"  # a status that another installation may not give: it is tried again
+RETRIED = "unsupported"  # a status that another installation may not give, so that the next run tries again
 
 
 class StoredVersion(NamedTuple):
-    """The rows of one id and one version of its picture, all of which lie in one shard: the last that has some.
+    """The rows of one id and one version of its picture; all lie in one shard, the last that has some.
 
-    prepared: whether the picture could be prepared. again: it is to be tried again in the next run. places: (shard,
-    row) of each, empty until they reach the disk.
+    Attributes:
+        version: of the picture.
+        prepared: whether the picture could be prepared.
+        retry: whether the next run tries again.
+        places: (shard, row) of each row, empty until the rows are on the disk.
     """
 
     version: Version
     prepared: bool = False
-    again: bool = False
+    retry: bool = False
     places: tuple[tuple[int, int], ...] = ()
 
 
 class StoreWriter:
-    """Adds rows to a store, shard by shard; rows of one `append` reach the disk together or not at all.
+    """Adds rows to a store, shard by shard; the rows of one `append` reach the disk together or not at all.
 
-    A shard is closed after `shard_rows` rows, SHARD_BYTES of features or SHARD_SECONDS, whichever comes first: a kill
-    loses no more than that. Raises StoreError when another process writes here, when the store is of another recipe,
-    damaged, or cannot be written. Use as a context manager: leaving it writes the last shard.
+    A shard is finished after `shard_rows` rows, SHARD_BYTES of features or SHARD_SECONDS, whichever comes first; a kill
+    loses no more than that. Use the writer as a context manager: leaving it writes the last shard.
 
-    listed: only rows that `find` or `append` met are the store's from now on, with the samples that these were given;
-    all other rows stay in the shards for a run that asks for them again. Else every row of every shard is the store's.
+    Args:
+        path: folder of the store.
+        header: recipe, width and levels of the features.
+        shard_rows: rows of a shard at most.
+        listed: make only the rows that `find`, `include` or `append` get the store's rows, with the samples that these
+            get; other rows stay in the shards for a run that asks for them again. Otherwise every row of every shard
+            belongs to the store.
+
+    Attributes:
+        path: folder of the store.
+        header: as given.
+
+    Raises:
+        StoreError: when another process writes to the store, or when the store is of another recipe, is damaged, or
+            cannot be written.
     """
 
     def __init__(
@@ -69,10 +84,10 @@ class StoreWriter:
             raise
 
     def _open(self) -> dict[str, dict[str, StoredVersion]]:
-        """Clear what a kill left half-written; what is stored, by id and key."""
+        """Remove half-written shards; what is stored, by id and version key."""
         for partial in self.path.glob(f"*{shards.UNFINISHED}"):
             partial.unlink()
-        found = load(self.path)
+        found = load_shards(self.path)
         if found is None:
             return {}
         found.header.require(self.header, self.path)
@@ -83,12 +98,17 @@ class StoreWriter:
             for row, (name, status, stamp, content) in enumerate(zip(*columns, strict=True)):
                 version = Version(newer.get((name, content), stamp), content)
                 _note(kept.setdefault(name, {}), version, status, (number, row))
-        return {name: {k: v for k, v in versions.items() if not v.again} for name, versions in kept.items()}
+        return {name: {k: v for k, v in versions.items() if not v.retry} for name, versions in kept.items()}
 
     def find(self, sample: Sample, now: CurrentVersion) -> bool | None:
-        """Whether the picture of a sample could be prepared, as it is now; None where it is not stored.
+        """Look up the current version of a sample's picture, and make its rows the store's where it is stored.
 
-        A stored one becomes the store's, with the sample as it is given here.
+        Args:
+            sample: the sample, as the store shall have it.
+            now: the current version of its picture.
+
+        Returns:
+            Whether the picture could be prepared; None where it is not stored.
         """
         versions = self._kept.get(sample.id, {}).values()
         found = next((k for k in versions if k.version.stamp == now.stamp and k.version.content), None)
@@ -99,12 +119,12 @@ class StoreWriter:
         return found.prepared
 
     def holds(self, row: str, version: Version) -> bool:
-        """Whether rows of an id and a version are stored for good."""
+        """Whether rows of an id and a version are stored and need no retry."""
         found = self._kept.get(row, {}).get(_key(version))
-        return found is not None and not found.again
+        return found is not None and not found.retry
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
-        """Add rows; all rows of an id and version must come in one call. Raises StoreError for such as are there."""
+        """Add rows; all rows of one id and version come in one call. Raises StoreError when they are stored already."""
         for row in rows:
             if self.holds(row.sample.id, row.version):
                 raise StoreError(f"{self.path} holds {row.sample.id!r} already; ids must be unique")
@@ -118,7 +138,7 @@ class StoreWriter:
             self.flush()
 
     def include(self, sample: Sample, version: Version) -> None:
-        """Make rows that are stored, or appended, the store's, with the sample as it is given here."""
+        """Make stored or appended rows of an id and version the store's, with the sample as given."""
         if self._included is not None:
             self._included[sample.id] = sample, version
 
@@ -132,26 +152,26 @@ class StoreWriter:
 
     def _write(self, rows: list[FeatureRow]) -> None:
         number = self._next()
-        path = shards.place(self.path, number)
+        path = shards.shard_path(self.path, number)
         try:
             shards.write(path, self.header, rows)
-        finally:  # an interrupt may come when the shard has its name already: then it is not written once more
+        finally:  # after an interrupt the shard may have its name already: do not write it again
             self._pending = [] if path.exists() else rows
             for at, row in enumerate(rows) if path.exists() else ():
                 _note(self._kept[row.sample.id], row.version, row.status, (number, at))
 
     def list_rows(self) -> None:
-        """Write which of the rows that reached the disk are the store's; leaving the writer does so as well."""
+        """Write the listing of the store's rows that are on the disk; leaving the writer does so too."""
         self._since_listing = time.monotonic()
         if self._included is None:
             return
         found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._included.values())
-        rows = [listing.Listed(s, v, part, row) for s, v, places in found for part, row in places]
+        rows = [listing.ListedRow(s, v, part, row) for s, v, places in found for part, row in places]
         listing.write(self.path, self.header, rows)
 
     def _next(self) -> int:
-        """One more than the highest number of a shard, whatever shards somebody deleted in between."""
-        return max(shards.numbers(self.path), default=-1) + 1
+        """One more than the highest number of a shard, also where shards between were deleted."""
+        return max(shards.shard_numbers(self.path), default=-1) + 1
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -169,24 +189,24 @@ class StoreWriter:
 def _note(
     versions: dict[str, StoredVersion], version: Version, status: str, place: tuple[int, int] | None = None
 ) -> None:
-    """Add a row to those of its version, in place of those in an earlier shard."""
+    """Add a row to those of its version; rows in an earlier shard are replaced."""
     before = versions.get(_key(version), StoredVersion(version))
     if place and before.places and before.places[0][0] != place[0]:
         before = StoredVersion(version)
-    again = before.again or status == AGAIN or _unsure(version)
+    retry = before.retry or status == RETRIED or _unreadable(version)
     places = (*before.places, place) if place else before.places
-    versions[_key(version)] = StoredVersion(before.version, before.prepared or prepared(status), again, places)
+    versions[_key(version)] = StoredVersion(before.version, before.prepared or prepared(status), retry, places)
 
 
 def _key(version: Version) -> str:
     return version.content or version.stamp
 
 
-def _unsure(version: Version) -> bool:
-    """Whether a row is of a file whose bytes could not be read: it is tried again in the next run."""
+def _unreadable(version: Version) -> bool:
+    """Whether the bytes of the row's file could not be read; the next run tries again."""
     return bool(version.stamp) and not version.content
 
 
 def prepared(status: str) -> bool:
-    """Whether a row of this status stands for a picture that could be prepared."""
+    """Whether a row of this status is of a picture that could be prepared."""
     return status in ("ok", OVERFLOW)

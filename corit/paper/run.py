@@ -13,7 +13,7 @@ from corit.bench.runner import FeatureRequest, Runner
 from corit.data.frames import Reading
 from corit.data.stamp import file_stamp
 from corit.errors import CoritError
-from corit.failures import words
+from corit.failures import machine_failure
 from corit.files import write_text
 from corit.paper.artefact import Artefact, Content, artefact
 from corit.paper.page import save, write_page
@@ -49,7 +49,7 @@ def one(what: Artefact, runner: Runner, out: Path, settings: str = "") -> Record
         made = what.make(runner)
         caption = {**runner.caption, **made.caption}
     except CoritError as err:
-        if words(err):
+        if machine_failure(err):
             raise
         reason = f"{type(err).__name__}: {err}"
         return Record(
@@ -114,7 +114,7 @@ def _prepare_together(what: Iterable[Artefact], runner: Runner) -> None:
         try:
             runner.prepare(requests)
         except CoritError as err:
-            if words(err):
+            if machine_failure(err):
                 raise
             continue
 

@@ -15,7 +15,7 @@ from timm.models.vision_transformer import VisionTransformer
 from corit.backbones.build import wrap
 from corit.backbones.load import load_backbone
 from corit.errors import DataError, MachineError, StoreError, WeightsError
-from corit.failures import words
+from corit.failures import machine_failure
 from corit.features import shards
 from corit.features.extract import ExtractionSummary, extract
 from corit.features.store import FeatureStore
@@ -312,7 +312,7 @@ def test_a_bug_is_no_status(tmp_path, workers):
 def test_a_worker_that_dies_is_an_error(tmp_path):
     with pytest.raises((MachineError, RuntimeError)) as caught:  # the loader's own, where the model is at work
         run(tmp_path, Pictures(kill="p009"), batch=2, workers=1)
-    assert words(caught.value).startswith("a worker process was killed")
+    assert machine_failure(caught.value).startswith("a worker process was killed")
     assert "p009" not in {i for i, _ in rows(tmp_path)}
 
 

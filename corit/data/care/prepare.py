@@ -22,7 +22,7 @@ from corit.data.pool import require_workers, run_tasks
 from corit.data.stamp import CurrentVersion, Version
 from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
-from corit.failures import words
+from corit.failures import machine_failure
 from corit.images.display import READING
 from corit.images.face_crop import BENCHMARK, Cropping, Cut, crop
 from corit.images.faces import FaceFinder
@@ -181,7 +181,7 @@ def _writing(out: str) -> Iterator[None]:
     try:
         yield
     except OSError as err:
-        kind = MachineError if words(err) else DataError  # which comes back from a worker without its cause
+        kind = MachineError if machine_failure(err) else DataError  # which comes back from a worker without its cause
         raise kind(f"expected to write below {out}, but {err.strerror or err}; mend that and go on") from err
 
 
