@@ -24,7 +24,7 @@ from corit.evaluate.slices import Comparison, Level, comparison
 from corit.files import write_text
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.measures import METRIC_TITLES
-from corit.report.text import compared, interval, printed
+from corit.report.text import delong_text, interval_text, table_text
 from corit.serialise import csv_text, json_text
 
 COLUMNS = tuple(f.name for f in fields(Result))
@@ -132,7 +132,7 @@ def table(board: Scoreboard) -> str:
     """Return the scoreboard as text: a table for each metric, detectors as columns, then DeLong's tests."""
     labels = dict.fromkeys(r.label for r in board.results)
     parts = [_table(board, m, label) for label in labels for m in board.protocol.metrics]
-    lines = [f"{t}: {compared(c)}" for t, tests in board.tests.items() for c in tests]
+    lines = [f"{t}: {delong_text(c)}" for t, tests in board.tests.items() for c in tests]
     return "\n".join([*(p for p in parts if p), *lines])
 
 
@@ -146,13 +146,13 @@ def _table(board: Scoreboard, metric: str, label: str) -> str:
     for title in dict.fromkeys(r.data for r in rows):
         of = [r for r in rows if r.data == title]
         lost = f", {of[0].unscored} without a score" if of[0].unscored else ""
-        values = (interval(Estimate(r.value, r.low, r.high)) for r in of)
+        values = (interval_text(Estimate(r.value, r.low, r.high)) for r in of)
         text.add_row(title, f"{of[0].reals}, {of[0].fakes}{lost}", *values)
     if len(board.protocol.test) > 1:
         text.add_row("mean", "", *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)))
     unit = "video" if board.protocol.level == "video" else "frame"
     warning = f", {label}: chosen on the test rows themselves, not a result" if label else ""
-    return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{printed(text)}\n"
+    return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{table_text(text)}\n"
 
 
 def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:
@@ -160,7 +160,7 @@ def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:
     bench = board.benchmarks[detector]
     if label or metric not in AVERAGED:
         return f"{bench.average(metric, label):.3f}"
-    return interval(mean_over_test_sets(bench.predictions, metric, board.draws).estimate)
+    return interval_text(mean_over_test_sets(bench.predictions, metric, board.draws).estimate)
 
 
 def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:

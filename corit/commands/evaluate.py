@@ -29,7 +29,7 @@ def evaluate(
     from corit.evaluate.slices import compare
     from corit.progress import progress_bar
     from corit.report.evaluate import remarks, table, write
-    from corit.report.text import put
+    from corit.report.text import print_text
 
     effort = assess.Effort(compute.batch, compute.workers, progress_bar)
     rows = pictures.open()
@@ -45,6 +45,6 @@ def evaluate(
     )
     comparisons, warnings = compare(evaluations), remarks(evaluations)
     write(out, evaluations, comparisons, assess.about(named, rows), intervals.draws, warnings)
-    put(table(evaluations, comparisons, warnings))
-    put(str(out / "report.html"))
+    print_text(table(evaluations, comparisons, warnings))
+    print_text(str(out / "report.html"))
     return exit_codes.DONE

@@ -40,7 +40,7 @@ def measure(
     """
     from corit.model.encode import Encoder
     from corit.progress import progress_bar
-    from corit.report.text import notes
+    from corit.report.text import reading_notes
     from corit.train.heads import measure_features
 
     backbone = encoding.load_backbone()
@@ -57,6 +57,6 @@ def measure(
             workers=compute.workers,
             progress=progress,
         )
-    for note in notes(store):
+    for note in reading_notes(store):
         say(note)
     return MeasuredFeatures(store, backbone, recipe)

@@ -83,7 +83,7 @@ def _listed(testbed: Testbed, weights: Mapping[str, str]) -> str:
     from rich.table import Table
 
     from corit.paper.outlook import duration, outlooks
-    from corit.report.text import printed
+    from corit.report.text import table_text
 
     rows, problems = outlooks(testbed, weights)
     table = Table(box=None, pad_edge=False)
@@ -93,9 +93,11 @@ def _listed(testbed: Testbed, weights: Mapping[str, str]) -> str:
         needs = ", ".join(o.needs) or "nothing"
         table.add_row(o.artefact.command, o.artefact.title, needs, o.here, duration(o.minutes))
     if testbed.kind == "miniature":
-        return f"{printed(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
+        return (
+            f"{table_text(table)}\nTimes are of two idle cores, each artefact alone; together they share most features."
+        )
     remark = (
         "Videos need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "
         "cores and each artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
     )
-    return "\n".join([printed(table), remark, *(f"- {p}" for p in problems)])
+    return "\n".join([table_text(table), remark, *(f"- {p}" for p in problems)])

@@ -56,7 +56,7 @@ def list_protocols() -> int:
 
     from corit.bench.protocols import PROTOCOLS
     from corit.bench.scoreboard import describe_protocol
-    from corit.report.text import printed
+    from corit.report.text import table_text
 
     table = Table(box=None, pad_edge=False)
     for name in COLUMNS:
@@ -65,7 +65,7 @@ def list_protocols() -> int:
         if not protocol.name.startswith("miniature"):
             row = describe_protocol(protocol)
             table.add_row(*(row[name] for name in COLUMNS))
-    print(printed(table))
+    print(table_text(table))
     return exit_codes.DONE
 
 

@@ -160,9 +160,9 @@ def _run(detector: Detector, job: Job) -> int:
             progress(done, total)
         writer.end()
     if passed.summary:
-        from corit.report.text import visible
+        from corit.report.text import escape_controls
 
-        print(visible(f"corit: {passed.summary}"), file=sys.stderr)
+        print(escape_controls(f"corit: {passed.summary}"), file=sys.stderr)
     if job.out is not None:
         os.replace(_part(job.out), job.out)
         for beside in (settings_of(_part(job.out)), _stamps(_part(job.out))):

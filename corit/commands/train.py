@@ -50,6 +50,6 @@ def train(
             progress=progress,
         )
     result.detector.save(out)
-    print(text.outcome(result))
+    print(text.training_text(result))
     print(f"detector {out}")
     return exit_codes.DONE

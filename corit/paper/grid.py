@@ -9,7 +9,7 @@ from rich.table import Table
 
 from corit.metrics.bootstrap import Estimate
 from corit.paper.printed import FRAME_AUC, NOISE, Printed
-from corit.report.text import printed as as_text
+from corit.report.text import table_text as as_text
 from corit.serialise import csv_text
 from corit.theory.collapse import Radius, Spread
 

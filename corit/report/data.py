@@ -16,7 +16,7 @@ from corit.data.care.check import count_passed_over
 from corit.data.passed_over import summarize
 from corit.data.sample import Source
 from corit.errors import examples
-from corit.report.text import printed, visible
+from corit.report.text import escape_controls, table_text
 from corit.serialise import csv_text
 
 Format = Literal["table", "jsonl", "csv"]
@@ -55,8 +55,8 @@ def table(rows: Sequence[Row]) -> str:
     for name in names:
         out.add_column(name, overflow="fold", justify="right" if isinstance(rows[0][name], int) else "left")
     for row in rows:
-        out.add_row(*(visible(str(row[n])) for n in names))
-    return printed(out)
+        out.add_row(*(escape_controls(str(row[n])) for n in names))
+    return table_text(out)
 
 
 def findings(found: Sequence[Finding], format: Format) -> str:
@@ -84,7 +84,7 @@ def say_passed_over(source: Source) -> None:
     """
     _ = source.samples
     if words := summarize(count_passed_over(source).items()):
-        print(f"corit: {visible(words)}", file=sys.stderr)
+        print(f"corit: {escape_controls(words)}", file=sys.stderr)
 
 
 def _shown(found: Finding) -> Row:
@@ -93,4 +93,4 @@ def _shown(found: Finding) -> Row:
 
 
 def _say(found: Finding) -> str:
-    return ", ".join(visible(t) for t in (found.name, found.split, found.label, found.detail) if t)
+    return ", ".join(escape_controls(t) for t in (found.name, found.split, found.label, found.detail) if t)

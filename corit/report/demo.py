@@ -1,4 +1,4 @@
-"""The page of `corit demo`: what the world looks like, what the models see, and how well they tell it."""
+"""The page of `corit demo`: the world, the views of the models, and their AUC."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ from corit.heads.fit import Fit
 from corit.images.picture import Picture
 from corit.model.encode import Encoder
 from corit.report import page
-from corit.studies.demo import MODELS, Comparison, Table
+from corit.studies.demo import MODELS, AucByType, ModelComparison
 from corit.views.foreground import ellipse, saliency, token_foreground
 from corit.world.miniature import Miniature
 
 NAMES = {"DF": "DF, identity swap", "F2F": "F2F, expression", "FS": "FS, colour-matched swap", "NT": "NT, mouth only"}
 
 
-def write_report(found: Comparison, target: Path) -> None:
-    """Write the demo's page, whole or not at all."""
-    encoder = found.outcome.detector.encoder
+def write_report(result: ModelComparison, target: Path) -> None:
+    """Write the demo's page atomically."""
+    encoder = result.outcome.detector.encoder
     page.write(
         "demo.html",
         target,
-        record=found.to_json(),
-        tables={"In-domain": _cells(found.in_domain), "Leave-one-out": _cells(found.leave_one_out)},
+        record=result.to_json(),
+        tables={"In-domain": _cells(result.in_domain), "Leave-one-out": _cells(result.leave_one_out)},
         models=MODELS,
-        names={k: NAMES.get(k, k) for k in found.spec.kinds},
-        samples=list(_samples(found, encoder)),
-        masks=page.figure(_masks(found, encoder)),
-        curves=page.figure(_curves(found)),
+        names={k: NAMES.get(k, k) for k in result.spec.kinds},
+        samples=list(_samples(result, encoder)),
+        masks=page.figure(_masks(result, encoder)),
+        curves=page.figure(_curves(result)),
         photographs=list(_photographs(encoder)),
-        metrics=found.outcome.metrics,
-        calibration=found.outcome.detector.card.calibration,
+        metrics=result.outcome.metrics,
+        calibration=result.outcome.detector.card.calibration,
     )
 
 
-def _cells(tables: Mapping[str, Table]) -> dict[str, dict[str, dict[str, Any]]]:
-    """Model -> manipulation -> the cell's value, interval, and whether it is the best of its column."""
-    best = {k: max(t.values[k].value for t in tables.values()) for k in next(iter(tables.values())).values}
-    return {m: {k: {"e": e, "better": e.value == best[k]} for k, e in t.values.items()} for m, t in tables.items()}
+def _cells(models: Mapping[str, AucByType]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Model -> manipulation type -> the AUC, and whether it is the highest of its column."""
+    best = {k: max(aucs[k].value for aucs in models.values()) for k in next(iter(models.values()))}
+    return {m: {k: {"e": e, "better": e.value == best[k]} for k, e in aucs.items()} for m, aucs in models.items()}
 
 
-def _samples(found: Comparison, encoder: Encoder) -> Iterator[dict[str, Any]]:
+def _samples(result: ModelComparison, encoder: Encoder) -> Iterator[dict[str, Any]]:
     """The real picture of one test identity and its fakes: picture, difference to the real one, regions, twin."""
-    world = Miniature(found.spec, ["test"])
-    real, fakes = _one_of_each(world, found.spec.kinds)
+    world = Miniature(result.spec, ["test"])
+    real, fakes = _one_of_each(world, result.spec.kinds)
     for name, shown in {"real": real, **fakes}.items():
         (view,) = encoder.preparer()(shown)
         difference = np.abs(shown.pixels.astype(int) - real.pixels.astype(int)) * 6
@@ -68,16 +68,16 @@ def _one_of_each(world: Miniature, kinds: tuple[str, ...]) -> tuple[Picture, dic
     return pictures[""], {k: pictures[k] for k in kinds}
 
 
-def _masks(found: Comparison, encoder: Encoder) -> Figure:
+def _masks(result: ModelComparison, encoder: Encoder) -> Figure:
     """Rows: real and each manipulation. Columns: the crop, then m of every layer, regions in their colours."""
-    real, fakes = _one_of_each(Miniature(found.spec, ["test"]), found.spec.kinds)
+    real, fakes = _one_of_each(Miniature(result.spec, ["test"]), result.spec.kinds)
     shown = {"real": real, **fakes}
     views = [encoder.preparer()(p)[0] for p in shown.values()]
     masks = encoder(views, keep_masks=True).masks
     assert masks is not None
     layers = masks.shape[1]
-    made = Figure(figsize=(1.15 * (layers + 1), 1.25 * len(shown)))
-    axes = made.subplots(len(shown), layers + 1, squeeze=False)
+    figure = Figure(figsize=(1.15 * (layers + 1), 1.25 * len(shown)))
+    axes = figure.subplots(len(shown), layers + 1, squeeze=False)
     for row, (name, view) in enumerate(zip(shown, views, strict=True)):
         axes[row][0].imshow(view.image)
         axes[row][0].set_ylabel(name)
@@ -87,21 +87,21 @@ def _masks(found: Comparison, encoder: Encoder) -> Figure:
             axes[0][l + 1].set_title(f"layer {l + 1}", fontsize=9)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
-    return made
+    return figure
 
 
-def _curves(found: Comparison) -> Figure:
+def _curves(result: ModelComparison) -> Figure:
     """Training loss and validation AUC by epoch: the median over seeds of the head trained on everything."""
-    made = Figure(figsize=(9, 3))
-    left, right = made.subplots(1, 2)
-    for model, fit in found.fits.items():
+    figure = Figure(figsize=(9, 3))
+    left, right = figure.subplots(1, 2)
+    for model, fit in result.fits.items():
         _curve(left, fit.trajectory.loss, fit, model)
         _curve(right, fit.trajectory.valid_auc, fit, model)
     left.set(xlabel="epoch", ylabel="training loss")
     right.set(xlabel="epoch", ylabel="validation AUC, all manipulations")
     left.legend()
-    made.tight_layout()
-    return made
+    figure.tight_layout()
+    return figure
 
 
 def _curve(axis: Any, values: np.ndarray, fit: Fit, label: str) -> None:
@@ -118,12 +118,12 @@ def _photographs(encoder: Encoder) -> Iterator[dict[str, str]]:
         y, x = (pixels.shape[0] - edge) // 2, (pixels.shape[1] - edge) // 2
         crop = np.asarray(page.resized(pixels[y : y + edge, x : x + edge], 224))
         side = encoder.backbone.side
-        found = {
+        masks = {
             "saliency": saliency(crop),
             "tokens": _upright(token_foreground(page.resized(crop, side), encoder.tokens), 224),
         }
-        shown = {k: page.picture(page.outlined(crop, m), 160) for k, m in found.items()}
-        fallbacks = [k for k, m in found.items() if np.mean(m != ellipse(224)) < 0.02]
+        shown = {k: page.picture(page.outlined(crop, m), 160) for k, m in masks.items()}
+        fallbacks = [k for k, m in masks.items() if np.mean(m != ellipse(224)) < 0.02]
         yield {"name": name, "fallback": ", ".join(fallbacks), "picture": page.picture(crop, 160), **shown}
 
 
@@ -132,11 +132,11 @@ def _upright(mask: np.ndarray, side: int) -> np.ndarray:
 
 
 def photographs() -> Iterator[tuple[str, np.ndarray]]:
-    """Real photographs that installed packages ship: scikit-learn's two, and scikit-image's where it is installed."""
+    """Yield name and pixels of photographs in installed packages: scikit-learn's, and scikit-image's if installed."""
     from sklearn.datasets import load_sample_images
 
-    held = load_sample_images()
-    yield from zip((Path(f).name for f in held.filenames), held.images, strict=True)
+    bunch = load_sample_images()
+    yield from zip((Path(f).name for f in bunch.filenames), bunch.images, strict=True)
     try:
         from skimage import data
     except ImportError:

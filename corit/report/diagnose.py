@@ -18,7 +18,7 @@ from corit.diagnose.verdict import Ranking, fragility, rankings, verdicts
 from corit.heads.head import HeadKind
 from corit.report import courses, page, planes, radii
 from corit.report.radii import TITLES
-from corit.report.text import printed
+from corit.report.text import table_text
 from corit.theory.collapse import CHANCE, LEARNED
 from corit.theory.factors import FACTORS
 from corit.theory.landscape import Landscape
@@ -152,4 +152,4 @@ def _rankings(found: Sequence[Ranking]) -> str:
         both = [f"{k.removesuffix('_gsnr')} {v:+.2f}" for k, v in r.correlations.items() if k.endswith("_gsnr")]
         known = [text for text in both if "nan" not in text]
         made.add_row(r.store, TITLES[r.head], chained(r.by_cor), by_gsnr, ", ".join(known) or "not defined")
-    return printed(made)
+    return table_text(made)

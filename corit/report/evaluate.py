@@ -21,7 +21,7 @@ from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.measures import METRIC_TITLES, BiasedEstimate
 from corit.report import page
-from corit.report.text import compared, interval, printed, visible
+from corit.report.text import delong_text, escape_controls, interval_text, table_text
 from corit.serialise import csv_text, json_text, number_text
 
 COLUMNS = (
@@ -60,7 +60,7 @@ def write(
         titles={**{m: METRIC_TITLES[m] for m in MEASURED}, **SHARES},
         remarks=remarks,
         figures={level: page.figure(_figure(evaluations, level)) for level in evaluations[0].levels},
-        interval=interval,
+        interval=interval_text,
         kinds=("source", "manipulation", "compression", "size"),
     )
 
@@ -89,12 +89,12 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
     made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
     made.add_row("sources or videos", *(f"{s.units}" for _, s in wholes))
     for metric in MEASURED:
-        made.add_row(METRIC_TITLES[metric], *(interval(s.metrics[metric]) for _, s in wholes))
-    lines = [printed(made)]
+        made.add_row(METRIC_TITLES[metric], *(interval_text(s.metrics[metric]) for _, s in wholes))
+    lines = [table_text(made)]
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
-    return "\n".join([*lines, *map(compared, comparisons), *map(visible, remarks)])
+    return "\n".join([*lines, *map(delong_text, comparisons), *map(escape_controls, remarks)])
 
 
 def remarks(evaluations: Sequence[Evaluation]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import IO
 from rich.table import Table
 
 from corit.detect.output import Line
-from corit.report.text import printed, visible
+from corit.report.text import escape_controls, table_text
 
 
 def rows(found: Sequence[Line]) -> str:
@@ -23,8 +23,10 @@ def rows(found: Sequence[Line]) -> str:
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
         video = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if videos else ()
-        table.add_row(visible(r.path), *video, face, score, spread, r.verdict or "", r.status, visible(r.reason))
-    return printed(table)
+        table.add_row(
+            escape_controls(r.path), *video, face, score, spread, r.verdict or "", r.status, escape_controls(r.reason)
+        )
+    return table_text(table)
 
 
 def _seconds(line: Line) -> str:

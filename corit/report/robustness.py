@@ -14,7 +14,7 @@ from corit.evaluate.run import About, Damage
 from corit.files import write_text
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
-from corit.report.text import interval, percent, printed
+from corit.report.text import interval_text, signed_percent, table_text
 from corit.serialise import csv_text, json_text, number_text
 
 COLUMNS = (
@@ -42,7 +42,7 @@ def write(folder: Path, found: Sequence[Damage], about: About, draws: int = 1000
         lines=[(name, kind, _original(found, name, kind), _cells(found, name, kind)) for name, kind in _pairs(found)],
         variation=variation,
         variation_interval=variation_interval,
-        interval=interval,
+        interval=interval_text,
         paper=PAPER,
         draws=draws,
     )
@@ -109,7 +109,7 @@ def table(found: Sequence[Damage]) -> str:
         cells = _cells(found, name, kind)
         lost = max(c.lost for c in cells if c)
         made.add_row(name, kind, _original(found, name, kind), *map(variation, cells), str(lost))
-    return printed(made)
+    return table_text(made)
 
 
 def _original(found: Sequence[Damage], detector: str, kind: str) -> str:
@@ -123,11 +123,11 @@ def variation(d: Damage | None) -> str:
     if d is None or d.found is None:
         return "" if d is None else "one class"
     value = d.found.variation.value
-    return "from 0" if math.isnan(value) else percent(value)
+    return "from 0" if math.isnan(value) else signed_percent(value)
 
 
 def variation_interval(d: Damage) -> str:
     """(26) in percent with its interval, where there is one."""
     v = d.found.variation if d.found else None
-    ends = "" if v is None or math.isnan(v.low) else f" [{percent(v.low)}, {percent(v.high)}]"
+    ends = "" if v is None or math.isnan(v.low) else f" [{signed_percent(v.low)}, {signed_percent(v.high)}]"
     return f"{variation(d)}{ends}"

@@ -1,4 +1,4 @@
-"""The main job in the miniature world: UniFD and CoRIT, in-domain and leave-one-out, and a detector to use."""
+"""The demo in the miniature world: UniFD and CoRIT, in-domain and leave-one-out, and a detector to use."""
 
 from __future__ import annotations
 
@@ -33,23 +33,29 @@ MODELS = ("unifd", "corit")
 HEAD = experiment_head()
 
 
-@dataclass(frozen=True)
-class Table:
-    """AUC of each manipulation: median over head seeds, with a bootstrap interval over identities of that median."""
-
-    values: Mapping[str, Estimate]
+# Manipulation type -> AUC: the median over head seeds, with a bootstrap interval over identities of that median.
+AucByType = Mapping[str, Estimate]
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What the demo found. Tables by model; fits by model: problem 0 is trained on everything, then one left out each.
+class ModelComparison:
+    """Both models on the test identities.
 
-    detector: the CoRIT detector trained on all manipulations.
+    Attributes:
+        spec: the miniature world.
+        in_domain: by model, AUC of heads that are trained on all manipulation types.
+        leave_one_out: by model, AUC of heads that are trained and selected without the tested type.
+        fits: by model, the heads: problem 0 has all types, then each problem leaves one out.
+        outcome: the CoRIT detector, trained on all types.
+        seeds: head seeds.
+        head: the heads' recipe.
+        backbone: the backbone in words.
+        seconds: duration.
     """
 
     spec: MiniatureSpec
-    in_domain: Mapping[str, Table]
-    leave_one_out: Mapping[str, Table]
+    in_domain: Mapping[str, AucByType]
+    leave_one_out: Mapping[str, AucByType]
     fits: Mapping[str, Fit] = field(repr=False)
     outcome: TrainingResult = field(repr=False)
     seeds: tuple[int, ...]
@@ -58,14 +64,14 @@ class Comparison:
     seconds: float
 
     def to_json(self) -> dict[str, Any]:
-        """The flat record that `results.json` holds."""
+        """Return the content of results.json."""
         tables = {"in_domain": self.in_domain, "leave_one_out": self.leave_one_out}
         values = {
-            name: {m: {k: round(e.value, 4) for k, e in t.values.items()} for m, t in table.items()}
+            name: {m: {k: round(e.value, 4) for k, e in aucs.items()} for m, aucs in table.items()}
             for name, table in tables.items()
         }
         intervals = {
-            name: {m: {k: [round(e.low, 4), round(e.high, 4)] for k, e in t.values.items()} for m, t in table.items()}
+            name: {m: {k: [round(e.low, 4), round(e.high, 4)] for k, e in aucs.items()} for m, aucs in table.items()}
             for name, table in tables.items()
         }
         spec = self.spec
@@ -78,7 +84,7 @@ class Comparison:
         return {**record, **values, "intervals": intervals, "seconds": round(self.seconds, 1)}
 
 
-def compare(
+def compare_models(
     out: str | Path,
     *,
     spec: MiniatureSpec | None = None,
@@ -87,25 +93,34 @@ def compare(
     weights: str = "packaged",
     workers: int = 2,
     bars: OpenBar = no_bar,
-) -> Comparison:
-    """Extract both models' features of the miniature, fit every head, and measure the test identities once.
+) -> ModelComparison:
+    """Extract both models' features of a miniature world, fit every head, and measure the test identities once.
 
-    In-domain: trained on all four manipulations, tested on each against the reals. Leave-one-out: trained and
-    selected on the three others. Features stay in `out`/features, so that an interrupted run goes on where it was.
+    In-domain heads are trained on all four manipulation types and tested on each against the reals. Leave-one-out heads
+    are trained and selected on the other three types.
+
+    Args:
+        out: folder; its `features` holds the features, so that an interrupted run resumes.
+        spec: the world, by default that of `corit demo`.
+        seeds: head seeds.
+        head: the heads' recipe.
+        weights: where the encoder's weights come from.
+        workers: processes that prepare pictures, 0 for this one.
+        bars: opens progress bars.
     """
     started = time.monotonic()
     spec = spec or MiniatureSpec()
     world, backbone = Miniature(spec), load_backbone("miniature", weights)
     stores = {m: _features(world, m, backbone, Path(out) / "features" / m, workers, bars) for m in MODELS}
     fits = {m: _fit(stores[m], spec.kinds, head, seeds, bars, m) for m in MODELS}
-    measured = {m: _tables(stores[m], fits[m], spec.kinds) for m in MODELS}
+    aucs = {m: _aucs(stores[m], fits[m], spec.kinds) for m in MODELS}
     outcome = train_detector(
         stores["corit"], backbone, head, weights=weights, seeds=seeds, note=_note(spec), domain=DRAWN
     )
-    return Comparison(
+    return ModelComparison(
         spec,
-        {m: measured[m][0] for m in MODELS},
-        {m: measured[m][1] for m in MODELS},
+        {m: aucs[m][0] for m in MODELS},
+        {m: aucs[m][1] for m in MODELS},
         fits,
         outcome,
         tuple(seeds),
@@ -115,13 +130,13 @@ def compare(
     )
 
 
-def write_results(found: Comparison, path: str | Path) -> None:
-    """Write `results.json`, whole or not at all."""
-    write_text(Path(path), json_text(found.to_json()))
+def write_results(result: ModelComparison, path: str | Path) -> None:
+    """Write results.json atomically."""
+    write_text(Path(path), json_text(result.to_json()))
 
 
 def recipe(model: str, backbone: Backbone) -> Recipe:
-    """The recipe of one of the two models with its defaults."""
+    """Return the default recipe of one of the two models, "unifd" or "corit"."""
     return Recipe(BackboneRecipe(backbone.name, backbone.digest)).replace(**{"model.kind": model})
 
 
@@ -140,22 +155,23 @@ def _fit(
         return fit(tasks, head, seeds=seeds, progress=progress)
 
 
-def _task(tr: Features, va: Features, without: str, head: HeadRecipe) -> Problem:
+def _task(train: Features, valid: Features, without: str, head: HeadRecipe) -> Problem:
     """Trained and selected without one manipulation; an empty name leaves nothing out."""
-    tr, va = (p.take(np.flatnonzero(p.column("manipulation") != without)) if without else p for p in (tr, va))
-    return standardised_problem(tr, tr.y, va, va.y, head)
+    if without:
+        train, valid = (p.take(np.flatnonzero(p.column("manipulation") != without)) for p in (train, valid))
+    return standardised_problem(train, train.y, valid, valid.y, head)
 
 
-def _tables(store: FeatureStore, fits: Fit, kinds: Sequence[str]) -> tuple[Table, Table]:
-    """In-domain and leave-one-out tables on the test identities."""
-    te = store.features(split="test")
-    column = te.column("manipulation")
-    inside, outside = {}, {}
+def _aucs(store: FeatureStore, fits: Fit, kinds: Sequence[str]) -> tuple[AucByType, AucByType]:
+    """In-domain and leave-one-out AUC on the test identities."""
+    test = store.features(split="test")
+    column = test.column("manipulation")
+    in_domain, left_out = {}, {}
     for i, kind in enumerate(kinds, start=1):
-        rows = te.take(np.flatnonzero((column == "") | (column == kind)))
-        inside[kind] = _median_auc(rows, fits, 0)
-        outside[kind] = _median_auc(rows, fits, i)
-    return Table(inside), Table(outside)
+        rows = test.take(np.flatnonzero((column == "") | (column == kind)))
+        in_domain[kind] = _median_auc(rows, fits, 0)
+        left_out[kind] = _median_auc(rows, fits, i)
+    return in_domain, left_out
 
 
 def _median_auc(rows: Features, fits: Fit, task: int) -> Estimate:

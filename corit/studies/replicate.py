@@ -1,10 +1,10 @@
-"""The demo over worlds and encoders: are its numbers those of one draw?"""
+"""The demo repeated over worlds and encoders: how much do its numbers vary?"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,38 @@ from corit.files import write_text
 from corit.journal import Journal
 from corit.progress import OpenBar, no_bar
 from corit.serialise import json_text
-from corit.studies.demo import MODELS, compare
+from corit.studies.demo import MODELS, compare_models, write_results
 from corit.world.miniature import MiniatureSpec
 from corit.world.pretrain import pretrain
 
 SETTINGS = "settings.jsonl"
 TABLES = ("in_domain", "leave_one_out")
+
+
+@dataclass(frozen=True)
+class Replication:
+    """The settings that all worlds share.
+
+    Attributes:
+        spec: the world; each replication changes its seed.
+        seeds: head seeds.
+        steps: pretraining steps of an encoder for each world, 0 for the packaged encoder in all.
+        faces: drawn faces in pretraining.
+        photos: folder of photographs in pretraining, None without.
+    """
+
+    spec: MiniatureSpec
+    seeds: tuple[int, ...]
+    steps: int
+    faces: int
+    photos: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings that a folder keeps."""
+        encoders = {"faces": self.faces, "photos": str(self.photos or "")} if self.steps else {}
+        settings = {"world": asdict(self.spec), "seeds": list(self.seeds), "steps": self.steps, **encoders}
+        plain: dict[str, Any] = json.loads(json.dumps(settings))
+        return plain
 
 
 def replicate(
@@ -35,19 +61,30 @@ def replicate(
     workers: int = 2,
     bars: OpenBar = no_bar,
 ) -> dict[str, Any]:
-    """Run `compare` in each world and write `out`/replication.json: median and range over worlds of every AUC.
+    """Run the demo in each world and write `out`/replication.json: median and range over worlds of every AUC.
 
-    steps: 0 keeps the packaged encoder and draws new identities and forgeries; otherwise an encoder is pretrained for
-    each world, from the world's seed, in so many steps. Worlds that are finished are not run again. The range is
-    the lowest and highest world, since a handful of worlds supports no interval. Raises DataError without worlds, and
-    where the folder holds worlds of other settings.
+    The range is the lowest and the highest world, since a handful of worlds supports no interval. Finished worlds are
+    not repeated.
+
+    Args:
+        out: folder of the record and of a folder for each world.
+        spec: the world; its seed is replaced.
+        worlds: seeds of the worlds, each with new identities and forgeries.
+        seeds: head seeds.
+        steps: 0 keeps the packaged encoder; otherwise each world pretrains an encoder from its seed in so many steps.
+        faces: drawn faces in pretraining.
+        photos: folder of photographs in pretraining, None without.
+        workers: processes that prepare pictures, 0 for this one.
+        bars: opens progress bars.
+
+    Raises:
+        DataError: without worlds, or when the folder holds worlds of other settings.
     """
     if not worlds:
         raise DataError("expected at least one world; give --worlds 3")
-    folder = Path(out)
-    asked = {"world": asdict(spec), "seeds": list(seeds), "steps": steps, **_encoders(steps, faces, photos)}
-    _require_same(folder, asked)
-    runs = [_one(folder / f"world-{w}", w, spec, seeds, steps, faces, photos, workers, bars) for w in worlds]
+    folder, settings = Path(out), Replication(spec, tuple(seeds), steps, faces, photos)
+    _require_same_settings(folder, settings)
+    runs = [_run_world(folder / f"world-{w}", w, settings, workers, bars) for w in worlds]
     record = {
         "worlds": list(worlds),
         "encoder": f"pretrained for {steps} steps in each world" if steps else "packaged, the same in every world",
@@ -60,48 +97,33 @@ def replicate(
     return record
 
 
-def _encoders(steps: int, faces: int, photos: Path | None) -> dict[str, Any]:
-    """What encoders are pretrained on, where they are."""
-    return {"faces": faces, "photos": str(photos or "")} if steps else {}
-
-
-def _require_same(folder: Path, asked: dict[str, Any]) -> None:
-    """Raise DataError where the folder holds worlds of other settings, which it remembers."""
+def _require_same_settings(folder: Path, settings: Replication) -> None:
+    """Raise DataError when the folder holds worlds of other settings, or of unknown ones."""
     if not (folder / SETTINGS).exists() and any(folder.glob("world-*/results.json")):
-        raise DataError(f"{folder} holds worlds of settings that nobody remembers; remove it or choose another folder")
-    Journal(folder / SETTINGS, json.loads(json.dumps(asked))).close()
+        raise DataError(f"{folder} holds worlds of unknown settings; remove it or choose another folder")
+    Journal(folder / SETTINGS, settings.to_json()).close()
 
 
-def _one(
-    folder: Path,
-    world: int,
-    spec: MiniatureSpec,
-    seeds: Sequence[int],
-    steps: int,
-    faces: int,
-    photos: Path | None,
-    workers: int,
-    bars: OpenBar,
-) -> dict[str, Any]:
-    """The record of one world: read when it was finished before."""
-    done = folder / "results.json"
-    if done.exists():
-        held: dict[str, Any] = json.loads(done.read_text())
-        return held
-    weights = folder / "encoder.safetensors"
-    if steps and not weights.exists():
+def _run_world(folder: Path, world: int, settings: Replication, workers: int, bars: OpenBar) -> dict[str, Any]:
+    """The record of one world: stored, or from a run."""
+    path = folder / "results.json"
+    if path.exists():
+        stored: dict[str, Any] = json.loads(path.read_text())
+        return stored
+    s, weights = settings, folder / "encoder.safetensors"
+    if s.steps and not weights.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        pretrain(weights, seed=world, steps=steps, faces=faces, photos=photos)
-    found = compare(
+        pretrain(weights, seed=world, steps=s.steps, faces=s.faces, photos=s.photos)
+    result = compare_models(
         folder,
-        spec=replace(spec, seed=world),
-        seeds=seeds,
-        weights=str(weights) if steps else "packaged",
+        spec=replace(s.spec, seed=world),
+        seeds=s.seeds,
+        weights=str(weights) if s.steps else "packaged",
         workers=workers,
         bars=bars,
     )
-    write_text(done, json_text(found.to_json()))
-    return found.to_json()
+    write_results(result, path)
+    return result.to_json()
 
 
 def _spread(runs: Sequence[dict[str, Any]], table: str, model: str, kind: str) -> dict[str, float]:
@@ -109,7 +131,7 @@ def _spread(runs: Sequence[dict[str, Any]], table: str, model: str, kind: str) -
 
 
 def _gain(runs: Sequence[dict[str, Any]], table: str, kind: str) -> dict[str, float]:
-    """AUC of CoRIT less that of UniFD in the same world."""
+    """AUC of CoRIT minus that of UniFD in the same world."""
     return _summary([r[table]["corit"][kind] - r[table]["unifd"][kind] for r in runs])
 
 

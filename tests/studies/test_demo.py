@@ -15,7 +15,7 @@ from corit import cli
 from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.images.face_shape import mean_face
-from corit.studies.demo import MODELS, compare
+from corit.studies.demo import MODELS, compare_models
 from corit.studies.replicate import replicate
 from corit.world.miniature import Miniature, MiniatureSpec
 
@@ -71,7 +71,7 @@ def test_its_detector_calls_no_file_real_or_fake(folder, tmp_path, capsys):
 
 def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folder):
     spec = MiniatureSpec(train=6, val=2, test=4, pictures=2)
-    found = compare(folder, spec=spec, seeds=(0, 1), workers=0)
+    found = compare_models(folder, spec=spec, seeds=(0, 1), workers=0)
     store = FeatureStore.open(folder / "features" / "corit")
     te = store.features(split="test")
     kind = te.column("manipulation")
@@ -80,7 +80,7 @@ def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folde
         part = te.take(rows)
         scores = [found.fits["corit"].head(task, s).logits(part.to_tensor()).numpy() for s in range(2)]
         expected = np.median([slow_auc(part.y, s) for s in scores])
-        assert getattr(found, table)["corit"].values["NT"].value == pytest.approx(expected, abs=1e-12)
+        assert getattr(found, table)["corit"]["NT"].value == pytest.approx(expected, abs=1e-12)
     sizes = [len(p.labels) for p in found.fits["corit"].problems]
     assert sizes == [60, 48, 48, 48, 48]
 

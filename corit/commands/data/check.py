@@ -35,7 +35,7 @@ def check(
     from corit.data.care.audit import audit_source
     from corit.progress import no_bar, progress_bar
     from corit.report.data import findings
-    from corit.report.text import put
+    from corit.report.text import print_text
 
     missing: list[str] = []
     source = _open(data, root, missing)
@@ -51,7 +51,7 @@ def check(
             progress=progress,
             check_picture=_picture_check(faces),
         )
-    put(findings(results, format))
+    print_text(findings(results, format))
     return exit_codes.DONE if all(r.harmless for r in results) else exit_codes.PROBLEMS_FOUND
 
 

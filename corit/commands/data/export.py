@@ -27,14 +27,14 @@ def export(
     """
     from corit.data.care.export import above_frames, export_json, unnumbered_paths
     from corit.errors import examples
-    from corit.report.text import put
+    from corit.report.text import print_text
     from corit.sources import open_source
 
     samples = open_source(*data, root=root).samples
     base = below or above_frames(os.path.commonpath({os.path.dirname(os.path.abspath(s.path)) for s in samples}))
     export_json(samples, out, base, compression, prefix)
-    put(f"{out}: {len(samples)} frames below {base}")
+    print_text(f"{out}: {len(samples)} frames below {base}")
     if unnumbered := unnumbered_paths(samples):
         names = examples(unnumbered, 2)
-        put(f"{len(unnumbered)} file names are no numbers, so that DeepfakeBench cannot sort them: {names}")
+        print_text(f"{len(unnumbered)} file names are no numbers, so that DeepfakeBench cannot sort them: {names}")
     return exit_codes.DONE

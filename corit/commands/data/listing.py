@@ -17,9 +17,9 @@ def list_data_sets(*, root: Path | None = None, format: options.OutputFormat = "
     """
     from corit.data.discovery import describe_data_sets
     from corit.report.data import lines
-    from corit.report.text import put
+    from corit.report.text import print_text
     from corit.sources import SOURCES
 
     rows = describe_data_sets(SOURCES, root)
-    put(lines(rows, format))
+    print_text(lines(rows, format))
     return exit_codes.DONE if root is None or any(row["found"] for row in rows) else exit_codes.NOTHING_FOUND

@@ -79,7 +79,7 @@ def prepare(
     """
     from corit.data.care.prepare import prepare_videos
     from corit.progress import progress_bar
-    from corit.report.text import visible
+    from corit.report.text import escape_controls
 
     skipped: list[str] = []
     paths = _videos(root, data, skipped)
@@ -92,7 +92,7 @@ def prepare(
         with closing(results):  # so that an interrupt ends the workers at once
             rows = _print_rows(results, format)
     for reason in dict.fromkeys(skipped):  # a file can be skipped while videos are listed, and again for its data set
-        print(f"left out: {visible(reason)}", file=sys.stderr)
+        print(f"left out: {escape_controls(reason)}", file=sys.stderr)
     saved = sum(row["frames"] > 0 for row in rows)
     print(f"{saved} of {len(rows)} videos gave {sum(row['frames'] for row in rows)} frames in {out}", file=sys.stderr)
     return exit_codes.DONE if saved else exit_codes.NOTHING_FOUND
@@ -116,15 +116,15 @@ def _videos(root: Path, data: Sequence[str] | None, skipped: list[str]) -> list[
 def _print_rows(results: Iterator[PreparedVideo], format: options.Format) -> list[dict[str, Any]]:
     """Print a row for each video, a table at the end and other formats at once, and return the rows."""
     from corit.report.data import lines
-    from corit.report.text import put
+    from corit.report.text import print_text
 
     rows: list[dict[str, Any]] = []
     for result in results:
         rows.append(asdict(result))
         if format != "table":
-            put(lines(rows[-1:], format, head=len(rows) == 1))
+            print_text(lines(rows[-1:], format, head=len(rows) == 1))
     if format == "table" and rows:
-        put(lines(rows, format))
+        print_text(lines(rows, format))
     return rows
 
 
