@@ -227,7 +227,7 @@ def test_help_explains_the_options(command, explained, capsys):
 
 
 def test_an_interrupt_says_how_to_resume(capsys, monkeypatch):
-    def interrupted(*args, **asked):
+    def interrupted(*args, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "app", interrupted)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasuredFeatures:
-    """A feature store with the backbone and the recipe that measured it."""
+    """A feature store with what measured it.
+
+    Attributes:
+        store: the measured features.
+        backbone: the frozen ViT.
+        recipe: the recipe of the features.
+    """
 
     store: FeatureStore
     backbone: Backbone

@@ -41,7 +41,7 @@ def run(capsys, *words):
     return stop.value.code, caught.out, caught.err
 
 
-def found(capsys, *words):
+def checked(capsys, *words):
     """The findings of a check, by kind, without its counts."""
     code, out, _ = run(capsys, "check", *words, "--format", "csv")
     rows = [r for r in csv.DictReader(io.StringIO(out)) if r["finding"] != "count"]
@@ -111,7 +111,7 @@ def test_missing_videos_and_damaged_files_are_named(capsys, celeb):
     shutil.rmtree(gone)
     (rest[0] / "000.png").write_text("no picture")
     (rest[0] / "001.png").write_bytes(b"")
-    code, rows = found(capsys, "celeb-df-v2", "--root", celeb)
+    code, rows = checked(capsys, "celeb-df-v2", "--root", celeb)
     assert code == 3
     assert [r["name"] for r in rows["missing"]] == [f"Celeb-synthesis/{gone.name}"]
     assert {r["name"] for r in rows["unreadable"]} == {str(rest[0] / "000.png"), str(rest[0] / "001.png")}
@@ -137,7 +137,7 @@ def test_picture_sets_report_missing_folders(capsys, tmp_path):
     genimage.genimage(tmp_path / "gen")
     shutil.rmtree(next((tmp_path / "gen").glob("**/val/ai")))
     for name, root in (("unifd", "unifd"), ("genimage", "gen")):
-        code, rows = found(capsys, f"{name}:{tmp_path / root}", "--no-contents")
+        code, rows = checked(capsys, f"{name}:{tmp_path / root}", "--no-contents")
         assert code == 3
         assert rows["missing"]
         assert all("dalle" in r["name"] or r["name"].endswith("val/ai/") for r in rows["missing"])
@@ -180,9 +180,9 @@ def test_leaks_duplicates_and_split_groups_are_distinguished(capsys, tmp_path):
             ("f", "", "test", "g8"),
         ],
     )
-    code, rows = found(capsys, data)
+    code, rows = checked(capsys, data)
     assert code == 3
-    names = {kind: [r["name"].rpartition("/")[2] for r in found] for kind, found in rows.items()}
+    names = {kind: [r["name"].rpartition("/")[2] for r in part] for kind, part in rows.items()}
     assert names["duplicate"] == ["a.png"]
     assert names["leak"] == ["b.png"]
     assert names["contradiction"] == ["c.png"]
@@ -205,13 +205,13 @@ def test_other_files_are_counted_by_suffix(capsys, tmp_path):
         Image.new("RGB", (32, 32), (i, 0, 0)).save(tmp_path / name, format="PNG")
     for name in ("real/note.txt", "fake/.DS_Store"):
         (tmp_path / name).touch()
-    code, kinds = found(capsys, f"folder:{tmp_path}")
+    code, kinds = checked(capsys, f"folder:{tmp_path}")
     assert (code, set(kinds)) == (0, {"side file"})
     assert {r["name"]: r["samples"] for r in kinds["side file"]} == {".txt": "1", "hidden": "1"}
     for name in ("real/x.cr2", "fake/y.cr2", "fake/z.jxl"):
         (tmp_path / name).touch()
     for words in ((), ("--no-contents",)):
-        code, kinds = found(capsys, f"folder:{tmp_path},max=9", *words)
+        code, kinds = checked(capsys, f"folder:{tmp_path},max=9", *words)
         assert (code, set(kinds)) == (3, {"side file", "passed over"})
         assert {r["name"]: r["samples"] for r in kinds["passed over"]} == {".cr2": "2", ".jxl": "1"}
     assert "2 files that cannot be read" in run(capsys, "check", f"folder:{tmp_path}")[1]
@@ -219,7 +219,7 @@ def test_other_files_are_counted_by_suffix(capsys, tmp_path):
 
 def test_an_empty_class_is_a_surprise(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("b", 1, "train", "2"), ("c", 0, "test", "3")])
-    code, rows = found(capsys, data)
+    code, rows = checked(capsys, data)
     assert code == 3
     assert [r["detail"] for r in rows["surprise"]] == ["test holds real samples only"]
 
@@ -227,7 +227,7 @@ def test_an_empty_class_is_a_surprise(capsys, tmp_path):
 def test_files_that_a_list_names_and_that_are_not_there(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("b", 1, "train", "2")])
     (tmp_path / "a.png").unlink()
-    code, rows = found(capsys, data)
+    code, rows = checked(capsys, data)
     assert code == 3
     assert set(rows) == {"missing"}
     assert rows["missing"][0]["name"] == str(tmp_path / "a.png")
@@ -236,15 +236,15 @@ def test_files_that_a_list_names_and_that_are_not_there(capsys, tmp_path):
 def test_what_training_and_test_data_share(capsys, tmp_path):
     train = write(tmp_path / "one" / "rows.csv", [("a", 0, "train", "g"), ("b", 1, "train", "x")])
     test = write(tmp_path / "two" / "rows.csv", [("a", 0, "test", "g"), ("c", 1, "test", "y")])
-    code, rows = found(capsys, train, "--against", test)
+    code, rows = checked(capsys, train, "--against", test)
     assert code == 3
     assert [r["name"] for r in rows["shared picture"]] == [str(tmp_path / "one" / "a.png")]
     assert [r["name"] for r in rows["shared group"]] == ["g"]
-    code, rows = found(capsys, train, "--against", train, "--no-contents")
+    code, rows = checked(capsys, train, "--against", train, "--no-contents")
     assert code == 3
     assert len(rows["shared file"]) == 2
     other = write(tmp_path / "three" / "rows.csv", [("d", 0, "test", "g"), ("e", 1, "test", "z")])
-    code, rows = found(capsys, train, "--against", other)
+    code, rows = checked(capsys, train, "--against", other)
     assert code == 0  # a group's name may be chance
     assert set(rows) == {"shared group"}
 
@@ -254,7 +254,7 @@ def test_the_test_set_is_counted_and_its_damage_is_named(capsys, tmp_path):
     test = write(tmp_path / "two" / "rows.csv", [("c", 0, "test", "h"), ("d", 1, "test", "y"), ("e", 1, "test", "z")])
     (tmp_path / "two" / "d.png").write_text("no picture")
     (tmp_path / "two" / "e.png").unlink()
-    code, rows = found(capsys, train, "--against", test)
+    code, rows = checked(capsys, train, "--against", test)
     assert code == 3
     assert [r["name"] for r in rows["unreadable"]] == [str(tmp_path / "two" / "d.png")]
     assert [r["name"] for r in rows["missing"]] == [str(tmp_path / "two" / "e.png")]
@@ -274,7 +274,7 @@ def test_a_test_set_with_missing_videos_is_still_compared(capsys, celeb, tmp_pat
     frames = celeb / "Celeb-synthesis" / "frames"
     tests = (celeb / "List_of_testing_videos.txt").read_text()
     shutil.rmtree(next(p for p in frames.iterdir() if p.name in tests))
-    code, rows = found(capsys, train, "--against", f"celeb-df-v2:{celeb},splits=test", "--no-contents")
+    code, rows = checked(capsys, train, "--against", f"celeb-df-v2:{celeb},splits=test", "--no-contents")
     assert code == 3
     assert [r["name"].partition("/")[0] for r in rows["missing"]] == ["Celeb-synthesis"]
 
@@ -282,7 +282,7 @@ def test_a_test_set_with_missing_videos_is_still_compared(capsys, celeb, tmp_pat
 def test_a_file_in_both_sets_is_reported_once(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(Path("one/rows.csv"), [("a", 0, "train", "g"), ("b", 1, "train", "x")])
-    code, rows = found(capsys, "csv:one/rows.csv", "--against", "csv:one/rows.csv")
+    code, rows = checked(capsys, "csv:one/rows.csv", "--against", "csv:one/rows.csv")
     assert code == 3
     assert len(rows["shared file"]) == 2
     assert "shared picture" not in rows
@@ -290,7 +290,7 @@ def test_a_file_in_both_sets_is_reported_once(capsys, tmp_path, monkeypatch):
 
 def test_a_picture_on_both_sides_under_both_labels_is_a_leak_too(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 1, "test", "2"), ("b", 1, "train", "3")])
-    code, rows = found(capsys, data)
+    code, rows = checked(capsys, data)
     assert code == 3
     assert [r["name"] for r in rows["leak"]] == [r["name"] for r in rows["contradiction"]] == [str(tmp_path / "a.png")]
 
@@ -299,7 +299,7 @@ def test_equal_groups_of_two_data_sets_are_harmless(capsys, tmp_path):
     pair = [("a", 0, "train", "g"), ("b", 1, "train", "x")], [("c", 0, "test", "g"), ("d", 1, "test", "y")]
     one, two = (write(tmp_path / str(i) / "rows.csv", rows) for i, rows in enumerate(pair))
     for words in ((one, two), (one, "--against", two)):
-        code, rows = found(capsys, *words)
+        code, rows = checked(capsys, *words)
         assert code == 0
         assert [(r["name"], r["detail"]) for r in rows["shared group"]] == [("g", "may be chance")]
 
@@ -371,7 +371,7 @@ def test_only_the_videos_of_a_data_set_are_prepared(capsys, tmp_path):
     assert "Deepfakes" in out
     assert "Face2Face" not in out
     again = run(capsys, *words, "--data", "faceforensics:splits=test,manipulations=DF,media=videos")
-    assert again[1] == out  # where the videos are asked for, they are not asked for twice
+    assert again[1] == out  # media=videos is not added twice
 
 
 @pytest.mark.parametrize(
@@ -537,7 +537,7 @@ def test_a_check_reports_all_that_detection_would_refuse(capsys, tmp_path, faces
     whole = video_files.write(tmp_path / "whole.avi")
     shutil.copy(whole, real / "whole.avi")
     video_files.cut(whole, real / "cut.avi", share=0.7)
-    _, rows = found(capsys, f"folder:{tmp_path}", *(["--faces"] if faces else []))
+    _, rows = checked(capsys, f"folder:{tmp_path}", *(["--faces"] if faces else []))
     reported = {Path(r["name"]).name: r["detail"].partition(":")[0] for r in rows["unreadable"]}
     expected = {n: s for n, s in REFUSED.items() if s} | ({"whole.png": "no_face"} if faces else {})
     assert reported == expected

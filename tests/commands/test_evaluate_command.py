@@ -49,10 +49,10 @@ def test_two_detectors_are_measured_sliced_compared_and_kept(capsys, mine):
     assert "bright: not scored: 1 unreadable" in out
     assert "DeLong by picture: AUC 0.750 of bright, 0.750 of stern, p = 1, n = 18" in out
     rows = list(csv.DictReader((mine / "out" / "metrics.csv").open()))
-    found = {(r["detector"], r["name"], r["metric"]): float(r["value"]) for r in rows}
-    assert found["bright", "light", "auc"] == 1
-    assert found["bright", "faint", "auc"] == 0.5
-    assert (found["bright", "light", "acc-own"], found["stern", "light", "acc-own"]) == (1, 0.5)
+    values = {(r["detector"], r["name"], r["metric"]): float(r["value"]) for r in rows}
+    assert values["bright", "light", "auc"] == 1
+    assert values["bright", "faint", "auc"] == 0.5
+    assert (values["bright", "light", "acc-own"], values["stern", "light", "acc-own"]) == (1, 0.5)
     assert {r["units"] for r in rows} == {"6"}  # a fake and the real picture of its name are one source
     assert set(json.loads((mine / "out" / "metrics.json").read_text())["detectors"]) == {"bright", "stern"}
     page = (mine / "out" / "report.html").read_text()

@@ -71,14 +71,14 @@ def test_training_without_a_recipe_uses_the_default_head(store, backbone):
 def test_self_blended_fakes_stay_with_their_real_picture(backbone, tmp_path):
     recipe = Recipe(BackboneRecipe("miniature"))
     reals = Miniature(MiniatureSpec(train=4, val=3, test=3, pictures=1, kinds=()))
-    made = measure_features(reals, Encoder(backbone, recipe), tmp_path / "s", forge=1)
-    table = made.table.to_pylist()
+    store = measure_features(reals, Encoder(backbone, recipe), tmp_path / "s", forge=1)
+    table = store.table.to_pylist()
     sides = {}
     for row in table:
         assert sides.setdefault(row["group"], row["split"]) == row["split"]
     assert {(r["label"], r["manipulation"]) for r in table} == {(0, ""), (1, "self-blended")}
-    found = train_detector(made, backbone, HEAD, seeds=(0,), draws=20)
-    assert found.counts["train fake"] == found.counts["train real"] == 4
+    result = train_detector(store, backbone, HEAD, seeds=(0,), draws=20)
+    assert result.counts["train fake"] == result.counts["train real"] == 4
 
 
 def test_a_part_without_fakes_is_refused(backbone, tmp_path):
@@ -90,11 +90,11 @@ def test_a_part_without_fakes_is_refused(backbone, tmp_path):
 
 
 def test_recipes_are_made_for_a_backbone(backbone, tmp_path):
-    made = recipe_for(backbone, "scene", "unifd")
-    assert (made.views.domain, made.model.kind, made.backbone.weights) == ("scene", "unifd", backbone.digest)
+    recipe = recipe_for(backbone, "scene", "unifd")
+    assert (recipe.views.domain, recipe.model.kind, recipe.backbone.weights) == ("scene", "unifd", backbone.digest)
     (tmp_path / "r.toml").write_text("[model]\ntau = 0.5\n")
-    held = recipe_for(backbone, file=tmp_path / "r.toml")
-    assert (held.model.tau, held.backbone.name) == (0.5, "miniature")
+    from_file = recipe_for(backbone, file=tmp_path / "r.toml")
+    assert (from_file.model.tau, from_file.backbone.name) == (0.5, "miniature")
 
 
 def test_options_change_a_recipe_file(backbone, tmp_path):
@@ -120,6 +120,6 @@ def test_a_recipe_file_for_other_weights_is_refused(backbone, tmp_path):
 
 def test_a_split_source_still_loads_its_pictures():
     world = Miniature(SPEC)
-    dealt = split_source(world)
-    assert dealt.samples == world.samples
-    assert np.array_equal(dealt.load(dealt.samples[0]).pixels, world.load(world.samples[0]).pixels)
+    split = split_source(world)
+    assert split.samples == world.samples
+    assert np.array_equal(split.load(split.samples[0]).pixels, world.load(world.samples[0]).pixels)
