@@ -1,6 +1,6 @@
-"""Every choice that can change a feature, as frozen dataclasses: TOML in and out, and a digest.
+"""Every choice that can change a feature, as frozen dataclasses: read and written as TOML, with a digest.
 
-Fields marked [choice] are silent in the paper; docs/reference/recipe.md says what was chosen and why.
+The paper does not settle what is marked [choice]; docs/reference/recipe.md gives reasons.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ REGIONS: tuple[RegionName, ...] = get_args(RegionName)
 
 @dataclass(frozen=True)
 class BackboneRecipe:
-    """Which frozen backbone; `weights` is the digest of its tensors, filled in when they are loaded."""
+    """The frozen backbone.
+
+    Attributes:
+        name: see `corit.backbones.names`.
+        weights: the digest of its tensors, filled in when they are loaded.
+        precision: of its forward pass.
+    """
 
     name: str = "clip-vit-l14"
     weights: str = ""
@@ -31,10 +37,24 @@ class BackboneRecipe:
 
 @dataclass(frozen=True)
 class BlendRecipe:
-    """Self-blending (SBI); lengths are in pixels of a 256-px crop and scale with the crop.
+    """Self-blending (SBI). Lengths are in pixels of a 256-px crop and scale with the crop.
 
-    `perturb`: [choice] "source" for the proxy, so that outside the mask the pair is equal; "either" is the
-    original training recipe, which perturbs source or target with probability one half.
+    Attributes:
+        perturb: [choice] "source" for the proxy, so that the pair is equal outside the mask; "either" is the original
+            training recipe, which perturbs source or target with probability one half.
+        rgb_shift: the largest shift of a colour channel, of 255.
+        rgb_shift_p: the probability of this shift.
+        hue_saturation_value: the largest shift in HSV.
+        brightness_contrast: the largest change of brightness and of contrast.
+        translate_x: the largest horizontal shift, as a share of the side.
+        translate_y: the largest vertical shift, as a share of the side.
+        scale: the smallest scale; the largest is its inverse.
+        elastic_alpha: strength of the mask's elastic deformation.
+        elastic_sigma: smoothness of this deformation.
+        mask_side: the range of the mask's side before blurring.
+        blur: the range of the blur's kernel size.
+        second_sigma: the range of the second blur's standard deviation.
+        ratios: the blend ratios, each drawn equally often.
     """
 
     perturb: Literal["source", "either"] = "source"
@@ -55,7 +75,21 @@ class BlendRecipe:
 
 @dataclass(frozen=True)
 class ViewsRecipe:
-    """One picture -> crop, twin and regions."""
+    """How a picture becomes its crop, twin and regions.
+
+    Attributes:
+        domain: "face" crops faces, "scene" takes the whole picture.
+        crop_side: of a face crop in pixels, before it is resized for the backbone.
+        crop_scale: how much more than the face the crop shows.
+        min_face: the fewest pixels of a face's side.
+        min_side: the fewest pixels of a picture's side.
+        scene_fit: how a scene becomes square.
+        foreground: how the foreground of a scene is found; see `corit.views.foreground`.
+        boundary: width of the boundary region, as a share of the side.
+        majority: the smallest share of a patch that its region covers.
+        random_regions: how many random regions take the place of the three, 0 for none (the ablation).
+        blend: the self-blended twin.
+    """
 
     domain: Literal["face", "scene"] = "face"
     crop_side: int = 256
@@ -74,14 +108,24 @@ class ViewsRecipe:
 class ModelRecipe:
     """The paper's Section IV, equations (17)-(25), and its ablations.
 
-    kind: "corit"; "unifd", the class token of the last layer after the final norm; "unifd-768", its projection;
-    "pooled", the mean of that layer's patch tokens.
-    regions: any non-empty subset of foreground, boundary, background. tau, threshold: (20); "relative" [choice] is
-    tau times the mean of s over the region, "absolute" is tau itself, "cosine" compares s_i / norm(g_i).
-    pooling: (21). rsi off: F_l = C_l. rrm off: m = 1[i in R_k]. hri off: z = F_L. inject off: regions are pooled and
-    not injected. start: [choice] T at layer 0. twin: [choice] x~ carries its "own" region tokens, or "zeros".
-    middle: l_m, 0 for 0.75 L. middle_norm: [choice] the backbone's final norm on the middle level too.
-    fusion: (24) or (25).
+    Attributes:
+        kind: "corit"; "unifd", the class token of the last layer after the final norm; "unifd-768", its projection;
+            "pooled", the mean of that layer's patch tokens.
+        regions: any non-empty subset of foreground, boundary, background.
+        tau: the threshold of equation (20).
+        threshold: [choice] "relative" is tau times the mean of s over the region, "absolute" is tau itself, "cosine"
+            compares s_i / norm(g_i).
+        pooling: of equation (21).
+        rsi: off, F_l = C_l.
+        rrm: off, m = 1[i in R_k].
+        hri: off, z = F_L.
+        inject: off, regions are pooled and not injected.
+        start: [choice] T at layer 0.
+        twin: [choice] x~ carries its "own" region tokens, or "zeros".
+        middle: l_m; 0 for 0.75 L.
+        middle_norm: [choice] the backbone's final norm on the middle level too.
+        fusion: equation (24) or (25).
+        eps: added to denominators.
     """
 
     kind: Literal["corit", "unifd", "unifd-768", "pooled"] = "corit"
@@ -103,7 +147,16 @@ class ModelRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All choices that decide a feature; two features with the same `digest` may stand in one store."""
+    """All choices that decide a feature. Features of one `digest` may stand in one store.
+
+    Attributes:
+        backbone: the frozen backbone.
+        views: the preparation of a picture.
+        model: what is computed on the backbone's tokens.
+
+    Raises:
+        RecipeError: a value out of its range, or choices that exclude each other.
+    """
 
     backbone: BackboneRecipe = field(default_factory=BackboneRecipe)
     views: ViewsRecipe = field(default_factory=ViewsRecipe)
@@ -119,12 +172,16 @@ class Recipe:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_toml(self) -> str:
-        """The recipe as TOML text; `Recipe.from_toml` gives an equal recipe back."""
+        """Return the recipe as TOML text, of which `Recipe.from_toml` makes an equal recipe."""
         return "\n".join(_toml(dataclasses.asdict(self), ())) + "\n"
 
     @classmethod
     def from_toml(cls, text: str) -> Recipe:
-        """Read a recipe; absent fields keep their defaults. Raises RecipeError on unknown names or wrong types."""
+        """Read a recipe from TOML text; absent fields keep their defaults.
+
+        Raises:
+            RecipeError: the text is no TOML, a name is unknown or a value has a wrong type.
+        """
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as err:
@@ -133,14 +190,21 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
-        """`from_toml` of a file. Raises RecipeError when it cannot be read."""
+        """Read a recipe from a file; see `from_toml`. Raises RecipeError when it cannot be read."""
         try:
             return cls.from_toml(path.read_text())
         except OSError as err:
             raise RecipeError(f"expected a recipe file at {path}: {err.strerror}. Check the path.") from err
 
     def replace(self, **changes: Any) -> Recipe:
-        """A copy with dotted fields changed: `recipe.replace(**{"model.tau": 0.5})`."""
+        """Return a copy with other values: `recipe.replace(**{"model.tau": 0.5})`.
+
+        Args:
+            changes: values by the dotted names of fields.
+
+        Raises:
+            RecipeError: an unknown field, or a value that `validate` refuses.
+        """
         recipe = self
         for dotted, value in changes.items():
             recipe = _replace(recipe, dotted.split("."), value, dotted)
@@ -148,7 +212,7 @@ class Recipe:
 
 
 def validate(recipe: Recipe) -> None:
-    """Raise RecipeError unless every field has its type, is in its range, and the combination can mean something."""
+    """Raise RecipeError unless every field has its type, is in its range, and the combination makes sense."""
     for part in ("backbone", "views", "model"):
         _check_types(getattr(recipe, part), part)
     model, views = recipe.model, recipe.views

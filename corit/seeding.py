@@ -1,4 +1,4 @@
-"""Generators from integers, texts and an image's bytes: the only source of randomness in the package."""
+"""Random generators seeded by integers, texts and arrays: the only source of randomness in the package."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ Key = int | str | bytes | np.ndarray
 
 
 def seed(*keys: Key) -> int:
-    """A 63-bit seed from a sequence of keys; arrays count with their shape, dtype and bytes.
+    """Return a 63-bit seed of a sequence of keys; an array counts with its shape, dtype and bytes.
 
     The same keys give the same seed on every machine and in every process; (1, 23) and (12, 3) differ.
+
+    Raises:
+        TypeError: a key of another type.
     """
     h = hashlib.sha256()
     for key in keys:
@@ -36,12 +39,12 @@ def seed(*keys: Key) -> int:
 
 
 def generator(*keys: Key) -> np.random.Generator:
-    """A NumPy generator seeded from `keys` (see `seed`)."""
+    """Return a NumPy generator that `keys` seed; see `seed`."""
     return np.random.Generator(np.random.PCG64(seed(*keys)))
 
 
 def torch_generator(*keys: Key) -> torch.Generator:
-    """A CPU torch generator seeded from `keys` (see `seed`); draws are made on the CPU so that devices agree."""
+    """Return a torch generator that `keys` seed; see `seed`. It draws on the CPU, so that devices agree."""
     import torch
 
     return torch.Generator(device="cpu").manual_seed(seed(*keys))

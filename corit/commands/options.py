@@ -145,13 +145,13 @@ class LabelledFolders:
         """Open the folders, split by source, and report the files that are passed over."""
         from corit.data.folders import FolderSource
         from corit.data.video_frames import VideoFrames
-        from corit.report.data import say_passed_over
+        from corit.report.data import print_passed_over
         from corit.train.heads import split_source
 
         landmarks = self.crops.read_landmarks()
         folders = FolderSource(tuple(self.real), tuple(self.fake or ()), self.by_folder, self.crops.aligned, landmarks)
         split = split_source(VideoFrames(folders, self.frames.limit, self.frames.choice))
-        say_passed_over(folders)
+        print_passed_over(folders)
         return split
 
 
@@ -245,9 +245,9 @@ class MiniatureWorld:
     @property
     def spec(self) -> MiniatureSpec:
         """The miniature world of this size."""
-        from corit.world.miniature import world_of
+        from corit.world.miniature import sized_world
 
-        return world_of(self.people, self.pictures)
+        return sized_world(self.people, self.pictures)
 
 
 @Parameter(name="*")
@@ -309,10 +309,10 @@ class LabelledPictures:
     def open(self) -> Labelled:
         """List the pictures, and report the files that are passed over."""
         from corit.evaluate.labelled import labelled
-        from corit.report.data import say_passed_over
+        from corit.report.data import print_passed_over
 
         rows = labelled(self.data, self.root, frames=self.frames.limit, choice=self.frames.choice)
-        say_passed_over(rows)
+        print_passed_over(rows)
         return rows
 
 

@@ -15,10 +15,10 @@ from corit.features.targets import StoreTarget
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, progress_bar
 from corit.recipe import BackboneRecipe, Recipe
-from corit.world.miniature import Miniature, MiniatureSpec, world_of
+from corit.world.miniature import Miniature, MiniatureSpec, sized_world
 
 MODELS = {"UniFD": "unifd", "CoRIT": "corit"}
-SPEC = world_of(90, 4)
+SPEC = sized_world(90, 4)
 # Fewer radii than the default plan has, the two ends and 0.05 among them, so that the demo takes minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0, 20.0)
 PLAN = DiagnosisPlan(rhos=RHOS, steps=400, rows=500)

@@ -1,4 +1,4 @@
-"""Data sets, findings and prepared videos as tables for the terminal and as lines for programs."""
+"""Data sets, findings and prepared videos as tables for the terminal, and as CSV and JSON lines."""
 
 from __future__ import annotations
 
@@ -21,35 +21,41 @@ from corit.serialise import csv_text
 
 Format = Literal["table", "jsonl", "csv"]
 Row = dict[str, Any]
-SAYS = {
+TITLES = {
     "missing": "missing files",
     "unreadable": "unreadable files",
     "passed over": "kinds of files that are neither picture nor video, and have no row",
-    "side file": "kinds of files beside the pictures (no fault by itself)",
-    "duplicate": "pictures that come more than once in one split (no fault by itself)",
+    "side file": "kinds of files beside the pictures (no problem by itself)",
+    "duplicate": "pictures that come more than once in one split (no problem by itself)",
     "leak": "pictures that stand in more than one split",
     "contradiction": "pictures that are labelled both real and fake",
-    "straddle": "identities, sources or videos on more than one side of the split",
-    "surprise": "labels that something speaks against",
+    "straddle": "people, source videos or videos in more than one split",
+    "surprise": "labels that the path, the manipulation, the video or the split contradicts",
     "shared file": "files that both data sets list",
     "shared picture": "pictures that both data sets hold",
-    "size": "data sets of another size than the published one (no fault if a part was asked for)",
+    "size": "data sets of another size than the published one (no problem if a part is meant)",
     "shared group": "names of groups that both data sets use (may be chance)",
 }
 
 
-def lines(rows: Iterable[Row], format: Format, head: bool = True) -> str:
-    """Rows as CSV with a header if `head`, as a JSON object a line, or as a table."""
+def format_rows(rows: Iterable[Row], format: Format, head: bool = True) -> str:
+    """Format rows as CSV, as a JSON object a line, or as a table.
+
+    Args:
+        rows: rows with the same keys.
+        format: of the text.
+        head: whether CSV gets a header.
+    """
     listed = list(rows)
     if format == "jsonl":
         return "\n".join(json.dumps(r) for r in listed)
     if format == "csv":
         return csv_text([*([listed[0]] if listed and head else []), *(r.values() for r in listed)]).rstrip("\n")
-    return table(listed)
+    return format_table(listed)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """Rows as a table, without columns in which nothing is said."""
+def format_table(rows: Sequence[Row]) -> str:
+    """Format rows as a table for the terminal, without columns that are empty or 0 in every row."""
     out = Table(box=None, pad_edge=False)
     names = [n for n in (rows[0] if rows else ()) if any(r[n] not in ("", 0) for r in rows)]
     for name in names:
@@ -59,38 +65,44 @@ def table(rows: Sequence[Row]) -> str:
     return table_text(out)
 
 
-def findings(found: Sequence[Finding], format: Format) -> str:
-    """All findings; for the screen a table of counts, and of each other kind the number and a few of them."""
-    if format != "table":
-        return lines(map(asdict, found), format)
-    said = [table([_shown(f) for f in found if f.finding == "count"])]
-    kinds: dict[str, list[Finding]] = defaultdict(list)
-    for f in found:
-        kinds[f.finding].append(f)
-    for kind, title in SAYS.items():
-        if kinds[kind]:
-            said += ["", f"{len(kinds[kind])} {title}", *(f"  {_say(f)}" for f in kinds[kind][:5])]
-            said += [f"  and {len(kinds[kind]) - 5} more; --format csv lists all"] if len(kinds[kind]) > 5 else []
-    faults = {k: len(v) for k, v in kinds.items() if not v[:1] or not v[0].harmless}
-    summary = examples((f"{n} {k}" for k, n in faults.items() if n), len(SAYS))
-    return "\n".join([*said, "", f"to mend: {summary}" if summary else "nothing to mend"])
-
-
-def say_passed_over(source: Source) -> None:
-    """One line on standard error on the files of a source's folders that are neither picture nor video, if any are.
+def format_findings(findings: Sequence[Finding], format: Format) -> str:
+    """Format the findings of a check.
 
     Args:
-        source: whose rows are listed for it.
+        findings: of `corit.data.care.audit.audit_source`.
+        format: "csv" and "jsonl" hold them all; "table" holds the counts, and of each other kind the number and the
+            first five.
+    """
+    if format != "table":
+        return format_rows(map(asdict, findings), format)
+    kinds: dict[str, list[Finding]] = defaultdict(list)
+    for f in findings:
+        kinds[f.finding].append(f)
+    text = [format_table([_count_row(f) for f in kinds["count"]])]
+    for kind, title in TITLES.items():
+        if kinds[kind]:
+            text += ["", f"{len(kinds[kind])} {title}", *(f"  {_describe(f)}" for f in kinds[kind][:5])]
+            text += [f"  and {len(kinds[kind]) - 5} more; --format csv lists all"] if len(kinds[kind]) > 5 else []
+    problems = {k: len(v) for k, v in kinds.items() if not v[:1] or not v[0].harmless}
+    summary = examples((f"{n} {k}" for k, n in problems.items() if n), len(TITLES))
+    return "\n".join([*text, "", f"problems: {summary}" if summary else "no problems found"])
+
+
+def print_passed_over(source: Source) -> None:
+    """Print a line on standard error about the files of a source's folders that have no row, if there are any.
+
+    Args:
+        source: the source, whose rows are listed.
     """
     _ = source.samples
-    if words := summarize(count_passed_over(source).items()):
-        print(f"corit: {escape_controls(words)}", file=sys.stderr)
+    if summary := summarize(count_passed_over(source).items()):
+        print(f"corit: {escape_controls(summary)}", file=sys.stderr)
 
 
-def _shown(found: Finding) -> Row:
-    row = asdict(found)
+def _count_row(finding: Finding) -> Row:
+    row = asdict(finding)
     return {f.name: row[f.name] for f in fields(Finding) if f.name not in ("finding", "name", "detail")}
 
 
-def _say(found: Finding) -> str:
-    return ", ".join(escape_controls(t) for t in (found.name, found.split, found.label, found.detail) if t)
+def _describe(finding: Finding) -> str:
+    return ", ".join(escape_controls(t) for t in (finding.name, finding.split, finding.label, finding.detail) if t)

@@ -1,6 +1,6 @@
 """Self-blending (SBI, Shiohara and Yamasaki, CVPR 2022): x~ = M * S(x) + (1 - M) * x.
 
-A draw holds every random number; applying it is a pure function, so that the slow twin can repeat it. Lengths are
+A `Draw` holds every random number, and applying it is a pure function, so that a test can repeat it slowly. Lengths are
 those of a 256-px crop and scale with the crop's side.
 """
 
@@ -19,7 +19,7 @@ REFERENCE = 256
 
 @dataclass(frozen=True)
 class Draw:
-    """All random numbers of one self-blend: colour, resolution, geometry, mask, ratio."""
+    """All random numbers of one self-blend: colour, resolution, geometry, mask, ratio. Lengths are of a 256-px crop."""
 
     perturbed: Literal["source", "target"]
     rgb_shift: tuple[float, float, float]
@@ -39,8 +39,8 @@ class Draw:
     ratio: float
 
 
-def draw(recipe: BlendRecipe, rng: np.random.Generator) -> Draw:
-    """Draw one self-blend; the same generator state gives the same draw for every picture."""
+def draw_blend(recipe: BlendRecipe, rng: np.random.Generator) -> Draw:
+    """Draw the random numbers of one self-blend; the same generator state gives the same draw for every picture."""
     u, b = rng.uniform, recipe
     odd = lambda low, high: int(2 * rng.integers(low // 2, high // 2 + 1) + 1)
     return Draw(
@@ -66,58 +66,67 @@ def draw(recipe: BlendRecipe, rng: np.random.Generator) -> Draw:
     )
 
 
-def self_blend(pixels: np.ndarray, mask: np.ndarray, of: Draw, recipe: BlendRecipe) -> tuple[np.ndarray, np.ndarray]:
-    """The self-blended picture (S, S, 3) uint8 and M (S, S) float32, from a crop and its foreground (S, S) bool.
+def self_blend(pixels: np.ndarray, mask: np.ndarray, draw: Draw, recipe: BlendRecipe) -> tuple[np.ndarray, np.ndarray]:
+    """Self-blend a crop: x~ = M * S(x) + (1 - M) * x.
 
-    With the source perturbed, pixels where M is zero are the crop's own to the bit.
+    Where the source is perturbed, pixels with M = 0 equal the crop's to the bit.
+
+    Args:
+        pixels: the crop x, (S, S, 3) uint8.
+        mask: its foreground, (S, S) bool.
+        draw: the random numbers.
+        recipe: the strength of the elastic deformation.
+
+    Returns:
+        The self-blended picture x~ (S, S, 3) uint8, and the blend mask M (S, S) float32 in [0, 1].
     """
-    source = appearance(pixels, of) if of.perturbed == "source" else pixels
-    target = appearance(pixels, of) if of.perturbed == "target" else pixels
-    moved, area = geometry(source, mask.astype(np.float32), of)
-    area = elastic(area, of, recipe)
-    m = soften(area, of)
+    source = appearance(pixels, draw) if draw.perturbed == "source" else pixels
+    target = appearance(pixels, draw) if draw.perturbed == "target" else pixels
+    moved, area = geometry(source, mask.astype(np.float32), draw)
+    area = elastic(area, draw, recipe)
+    m = soften(area, draw)
     mixed = m[..., None] * moved.astype(np.float32) + (1 - m[..., None]) * target.astype(np.float32)
     blended = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
     return np.where(m[..., None] > 0, blended, target), m
 
 
-def appearance(pixels: np.ndarray, of: Draw) -> np.ndarray:
-    """S's colour and frequency part: RGB shift, HSV shift, brightness and contrast, then one change of resolution."""
-    x = np.clip(pixels.astype(np.float32) + np.array(of.rgb_shift, np.float32), 0, 255)
+def appearance(pixels: np.ndarray, draw: Draw) -> np.ndarray:
+    """Apply the colour and frequency part of S to pixels (S, S, 3) uint8: colour shifts, then a resolution change."""
+    x = np.clip(pixels.astype(np.float32) + np.array(draw.rgb_shift, np.float32), 0, 255)
     hsv = cv2.cvtColor((x / 255), cv2.COLOR_RGB2HSV)  # H in degrees, S and V in [0, 1]
-    hsv[..., 0] = (hsv[..., 0] + of.hsv_shift[0]) % 360
-    hsv[..., 1:] = np.clip(hsv[..., 1:] + np.array(of.hsv_shift[1:], np.float32) / 255, 0, 1)
+    hsv[..., 0] = (hsv[..., 0] + draw.hsv_shift[0]) % 360
+    hsv[..., 1:] = np.clip(hsv[..., 1:] + np.array(draw.hsv_shift[1:], np.float32) / 255, 0, 1)
     shifted = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
-    x = np.clip(shifted * (1 + of.contrast) + 255 * of.brightness, 0, 255)
-    return np.clip(np.rint(_resolution(x, of)), 0, 255).astype(np.uint8)
+    x = np.clip(shifted * (1 + draw.contrast) + 255 * draw.brightness, 0, 255)
+    return np.clip(np.rint(_resolution(x, draw)), 0, 255).astype(np.uint8)
 
 
-def _resolution(x: np.ndarray, of: Draw) -> np.ndarray:
-    if of.resolution == "sharpen":
-        kernel = np.full((3, 3), -of.sharpen_alpha, np.float32)
-        kernel[1, 1] = 1 - of.sharpen_alpha + of.sharpen_alpha * (8 + of.sharpen_lightness)
+def _resolution(x: np.ndarray, draw: Draw) -> np.ndarray:
+    if draw.resolution == "sharpen":
+        kernel = np.full((3, 3), -draw.sharpen_alpha, np.float32)
+        kernel[1, 1] = 1 - draw.sharpen_alpha + draw.sharpen_alpha * (8 + draw.sharpen_lightness)
         return cv2.filter2D(x, -1, kernel)
-    factor = 2 if of.resolution == "down2" else 4
+    factor = 2 if draw.resolution == "down2" else 4
     h, w = x.shape[:2]
     small = cv2.resize(x, (max(1, w // factor), max(1, h // factor)), interpolation=cv2.INTER_NEAREST)
     return cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
-def geometry(pixels: np.ndarray, mask: np.ndarray, of: Draw) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and resize source and mask alike, about the centre."""
+def geometry(pixels: np.ndarray, mask: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray]:
+    """Shift and scale source (S, S, 3) and mask (S, S) alike, about the centre."""
     side = pixels.shape[0]
     centre = (side - 1) / 2
-    shift = np.array(of.translate) * side + centre - of.scale * centre
-    matrix = np.array([[of.scale, 0, shift[0]], [0, of.scale, shift[1]]])
+    shift = np.array(draw.translate) * side + centre - draw.scale * centre
+    matrix = np.array([[draw.scale, 0, shift[0]], [0, draw.scale, shift[1]]])
     moved = cv2.warpAffine(pixels, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return moved, cv2.warpAffine(mask, matrix, (side, side), flags=cv2.INTER_LINEAR)
 
 
-def elastic(mask: np.ndarray, of: Draw, recipe: BlendRecipe) -> np.ndarray:
-    """Elastic deformation of the mask: a smooth random displacement of strength alpha, scaled to the side."""
+def elastic(mask: np.ndarray, draw: Draw, recipe: BlendRecipe) -> np.ndarray:
+    """Deform the mask (S, S) elastically: a smooth random displacement of strength alpha, scaled to the side."""
     side = mask.shape[0]
     ratio = side / REFERENCE
-    rng = np.random.Generator(np.random.PCG64(of.elastic_seed))
+    rng = np.random.Generator(np.random.PCG64(draw.elastic_seed))
     noise = rng.uniform(-1, 1, (2, side, side)).astype(np.float32)
     # Blurring averages about sigma^2 values, so noise shrinks by sigma: one ratio makes up for that, one is the scale.
     alpha, sigma = recipe.elastic_alpha * ratio**2, recipe.elastic_sigma * ratio
@@ -126,23 +135,26 @@ def elastic(mask: np.ndarray, of: Draw, recipe: BlendRecipe) -> np.ndarray:
     return cv2.remap(mask, x + dx, y + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
 
-def soften(mask: np.ndarray, of: Draw) -> np.ndarray:
-    """SBI's blend mask at a random size: blur, keep only what stayed full, blur again, scale: (S, S) float32 in [0, 1].
+def soften(mask: np.ndarray, draw: Draw) -> np.ndarray:
+    """Make SBI's blend mask M of a mask (S, S): blur, keep what stays full, blur again, scale by the ratio.
 
-    Between the blurs everything below one is dropped, which erodes the mask, so that its soft edge lies inside it.
+    What is below one between the blurs becomes zero, which erodes the mask: its soft edge lies inside it.
+
+    Returns:
+        M (S, S) float32 in [0, 1].
     """
     side = mask.shape[0]
     ratio = side / REFERENCE
-    w, h = (max(4, round(s * ratio)) for s in of.mask_side)
+    w, h = (max(4, round(s * ratio)) for s in draw.mask_side)
     m = cv2.resize(mask, (w, h), interpolation=cv2.INTER_LINEAR)
-    m = _blur(m, _kernel(of.first_blur, ratio), 0)
+    m = _blur(m, _kernel(draw.first_blur, ratio), 0)
     top = m.max()
     m = np.where(m < top * (1 - 1e-4), 0, m).astype(np.float32)
-    m = _blur(m, _kernel(of.second_blur, ratio), of.second_sigma * ratio)
+    m = _blur(m, _kernel(draw.second_blur, ratio), draw.second_sigma * ratio)
     top = m.max()
     if top > 0:
         m = m / top
-    return cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) * np.float32(of.ratio)
+    return cv2.resize(m, (side, side), interpolation=cv2.INTER_LINEAR) * np.float32(draw.ratio)
 
 
 def _kernel(size: int, ratio: float) -> int:

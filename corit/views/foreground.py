@@ -1,4 +1,4 @@
-"""Where the face is, or the thing that the photograph shows: foreground masks without any training."""
+"""Foreground masks without any training: the face, or the main object of a photograph."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ import numpy as np
 from corit.errors import DataError
 from corit.images.face_shape import OUTLINE
 
-# A picture (S, S, 3) uint8 -> its patch tokens (h, w, D), from the backbone that is used anyway.
+# A picture (S, S, 3) uint8 -> its patch tokens (h, w, D), from the detector's own backbone.
 Tokens = Callable[[np.ndarray], np.ndarray]
-SHARE = (0.05, 0.85)  # a foreground outside these shares of the picture says nothing
+SHARE = (0.05, 0.85)  # the smallest and largest share of the picture that a foreground may have
 
 
 def face_hull(landmarks: np.ndarray, side: int) -> np.ndarray:
-    """The filled convex hull of a face's landmarks (P, 2) in a crop, (side, side) bool: points 0-67 of 68 or 81 points.
+    """Return the filled convex hull of a face's landmarks in a crop, (side, side) bool.
 
-    Smaller sets cannot say where a face ends: raises DataError below 60 points.
+    Args:
+        landmarks: (P, 2) in pixels of the crop; of 81 points the first 68 count.
+        side: of the crop in pixels.
+
+    Raises:
+        DataError: too few points to outline a face.
     """
     if len(landmarks) < OUTLINE:
         raise DataError(f"expected 68, 81 or 468 landmarks to outline a face, got {len(landmarks)}")
@@ -29,7 +34,7 @@ def face_hull(landmarks: np.ndarray, side: int) -> np.ndarray:
 
 
 def ellipse(side: int) -> np.ndarray:
-    """A centred ellipse of two thirds of the side: the foreground when nothing better is found."""
+    """Return a centred disc of two thirds of the side, (side, side) bool: the foreground where none is found."""
     mask = np.zeros((side, side), np.uint8)
     axes = (side // 3, side // 3)
     cv2.ellipse(mask, (side // 2, side // 2), axes, 0, 0, 360, 1, -1)
@@ -37,11 +42,17 @@ def ellipse(side: int) -> np.ndarray:
 
 
 def saliency(pixels: np.ndarray, working: int = 128) -> np.ndarray:
-    """Colour contrast with the picture's border and centrality, cut out by GrabCut: (S, S) bool.
+    """Find the salient object of a picture by colour contrast and GrabCut.
 
-    The border is taken for background: pixels far from its colours (Mahalanobis, in Lab) and near the centre seed the
-    foreground, and GrabCut, a classical method that needs no model, moves the cut to the edges. Falls back to
-    `ellipse` when the result is degenerate.
+    The border counts as background. Pixels far from its colours (Mahalanobis distance, in Lab) and near the centre seed
+    the foreground, and GrabCut, a classical method that needs no model, moves the cut to the edges.
+
+    Args:
+        pixels: (S, S, 3) uint8.
+        working: the side in pixels at which the cut is made.
+
+    Returns:
+        The foreground (S, S) bool; `ellipse` where the cut is degenerate.
     """
     side = pixels.shape[0]
     small = cv2.resize(pixels, (working, working), interpolation=cv2.INTER_AREA)
@@ -58,9 +69,16 @@ def saliency(pixels: np.ndarray, working: int = 128) -> np.ndarray:
 
 
 def token_foreground(pixels: np.ndarray, tokens: Tokens) -> np.ndarray:
-    """The first principal component of the backbone's own patch tokens, signed so that the border is background.
+    """Find the foreground by the first principal component of the backbone's patch tokens.
 
-    (S, S) bool. Falls back to `ellipse` when the result is degenerate.
+    Its sign makes the border background.
+
+    Args:
+        pixels: (S, S, 3) uint8.
+        tokens: gives the patch tokens (h, w, D) of a picture.
+
+    Returns:
+        The foreground (S, S) bool; `ellipse` where the result is degenerate.
     """
     values = tokens(pixels)
     h, w, width = values.shape

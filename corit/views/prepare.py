@@ -1,4 +1,4 @@
-"""One picture -> Views; the one preparation that extraction and detection share."""
+"""Prepare the views of a picture; extraction and detection share this preparation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from corit.images.landmark_prediction import Predictor, predict_landmarks
 from corit.images.picture import Picture, joined
 from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
 from corit.seeding import generator
-from corit.views.blend import draw, self_blend
+from corit.views.blend import draw_blend, self_blend
 from corit.views.foreground import Tokens, face_hull, saliency, token_foreground
 from corit.views.regions import patch_regions, random_partition
 
@@ -24,9 +24,15 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Crop:
-    """A prepared crop: pixels (S, S, 3) uint8, its foreground mask (S, S) bool, landmarks in it, its face's box.
+    """A prepared crop of a picture.
 
-    note: what a reader of the result must know of how it was made; see `Picture.note`. domain: the picture's.
+    Attributes:
+        pixels: (S, S, 3) uint8.
+        mask: the foreground (S, S) bool.
+        landmarks: (P, 2) in pixels of the crop, or None.
+        box: (x0, y0, x1, y1) of the face in the original picture, or None.
+        note: what a reader of the result must know about it; see `Picture.note`.
+        domain: the picture's; see `Picture.domain`.
     """
 
     pixels: np.ndarray
@@ -39,12 +45,16 @@ class Crop:
 
 @dataclass(frozen=True)
 class Views:
-    """What the model sees of one picture or one face of it.
+    """What the model sees of one picture, or of one face in it.
 
-    `image` (S, S, 3) uint8, the prepared crop at the backbone's side. `twins` (W, S, S, 3) uint8, W >= 0 self-blended
-    draws. `regions` (K, N) bool, the patches of each region. `mask` (S, S) bool, the foreground in pixels.
-    `box` (x0, y0, x1, y1) of the crop's face in the original picture, or None for a whole picture. `note` and `domain`
-    as in `Crop`.
+    Attributes:
+        image: the prepared crop (S, S, 3) uint8, at the backbone's side.
+        twins: W >= 0 self-blended draws (W, S, S, 3) uint8.
+        regions: the patches of each region, (K, N) bool.
+        mask: the foreground (S, S) bool.
+        box: (x0, y0, x1, y1) of the face in the original picture; None for a whole picture.
+        note: as in `Crop`.
+        domain: as in `Crop`.
     """
 
     image: np.ndarray
@@ -69,11 +79,18 @@ class Views:
 
 @dataclass(frozen=True)
 class Preparer:
-    """The preparation of a recipe for a backbone's side and grid: crops, regions, twins and self-blended fakes.
+    """Prepares pictures by a recipe: crops, regions, twins and self-blended fakes.
 
-    twins: how many self-blends of each crop are drawn, 0 where the feature needs none. max_faces: the largest so many
-    faces of a picture. finder, predictor and tokens stand in for the default face finder, for what predicts landmarks
-    in face crops that have none, and for the backbone's patch tokens.
+    Attributes:
+        recipe: how to crop, and how to find regions.
+        side: of the backbone's input in pixels.
+        grid: patches in a column and in a row.
+        regions: the regions, in this order.
+        twins: self-blends of each crop; 0 where the feature needs none.
+        max_faces: the most faces of a picture, the largest first.
+        finder: finds the faces of a picture.
+        tokens: gives the backbone's patch tokens; needed where the recipe finds the foreground by them.
+        predictor: predicts landmarks in face crops without any.
     """
 
     recipe: ViewsRecipe
@@ -98,18 +115,21 @@ class Preparer:
         finder: FaceFinder = find_faces,
         tokens: Tokens | None = None,
     ) -> Preparer:
-        """The preparation that a whole recipe asks for."""
+        """Return the preparer of a whole recipe; see the class for the arguments."""
         return cls(recipe.views, side, grid, recipe.model.regions, twins, max_faces, finder, tokens)
 
     def __call__(self, picture: Picture) -> tuple[Views, ...]:
-        """One Views for each face, largest first, or one for a scene.
+        """Return the views of each face, the largest first, or of a scene.
 
-        Raises NoFaceError, TooSmallError, or UnreadableError for landmarks that outline no face.
+        Raises:
+            NoFaceError: the picture shows no face.
+            TooSmallError: the picture or its largest face has too few pixels.
+            UnreadableError: the landmarks outline no face.
         """
         return tuple(self.views(crop) for crop in self.crops(picture))
 
     def crops(self, picture: Picture) -> tuple[Crop, ...]:
-        """The prepared crops of a picture; raises as `__call__`."""
+        """Return the prepared crops of a picture. Raises the errors of `__call__`."""
         domain = picture.domain
         return tuple(replace(c, note=joined(picture.note, c.note), domain=domain) for c in self._crops(picture))
 
@@ -152,9 +172,9 @@ class Preparer:
             return Crop(pixels, face_hull(points, self.side), points)
         if picture.mask is not None:
             return Crop(pixels, _resize_mask(picture.mask, self.side))
-        found = self.predictor(picture.pixels, self.recipe.crop_scale)
-        points = found.landmarks * scale
-        return Crop(pixels, face_hull(points, self.side), points, note=found.note)
+        predicted = self.predictor(picture.pixels, self.recipe.crop_scale)
+        points = predicted.landmarks * scale
+        return Crop(pixels, face_hull(points, self.side), points, note=predicted.note)
 
     def _scene(self, picture: Picture) -> Crop:
         fit = {"squash": _resize, "resize-crop": _resize_crop, "crop": _centre_crop}[self.recipe.scene_fit]
@@ -169,22 +189,22 @@ class Preparer:
         return Crop(pixels, saliency(pixels))
 
     def views(self, crop: Crop) -> Views:
-        """Regions and twins of a crop; draw d of the twin is seeded by d and the crop's own pixels."""
+        """Return the regions and twins of a crop; d and the crop's pixels seed draw d of the twin."""
         twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
         stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
         return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box, crop.note, crop.domain)
 
     def forge(self, crop: Crop, number: int) -> Crop:
-        """A self-blended fake of a real crop, drawn apart from its twins; source or target is perturbed, as in SBI."""
+        """Return a self-blended fake of a real crop, other than its twins; source or target is perturbed, as in SBI."""
         pixels = self._blend(crop, generator("fake", number, crop.pixels), perturb="either")
         return replace(crop, pixels=pixels)
 
     def _blend(self, crop: Crop, rng: np.random.Generator, perturb: str = "") -> np.ndarray:
         recipe = replace(self.recipe.blend, perturb=perturb) if perturb else self.recipe.blend  # type: ignore[arg-type]
-        return self_blend(crop.pixels, crop.mask, draw(recipe, rng), recipe)[0]
+        return self_blend(crop.pixels, crop.mask, draw_blend(recipe, rng), recipe)[0]
 
     def patches(self, crop: Crop) -> np.ndarray:
-        """The patch regions (K, N) bool of a crop, or random ones seeded by its pixels."""
+        """Return the patch regions (K, N) bool of a crop, or random ones that its pixels seed."""
         if self.recipe.random_regions:
             rng = generator("regions", crop.pixels)
             return random_partition(self.grid[0] * self.grid[1], self.recipe.random_regions, rng)
@@ -193,7 +213,7 @@ class Preparer:
 
 
 def require_size(picture: Picture, least: int = ViewsRecipe().min_side) -> None:
-    """Refuse a picture that has too few pixels.
+    """Raise TooSmallError for a picture that has too few pixels.
 
     Args:
         picture: of any kind.
@@ -211,7 +231,7 @@ Fit = Callable[[np.ndarray, int], np.ndarray]
 
 
 def _resize(pixels: np.ndarray, side: int) -> np.ndarray:
-    """To (side, side): bicubic as the field's readers do; areas when shrinking by more than two, against aliasing."""
+    """Resize to (side, side): bicubic as the field's readers do; by areas below half the size, against aliasing."""
     height, width = pixels.shape[:2]
     if (height, width) == (side, side):
         return pixels

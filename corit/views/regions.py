@@ -1,4 +1,4 @@
-"""Pixel mask -> patch sets: foreground, its boundary, and background; or random sets for the ablation."""
+"""Patch regions of a foreground mask: foreground, boundary and background; or random ones for the ablation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from corit.errors import RecipeError
 from corit.recipe import REGIONS, RegionName
 
 
-def band(mask: np.ndarray, width: float) -> np.ndarray:
-    """The boundary of a mask (S, S) bool: pixels within width * S / 2 of its contour, on both sides."""
+def boundary_band(mask: np.ndarray, width: float) -> np.ndarray:
+    """Return the boundary of a mask (S, S) bool: pixels within width * S / 2 of its contour, on both sides."""
     radius = max(1, round(width * mask.shape[0] / 2))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     flat = mask.astype(np.uint8)
-    # The picture's edge is no contour: what lies beyond it continues what is inside.
+    # The picture's edge is no contour: the mask continues beyond it.
     grown = cv2.dilate(flat, kernel, borderType=cv2.BORDER_REPLICATE)
     shrunk = cv2.erode(flat, kernel, borderType=cv2.BORDER_REPLICATE)
     return (grown > 0) & (shrunk == 0)
@@ -30,15 +30,28 @@ def patch_regions(
     majority: float = 0.5,
     names: Sequence[RegionName] = REGIONS,
 ) -> np.ndarray:
-    """Patch sets (K, N) bool, in the order of `names`, of a foreground mask (S, S) bool.
+    """Return the patch regions R_k of a foreground mask.
 
-    R_k holds the patches whose area lies mostly in region k: the region with the largest share has the patch, and
-    where that share is below `majority` [choice] the patch belongs to none.
+    R_k holds the patches whose area lies mostly in region k. The region with the largest share of a patch gets it;
+    where this share is below `majority` [choice], no region does.
+
+    Args:
+        mask: the foreground (S, S) bool.
+        grid: patches in a column and in a row.
+        width: of the boundary, as a share of the side.
+        majority: the smallest share of a patch.
+        names: the regions, in the order of the result.
+
+    Returns:
+        Members (K, N) bool.
+
+    Raises:
+        RecipeError: an unknown region.
     """
     unknown = [n for n in names if n not in REGIONS]
     if unknown:
         raise RecipeError(f"no such region: {', '.join(unknown)}; there are {', '.join(REGIONS)}")
-    edge = band(mask, width)
+    edge = boundary_band(mask, width)
     shares = np.stack([_shares(area, grid) for area in (mask & ~edge, edge, ~mask & ~edge)])
     member = (shares.argmax(0) == np.arange(3)[:, None]) & (shares >= majority)
     return member[[REGIONS.index(n) for n in names]]
@@ -51,7 +64,7 @@ def _shares(area: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 
 
 def random_partition(patches: int, k: int, rng: np.random.Generator) -> np.ndarray:
-    """The ablation's random regions (K, N): every patch in exactly one of K sets of nearly equal size."""
+    """Draw the ablation's random regions (K, N) bool: every patch is in exactly one of K sets of nearly equal size."""
     member = np.zeros((k, patches), bool)
     member[np.arange(patches) % k, rng.permutation(patches)] = True
     return member

@@ -1,4 +1,4 @@
-"""The miniature's tiny ViT: 64 px, patches of 8, linear patch embedding; its weights come with the package."""
+"""The miniature world's tiny ViT: 64 px, patches of 8, linear patch embedding, with packaged weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LICENCE = "Apache-2.0"
 
 
 def build(seed: int = 0) -> nn.Module:
-    """A timm VisionTransformer with a class token, pre-norm blocks and no head, randomly initialised from a seed."""
+    """Build a timm VisionTransformer with a class token, pre-norm blocks and no head, initialised from a seed."""
     from timm.models.vision_transformer import VisionTransformer
 
     with torch.random.fork_rng(devices=[]):
@@ -31,18 +31,24 @@ def build(seed: int = 0) -> nn.Module:
 
 
 def weights_path() -> Path:
-    """The weights that come with the package."""
+    """Return the path of the packaged weights."""
     return Path(__file__).parent / "weights" / "miniature.safetensors"
 
 
 def save(state: dict[str, Tensor], path: Path, card: dict[str, Any]) -> None:
-    """Half-precision weights and a readable card of how they were made, written whole or not at all."""
+    """Write weights in half precision with a card of how they were trained, whole or not at all.
+
+    Args:
+        state: the encoder's state.
+        path: the file to write, in safetensors.
+        card: values that JSON can hold.
+    """
     half = {k: v.detach().cpu().to(torch.float16).contiguous() for k, v in state.items()}
     write_bytes(path, as_bytes(half, metadata={"card": json.dumps(card)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The weights as float32, and their card. Raises WeightsError when the file is absent or damaged."""
+    """Read weights as float32, and their card. Raises WeightsError for an absent or damaged file."""
     try:
         with safe_open(path, framework="pt") as file:
             state = {k: file.get_tensor(k).float() for k in file.keys()}  # noqa: SIM118

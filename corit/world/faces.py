@@ -1,4 +1,4 @@
-"""Procedural faces: an identity, a look, and their picture with 68 landmarks.
+"""Procedural faces: a person, a look, and their picture with 68 landmarks.
 
 Geometry is in units of the image side. A neutral frontal face puts its five points where aligned crops of photographs
 have them (the template of the field's face benchmark), so that both kinds of picture share a pose.
@@ -18,7 +18,7 @@ EYE_Y, MOUTH_Y, NOSE_Y = 0.487, 0.757, 0.608
 
 @dataclass(frozen=True)
 class Face:
-    """Who: proportions in units of the side, colours as RGB in [0, 1], styles in [0, 1]."""
+    """A person: proportions in units of the side, colours as RGB in [0, 1], styles in [0, 1]."""
 
     width: float
     chin: float
@@ -44,7 +44,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Look:
-    """How: expression, small pose, lighting and background. smile and gaze in [-1, 1], open, brow, lids in [0, 1]."""
+    """Expression, pose, light and background: smile and gaze in [-1, 1]; open, brow and lids in [0, 1]."""
 
     smile: float
     open: float
@@ -65,14 +65,20 @@ class Look:
 
 @dataclass(frozen=True)
 class Rendered:
-    """pixels (S, S, 3) float32 RGB in [0, 1]; landmarks (68, 2) float32 in pixels (iBUG order); mask (S, S) bool."""
+    """A drawn picture.
+
+    Attributes:
+        pixels: (S, S, 3) float32 RGB in [0, 1].
+        landmarks: (68, 2) float32 in pixels, in iBUG order.
+        mask: (S, S) bool, the convex hull of the landmarks.
+    """
 
     pixels: np.ndarray
     landmarks: np.ndarray
     mask: np.ndarray
 
 
-def identity(rng: np.random.Generator) -> Face:
+def draw_face(rng: np.random.Generator) -> Face:
     """Draw a person."""
     u = rng.uniform
     tone, red = u(0.42, 1.0), u(-0.03, 0.05)
@@ -105,7 +111,7 @@ def identity(rng: np.random.Generator) -> Face:
     )
 
 
-def look(rng: np.random.Generator) -> Look:
+def draw_look(rng: np.random.Generator) -> Look:
     """Draw an expression, a small pose, a light and a background."""
     u = rng.uniform
     return Look(
@@ -127,17 +133,17 @@ def look(rng: np.random.Generator) -> Look:
     )
 
 
-def neutral(of: Look) -> Look:
-    """The same light and background with a frontal pose and a resting face."""
+def neutral_look(look: Look) -> Look:
+    """Return the look with a frontal pose and a resting face; light and background stay."""
     return replace(
-        of, smile=0.0, open=0.0, brow=0.5, lids=1.0, gaze=0.0, roll=0.0, yaw=0.0, scale=1.0, shift=(0.0, 0.0)
+        look, smile=0.0, open=0.0, brow=0.5, lids=1.0, gaze=0.0, roll=0.0, yaw=0.0, scale=1.0, shift=(0.0, 0.0)
     )
 
 
-def attributes(face: Face, of: Look) -> np.ndarray:
-    """The numbers behind a picture (A,) float32, seeds left out: what a semantic encoder should know."""
+def attributes(face: Face, look: Look) -> np.ndarray:
+    """Return the numbers behind a picture, (A,) float32 without seeds: what a semantic encoder should know."""
     values: list[float] = []
-    for part in (face, of):
+    for part in (face, look):
         for f in fields(part):
             value = getattr(part, f.name)
             if f.name not in ("freckles", "backdrop_texture"):
@@ -145,47 +151,47 @@ def attributes(face: Face, of: Look) -> np.ndarray:
     return np.array(values, dtype=np.float32)
 
 
-def render(face: Face, of: Look, side: int = 64) -> Rendered:
-    """The picture of a face with a look, (side, side)."""
-    points = landmarks(face, of)
+def render(face: Face, look: Look, side: int = 64) -> Rendered:
+    """Draw a face with a look, `side` pixels on each side."""
+    points = landmarks(face, look)
     big = side * OVERSAMPLING
-    canvas = _backdrop(of, big)
-    skin = _skin(face, of, big)
-    _fill(canvas, _pose(_hair(face), of), face.hair)
-    outline = _pose(_outline(face), of)
+    canvas = _backdrop(look, big)
+    skin = _skin(face, look, big)
+    _fill(canvas, _pose(_hair(face), look), face.hair)
+    outline = _pose(_outline(face), look)
     area = np.zeros((big, big), np.float32)
     _fill(area, outline, 1.0)
     canvas += area[..., None] * (skin - canvas)
-    _fill(canvas, _pose(_fringe(face), of), face.hair)
-    _features(canvas, face, of, points)
+    _fill(canvas, _pose(_fringe(face), look), face.hair)
+    _features(canvas, face, look, points)
     pixels = cv2.resize(np.clip(canvas, 0, 1), (side, side), interpolation=cv2.INTER_AREA)
     return Rendered(pixels, (points * side).astype(np.float32), hull(points * side, side))
 
 
 def hull(points: np.ndarray, side: int) -> np.ndarray:
-    """The filled convex hull of points (P, 2) in pixels, (side, side) bool."""
+    """Return the filled convex hull (side, side) bool of points (P, 2) in pixels."""
     mask = np.zeros((side, side), np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points).astype(np.int32)), 1)
     return mask.astype(bool)
 
 
-def landmarks(face: Face, of: Look) -> np.ndarray:
-    """The 68 points (68, 2) in units of the side."""
+def landmarks(face: Face, look: Look) -> np.ndarray:
+    """Return the landmarks (68, 2) of a face with a look, in units of the side."""
     t = np.linspace(np.pi, 0, 17)
     jaw = _lower(face, t)
-    brows = [_brow(face, of, s) for s in (-1, 1)]
+    brows = [_brow(face, look, s) for s in (-1, 1)]
     x0, tip = 0.5, NOSE_Y + face.nose_length
     bridge = np.stack([np.full(4, x0), np.linspace(EYE_Y, tip, 4)], 1)
     base = np.stack(
         [x0 + np.linspace(-1, 1, 5) * face.nose_width, tip + np.array([0.02, 0.032, 0.038, 0.032, 0.02])], 1
     )
-    eyes = [_eye(face, of, s) for s in (-1, 1)]
-    outer, inner = _mouth(face, of)
+    eyes = [_eye(face, look, s) for s in (-1, 1)]
+    outer, inner = _mouth(face, look)
     points = np.concatenate([jaw, brows[0], brows[1][::-1], bridge, base, eyes[0], _mirror_eye(eyes[1]), outer, inner])
     depth = np.zeros(68)
     depth[27:36], depth[30], depth[36:68] = 0.012, 0.02, 0.008
-    points[:, 0] += of.yaw * depth
-    return _pose(points, of)
+    points[:, 0] += look.yaw * depth
+    return _pose(points, look)
 
 
 def _lower(face: Face, t: np.ndarray) -> np.ndarray:
@@ -203,7 +209,7 @@ def _outline(face: Face) -> np.ndarray:
 
 
 def _hair(face: Face) -> np.ndarray:
-    """Behind the head: a cap, and sides that reach down with `hair_sides`."""
+    """The hair behind the head: a cap, and sides whose length is `hair_sides`."""
     top, reach = face.forehead - face.hair_height, EYE_Y + 0.45 * face.hair_sides
     w = face.width * (1.08 + 0.10 * face.hair_sides)
     t = np.linspace(np.pi, 2 * np.pi, 24)
@@ -212,7 +218,7 @@ def _hair(face: Face) -> np.ndarray:
 
 
 def _fringe(face: Face) -> np.ndarray:
-    """In front of the forehead."""
+    """The hair in front of the forehead."""
     t = np.linspace(np.pi, 2 * np.pi, 20)
     outer = np.stack([0.5 + face.width * 1.03 * np.cos(t), EYE_Y - 0.1 + (EYE_Y - 0.1 - face.forehead) * np.sin(t)], 1)
     drop = 0.03 + 0.5 * face.hair_height
@@ -220,18 +226,18 @@ def _fringe(face: Face) -> np.ndarray:
     return np.concatenate([outer, inner])
 
 
-def _brow(face: Face, of: Look, side: int) -> np.ndarray:
+def _brow(face: Face, look: Look, side: int) -> np.ndarray:
     """Five points from the outer end to the inner one."""
     t = np.linspace(0, 1, 5)
     x = 0.5 + side * (0.165 - 0.115 * t + face.eye_gap)
-    lift = face.brow_height + 0.03 * (of.brow - 0.5)
-    return np.stack([x, EYE_Y - lift - 0.018 * np.sin(np.pi * (0.25 + 0.6 * t)) + 0.012 * (1 - of.brow) * t], 1)
+    lift = face.brow_height + 0.03 * (look.brow - 0.5)
+    return np.stack([x, EYE_Y - lift - 0.018 * np.sin(np.pi * (0.25 + 0.6 * t)) + 0.012 * (1 - look.brow) * t], 1)
 
 
-def _eye(face: Face, of: Look, side: int) -> np.ndarray:
+def _eye(face: Face, look: Look, side: int) -> np.ndarray:
     """Outer corner, two upper points, inner corner, two lower points; the upper lid is the template's eye point."""
     cx, half = 0.5 + side * (0.102 + face.eye_gap), 0.058 * face.eye_size**0.5
-    up, down = 0.0175 * face.eye_size * of.lids, 0.015 * face.eye_size
+    up, down = 0.0175 * face.eye_size * look.lids, 0.015 * face.eye_size
     x = cx + side * np.array([half, half / 3, -half / 3, -half, -half / 3, half / 3])
     y = EYE_Y + np.array([0, -up, -up, 0, down, down])
     return np.stack([x, y], 1)
@@ -242,69 +248,69 @@ def _mirror_eye(eye: np.ndarray) -> np.ndarray:
     return eye[[3, 2, 1, 0, 5, 4]]
 
 
-def _mouth(face: Face, of: Look) -> tuple[np.ndarray, np.ndarray]:
+def _mouth(face: Face, look: Look) -> tuple[np.ndarray, np.ndarray]:
     """Outer (12) and inner (8) lip points, from the left corner, upper lip first."""
-    w = face.mouth_width * (1 + 0.12 * of.smile)
-    corner = MOUTH_Y - 0.016 * of.smile
+    w = face.mouth_width * (1 + 0.12 * look.smile)
+    corner = MOUTH_Y - 0.016 * look.smile
     upper, lower = 0.012 * face.lips, 0.016 * face.lips
-    gap = 0.045 * of.open
+    gap = 0.045 * look.open
     t = np.linspace(-1, 1, 7)
     shape = np.array([0, 0.75, 1.05, 0.95, 1.05, 0.75, 0])
-    bend = (1 - t**2) * 0.016 * of.smile * 0.6
+    bend = (1 - t**2) * 0.016 * look.smile * 0.6
     top = np.stack([0.5 + w * t, corner + bend - upper * shape - 0.15 * gap * (1 - t**2)], 1)
     s = t[5:0:-1]
     bottom = np.stack([0.5 + w * s, corner + 0.6 * bend[5:0:-1] + (lower + gap) * (1 - s**2) ** 0.7 + 0.002], 1)
     q = np.linspace(-0.85, 0.85, 5)
-    arch = (1 - q**2) * 0.016 * of.smile * 0.6
+    arch = (1 - q**2) * 0.016 * look.smile * 0.6
     in_top = np.stack([0.5 + w * q, corner + arch - 0.1 * gap * (1 - q**2)], 1)
     r = q[3:0:-1]
     in_bottom = np.stack([0.5 + w * r, corner + arch[3:0:-1] + gap * (1 - r**2)], 1)
     return np.concatenate([top, bottom]), np.concatenate([in_top, in_bottom])
 
 
-def _pose(points: np.ndarray, of: Look) -> np.ndarray:
+def _pose(points: np.ndarray, look: Look) -> np.ndarray:
     """Roll, scale and shift about the middle of the face."""
-    c, s = np.cos(of.roll) * of.scale, np.sin(of.roll) * of.scale
+    c, s = np.cos(look.roll) * look.scale, np.sin(look.roll) * look.scale
     centre = np.array([0.5, 0.6])
-    return (points - centre) @ np.array([[c, s], [-s, c]]) + centre + of.shift
+    return (points - centre) @ np.array([[c, s], [-s, c]]) + centre + look.shift
 
 
-def _features(canvas: np.ndarray, face: Face, of: Look, points: np.ndarray) -> None:
+def _features(canvas: np.ndarray, face: Face, look: Look, points: np.ndarray) -> None:
     """Eyes, brows, nose, beard and mouth, drawn over the skin."""
     big = canvas.shape[0]
-    shade = np.array(face.skin) * of.ambient
+    shade = np.array(face.skin) * look.ambient
     if face.beard > 0:
         chin = np.concatenate([points[3:14], points[[54, 57, 48]]])
-        _blend(canvas, chin, np.array(face.hair) * of.ambient, 0.6 * face.beard, blur=big / 40)
+        _blend(canvas, chin, np.array(face.hair) * look.ambient, 0.6 * face.beard, blur=big / 40)
     _blend(canvas, np.concatenate([points[27:28], points[31:36]]), shade * 0.86, 0.5, blur=big / 60)
     for k in (31, 35):
         cv2.circle(canvas, _px(points[k] * [1, 1], big), max(1, big // 90), tuple(shade * 0.55), -1, cv2.LINE_AA, 4)
     for eye in (points[36:42], points[42:48]):
         _fill(canvas, eye, (0.93, 0.92, 0.9))
-        centre = eye.mean(0) + [0.012 * of.gaze, 0]
+        centre = eye.mean(0) + [0.012 * look.gaze, 0]
         cv2.circle(canvas, _px(centre, big), int(0.016 * big * 16 * face.eye_size**0.5), face.iris, -1, cv2.LINE_AA, 4)
         cv2.circle(canvas, _px(centre, big), int(0.007 * big * 16), (0.03, 0.03, 0.03), -1, cv2.LINE_AA, 4)
         _fill(canvas, np.concatenate([eye[:4], eye[3::-1] - [0, 0.022]]), tuple(shade * 0.9))
         _line(canvas, eye[:4], tuple(shade * 0.35), 0.006)
     for brow in (points[17:22], points[22:27]):
-        _line(canvas, brow, tuple(np.array(face.hair) * 0.8 * of.ambient), face.brow_weight)
-    _fill(canvas, points[48:60], tuple(np.array(face.lip) * of.ambient))
+        _line(canvas, brow, tuple(np.array(face.hair) * 0.8 * look.ambient), face.brow_weight)
+    _fill(canvas, points[48:60], tuple(np.array(face.lip) * look.ambient))
     inner = points[60:68]
     _fill(canvas, inner, (0.25, 0.08, 0.08))
-    if of.open > 0.25:
+    if look.open > 0.25:
         _fill(canvas, np.concatenate([inner[:5], (inner[4::-1] + [0, 0.010])]), (0.92, 0.9, 0.86))
     _line(canvas, np.concatenate([points[48:49], inner[:5], points[54:55]]), tuple(np.array(face.lip) * 0.5), 0.004)
 
 
-def _skin(face: Face, of: Look, big: int) -> np.ndarray:
+def _skin(face: Face, look: Look, big: int) -> np.ndarray:
     """Skin with freckles, lit from one side: (big, big, 3)."""
     rng = np.random.Generator(np.random.PCG64(face.freckles))
     y, x = _grid(big)
-    shade = 1 + 0.28 * of.light * (x - 0.5) - 0.25 * ((x - 0.5) ** 2 / 0.12 + (y - 0.6) ** 2 / 0.5)
+    shade = 1 + 0.28 * look.light * (x - 0.5) - 0.25 * ((x - 0.5) ** 2 / 0.12 + (y - 0.6) ** 2 / 0.5)
     coarse = cv2.resize(rng.normal(size=(9, 9)).astype(np.float32), (big, big), interpolation=cv2.INTER_CUBIC)
     fine = cv2.resize(rng.normal(size=(big // 2, big // 2)).astype(np.float32), (big, big))
-    shade = of.ambient * shade * (1 + 0.025 * coarse + 0.02 * fine)
-    return shade[..., None] * (np.array(face.skin, np.float32) * np.array(of.tint, np.float32))
+    shade = look.ambient * shade * (1 + 0.025 * coarse + 0.02 * fine)
+    return shade[..., None] * (np.array(face.skin, np.float32) * np.array(look.tint, np.float32))
 
 
 @lru_cache(maxsize=4)
@@ -312,12 +318,12 @@ def _grid(big: int) -> np.ndarray:
     return np.mgrid[0:big, 0:big].astype(np.float32) / big
 
 
-def _backdrop(of: Look, big: int) -> np.ndarray:
-    rng = np.random.Generator(np.random.PCG64(of.backdrop_texture))
+def _backdrop(look: Look, big: int) -> np.ndarray:
+    rng = np.random.Generator(np.random.PCG64(look.backdrop_texture))
     y, x = _grid(big) - 0.5
     blobs = cv2.resize(rng.normal(size=(5, 5, 3)).astype(np.float32), (big, big), interpolation=cv2.INTER_CUBIC)
-    slope = of.backdrop_slope[0] * x + of.backdrop_slope[1] * y
-    return np.array(of.backdrop, np.float32) * (1 + slope[..., None] * 1.2) + 0.07 * blobs
+    slope = look.backdrop_slope[0] * x + look.backdrop_slope[1] * y
+    return np.array(look.backdrop, np.float32) * (1 + slope[..., None] * 1.2) + 0.07 * blobs
 
 
 def _fill(canvas: np.ndarray, points: np.ndarray, colour: float | tuple[float, ...]) -> None:

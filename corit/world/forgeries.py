@@ -1,9 +1,9 @@
 """Four forgeries after FaceForensics++: DF and FS swap the identity, F2F and NT change only the expression.
 
-Swaps change what is seen. Reenactments keep the person: what is left of them is a weak periodic trace inside the
-changed region, as generators' upsampling leaves it: crossed waves at the periods of the layers that upsample, with
-strengths and phases drawn for each picture. The types differ in their periods and share one of them, since
-nearly all generators upsample by two; "disjoint" traces share none, which is the control for gains across forgeries.
+Swaps change what a picture shows. Reenactments keep the person, and leave a weak periodic trace inside the changed
+region, as generators' upsampling does: crossed waves at the periods of the layers that upsample, with strengths and
+phases drawn for each picture. The two reenactments have different periods and share one of them, since nearly all
+generators upsample by two; "disjoint" traces share none, which is the control for gains across manipulation types.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ Sharing = Literal["overlapping", "disjoint"]
 
 @dataclass(frozen=True)
 class Trace:
-    """A luminance pattern: periods in pixels; amplitude (low, high) in grey levels; phase in radians."""
+    """A luminance pattern.
+
+    Attributes:
+        periods: of the waves in pixels.
+        amplitude: range (low, high) in grey levels.
+        phase: the largest phase in radians.
+    """
 
     periods: tuple[float, ...]
     amplitude: tuple[float, float] = (9.0, 11.0)
@@ -41,7 +47,14 @@ TRACES: dict[Sharing, dict[Kind, Trace]] = {
 
 @dataclass(frozen=True)
 class Target:
-    """The real picture that is forged: the sensor's (S, S, 3) uint8 before JPEG, and what it shows."""
+    """The real picture that a forgery changes.
+
+    Attributes:
+        pixels: the sensor's picture (S, S, 3) uint8 before JPEG.
+        face: the person that it shows.
+        look: how it shows the person.
+        rendered: the scene in front of the camera.
+    """
 
     pixels: np.ndarray
     face: Face
@@ -52,9 +65,17 @@ class Target:
 def forge(
     kind: Kind, target: Target, donor: Face, rng: np.random.Generator, sharing: Sharing = "overlapping"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The forged picture (S, S, 3) uint8 before JPEG and the forged region (S, S) float32 in [0, 1].
+    """Forge a real picture.
 
-    `donor` is the other identity of a swap; reenactments do not use it.
+    Args:
+        kind: the manipulation type.
+        target: the real picture.
+        donor: the other person of a swap; reenactments do not use it.
+        rng: draws everything random.
+        sharing: whether the traces of the reenactments share a period.
+
+    Returns:
+        The forged picture (S, S, 3) uint8 before JPEG, and the forged region (S, S) float32 in [0, 1].
     """
     content, region = {"DF": _deepfakes, "FS": _faceswap, "F2F": _face2face, "NT": _textures}[kind](target, donor, rng)
     if kind in TRACES[sharing]:
@@ -69,7 +90,7 @@ def _deepfakes(target: Target, donor: Face, rng: np.random.Generator) -> tuple[n
     swapped = render(donor, target.look, side)
     region = _soft(_inner(target.rendered.landmarks, side, 0.96), side, rng.uniform(0.03, 0.05))
     content = cv2.GaussianBlur(swapped.pixels * 255, (0, 0), rng.uniform(0.5, 0.8))
-    return _match(content, target.pixels, region, strength=0.6, spread=True), region
+    return _match_colour(content, target.pixels, region, strength=0.6, spread=True), region
 
 
 def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +99,7 @@ def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np
     own = replace(target.look, smile=rng.uniform(-1, 1), open=float(max(0.0, rng.uniform(-0.6, 1.0))))
     swapped = render(donor, own, side)
     region = _soft(_inner(target.rendered.landmarks, side, 1.0), side, rng.uniform(0.008, 0.016))
-    return _match(swapped.pixels * 255, target.pixels, region, strength=0.6, spread=False), region
+    return _match_colour(swapped.pixels * 255, target.pixels, region, strength=0.6, spread=False), region
 
 
 def _face2face(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +110,7 @@ def _face2face(target: Target, donor: Face, rng: np.random.Generator) -> tuple[n
 
 
 def _textures(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Neural textures: the mouth alone, and closer to what it was."""
+    """Neural textures: the mouth alone, with a smaller change."""
     points, side = target.rendered.landmarks, target.pixels.shape[0]
     mouth = points[48:60]
     centre = mouth.mean(0)
@@ -122,7 +143,9 @@ def _soft(area: np.ndarray, side: int, blur: float) -> np.ndarray:
     return cv2.GaussianBlur(area.astype(np.float32), (0, 0), blur * side)
 
 
-def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, strength: float, spread: bool) -> np.ndarray:
+def _match_colour(
+    content: np.ndarray, target: np.ndarray, region: np.ndarray, strength: float, spread: bool
+) -> np.ndarray:
     """Bring the content's mean (and spread) inside the region part of the way to the target's, channel by channel."""
     inside = region > 0.5
     a, b = content[inside], target[inside].astype(np.float32)
@@ -132,7 +155,7 @@ def _match(content: np.ndarray, target: np.ndarray, region: np.ndarray, strength
 
 
 def pattern(trace: Trace, side: int, rng: np.random.Generator) -> np.ndarray:
-    """Crossed waves at each period, (side, side) grey levels; their root mean square is half the amplitude."""
+    """Draw crossed waves at each period, (side, side) in grey levels; their root mean square is half the amplitude."""
     y, x = np.mgrid[0:side, 0:side].astype(np.float32)
     waves, power = np.zeros((side, side), np.float32), 0.0
     for period, along in product(trace.periods, (x, y)):

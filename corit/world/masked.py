@@ -1,8 +1,8 @@
-"""A pretraining without meaning, after SimMIM: masked patches are filled in, and the class token must help.
+"""Pretraining without semantics, after SimMIM: a decoder fills in masked patches with the help of the class token.
 
-[choice] SimMIM has no class token. Here each masked patch is painted by a small decoder from its own token, the class
-token and its position; in half of the pictures the patch's own token is withheld, so that what the picture is like as
-a whole must pass through the class token.
+[choice] SimMIM has no class token. Here a small decoder predicts each masked patch from its own token, the class token
+and its position. In half of the pictures it does not see the patch's own token, so that what describes the picture as a
+whole must pass through the class token.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ MASKED = 0.6  # SimMIM's share
 GRID = encoder.SIDE // encoder.PATCH
 
 
-class Painter(nn.Module):
+class MaskedPatchModel(nn.Module):
     """The encoder with a token for masked patches and a decoder of one hidden layer."""
 
     def __init__(self) -> None:
@@ -30,10 +30,12 @@ class Painter(nn.Module):
         self.paint = nn.Linear(2 * width, 3 * encoder.PATCH**2)
 
     def forward(self, images: Tensor, masked: Tensor, silent: Tensor) -> Tensor:
-        """Mean absolute error () over masked patches of normalised images (B, 3, S, S).
+        """Return the mean absolute error () over masked patches.
 
-        masked (B, N) bool: the patches to fill in. silent (B) bool: pictures whose patch tokens the decoder does not
-        see.
+        Args:
+            images: (B, 3, S, S), normalised.
+            masked: (B, N) bool, the patches to fill in.
+            silent: (B) bool, the pictures whose patch tokens the decoder does not see.
         """
         vit = self.encoder
         tokens = vit.patch_embed(images)  # type: ignore[operator]
@@ -43,20 +45,20 @@ class Painter(nn.Module):
         painted = self.paint(nn.functional.gelu(own + self.whole(tokens[:, :1]) + self.place)).float()
         return ((painted - patches(images)).abs().mean(-1) * masked).sum() / masked.sum()
 
-    def ignorance(self, images: Tensor, masked: Tensor) -> float:
-        """The error of painting each masked patch in the pictures' mean colour."""
+    def mean_colour_error(self, images: Tensor, masked: Tensor) -> float:
+        """Return the error of filling each masked patch with the pictures' mean colour: what knowing nothing gives."""
         target = patches(images)
         guess = images.mean((0, 2, 3))[None, None, :, None].expand(*target.shape[:2], 3, encoder.PATCH**2).flatten(2)
         return float(((guess - target).abs().mean(-1) * masked).sum() / masked.sum())
 
 
 def patches(images: Tensor) -> Tensor:
-    """(B, 3, S, S) -> (B, N, 3 P P), patches row by row."""
+    """Cut pictures (B, 3, S, S) into patches (B, N, 3 P P), row by row."""
     return nn.functional.unfold(images, encoder.PATCH, stride=encoder.PATCH).mT
 
 
-def blanks(count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Which patches are masked (B, N), the same number in each picture, and which pictures are silent (B)."""
+def draw_masks(count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Draw which patches are masked, (B, N) bool, equally many in each picture, and silent pictures, (B) bool."""
     n = GRID * GRID
     order = rng.permuted(np.tile(np.arange(n), (count, 1)), axis=1)
     return torch.from_numpy(order < round(MASKED * n)), torch.from_numpy(np.arange(count) % 2 == 1)

@@ -1,4 +1,4 @@
-"""The miniature world as a data set: identities that never cross splits, reals and their four forgeries."""
+"""The miniature world as a data set: people who never cross splits, real pictures and four forgeries of each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from corit.data.sample import Sample
 from corit.errors import DataError
 from corit.images.picture import DRAWN, Picture
 from corit.seeding import generator
-from corit.world.camera import Shot, jpeg, shoot, shot
-from corit.world.faces import Face, Look, identity, look, render
+from corit.world.camera import Exposure, draw_exposure, expose, jpeg
+from corit.world.faces import Face, Look, draw_face, draw_look, render
 from corit.world.forgeries import KINDS, Kind, Sharing, Target, forge
 
 SplitName = Literal["train", "val", "test"]
@@ -25,9 +25,20 @@ SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 
 @dataclass(frozen=True)
 class MiniatureSpec:
-    """A world's seed and size: identities in each split, pictures of each identity, side in pixels.
+    """A world's seed and size.
 
-    traces: whether the reenactments' fingerprints share a period ("overlapping") or not ("disjoint").
+    Attributes:
+        seed: of everything that is drawn.
+        train: people in the training split.
+        val: people in the validation split.
+        test: people in the test split.
+        pictures: real pictures of each person, each with one forgery of each kind.
+        side: of a picture in pixels.
+        kinds: the manipulation types.
+        traces: whether the traces of the reenactments share a period ("overlapping") or not ("disjoint").
+
+    Raises:
+        DataError: too few people or pictures, or an unknown manipulation type.
     """
 
     seed: int = 0
@@ -50,17 +61,21 @@ class MiniatureSpec:
             raise DataError(f"no such forgery: {', '.join(unknown)}; the world has {', '.join(KINDS)}")
 
 
-def world_of(people: int = 120, pictures: int = 5, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> MiniatureSpec:
-    """A world by its training identities: validation has a third as many, test two thirds."""
+def sized_world(people: int = 120, pictures: int = 5, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> MiniatureSpec:
+    """Return the world of so many training people: validation has a third as many, test two thirds."""
     val, test = max(2, people // 3), max(2, people * 2 // 3)
     return MiniatureSpec(seed, people, val, test, pictures, kinds=kinds)
 
 
 class Miniature:
-    """A Source: every picture is drawn when it is asked for, the same in any process and order.
+    """A source whose pictures are drawn when they are loaded, the same in any process and order.
 
     A fake and its real share the person, the look, the exposure and the last JPEG. Landmarks and mask are those of the
-    real picture, which is what a landmark detector would find on either.
+    real picture, which is what a landmark detector finds on either.
+
+    Attributes:
+        spec: the world's seed and size.
+        splits: the splits to list.
     """
 
     def __init__(self, spec: MiniatureSpec | None = None, splits: Sequence[SplitName] = SPLITS) -> None:
@@ -69,7 +84,7 @@ class Miniature:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """Reals first, then each forgery, split by split."""
+        """Reals first, then each manipulation type, split by split."""
         return tuple(
             self._sample(split, kind, person, k)
             for split in self.splits
@@ -85,12 +100,12 @@ class Miniature:
         return Sample(name, name, int(bool(kind)), split, kind, "miniature", group, video, k, self._extra(split, kind))
 
     def _extra(self, split: SplitName, kind: str) -> str:
-        """What a picture depends on beside its name; a fake on the number of people, of whom one is the donor."""
+        """What a picture depends on beside its name: a fake also on the number of people, of whom one is the donor."""
         drawn = f"side {self.spec.side}"
         return f"{drawn}, one of {getattr(self.spec, split)} people, {self.spec.traces} traces" if kind else drawn
 
     def load(self, sample: Sample) -> Picture:
-        """Draw the picture of a sample. Raises DataError when the sample is not of this world."""
+        """Draw the picture of a sample. Raises DataError for a sample of another world."""
         split, person, k = self._parse(sample)
         target, exposure = self._target(split, person, k)
         pixels = target.pixels
@@ -102,8 +117,16 @@ class Miniature:
         return Picture(jpeg(pixels, exposure.quality), rendered.landmarks, rendered.mask, True, domain=DRAWN)
 
     def portrait(self, person: int, k: int) -> tuple[Face, Look, Picture]:
-        """A real picture of somebody outside every split, with what it shows: for pretraining."""
-        face = identity(generator("miniature", self.spec.seed, "pretrain", person))
+        """Draw a real picture of a person outside every split, for pretraining.
+
+        Args:
+            person: the person's number.
+            k: the picture's number.
+
+        Returns:
+            The person, the look and the picture.
+        """
+        face = draw_face(generator("miniature", self.spec.seed, "pretrain", person))
         target, exposure = self._shoot(face, f"pretrain/{person}/{k}")
         return (
             face,
@@ -112,8 +135,12 @@ class Miniature:
         )
 
     def photograph(self, name: str) -> tuple[np.ndarray, int]:
-        """A real picture of somebody of this name, of no split: the sensor's pixels, and the quality of its JPEG."""
-        target, exposure = self._shoot(identity(generator("miniature", self.spec.seed, "stranger", name)), name)
+        """Draw a real picture of a person of this name, who is in no split.
+
+        Returns:
+            The sensor's pixels (S, S, 3) uint8, and the quality of the JPEG to make of them.
+        """
+        target, exposure = self._shoot(draw_face(generator("miniature", self.spec.seed, "stranger", name)), name)
         return target.pixels, exposure.quality
 
     def _parse(self, sample: Sample) -> tuple[SplitName, int, int]:
@@ -125,24 +152,24 @@ class Miniature:
         return parts[2], int(person), int(k)  # type: ignore[return-value]
 
     def _face(self, split: str, person: int) -> Face:
-        return identity(generator("miniature", self.spec.seed, split, person))
+        return draw_face(generator("miniature", self.spec.seed, split, person))
 
     def _donor(self, split: SplitName, person: int, draw: int) -> int:
         """Another identity of the same split."""
         return (person + 1 + draw % (getattr(self.spec, split) - 1)) % getattr(self.spec, split)
 
-    def _target(self, split: SplitName, person: int, k: int) -> tuple[Target, Shot]:
+    def _target(self, split: SplitName, person: int, k: int) -> tuple[Target, Exposure]:
         return self._shoot(self._face(split, person), f"{split}/{person}/{k}")
 
-    def _shoot(self, face: Face, name: str) -> tuple[Target, Shot]:
+    def _shoot(self, face: Face, name: str) -> tuple[Target, Exposure]:
         rng = generator("miniature", self.spec.seed, "picture", name)
-        seen, exposure = look(rng), shot(rng)
-        rendered = render(face, seen, self.spec.side)
-        return Target(shoot(rendered.pixels, exposure), face, seen, rendered), exposure
+        look, exposure = draw_look(rng), draw_exposure(rng)
+        rendered = render(face, look, self.spec.side)
+        return Target(expose(rendered.pixels, exposure), face, look, rendered), exposure
 
 
 def _drawn_world(people: int = 120, pictures: int = 5, seed: int = 0, kinds: tuple[Kind, ...] = KINDS) -> Miniature:
-    return Miniature(world_of(people, pictures, seed, kinds))
+    return Miniature(sized_world(people, pictures, seed, kinds))
 
 
 DATASET = DataSet(

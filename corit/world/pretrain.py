@@ -1,6 +1,7 @@
-"""Pretrain the tiny ViT to mean something: what a face is and does, and what a photograph shows; never a forgery.
+"""Pretrain the tiny ViT on faces and photographs, without any forgery.
 
-Two targets: "semantic", and "pixels", which fills in masked patches of the same pictures and names nothing.
+Two targets: "semantic", the attributes of faces and the classes of photographs; "pixels", masked patches of the same
+pictures.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from corit.progress import Progress, no_progress
 from corit.seeding import generator, torch_generator
 from corit.world import encoder
 from corit.world.faces import attributes
-from corit.world.masked import Painter, blanks
+from corit.world.masked import MaskedPatchModel, draw_masks
 from corit.world.miniature import Miniature, MiniatureSpec
 
 HELD_OUT = 0.03
@@ -31,8 +32,16 @@ Target = Literal["semantic", "pixels"]
 
 
 @dataclass(frozen=True)
-class Pool:
-    """Training pictures: faces (n, S, S, 3) uint8 with standardised attributes (n, A), photographs with classes."""
+class PretrainingData:
+    """The pictures to pretrain on.
+
+    Attributes:
+        faces: (n, S, S, 3) uint8.
+        attributes: of the faces, (n, A) standardised.
+        photos: photographs (m, S, S, 3) uint8.
+        classes: of the photographs, (m) int64.
+        names: of the classes.
+    """
 
     faces: np.ndarray
     attributes: np.ndarray
@@ -41,12 +50,12 @@ class Pool:
     names: tuple[str, ...]
 
     def held_out(self) -> tuple[int, int]:
-        """How many faces and photographs, at the end of each array, are kept for judging."""
+        """Return how many faces and photographs, at the end of each array, are held out for evaluation."""
         return int(len(self.faces) * HELD_OUT), int(len(self.photos) * HELD_OUT)
 
 
 class Student(nn.Module):
-    """The encoder with what pretraining needs on top: attribute read-out, class read-out, and two contrast towers."""
+    """The encoder with heads for pretraining: attributes, classes, and two contrastive towers."""
 
     def __init__(self, n_attributes: int, n_classes: int, embedding: int = 64) -> None:
         super().__init__()
@@ -59,11 +68,11 @@ class Student(nn.Module):
         self.temperature = nn.Parameter(torch.tensor(2.3))
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, S, S) -> class tokens (B, D)."""
+        """Return the class tokens (B, D) of images (B, 3, S, S)."""
         return self.encoder.forward_features(images)[:, 0]  # type: ignore[operator]
 
     def face_loss(self, tokens: Tensor, target: Tensor) -> Tensor:
-        """Attribute regression, and a contrast of each face with its own description."""
+        """Return the loss () of class tokens (B, D): regression of attributes, and contrast with their embeddings."""
         a = nn.functional.normalize(self.image_tower(tokens), dim=-1)
         b = nn.functional.normalize(self.text_tower(target), dim=-1)
         similarity = a @ b.T * self.temperature.exp().clamp(max=50)
@@ -72,11 +81,12 @@ class Student(nn.Module):
         return nn.functional.mse_loss(self.read(tokens), target) + 0.25 * contrast
 
     def photo_loss(self, tokens: Tensor, target: Tensor) -> Tensor:
+        """Return the classification loss () of class tokens (B, D) and classes (B)."""
         return nn.functional.cross_entropy(self.classify(tokens), target, label_smoothing=0.1)
 
 
 def face_pool(count: int, seed: int, progress: Progress = no_progress) -> tuple[np.ndarray, np.ndarray]:
-    """`count` faces of as many people outside every split, and their standardised attributes."""
+    """Draw a face of each of `count` people outside every split, and return their standardised attributes too."""
     world = Miniature(MiniatureSpec(seed=seed))
     pictures, described = np.empty((count, encoder.SIDE, encoder.SIDE, 3), np.uint8), []
     for i in range(count):
@@ -89,9 +99,13 @@ def face_pool(count: int, seed: int, progress: Progress = no_progress) -> tuple[
 
 
 def photo_pool(root: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Photographs in Tiny ImageNet's public layout, root/train/<class>/images/*.JPEG, in a seeded order.
+    """Read photographs in Tiny ImageNet's public layout, root/train/<class>/images/*.JPEG, in a seeded order.
 
-    Raises DataError when the layout is not there.
+    Returns:
+        Pictures (m, S, S, 3) uint8, their classes (m) int64, and the names of the classes.
+
+    Raises:
+        DataError: the folder has another layout, or a photograph cannot be decoded.
     """
     folders = sorted(p for p in (root / "train").glob("*") if (p / "images").is_dir())
     if not folders:
@@ -123,11 +137,25 @@ def pretrain(
     save_every: int = 500,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Train and write the encoder to `out`; returns its card. A checkpoint beside `out` lets it be resumed.
+    """Pretrain the encoder and write it; an interrupted run resumes from a checkpoint beside `out`.
 
-    target: "semantic" learns attributes and classes, "pixels" fills in masked patches (`corit.world.masked`).
-    Half of each batch are faces and half photographs, when there are any. Weights of the last `save_every` steps are
-    averaged exponentially, and the average is what is written.
+    Weights are averaged exponentially over steps, and the average is written.
+
+    Args:
+        out: the file of the weights.
+        seed: of the pictures, the initial weights and the batches.
+        target: "semantic" learns attributes and classes, "pixels" fills in masked patches (`corit.world.masked`).
+        steps: of the optimiser.
+        batch: pictures of a step; half of them photographs, if there are any.
+        faces: how many faces to draw.
+        photos: the folder of photographs; None for none.
+        device: where to train.
+        learning_rate: the highest one of the schedule.
+        save_every: steps between two checkpoints.
+        progress: called with the number of faces drawn, then of steps done.
+
+    Returns:
+        The card that is stored with the weights.
     """
     pool = _pool(seed, faces, photos, progress)
     torch_state = torch_generator("pretrain", seed)
@@ -158,23 +186,23 @@ def pretrain(
     return encoder.load(out)[1]
 
 
-def _student(target: Target, pool: Pool) -> Student | Painter:
-    return Painter() if target == "pixels" else Student(pool.attributes.shape[1], len(pool.names))
+def _student(target: Target, pool: PretrainingData) -> Student | MaskedPatchModel:
+    return MaskedPatchModel() if target == "pixels" else Student(pool.attributes.shape[1], len(pool.names))
 
 
-def _pool(seed: int, faces: int, photos: Path | None, progress: Progress) -> Pool:
+def _pool(seed: int, faces: int, photos: Path | None, progress: Progress) -> PretrainingData:
     empty = (np.empty((0, encoder.SIDE, encoder.SIDE, 3), np.uint8), np.empty(0, np.int64), ())
     pictures, classes, names = photo_pool(photos) if photos is not None else empty
     drawn, described = face_pool(faces, seed, progress)
-    return Pool(drawn, described, pictures, classes, names)
+    return PretrainingData(drawn, described, pictures, classes, names)
 
 
 def _step(
-    student: Student | Painter,
+    student: Student | MaskedPatchModel,
     average: torch.optim.swa_utils.AveragedModel,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler,
-    pool: Pool,
+    pool: PretrainingData,
     rng: np.random.Generator,
     batch: int,
     device: str,
@@ -187,9 +215,9 @@ def _step(
         j = rng.integers(len(pool.photos) - held_photos, size=batch - n_faces)
         images.append(augment(pool.photos[j], rng, flip=True))
     x = as_input(np.concatenate(images)).to(device)
-    if isinstance(student, Painter):
+    if isinstance(student, MaskedPatchModel):
         with torch.autocast(x.device.type, torch.bfloat16):
-            loss = student(x, *(b.to(device) for b in blanks(len(x), rng)))
+            loss = student(x, *(b.to(device) for b in draw_masks(len(x), rng)))
     else:
         with torch.autocast(x.device.type, torch.bfloat16):
             tokens = student(x)
@@ -206,7 +234,7 @@ def _step(
 
 
 def augment(pictures: np.ndarray, rng: np.random.Generator, flip: bool) -> np.ndarray:
-    """Random crops of 80 to 100 percent of the side and gain of up to 20 percent; flips for photographs only."""
+    """Augment pictures (B, S, S, 3) uint8: random crops; flips, and a gain of up to 20 percent, only with `flip`."""
     out = np.empty_like(pictures)
     side = pictures.shape[1]
     for k, picture in enumerate(pictures):
@@ -219,18 +247,22 @@ def augment(pictures: np.ndarray, rng: np.random.Generator, flip: bool) -> np.nd
 
 
 def as_input(pictures: np.ndarray) -> Tensor:
-    """(B, S, S, 3) uint8 -> (B, 3, S, S) float32, normalised as the encoder wants it."""
+    """Turn pictures (B, S, S, 3) uint8 into the encoder's input (B, 3, S, S) float32, normalised."""
     x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
     return (x - torch.tensor(encoder.MEAN)[:, None, None]) / torch.tensor(encoder.STD)[:, None, None]
 
 
-def judge(student: Student | Painter, pool: Pool, device: str = "cpu") -> dict[str, float]:
-    """On held-out pictures: mean squared error of standardised attributes (1 is ignorance), photo top-1 accuracy.
+def evaluate_encoder(
+    student: Student | MaskedPatchModel, pool: PretrainingData, device: str = "cpu"
+) -> dict[str, float]:
+    """Evaluate on held-out pictures.
 
-    Of a painter: the mean absolute error of masked patches, and that of the mean colour in their place.
+    Returns:
+        The mean squared error of standardised attributes (1 for knowing nothing) and the top-1 accuracy on photographs;
+        of a `MaskedPatchModel`, the mean absolute error of masked patches, and that of the mean colour in their place.
     """
-    if isinstance(student, Painter):
-        return _judge_painter(student, pool, device)
+    if isinstance(student, MaskedPatchModel):
+        return _evaluate_patches(student, pool, device)
     held_faces, held_photos = pool.held_out()
     student.eval()
     with torch.inference_mode():
@@ -238,35 +270,45 @@ def judge(student: Student | Painter, pool: Pool, device: str = "cpu") -> dict[s
             student.read(student(as_input(c).to(device))) for c in np.array_split(pool.faces[-held_faces:], 8) if len(c)
         ]
         error = (torch.cat(guess).cpu() - torch.from_numpy(pool.attributes[-held_faces:])).square().mean()
-        found = {"attribute_mse": float(error)}
+        measures = {"attribute_mse": float(error)}
         if held_photos:
             logits = [
                 student.classify(student(as_input(c).to(device))) for c in np.array_split(pool.photos[-held_photos:], 8)
             ]
             right = torch.cat(logits).argmax(1).cpu() == torch.from_numpy(pool.classes[-held_photos:])
-            found["photo_top1"] = float(right.float().mean())
+            measures["photo_top1"] = float(right.float().mean())
     student.train()
-    return found
+    return measures
 
 
-def _judge_painter(painter: Painter, pool: Pool, device: str) -> dict[str, float]:
+def _evaluate_patches(painter: MaskedPatchModel, pool: PretrainingData, device: str) -> dict[str, float]:
     held_faces, held_photos = pool.held_out()
     shown = np.concatenate([pool.faces[len(pool.faces) - held_faces :], pool.photos[len(pool.photos) - held_photos :]])
     x = as_input(shown[:512] if len(shown) else pool.faces[:8]).to(device)
-    masked, silent = (b.to(device) for b in blanks(len(x), generator("judge")))
+    masked, silent = (b.to(device) for b in draw_masks(len(x), generator("judge")))
     painter.eval()
     with torch.inference_mode():
-        errors = {"pixel_error": float(painter(x, masked, silent)), "pixel_error_of_mean": painter.ignorance(x, masked)}
+        errors = {
+            "pixel_error": float(painter(x, masked, silent)),
+            "pixel_error_of_mean": painter.mean_colour_error(x, masked),
+        }
     painter.train()
     return errors
 
 
 def _card(
-    student: Student | Painter, pool: Pool, seed: int, step: int, steps: int, batch: int, seconds: float, device: str
+    student: Student | MaskedPatchModel,
+    pool: PretrainingData,
+    seed: int,
+    step: int,
+    steps: int,
+    batch: int,
+    seconds: float,
+    device: str,
 ) -> dict[str, Any]:
     kind = torch.cuda.get_device_name() if device.startswith("cuda") else f"{platform.machine()} CPU"
     return {
-        "target": "pixels" if isinstance(student, Painter) else "semantic",
+        "target": "pixels" if isinstance(student, MaskedPatchModel) else "semantic",
         "seed": seed,
         "steps": step,
         "planned_steps": steps,
@@ -277,7 +319,7 @@ def _card(
         "photographs": len(pool.photos),
         "photograph_classes": len(pool.names),
         "licence": encoder.LICENCE,
-        **judge(student, pool, device),
+        **evaluate_encoder(student, pool, device),
     }
 
 

@@ -1,9 +1,9 @@
-"""Nineteen makers of whole pictures, for want of generators: what upsampling leaves, all over a picture of the world.
+"""Nineteen drawn generators: the trace of upsampling, all over a picture of the miniature world.
 
-A fake is a real picture of another person, smoothed as a decoder smooths and crossed by the waves that its upsampling
-layers leave, before the same JPEG. The makers carry the names of the 19 subsets of UniversalFakeDetect so that tables
-have their columns; they imitate none of them. The first is trained on; the others share one of its periods, or none,
-or are only smooth.
+A fake is a real picture of another person, smoothed as by a decoder and crossed by the waves of upsampling layers,
+before the same JPEG. The generators carry the names of the 19 subsets of UniversalFakeDetect so that tables have their
+columns; they imitate none of them. The first is trained on; the others share one of its periods, or none, or only
+smooth.
 """
 
 from __future__ import annotations
@@ -26,7 +26,13 @@ from corit.world.miniature import Miniature, MiniatureSpec, SplitName
 
 @dataclass(frozen=True)
 class Upsampler:
-    """A maker of pictures: how far it smooths, in pixels, and the trace that it leaves (none at amplitude 0)."""
+    """A drawn generator.
+
+    Attributes:
+        smooth: standard deviation of its blur in pixels.
+        periods: of its trace in pixels.
+        amplitude: of its trace in grey levels; 0 for no trace.
+    """
 
     smooth: float
     periods: tuple[float, ...] = (8.0, 4.0)
@@ -59,10 +65,15 @@ UPSAMPLERS: dict[str, Upsampler] = {
 
 @dataclass(frozen=True)
 class Upsampled:
-    """A Source: reals of a world as whole pictures without landmarks, and what each maker makes of other people.
+    """A source of the world's reals as whole pictures without landmarks, and each generator's pictures of other people.
 
-    train, val: pictures of each label of the first maker; each: test pictures of each label of every maker. A sample's
-    dataset is its maker, of a real too: no two makers share reals, and no person crosses a split.
+    A sample's dataset is its generator, also of a real: no two generators share reals, and no person crosses a split.
+
+    Attributes:
+        seed: of the world.
+        train: training pictures of each label, of the first generator.
+        val: validation pictures of each label, of the first generator.
+        each: test pictures of each label of every generator.
     """
 
     seed: int = 0
@@ -78,7 +89,7 @@ class Upsampled:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """Reals and fakes of the training maker, then of every maker."""
+        """Reals and fakes of the first generator, then of every generator."""
         first = next(iter(UPSAMPLERS))
         parts: list[tuple[Split, str, int]] = [("train", first, self.train), ("val", first, self.val)]
         parts += [("test", name, self.each) for name in UPSAMPLERS]
@@ -86,17 +97,17 @@ class Upsampled:
 
     def _sample(self, split: Split, maker: str, label: int, i: int) -> Sample:
         name = f"upsampled/{self.seed}/{split}/{maker}/{'fake' if label else 'real'}/{i:04d}"
-        made_by = repr((MiniatureSpec(self.seed), UPSAMPLERS[maker]))
-        return Sample(name, name, label, split, maker if label else "", maker, name, extra=made_by)
+        extra = repr((MiniatureSpec(self.seed), UPSAMPLERS[maker]))
+        return Sample(name, name, label, split, maker if label else "", maker, name, extra=extra)
 
     def load(self, sample: Sample) -> Picture:
-        """Draw the picture of a sample. Raises DataError when it is not of this source."""
+        """Draw the picture of a sample. Raises DataError for a sample of another source."""
         parts = sample.id.split("/")
         if parts[:2] != ["upsampled", str(self.seed)] or parts[2] not in get_args(SplitName):
             raise DataError(f"expected a sample of the upsamplers with seed {self.seed}, got {sample.id!r}")
         pixels, quality = self._world.photograph(sample.id)
         if sample.label:
-            pixels = made(UPSAMPLERS[sample.dataset], pixels, generator(sample.id))
+            pixels = upsample(UPSAMPLERS[sample.dataset], pixels, generator(sample.id))
         return Picture(jpeg(pixels, quality))
 
     @cached_property
@@ -104,12 +115,12 @@ class Upsampled:
         return Miniature(MiniatureSpec(self.seed))
 
 
-def made(by: Upsampler, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The sensor's pixels (S, S, 3) uint8 as the maker would give them."""
+def upsample(maker: Upsampler, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the sensor's pixels (S, S, 3) uint8 as the generator `maker` gives them."""
     content: np.ndarray = pixels.astype(np.float32)
-    if by.smooth:
-        content = cv2.GaussianBlur(content, (0, 0), by.smooth)
-    if by.amplitude:
-        trace = Trace(by.periods, (0.9 * by.amplitude, 1.1 * by.amplitude))
+    if maker.smooth:
+        content = cv2.GaussianBlur(content, (0, 0), maker.smooth)
+    if maker.amplitude:
+        trace = Trace(maker.periods, (0.9 * maker.amplitude, 1.1 * maker.amplitude))
         content = content + pattern(trace, len(pixels), rng)[..., None]
     return np.clip(np.round(content), 0, 255).astype(np.uint8)

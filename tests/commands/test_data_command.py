@@ -27,7 +27,7 @@ from corit.data.care.audit import Finding, audit_source
 from corit.data.frames import Reading
 from corit.detect.output import Line
 from corit.errors import DataError
-from corit.report.data import findings, lines
+from corit.report.data import format_findings, format_rows
 from corit.report.demo import photographs
 from corit.report.lines import rows as rows_of
 from corit.serialise import csv_text
@@ -87,7 +87,7 @@ def test_the_list_shows_the_data_sets_in_a_folder(capsys, celeb, tmp_path):
 def test_a_complete_data_set_has_no_problems(capsys, celeb):
     code, out, err = run(capsys, "check", "celeb-df-v2", "--root", celeb)
     assert code == 0
-    assert out.endswith("\nnothing to mend\n")
+    assert out.endswith("\nno problems found\n")
     assert "Celeb-synthesis" in out
     assert "38/38" in err  # every picture was read
 
@@ -127,7 +127,7 @@ def test_a_missing_folder_is_reported_and_the_rest_checked(capsys, tmp_path):
     assert code == 3
     assert "14 missing files\n  manipulated_sequences/FaceSwap/c23/" in out
     assert "and 9 more; --format csv lists all" in out
-    assert out.endswith("to mend: 14 missing\n")
+    assert out.endswith("problems: 14 missing\n")
     assert "F2F" in out
 
 
@@ -195,8 +195,8 @@ def test_duplicates_within_one_split_are_harmless(capsys, tmp_path):
     data = write(tmp_path / "rows.csv", [("a", 0, "train", "1"), ("a2", 0, "train", "2"), ("b", 1, "train", "3")])
     code, out, _ = run(capsys, "check", data)
     assert code == 0
-    assert "1 pictures that come more than once in one split (no fault by itself)" in out
-    assert out.endswith("nothing to mend\n")
+    assert "1 pictures that come more than once in one split (no problem by itself)" in out
+    assert out.endswith("no problems found\n")
 
 
 def test_other_files_are_counted_by_suffix(capsys, tmp_path):
@@ -485,11 +485,11 @@ def test_frames_that_the_benchmark_cannot_sort_are_named(capsys, tmp_path):
 
 def test_rows_as_lines():
     rows = [{"a": 1, "b": "x,y", "c": ""}, {"a": 0, "b": "[bold]", "c": ""}]
-    assert lines(rows, "csv") == 'a,b,c\n1,"x,y",\n0,[bold],'
-    assert lines(rows, "csv", head=False) == '1,"x,y",\n0,[bold],'
-    assert [json.loads(line) for line in lines(rows, "jsonl").splitlines()] == rows
-    assert lines(rows, "table").splitlines() == ["a  b", "1  x,y", "0  [bold]"]
-    assert [lines([], f) for f in ("csv", "jsonl", "table")] == ["", "", ""]
+    assert format_rows(rows, "csv") == 'a,b,c\n1,"x,y",\n0,[bold],'
+    assert format_rows(rows, "csv", head=False) == '1,"x,y",\n0,[bold],'
+    assert [json.loads(line) for line in format_rows(rows, "jsonl").splitlines()] == rows
+    assert format_rows(rows, "table").splitlines() == ["a  b", "1  x,y", "0  [bold]"]
+    assert [format_rows([], f) for f in ("csv", "jsonl", "table")] == ["", "", ""]
 
 
 def test_every_end_of_line_is_quoted_in_csv():
@@ -500,8 +500,8 @@ def test_every_end_of_line_is_quoted_in_csv():
 
 def test_control_characters_in_names_are_escaped():
     rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
-    assert lines(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
-    assert "\x1b" not in findings([Finding("missing", name="a\x1b[31m")], "table")
+    assert format_rows(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
+    assert "\x1b" not in format_findings([Finding("missing", name="a\x1b[31m")], "table")
     line = Line("a\x1b[31m.png", None, None, None, None, "unreadable", "a\x1b[31m.png is empty")
     assert "\x1b" not in rows_of([line])
 

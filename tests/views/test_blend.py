@@ -15,8 +15,8 @@ from reference import blend as slow
 from corit.images.faces import align, similarity, template
 from corit.recipe import BlendRecipe
 from corit.seeding import generator
-from corit.views.blend import appearance, draw, elastic, geometry, self_blend, soften
-from corit.views.regions import band, patch_regions
+from corit.views.blend import appearance, draw_blend, elastic, geometry, self_blend, soften
+from corit.views.regions import boundary_band, patch_regions
 
 RECIPE = BlendRecipe()
 
@@ -33,7 +33,7 @@ def disc(side, radius=0.3, at=(0.5, 0.5)):
 
 
 def drawn(seed, **fixed):
-    return replace(draw(RECIPE, generator("draw", seed)), **fixed)
+    return replace(draw_blend(RECIPE, generator("draw", seed)), **fixed)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -54,7 +54,7 @@ def test_lost_resolution_equals_the_slow_twin(resolution, side):
 
 
 def test_draws_fill_the_ranges_of_their_recipe_and_leave_them_nowhere():
-    made = [draw(BlendRecipe(perturb="either"), generator("ranges", k)) for k in range(1500)]
+    made = [draw_blend(BlendRecipe(perturb="either"), generator("ranges", k)) for k in range(1500)]
     column = lambda name: np.array([getattr(d, name) for d in made], dtype=float)
     ends = {
         "hsv_shift": (-0.3, 0.3),
@@ -162,7 +162,7 @@ def test_regions_never_share_a_patch_and_the_band_straddles_the_contour(radius, 
     assert regions.sum(0).max() <= 1
     assert regions.any(0).mean() > 0.5
     if mask.any() and not mask.all():
-        edge = band(mask, 0.0625)
+        edge = boundary_band(mask, 0.0625)
         assert (edge & mask).any()
         assert (edge & ~mask).any()
 

@@ -12,10 +12,10 @@ from corit.images.picture import Picture
 from corit.recipe import BlendRecipe, Recipe, ViewsRecipe
 from corit.seeding import generator
 from corit.views import foreground
-from corit.views.blend import draw, self_blend
+from corit.views.blend import draw_blend, self_blend
 from corit.views.foreground import ellipse, face_hull, saliency, token_foreground
 from corit.views.prepare import Preparer, Views
-from corit.views.regions import band, patch_regions, random_partition
+from corit.views.regions import boundary_band, patch_regions, random_partition
 from corit.world.miniature import Miniature
 
 
@@ -32,7 +32,7 @@ def preparer(**kw):
 @pytest.mark.parametrize("seed", range(8))
 def test_outside_the_mask_the_twin_is_the_picture_to_the_bit(picture, seed):
     crop = preparer().crops(picture)[0]
-    twin, m = self_blend(crop.pixels, crop.mask, draw(BlendRecipe(), generator(seed)), BlendRecipe())
+    twin, m = self_blend(crop.pixels, crop.mask, draw_blend(BlendRecipe(), generator(seed)), BlendRecipe())
     assert m.min() >= 0
     assert m.max() <= 1
     assert np.array_equal(twin[m == 0], crop.pixels[m == 0])
@@ -54,7 +54,7 @@ def test_fakes_are_perturbed_in_source_or_target_and_twins_in_the_source_alone(p
     crop, recipe = preparer().crops(picture)[0], BlendRecipe(perturb="either")
     perturbed = set()
     for k in range(8):
-        of = draw(recipe, generator("fake", k, crop.pixels))
+        of = draw_blend(recipe, generator("fake", k, crop.pixels))
         expected, m = self_blend(crop.pixels, crop.mask, of, recipe)
         fake = preparer().forge(crop, k)
         assert np.array_equal(fake.pixels, expected)
@@ -63,7 +63,7 @@ def test_fakes_are_perturbed_in_source_or_target_and_twins_in_the_source_alone(p
         assert np.array_equal(fake.mask, crop.mask)
         perturbed.add(of.perturbed)
     assert perturbed == {"source", "target"}
-    assert {draw(BlendRecipe(), generator("twin", k)).perturbed for k in range(20)} == {"source"}
+    assert {draw_blend(BlendRecipe(), generator("twin", k)).perturbed for k in range(20)} == {"source"}
 
 
 def landmarks(count):
@@ -138,7 +138,7 @@ def slow_regions(mask, edge, grid, majority):
 def test_regions_equal_their_slow_twin(majority):
     mask = ellipse(64)
     found = patch_regions(mask, (8, 8), majority=majority)
-    assert np.array_equal(found, slow_regions(mask, band(mask, 0.0625), (8, 8), majority))
+    assert np.array_equal(found, slow_regions(mask, boundary_band(mask, 0.0625), (8, 8), majority))
     assert found.sum(0).max() <= 1
     some = patch_regions(mask, (8, 8), majority=majority, names=("background", "foreground"))
     assert np.array_equal(some, found[[2, 0]])
@@ -150,16 +150,16 @@ def test_regions_of_grids_with_unequal_sides_equal_their_slow_twin(grid, width):
     y, x = np.mgrid[:64, :64]
     mask = (y - 20) ** 2 / 2 + (x - 40) ** 2 < 220  # off the centre, so that rows and columns cannot be exchanged
     found = patch_regions(mask, grid, width=width)
-    assert np.array_equal(found, slow_regions(mask, band(mask, width), grid, 0.5))
+    assert np.array_equal(found, slow_regions(mask, boundary_band(mask, width), grid, 0.5))
 
 
 @pytest.mark.parametrize(("width", "radius"), [(0.0625, 2), (0.02, 1), (0.25, 8)])
 def test_the_boundary_reaches_as_far_to_either_side_of_the_contour(width, radius):
     mask = np.zeros((64, 64), bool)
     mask[:, 32:] = True
-    assert np.flatnonzero(band(mask, width).all(0)).tolist() == list(range(32 - radius, 32 + radius))
-    assert np.array_equal(band(mask, width).any(0), band(mask, width).all(0))
-    assert not band(np.ones((64, 64), bool), width).any()
+    assert np.flatnonzero(boundary_band(mask, width).all(0)).tolist() == list(range(32 - radius, 32 + radius))
+    assert np.array_equal(boundary_band(mask, width).any(0), boundary_band(mask, width).all(0))
+    assert not boundary_band(np.ones((64, 64), bool), width).any()
 
 
 def test_an_aligned_crop_with_a_mask_alone_has_that_mask(picture):

@@ -7,13 +7,13 @@ import torch
 
 from corit.seeding import generator
 from corit.world import encoder
-from corit.world.masked import MASKED, Painter, blanks, patches
+from corit.world.masked import MASKED, MaskedPatchModel, draw_masks, patches
 
 N = (encoder.SIDE // encoder.PATCH) ** 2
 
 
 def test_every_picture_has_as_many_masked_patches_and_every_second_is_silent():
-    masked, silent = blanks(6, generator("t"))
+    masked, silent = draw_masks(6, generator("t"))
     assert masked.sum(1).tolist() == [round(MASKED * N)] * 6
     assert not torch.equal(masked[0], masked[1])
     assert silent.tolist() == [False, True] * 3
@@ -28,8 +28,8 @@ def test_patches_are_the_pictures_squares_row_by_row():
 
 
 def test_masked_pixels_are_not_seen_and_only_they_are_judged():
-    painter, rng = Painter().eval(), generator("p")
-    masked, silent = blanks(2, rng)
+    painter, rng = MaskedPatchModel().eval(), generator("p")
+    masked, silent = draw_masks(2, rng)
     x = torch.from_numpy(rng.normal(size=(2, 3, encoder.SIDE, encoder.SIDE)).astype(np.float32))
     loss = painter(x, masked, silent)
     # Of a zero decoder the error is the mean magnitude of the masked pixels.
@@ -42,8 +42,8 @@ def test_masked_pixels_are_not_seen_and_only_they_are_judged():
 
 
 def test_a_silent_picture_reaches_its_paint_through_the_class_token_alone():
-    painter = Painter()
-    masked, _ = blanks(2, generator("s"))
+    painter = MaskedPatchModel()
+    masked, _ = draw_masks(2, generator("s"))
     x = torch.randn(2, 3, encoder.SIDE, encoder.SIDE, generator=torch.Generator().manual_seed(0))
     for quiet in (True, False):
         painter.zero_grad()

@@ -9,7 +9,7 @@ import pytest
 from corit.errors import DataError
 from corit.paper.printed import printed
 from corit.seeding import generator
-from corit.world.upsamplers import UPSAMPLERS, Upsampled, Upsampler, made
+from corit.world.upsamplers import UPSAMPLERS, Upsampled, Upsampler, upsample
 
 FEW = Upsampled(0, train=3, val=2, each=2)
 
@@ -41,8 +41,8 @@ def test_a_picture_is_the_same_in_another_source_of_the_seed():
 
 def test_a_maker_that_does_nothing_changes_nothing_and_others_leave_their_periods():
     grey = np.full((64, 64, 3), 128, np.uint8)
-    assert np.array_equal(made(Upsampler(0.0, amplitude=0.0), grey, generator("x")), grey)
-    trace = made(Upsampler(0.0, (8.0,), 10.0), grey, generator("x")).mean(-1) - 128
+    assert np.array_equal(upsample(Upsampler(0.0, amplitude=0.0), grey, generator("x")), grey)
+    trace = upsample(Upsampler(0.0, (8.0,), 10.0), grey, generator("x")).mean(-1) - 128
     power = np.abs(np.fft.fft2(trace)) ** 2
     power[0, 0] = 0
     rows, columns = np.nonzero(power > 0.5 * power.max())

@@ -13,7 +13,7 @@ from corit.errors import DataError, WeightsError
 from corit.images.faces import five_points, template
 from corit.seeding import generator
 from corit.world import encoder
-from corit.world.faces import identity, landmarks, look, neutral
+from corit.world.faces import draw_face, draw_look, landmarks, neutral_look
 from corit.world.forgeries import KINDS, TRACES
 from corit.world.miniature import Miniature, MiniatureSpec
 from corit.world.pretrain import photo_pool, pretrain
@@ -80,8 +80,8 @@ def test_disjoint_traces_change_reenactments_alone():
 def test_a_neutral_face_stands_in_the_template(agree):
     points = []
     for i in range(30):
-        face = replace(identity(generator("t", i)), eye_gap=0.0, nose_length=0.0, mouth_width=0.115)
-        points.append(five_points(landmarks(face, neutral(look(generator("l", i))))) * 256)
+        face = replace(draw_face(generator("t", i)), eye_gap=0.0, nose_length=0.0, mouth_width=0.115)
+        points.append(five_points(landmarks(face, neutral_look(draw_look(generator("l", i))))) * 256)
     assert np.abs(np.mean(points, 0) - template()).max() < 10
 
 

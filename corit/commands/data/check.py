@@ -34,7 +34,7 @@ def check(
     """
     from corit.data.care.audit import audit_source
     from corit.progress import no_bar, progress_bar
-    from corit.report.data import findings
+    from corit.report.data import format_findings
     from corit.report.text import print_text
 
     missing: list[str] = []
@@ -51,7 +51,7 @@ def check(
             progress=progress,
             check_picture=_picture_check(faces),
         )
-    print_text(findings(results, format))
+    print_text(format_findings(results, format))
     return exit_codes.DONE if all(r.harmless for r in results) else exit_codes.PROBLEMS_FOUND
 
 

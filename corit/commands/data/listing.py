@@ -16,10 +16,10 @@ def list_data_sets(*, root: Path | None = None, format: options.OutputFormat = "
         root: folder to search, down to two levels of sub-folders
     """
     from corit.data.discovery import describe_data_sets
-    from corit.report.data import lines
+    from corit.report.data import format_rows
     from corit.report.text import print_text
     from corit.sources import SOURCES
 
     rows = describe_data_sets(SOURCES, root)
-    print_text(lines(rows, format))
+    print_text(format_rows(rows, format))
     return exit_codes.DONE if root is None or any(row["found"] for row in rows) else exit_codes.NOTHING_FOUND

@@ -115,16 +115,16 @@ def _videos(root: Path, data: Sequence[str] | None, skipped: list[str]) -> list[
 
 def _print_rows(results: Iterator[PreparedVideo], format: options.Format) -> list[dict[str, Any]]:
     """Print a row for each video, a table at the end and other formats at once, and return the rows."""
-    from corit.report.data import lines
+    from corit.report.data import format_rows
     from corit.report.text import print_text
 
     rows: list[dict[str, Any]] = []
     for result in results:
         rows.append(asdict(result))
         if format != "table":
-            print_text(lines(rows[-1:], format, head=len(rows) == 1))
+            print_text(format_rows(rows[-1:], format, head=len(rows) == 1))
     if format == "table" and rows:
-        print_text(lines(rows, format))
+        print_text(format_rows(rows, format))
     return rows
 
 
