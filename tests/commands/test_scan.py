@@ -103,13 +103,13 @@ def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp
     assert printed.err.count("passed over 4 files: 2 .cr2, 1 .jxl, 1 .txt\n") == 1
 
 
-def test_a_folder_of_nothing_but_other_files_is_refused_with_their_number(made, tmp_path):
+def test_a_folder_of_other_files_is_refused_with_their_number(made, tmp_path):
     (tmp_path / "x.cr2").touch()
     with pytest.raises(DataError, match="but found none; passed over 1 file: 1 .cr2"):
         scan.run(made, scan.Job((str(tmp_path),)))
 
 
-def test_lines_per_track_and_per_frame(made, folder, capsys):
+def test_rows_per_track_and_per_frame(made, folder, capsys):
     path = folder / "cut.avi"
     scored, lines = run(made, capsys, path, frames=6)
     report = score_video(made, path, frames=6)
@@ -126,7 +126,7 @@ def test_lines_per_track_and_per_frame(made, folder, capsys):
     assert scored == 2 + len(report.frames) - 1
 
 
-def test_which_frames_is_the_callers(made, folder, capsys):
+def test_the_caller_chooses_the_frames(made, folder, capsys):
     path = folder / "whole.AVI"
     for asked, expected in (
         ({"frames": 3, "choice": "first"}, [0, 1, 2]),
@@ -137,7 +137,7 @@ def test_which_frames_is_the_callers(made, folder, capsys):
         assert [x["frame"] for x in lines if x["part"] == "frame"] == expected
 
 
-def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
+def test_named_files_are_read_by_their_content(made, folder, capsys, tmp_path):
     (tmp_path / "upload").write_bytes((folder / "whole.AVI").read_bytes())
     (tmp_path / "blob").write_bytes((folder / "b0.png").read_bytes())
     _, lines = run(made, capsys, tmp_path / "upload", tmp_path / "blob", per="video")
@@ -145,7 +145,7 @@ def test_named_files_are_what_they_hold(made, folder, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["gif", "webp", "png"])
-def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(made, capsys, tmp_path, kind):
+def test_an_animation_is_a_video_or_notes_its_one_frame(made, capsys, tmp_path, kind):
     moving = [Image.fromarray(s) for s in video_files.pictures(5, (96, 96))]
     moving[0].save(tmp_path / f"a.{kind}", save_all=True, append_images=moving[1:], duration=100)
     moving[0].save(tmp_path / f"untimed.{kind}", save_all=True, append_images=moving[1:])
@@ -160,7 +160,7 @@ def test_a_picture_that_moves_is_a_video_or_says_that_one_frame_was_looked_at(ma
     }
 
 
-def test_landmarks_are_of_pictures_only(made, folder, capsys):
+def test_landmarks_are_for_pictures_only(made, folder, capsys):
     scored, (line,) = run(made, capsys, folder / "whole.AVI", aligned=True)
     assert (scored, line["status"]) == (0, "unsupported")
     assert "--aligned" in line["reason"]
@@ -175,7 +175,7 @@ def whole(request, made, folder, tmp_path_factory):
 
 
 @pytest.mark.parametrize("cut_at", [0, 1, 4, 9, 15, 21])
-def test_an_interrupted_file_is_finished_with_nothing_lost_or_twice(made, whole, tmp_path, cut_at):
+def test_a_resumed_file_has_every_row_once(made, whole, tmp_path, cut_at):
     job, scored = whole
     lines = job.out.read_text().splitlines(keepends=True)
     cut = replace(job, out=tmp_path / "cut")
@@ -200,7 +200,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("what", OTHERS)
-def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_path, monkeypatch, what):
+def test_a_file_of_other_settings_is_not_resumed(made, folder, tmp_path, monkeypatch, what):
     job = scan.Job((str(folder),), "jsonl", out=tmp_path / "rows", frames=4)
     part = tmp_path / "rows.part"
     written = []
@@ -234,7 +234,7 @@ def test_a_file_that_was_begun_otherwise_is_not_gone_on_with(made, folder, tmp_p
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]
 
 
-def test_a_file_whose_inputs_have_changed_is_not_gone_on_with(made, folder, tmp_path, monkeypatch):
+def test_a_file_of_changed_inputs_is_not_resumed(made, folder, tmp_path, monkeypatch):
     photos = tmp_path / "photos"
     shutil.copytree(folder, photos)
     job, part = scan.Job((str(photos),), "jsonl", out=tmp_path / "rows"), tmp_path / "rows.part"
@@ -263,7 +263,7 @@ def test_a_file_whose_inputs_have_changed_is_not_gone_on_with(made, folder, tmp_
     scan.run(made, job)  # a file that is whole is made anew
 
 
-def test_settings_that_cannot_be_read_are_said(made, folder, tmp_path):
+def test_unreadable_settings_are_reported(made, folder, tmp_path):
     (tmp_path / "rows.part").write_text("{}\n")
     (tmp_path / "rows.part.json").write_text("[")
     with pytest.raises(DataError, match="is damaged; remove it"):
@@ -276,7 +276,7 @@ def stripped(text, format):
     return [{k: v for k, v in row.items() if k != "score"} for row in read]
 
 
-def test_a_file_of_other_columns_is_not_gone_on_with(tmp_path):
+def test_a_file_of_other_columns_is_not_resumed(tmp_path):
     part = tmp_path / "rows.csv.part"
     for text, format in (
         ("path,score\nx.png,0.5\n", "csv"),
@@ -293,7 +293,7 @@ NAMES = ["plain.png", 'quote " comma ,.png', "two\nlines.png", "carriage\rreturn
 
 
 @pytest.mark.parametrize("format", ["jsonl", "csv"])
-def test_any_file_name_comes_back(tmp_path, format):
+def test_any_file_name_is_written_and_read_back(tmp_path, format):
     part = tmp_path / "rows.part"
     with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
         writer = Stream(stream, format, begun=False)
@@ -310,7 +310,7 @@ def test_any_file_name_comes_back(tmp_path, format):
         assert whole.startswith(part.read_bytes())
 
 
-def test_scanning_begins_before_the_folder_is_listed(made, folder, capsys, monkeypatch):
+def test_scoring_begins_before_the_folder_is_listed(made, folder, capsys, monkeypatch):
     """A million files: the first is scored after a stated number is listed, and only so many are held."""
     monkeypatch.setattr(scan, "LISTED", 3)
     listed = []
@@ -377,7 +377,7 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
 
 
-def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys, tmp_path):
+def test_a_page_without_scores_draws_no_empty_table(made, folder, capsys, tmp_path):
     target = tmp_path / "page.html"
     run(made, capsys, folder / "whole.AVI", html=target, frames=1)
     text = target.read_text()
@@ -391,7 +391,7 @@ def test_a_page_says_what_there_is_and_draws_no_empty_table(made, folder, capsys
     assert "<th>track</th>" not in text
 
 
-def test_a_page_of_names_that_are_no_text_is_written(made, folder, capsys, tmp_path):
+def test_a_page_of_names_that_are_not_utf8_is_written(made, folder, capsys, tmp_path):
     odd = os.fsencode(tmp_path) + b"/b\xff.png"
     try:
         with open(odd, "wb") as file:
@@ -404,7 +404,7 @@ def test_a_page_of_names_that_are_no_text_is_written(made, folder, capsys, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["out", "html"])
-def test_what_cannot_be_written_is_said_before_the_first_input(made, folder, tmp_path, monkeypatch, kind):
+def test_unwritable_outputs_are_reported_before_any_work(made, folder, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(scan, "_reports", lambda *a: pytest.fail("an input was scored"))
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "rows", tmp_path):
@@ -412,14 +412,14 @@ def test_what_cannot_be_written_is_said_before_the_first_input(made, folder, tmp
             scan.run(made, scan.Job((str(folder),), "jsonl", **{kind: place}))
 
 
-def test_folders_of_what_is_written_are_made(made, folder, tmp_path):
+def test_missing_output_folders_are_created(made, folder, tmp_path):
     out, html = tmp_path / "a" / "rows", tmp_path / "b" / "page.html"
     scan.run(made, scan.Job((str(folder / "b0.png"),), "jsonl", out=out, html=html))
     assert out.is_file()
     assert html.is_file()
 
 
-def test_a_full_disk_keeps_the_rows_that_are_there_and_the_run_goes_on(made, folder, tmp_path):
+def test_a_full_disk_keeps_the_rows_and_the_run_resumes(made, folder, tmp_path):
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
     job = scan.Job((str(folder),), "jsonl", out=whole, per="video", frames=2)
     scan.run(made, job)
@@ -457,7 +457,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_asked_is_said_before_any_work(tmp_path, name):
+def test_impossible_options_are_reported_before_any_work(tmp_path, name):
     asked, words = BAD[name]
     with pytest.raises(DataError, match=words):
         scan.Job((str(tmp_path),), **asked)
@@ -497,7 +497,7 @@ def test_a_detector_of_drawn_faces_says_so_of_every_file(folder, capsys, tmp_pat
     assert "outside what this" in " ".join(table.split())
 
 
-def test_keys_of_landmarks_are_told_apart_by_all_pictures_of_a_scan(made, tmp_path, capsys):
+def test_landmark_keys_are_matched_among_all_pictures(made, tmp_path, capsys):
     for name in ("a/0.png", "b/0.png", "c/1.png"):
         (tmp_path / name).parent.mkdir()
         Image.new("RGB", (96, 96)).save(tmp_path / name)
@@ -510,7 +510,7 @@ def test_keys_of_landmarks_are_told_apart_by_all_pictures_of_a_scan(made, tmp_pa
     assert [x["status"] for x in lines] == ["ok"]
 
 
-def test_a_row_says_what_of_its_file_was_not_scored(made, tmp_path):
+def test_a_row_notes_what_of_its_file_is_not_scored(made, tmp_path):
     pages = [Image.fromarray(np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8)) for k in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     scan.run(made, scan.Job((str(tmp_path),), "jsonl", out=tmp_path / "rows"))
