@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -102,6 +103,31 @@ def test_every_link_into_the_repository_leads_somewhere(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_prose_is_wrapped_at_100_columns(page):
     assert [(n, line) for n, line in prose(page.read_text()) if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_code_that_a_page_names_exists(page):
+    text = "\n".join(line for _, line in prose(page.read_text()))
+    files = re.findall(r"`((?:corit|tests|docs|benchmarks)/[\w./-]+)`", text)
+    assert [f for f in files if page.name != "CHANGELOG.md" and not (ROOT / f).exists() and "NAME" not in f] == []
+    assert [n for n in re.findall(r"`(corit(?:\.\w+)+)`", text) if not exists(n)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_examples_use_public_names_but_on_pages_about_internals(page):
+    code = "\n".join(b.code for b in blocks(page.read_text()) if b.language == "python")
+    inner = re.findall(r"^\s*(?:from|import) corit\..*$", code, re.MULTILINE)
+    assert not inner or "explanation" in page.parts or "internals" in page.read_text()
+
+
+def exists(name):
+    """Whether a dotted name is a module, or something in one."""
+    module, _, inner = name.rpartition(".")
+    if importlib.util.find_spec(module or name) is None:
+        return False
+    if not module or hasattr(importlib.import_module(module), inner):
+        return True
+    return hasattr(importlib.import_module(module), "__path__") and importlib.util.find_spec(name) is not None
 
 
 @pytest.fixture
