@@ -21,7 +21,12 @@ Retrain = Callable[[Sequence[tuple[Place, float]]], Sequence[float]]
 
 @dataclass(frozen=True)
 class Radius:
-    """A radius, or what is known of it: censoring "" it is `value`, ">" larger, "<" smaller, "never learned" none."""
+    """A radius that may be censored.
+
+    Attributes:
+        value: the radius, or the bound that is known of it; NaN for "never learned".
+        censoring: "" for exactly `value`, ">" for larger, "<" for smaller, "never learned" for none.
+    """
 
     value: float
     censoring: Censoring = ""
@@ -33,7 +38,7 @@ class Radius:
 
     @property
     def order(self) -> tuple[float, int]:
-        """A key to sort by: below, at and above a value; never learned comes before everything."""
+        """The key to sort by: below, at and above a value; "never learned" comes first."""
         if self.censoring == "never learned":
             return (-inf, 0)
         return (self.value, {"<": -1, "": 0, ">": 1}[self.censoring])
@@ -44,23 +49,34 @@ NEVER = Radius(nan, "never learned")
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and interval [low, high] over seeds, each a radius that may be censored; see `spread`."""
+    """Median and interval over seeds, each a radius that may be censored; see `spread`.
+
+    Attributes:
+        median: the lower median.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
 
     median: Radius
     low: Radius
     high: Radius
 
     def __str__(self) -> str:
-        if self.high.censoring == "never learned":  # which comes before everything: then all three are
+        if self.high.censoring == "never learned":  # it sorts first, so that all three have it
             return self.high.censoring
         return f"{self.median} [{self.low}, {self.high}]"
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """One task's empirical COR: by seed (S) the radius of collapse and the half-way radius, and both over seeds.
+    """One task's empirical COR.
 
-    counts: how many seeds are "collapsed" (inside the grid), "stable" (">"), "below" ("<") and "never learned".
+    Attributes:
+        radius: (S) radius of collapse of each seed.
+        halfway: (S) half-way radius of each seed.
+        cor: radius of collapse over seeds.
+        half: half-way radius over seeds.
+        counts: how many seeds are "collapsed" (inside the grid), "stable" (">"), "below" ("<") and "never learned".
     """
 
     radius: tuple[Radius, ...]
@@ -76,9 +92,13 @@ def collapse(
     retrain: Callable[[Sequence[tuple[int, float]]], Sequence[float]] | None = None,
     refine: int = 4,
 ) -> Collapse:
-    """Empirical COR of one task from test AUC (S, R) at radii rhos (R); see `collapses`.
+    """Measure the empirical COR of one task; see `collapses`.
 
-    retrain: the test AUC of heads (seed index, rho), in order. Without it the grid's own radius stands.
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (S, R) test AUC.
+        retrain: maps heads (seed index, rho) to their test AUC, in order; None to keep the grid's own radii.
+        refine: rounds of bisection.
     """
     table = np.asarray(auc, dtype=np.float64)[None]
     found = None
@@ -88,14 +108,21 @@ def collapse(
 
 
 def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None = None) -> tuple[Collapse, ...]:
-    """Empirical COR of P tasks from test AUC (P, S, R); radius (P, S): what `refined` found.
+    """Measure the empirical COR of P tasks.
 
     [choice] A seed's COR is where its AUC first falls below 0.55 (or is not a number: it diverged) after it has first
     reached 0.6. Radii before the first that learned say nothing: what has not learned cannot collapse. After the first
     fall nothing counts, whether or not a larger radius learns again. The COR is "never learned" if no radius of the
     grid reaches 0.6, "> largest" if the AUC stays at 0.55 or above from the first that learned on, and "< r" if only
-    rho = 0 has learned before it fell at the smallest positive radius r, since log rho has no middle there. Raises
-    FitError on radii or AUC that do not fit.
+    rho = 0 has learned before it fell at the smallest positive radius r, since log rho has no middle there.
+
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (P, S, R) test AUC, NaN where a head diverged.
+        radius: (P, S) refined radii of collapse, as `refined` returns them; None to keep the grid's own.
+
+    Raises:
+        FitError: for radii or AUC that do not fit.
     """
     radii, table = check_radii(rhos, positive=radius is None), _table(rhos, auc)
     found = []
@@ -110,11 +137,22 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
 
 
 def refined(rhos: Sequence[float], auc: np.ndarray, retrain: Retrain, rounds: int = 4) -> np.ndarray:
-    """The smallest radius known to have collapsed (P, S), by bisection in log rho of all tasks and seeds at once.
+    """Refine radii of collapse by bisection in log rho, for all tasks and seeds at once.
 
     Between the last radius that held and the first that did not, heads are retrained at the geometric middle, `rounds`
-    times; the COR is then known within a factor (ratio of the two)^(1 / 2^rounds). NaN where the grid has no such
-    pair. auc (P, S, R). Raises FitError on radii or AUC that do not fit.
+    times; the COR is then known within a factor (ratio of the two)^(1 / 2^rounds).
+
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (P, S, R) test AUC.
+        retrain: maps heads ((task, seed), rho) to their test AUC, in order.
+        rounds: of bisection.
+
+    Returns:
+        (P, S) the smallest radius that is known to have collapsed; NaN where the grid has no such pair.
+
+    Raises:
+        FitError: for radii or AUC that do not fit.
     """
     radii, table = check_radii(rhos, positive=rounds > 0), _table(rhos, auc)
     found = np.full(table.shape[:2], np.nan)
@@ -132,9 +170,14 @@ def _table(rhos: Sequence[float], auc: np.ndarray) -> np.ndarray:
 
 
 def check_radii(rhos: Sequence[float], positive: bool = True) -> tuple[float, ...]:
-    """The radii as a tuple. Raises FitError unless there are some, all finite, not negative, increasing, none twice.
+    """Check radii and return them as a tuple.
 
-    positive: whether one of them has to be above 0, where a collapse is looked for.
+    Args:
+        rhos: finite, not negative, increasing, none twice.
+        positive: whether one of them must be above 0, as a search for a collapse needs.
+
+    Raises:
+        FitError: for none, or others.
     """
     radii = tuple(float(r) for r in rhos)
     if not radii:
@@ -149,9 +192,14 @@ def check_radii(rhos: Sequence[float], positive: bool = True) -> tuple[float, ..
 
 
 def bracket(rhos: Sequence[float], auc: np.ndarray) -> tuple[float, float] | Radius:
-    """The neighbouring radii between which a seed's AUC (R) falls below 0.55, or the censored answer.
+    """Find the neighbouring radii between which a seed's AUC falls below 0.55; see `collapses` for which fall counts.
 
-    See `collapses` for which fall counts.
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (R) test AUC of one seed.
+
+    Returns:
+        The two radii, or the censored radius where there is no such pair.
     """
     fall = _fall(auc)
     if fall is None:
@@ -174,21 +222,34 @@ def _fall(auc: np.ndarray) -> int | None:
 def bisect(
     brackets: Mapping[Place, tuple[float, float]], retrain: Retrain, rounds: int
 ) -> dict[Place, tuple[float, float]]:
-    """Halve brackets in log rho, all at once in each round: the upper end has always collapsed, the lower has not."""
-    found = dict(brackets)
-    for _ in range(rounds if found else 0):
-        asked = [(at, sqrt(low * high)) for at, (low, high) in found.items()]
-        for (at, rho), area in zip(asked, retrain(asked), strict=True):
-            low, high = found[at]
-            found[at] = (rho, high) if area >= CHANCE else (low, rho)
-    return found
+    """Halve brackets in log rho, all at once in each round.
+
+    Args:
+        brackets: (task, seed) -> two radii, of which the upper one has collapsed and the lower one has not.
+        retrain: maps heads ((task, seed), rho) to their test AUC, in order.
+        rounds: of bisection.
+
+    Returns:
+        (task, seed) -> narrower brackets of the same kind.
+    """
+    narrowed = dict(brackets)
+    for _ in range(rounds if narrowed else 0):
+        middles = [(at, sqrt(low * high)) for at, (low, high) in narrowed.items()]
+        for (at, rho), area in zip(middles, retrain(middles), strict=True):
+            low, high = narrowed[at]
+            narrowed[at] = (rho, high) if area >= CHANCE else (low, rho)
+    return narrowed
 
 
 def halfway(rhos: Sequence[float], auc: np.ndarray) -> Radius:
-    """Where a seed's AUC (R) has fallen half of the way from its best to 0.5, interpolated in log rho.
+    """Find the radius where a seed's AUC is half-way between its best and 0.5, interpolated in log rho.
 
-    It belongs to the fall that `collapses` counts: the best radius lies before that fall, and half of the way is lost
-    beyond it and at the fall's end at the latest. Censored as `collapses` says.
+    It belongs to the fall that `collapses` counts: the best radius lies before that fall, and the half-way radius
+    beyond the best, at the end of the fall at the latest. It is censored as in `collapses`.
+
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (R) test AUC of one seed.
     """
     fall = _fall(auc)
     if fall is None:
@@ -207,12 +268,19 @@ def halfway(rhos: Sequence[float], auc: np.ndarray) -> Radius:
 
 
 def spread(radii: Sequence[Radius], coverage: float = 0.9) -> Spread:
-    """Median of seeds' radii and an interval for it that supposes no distribution, from their order alone.
+    """Summarise seeds' radii by their median and an interval that assumes no distribution, from their order alone.
 
     [choice] An even number has the lower of its two middle radii as median, so that it is one that was measured. The
     interval is the narrowest pair of order statistics, equally far from the ends, that covers the true median with at
-    least `coverage`: with five seeds the smallest and the largest (94 %), with fewer the same with less. Order needs
-    no values, so that censored radii take their places; "never learned" comes before all. Raises FitError for none.
+    least `coverage`: with five seeds the smallest and the largest (94 %), with fewer the same with less. The order
+    needs no values, so that censored radii take their places; "never learned" comes first.
+
+    Args:
+        radii: (S) of the seeds.
+        coverage: of the interval.
+
+    Raises:
+        FitError: for no radii.
     """
     ordered = sorted(radii, key=lambda r: r.order)
     n = len(ordered)

@@ -15,10 +15,14 @@ Number = TypeVar("Number", float, np.ndarray, Tensor)
 
 
 def step_radius(gradient_norm: Number, beta: Number) -> Number:
-    """(8): norm(grad Loss(w_t)) / beta, below which one step of SAM satisfies (3).
+    """Compute (8): the radius norm(grad Loss(w_t)) / beta, below which one step of SAM satisfies (3).
 
-    A theorem with beta uniform over mini-batches and the ball (`smoothness.beta_bound`); with beta = lambda_max(H) of
-    the population, as in (11), it can fail (`stability.violations`).
+    It is a theorem with beta uniform over mini-batches and the ball (`smoothness.beta_bound`); with beta =
+    lambda_max(H) of the population, as in (11), it can fail (`stability.violations`).
+
+    Args:
+        gradient_norm: norm(grad Loss(w_t)) (...).
+        beta: local smoothness (...).
     """
     radius: Number = gradient_norm / beta
     return radius
@@ -26,9 +30,11 @@ def step_radius(gradient_norm: Number, beta: Number) -> Number:
 
 @dataclass(frozen=True)
 class Bound:
-    """(11) and (12): radius rho* (...) and the bottleneck step t* (...) that attains it, the first where several do.
+    """COR (11) and its bottleneck step (12).
 
-    radius is NaN and step -1 where no step counts: an empty phase, or a head whose numbers are not finite throughout.
+    Attributes:
+        radius: rho* (...); NaN where no step counts: an empty phase, or a head without any finite number.
+        step: t* (...) that attains rho*, the first where several do; -1 where no step counts.
     """
 
     radius: np.ndarray
@@ -38,12 +44,18 @@ class Bound:
 def critical_radius(
     steps: np.ndarray | Tensor, ratio: np.ndarray | Tensor, within: np.ndarray | Tensor | None = None
 ) -> Bound:
-    """(11), (12): the least ratio norm(grad Loss(w_t)) / lambda_max(H_t) over the observed steps, and where it is.
+    """Compute COR (11) and its bottleneck step (12): the least ratio norm(grad Loss(w_t)) / lambda_max(H_t).
 
-    steps (T), increasing; ratio (T, ...). within: a mask (T) or (T, ...) of the steps that count, such as phase (i)'s
-    [choice]: over a whole course the minimum sits near the stationary point, while the paper places t* in phase (i).
-    Steps at which a ratio is not finite (a diverged head, no curvature) do not count. Raises FitError when the shapes
-    do not fit.
+    Over a whole course the minimum sits near the stationary point, while the paper places t* in phase (i); restrict the
+    steps by `within` [choice]. A step at which a ratio is not finite (a diverged head, no curvature) does not count.
+
+    Args:
+        steps: (T) observed steps, increasing.
+        ratio: (T, ...), such as `Course.ratio`.
+        within: mask (T) or (T, ...) of the steps that count, such as `Phases.pre`; None for all.
+
+    Raises:
+        FitError: when the shapes do not fit.
     """
     at, values = _array(steps), _array(ratio)
     if at.ndim != 1 or not len(at) or values.shape[:1] != at.shape:
@@ -61,31 +73,31 @@ def critical_radius(
 
 
 def radius_at(r: Number, others: float = 1.0) -> Number:
-    """(43): rho* as a function of the GSNR r >= 0 with the other two terms held at their product `others`."""
+    """Compute (43): rho* at the GSNR r >= 0, with the other two factors held at their product `others`."""
     radius: Number = others * (r / (1 + r)) ** 0.5
     return radius
 
 
 def slope_at(r: Number, others: float = 1.0) -> Number:
-    """(43): d rho* / d r = others / (2 sqrt(r) (1+r)^1.5), positive for every r > 0: rho* strictly increases."""
+    """Compute (43)'s d rho* / d r = others / (2 sqrt(r) (1+r)^1.5), positive for r > 0: rho* strictly increases."""
     slope: Number = others / (2 * r**0.5 * (1 + r) ** 1.5)
     return slope
 
 
 def gsnr_at(radius: Number, others: float = 1.0) -> Number:
-    """(44), `radius_at` inverted: the GSNR at which rho* is `radius`, for 0 <= radius < others; 0 only at 0."""
+    """Compute (44), the inverse of `radius_at`: the GSNR for rho* = radius, 0 <= radius < others; 0 only at 0."""
     share = (radius / others) ** 2
     return share / (1 - share)
 
 
 def small_radius(r: Number, others: float = 1.0) -> Number:
-    """(45): the asymptote others * sqrt(r), which rho* approaches from below as r -> 0."""
+    """Compute (45): the asymptote others * sqrt(r), which rho* approaches from below as r -> 0."""
     radius: Number = others * r**0.5
     return radius
 
 
 def small_radius_error(r: Number) -> Number:
-    """(45)'s relative error, asymptote / rho* - 1 = sqrt(1 + r) - 1, at most r / 2; written without cancellation."""
+    """Compute (45)'s relative error, asymptote / rho* - 1 = sqrt(1 + r) - 1, at most r / 2, without cancellation."""
     error: Number = r / ((1 + r) ** 0.5 + 1)
     return error
 

@@ -18,11 +18,14 @@ MIXED = 0.3
 
 @dataclass(frozen=True)
 class Extreme:
-    """The eigenvalue of largest magnitude (...) of each matrix, its unit vector (..., N), and how far it is from exact.
+    """The eigenvalue of largest magnitude of each matrix; all NaN for a matrix that is not finite, as after divergence.
 
-    value: its magnitude, what (7) calls lambda_max; signed: the eigenvalue itself. residual: norm(A v - signed v) /
-    value (...): some eigenvalue lies within residual * value of it. steps: products that were made. All NaN for a
-    matrix that is not finite, such as a diverged head's; the vector of a matrix of zeros is arbitrary.
+    Attributes:
+        value: (...) its magnitude, which (7) calls lambda_max.
+        signed: (...) the eigenvalue itself.
+        vector: (..., N) its unit vector; arbitrary for a matrix of zeros.
+        residual: (...) norm(A v - signed v) / value: some eigenvalue lies within residual * value of it.
+        steps: number of products.
     """
 
     value: Tensor
@@ -35,13 +38,22 @@ class Extreme:
 def lambda_max(
     operator: Operator, *, start: Tensor | None = None, tolerance: float = 1e-6, steps: int = 200, check: bool = True
 ) -> Extreme:
-    """The eigenvalue of largest magnitude of many symmetric matrices at once, by Lanczos with full orthogonalisation.
+    """Find the eigenvalue of largest magnitude of many symmetric matrices at once, by fully orthogonalised Lanczos.
 
-    (7) approximates beta by it. start (..., N): vectors to begin with, such as those of a moment ago; random ones,
-    always the same, otherwise. A start saves products, but where another eigenvalue has since overtaken that of the
-    start, a tolerance above about 1e-4 may be met before the overtaker shows: start afresh now and then. It stops
-    when every residual is below the tolerance (or what the type's rounding allows, if that is more). Raises
-    ConvergenceError when `steps` products do not get there, unless `check` is False; the residual then tells.
+    (7) approximates beta by it.
+
+    Args:
+        operator: the matrices (..., N, N).
+        start: (..., N) vectors from which to start, such as those of an earlier step; None for random ones, always the
+            same. A start saves products, but where another eigenvalue has since overtaken that of the start, a
+            tolerance above about 1e-4 may be met before the other one shows: leave the start out now and then.
+        tolerance: relative residual at which to stop; raised to what the type's rounding allows.
+        steps: largest number of products.
+        check: whether to raise where `steps` products do not reach the tolerance; if not, read the residual.
+
+    Raises:
+        FitError: for less than one product.
+        ConvergenceError: when the tolerance is not reached and `check` holds.
     """
     if steps < 1:
         raise FitError(f"lambda_max: expected at least one product, got steps = {steps}")

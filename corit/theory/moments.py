@@ -16,10 +16,15 @@ LIMIT = 2**22  # numbers in the largest tensor of the mini-batches that are work
 
 @dataclass(frozen=True)
 class Moments:
-    """norm(E g)^2 (...) and tr Cov(g) (...) of n gradients taken as the whole population, and n.
+    """The two parts of (4) for n gradients that are taken as the whole population.
 
-    The population's are what (13)-(15) speak of. Where the n samples stand for a larger population, the squared norm
-    of their mean is too large by tr Cov / n, which a small ratio drowns in: `corrected` takes it out.
+    (13)-(15) are about the population's. Where the n samples stand for a larger population, the squared norm of their
+    mean is too large by tr Cov / n, which hides a small ratio: `corrected` subtracts it.
+
+    Attributes:
+        signal: norm(E g)^2 (...).
+        noise: tr Cov(g) (...).
+        count: n.
     """
 
     signal: Tensor
@@ -33,15 +38,19 @@ class Moments:
 
     @property
     def corrected(self) -> Tensor:
-        """(4) of the population the n samples were drawn from, both parts unbiased; negative where noise wins."""
+        """(4) of the population that the n samples were drawn from, both unbiased; negative where noise dominates."""
         noise = self.noise * (self.count / (self.count - 1))
         return (self.signal - noise / self.count) / noise
 
 
 def moments(likelihood: Likelihood) -> Moments:
-    """(4)'s two parts over the rows of a likelihood; tr Cov(g) = E norm(g)^2 - norm(E g)^2.
+    """Measure (4)'s two parts over the rows of a likelihood; tr Cov(g) = E norm(g)^2 - norm(E g)^2.
 
-    Raises FitError for fewer than two rows, which have no covariance.
+    Args:
+        likelihood: heads (...) on n rows.
+
+    Raises:
+        FitError: for fewer than two rows, which have no covariance.
     """
     _require(likelihood.count)
     signal = likelihood.squared_gradient()
@@ -49,12 +58,22 @@ def moments(likelihood: Likelihood) -> Moments:
 
 
 def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tensor:
-    """(4), corrected, where rows (n) come in clusters that were drawn together, each row with its cluster's name.
+    """Measure (4), bias-corrected, for rows that were drawn together in clusters.
 
-    A fake and the real picture it was made of agree in nearly everything, and their gradients nearly cancel: the mean
-    gradient then varies far less than tr Cov / n, and `Moments.corrected` takes out too much. Here the variance of the
-    mean is that between clusters, C / (C - 1) sum_c norm(sum of c's gradients - n_c mean)^2 / n^2; with clusters of
-    one row the two agree. Raises FitError for fewer than two clusters, or names of another number of rows.
+    A fake and the real picture that it was made of agree in nearly everything, and their gradients nearly cancel: the
+    mean gradient then varies far less than tr Cov / n, and `Moments.corrected` subtracts too much. Here the variance of
+    the mean is that between clusters, C / (C - 1) sum_c norm(sum of c's gradients - n_c mean)^2 / n^2; with clusters of
+    one row the two agree.
+
+    Args:
+        likelihood: heads (...) on n rows.
+        clusters: (n) name of each row's cluster.
+
+    Returns:
+        GSNR (...).
+
+    Raises:
+        FitError: for fewer than two clusters, or another number of names than rows.
     """
     members: dict[Hashable, list[int]] = {}
     for row, name in enumerate(clusters):
@@ -74,12 +93,22 @@ def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tens
 
 
 def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -> Moments:
-    """(4)'s two parts with g the gradient of a mini-batch, batches (m, B) of row indices; `count` is m.
+    """Measure (4)'s two parts with g the gradient of a mini-batch.
 
-    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so the ratio is about B times the sample's; drawn from
-    n rows without replacement it is (n - B) / (n - 1) of that 1/B. The mean gradient of balanced batches is the full
-    one exactly, so `gsnr` and not `corrected` is meant for them. limit: numbers held at a time.
-    Raises FitError for fewer than two batches.
+    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so that the ratio is about B times the sample's; drawn
+    from n rows without replacement it is (n - B) / (n - 1) of that 1/B. The mean gradient of balanced batches is the
+    full one exactly: use `gsnr` and not `corrected` for them.
+
+    Args:
+        likelihood: heads (...) on n rows.
+        batches: (m, B) row indices.
+        limit: numbers to hold in memory at a time.
+
+    Returns:
+        The two parts; `count` is m.
+
+    Raises:
+        FitError: for fewer than two batches.
     """
     _require(len(batches))
     total = torch.zeros_like(likelihood.point)
@@ -92,9 +121,19 @@ def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -
 
 
 def in_parts(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT, radii: int = 0) -> Iterator[Likelihood]:
-    """The likelihood on mini-batches (m, B), a few at a time, heads (c, ...): about `limit` numbers in the largest.
+    """Split mini-batches into portions that fit in memory.
 
-    radii: how many logits a row will have beside its own. Raises FitError for batches of another shape.
+    Args:
+        likelihood: heads (...) on n rows.
+        batches: (m, B) row indices.
+        limit: numbers in the largest tensor of a portion, about.
+        radii: how many logits each row has beside its own.
+
+    Yields:
+        The likelihood on c of the mini-batches, with heads (c, ...).
+
+    Raises:
+        FitError: for batches of another shape.
     """
     if batches.ndim != 2 or not batches.numel():
         raise FitError(f"expected mini-batches (m, B) of row indices, got {tuple(batches.shape)}")
@@ -105,10 +144,21 @@ def in_parts(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT, radii:
 
 
 def balanced_batches(count: int, size: int, epochs: int, rng: torch.Generator) -> Tensor:
-    """Mini-batches (m, B) in which every row occurs equally often, so that their mean gradient is the full one exactly.
+    """Draw mini-batches in which every row occurs equally often, so that their mean gradient is the full one exactly.
 
-    Permutations of the rows one after another, cut into batches; `epochs` is raised until the cut comes out even.
-    Raises FitError for a batch larger than the set.
+    Permutations of the rows, one after another, are cut into batches.
+
+    Args:
+        count: n, rows of the set.
+        size: B, rows of a mini-batch.
+        epochs: permutations; raised until the batches come out even.
+        rng: generator of the permutations.
+
+    Returns:
+        (m, B) row indices.
+
+    Raises:
+        FitError: for a batch larger than the set.
     """
     if not 1 <= size <= count:
         raise FitError(f"expected mini-batches of 1 to {count} rows, got {size}")

@@ -15,11 +15,15 @@ CHUNK = 2**24
 
 @dataclass(frozen=True)
 class Phases:
-    """When the phases of courses (...) change, in steps; infinite for "never".
+    """The steps at which the phases of courses change.
 
-    start (...): the last observed step of (i). end (...): the last observed step of (ii); infinite also where the rise
-    goes on to the end of the course. level (...): GSNR in (i). rise (...): the factor by which it grows in (ii), 1
-    without a change. evidence (...): how much better three phases describe the course than none, see `find_phases`.
+    Attributes:
+        steps: (T) observed steps.
+        start: (...) last observed step of phase (i); infinite where no later phase was found.
+        end: (...) last observed step of phase (ii); infinite also where the rise lasts to the end of the course.
+        level: (...) GSNR in phase (i).
+        rise: (...) factor by which it grows in phase (ii); 1 without a change.
+        evidence: (...) how much better three phases describe the course than none; see `find_phases`.
     """
 
     steps: np.ndarray
@@ -50,24 +54,31 @@ class Phases:
 
 
 def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float = 6.0) -> Phases:
-    """The two changes of each course gsnr (T, ...) over steps (T), by least squares on log GSNR.
+    """Find the two changes of each GSNR course, by least squares on log GSNR.
 
-    [choice] The detector. Three phases are a broken line: level until a, a straight rise until b, a straight line
+    The detector is a [choice]. Three phases are a broken line: level until a, a straight rise until b, a straight line
     after b, joined; a < b run over the observed steps (b may be the last: a rise without an end) and the pair with the
     least squared error is kept. Where the line after b rises half as steeply as before or more, (ii) has not ended:
-    such a course is fitted again with b the last step. The change is believed if the rise is by at least `least_rise`
+    such a course is fitted again with b the last step. The change is accepted if the rise is by at least `least_rise`
     and if the Bayesian information criterion prefers the line's five parameters to a constant and to a straight line
     by at least `least_evidence`, the usual mark for strong evidence; otherwise it is "never". Courses that are not
     finite and positive throughout are "never" with no evidence (NaN).
 
-    Raises FitError when steps are not increasing, do not fit the courses, or are fewer than 8.
+    Args:
+        steps: (T) observed steps, increasing, at least 8.
+        gsnr: (T, ...) courses.
+        least_rise: least factor between phase (i) and the end of phase (ii).
+        least_evidence: least difference of the criterion.
+
+    Raises:
+        FitError: for steps that are not increasing, do not fit the courses, or are fewer than 8.
     """
     steps, gsnr = np.asarray(steps), np.asarray(gsnr, dtype=np.float64)
     if steps.ndim != 1 or gsnr.shape[:1] != steps.shape or (np.diff(steps) <= 0).any():
         raise FitError(f"expected increasing steps (T) and courses (T, ...), got {steps.shape} and {gsnr.shape}")
     if len(steps) < SHORTEST:
         raise FitError(
-            f"expected at least {SHORTEST} observations to find phases in, got {len(steps)}; observe oftener"
+            f"expected at least {SHORTEST} observations to find phases in, got {len(steps)}; observe more often"
         )
     flat = gsnr.reshape(len(steps), -1)
     usable = (np.isfinite(flat) & (flat > 0)).all(0)
@@ -85,9 +96,15 @@ def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0,
 
 
 def delay(phases: Phases, reference: Phases) -> np.ndarray:
-    """How many steps later phase (ii) begins than in a reference (broadcast); infinite if only the latter has one.
+    """Compute how many steps later phase (ii) begins than in a reference.
 
-    NaN where neither begins; minus infinity where only the reference never does.
+    Args:
+        phases: of courses (...).
+        reference: of courses that broadcast to these.
+
+    Returns:
+        (...) steps; infinite where only the reference has a phase (ii), minus infinity where only `phases` has one, and
+        NaN where neither has.
     """
     with np.errstate(invalid="ignore"):
         difference: np.ndarray = phases.start - reference.start

@@ -18,10 +18,13 @@ from corit.theory.moments import LIMIT, in_parts
 
 @dataclass(frozen=True)
 class Smoothness:
-    """beta (...) over mini-batches and a ball; kind says on which side of the supremum it lies.
+    """Local smoothness beta over mini-batches and a ball.
 
-    "bound": no mini-batch given has a larger spectral norm anywhere in the ball, so that (8) is a theorem with it.
-    "sample": the largest that was seen, which the supremum may exceed. batch (...): the mini-batch that attains it.
+    Attributes:
+        value: beta (...).
+        batch: (...) index of the mini-batch that attains it.
+        kind: "bound" where none of the mini-batches has a larger spectral norm anywhere in the ball, so that (8) is a
+            theorem with it; "sample" for the largest of the points tried, which the supremum may exceed.
     """
 
     value: Tensor
@@ -31,9 +34,12 @@ class Smoothness:
 
 @dataclass(frozen=True)
 class Drift:
-    """(38)-(40) on the sphere of radius rho around w, relative to lambda_max(H(w)), the largest of the points seen.
+    """(38)-(40) on the sphere of radius rho around w, relative to lambda_max(H(w)): the largest of the points tried.
 
-    value (...): |lambda_max(H(w + e)) - lambda_max(H(w))|. norm (...): the spectral norm of H(w + e) - H(w).
+    Attributes:
+        value: (...) |lambda_max(H(w + e)) - lambda_max(H(w))|.
+        norm: (...) spectral norm of H(w + e) - H(w).
+        rho: radius of the sphere.
     """
 
     value: Tensor
@@ -44,10 +50,19 @@ class Drift:
 def beta_bound(
     likelihood: Logistic, batches: Tensor, rho: float = math.inf, *, tolerance: float = 1e-6, limit: int = LIMIT
 ) -> Smoothness:
-    """(6), (7) for linear heads, from above: lambda_max of E_B[max over the ball of p(1-p) zz'], batches (m, B).
+    """Bound (6), (7) of linear heads from above: lambda_max of E_B[max over the ball of p(1-p) zz'].
 
-    rho: the ball's radius; for an infinite one p(1-p) <= 1/4, which holds for every head. The mini-batches are those
-    given: for all that could be drawn max norm(z)^2 / 4 is a bound. lambda_max's residual is added on top.
+    lambda_max's residual is added on top. For all mini-batches that could be drawn, max norm(z)^2 / 4 is a bound.
+
+    Args:
+        likelihood: linear heads (...).
+        batches: (m, B) row indices.
+        rho: radius of the ball; for an infinite one p(1-p) <= 1/4, which holds for every head.
+        tolerance: relative residual of lambda_max.
+        limit: numbers to hold in memory at a time.
+
+    Raises:
+        FitError: for a negative radius.
     """
     _ball(rho)
 
@@ -68,10 +83,22 @@ def beta_sample(
     tolerance: float = 1e-4,
     limit: int = LIMIT,
 ) -> Smoothness:
-    """(6), (7) for any head, from below: the largest spectral norm of a mini-batch's Hessian at points of the ball.
+    """Bound (6), (7) of any head from below: the largest spectral norm of a mini-batch's Hessian at points of the ball.
 
-    The points: w, SAM's own w + rho g_B / norm(g_B), and `draws` more, of uniform direction and radius [choice], the
-    same for all heads. batches (m, B). Raises FitError for a radius that is negative or infinite.
+    The points are w, SAM's own w + rho g_B / norm(g_B), and random ones of uniform direction and radius [choice], the
+    same for all heads.
+
+    Args:
+        likelihood: heads (...).
+        batches: (m, B) row indices.
+        rho: radius of the ball.
+        draws: number of random points.
+        rng: generator of the points.
+        tolerance: relative residual of lambda_max.
+        limit: numbers to hold in memory at a time.
+
+    Raises:
+        FitError: for a radius that is negative or infinite.
     """
     _ball(rho, finite=True)
     directions = _directions(likelihood, draws, rng)
@@ -86,9 +113,17 @@ def beta_sample(
 
 
 def drift(likelihood: Likelihood, rho: float, draws: int, rng: torch.Generator, *, tolerance: float = 1e-4) -> Drift:
-    """(38)-(40): the curvature at distance rho from w, along the gradient and in `draws` random directions.
+    """Measure (38)-(40): how much the curvature of all rows changes at distance rho from w.
 
-    On the rows of the likelihood, all of them. Raises FitError for a radius that is negative or infinite.
+    Args:
+        likelihood: heads (...).
+        rho: the distance.
+        draws: number of random directions, beside that of the gradient.
+        rng: generator of the directions.
+        tolerance: relative residual of lambda_max.
+
+    Raises:
+        FitError: for a radius that is negative or infinite.
     """
     _ball(rho, finite=True)
     here = lambda_max(likelihood.operator(), tolerance=tolerance).value

@@ -22,11 +22,16 @@ FRACTIONS = (0.25, 0.5, 0.75, 0.99)
 class Stability:
     """(3) for heads (...) at K radii: means over m mini-batches of B rows, with the gradient of all rows.
 
-    inner (..., K): E_B<grad Loss_B(w + e_B), grad Loss(w)>, exact for the mini-batches given. error (..., K): its
-    standard error where balanced mini-batches stand for all that could be drawn: that of the change by e_B, for
-    without it their mean is norm(grad Loss)^2 exactly. opposed (..., K): share of mini-batches
-    whose own inner product is not positive. own (..., K): least over mini-batches of <grad Loss_B(w + e_B),
-    grad Loss_B(w)> / norm(grad Loss_B(w))^2, which convexity keeps at 1 or more.
+    Attributes:
+        rhos: (K) or (..., K) radii.
+        inner: (..., K) E_B<grad Loss_B(w + e_B), grad Loss(w)>, exact for these mini-batches.
+        error: (..., K) its standard error where balanced mini-batches stand for all that could be drawn: that of the
+            change by e_B, since without it their mean is norm(grad Loss)^2 exactly.
+        opposed: (..., K) share of mini-batches whose inner product is not positive.
+        own: (..., K) least over mini-batches of <grad Loss_B(w + e_B), grad Loss_B(w)> / norm(grad Loss_B(w))^2, which
+            convexity keeps at 1 or more.
+        size: B.
+        count: m.
     """
 
     rhos: Tensor
@@ -44,10 +49,16 @@ class Stability:
 
 
 def stability(likelihood: Likelihood, batches: Tensor, rhos: Tensor, limit: int = LIMIT) -> Stability:
-    """(3) at radii (K), or (..., K) for each head its own, over mini-batches (m, B) of row indices.
+    """Measure (3) over mini-batches, with e_B = rho g_B / norm(g_B) as in (2).
 
-    e_B = rho g_B / norm(g_B) as in (2). With balanced batches the mini-batch gradients average to the full one. limit:
-    numbers held at a time. Raises FitError for negative radii or batches of another shape.
+    Args:
+        likelihood: heads (...) on n rows.
+        batches: (m, B) row indices; the mean gradient of balanced ones is the full one (`balanced_batches`).
+        rhos: (K) radii, or (..., K) for each head its own.
+        limit: numbers to hold in memory at a time.
+
+    Raises:
+        FitError: for negative radii or batches of another shape.
     """
     if bool((rhos < 0).any()):
         raise FitError(f"expected radii rho >= 0, got {rhos[rhos < 0].tolist()[:5]}")
@@ -71,8 +82,12 @@ def stability(likelihood: Likelihood, batches: Tensor, rhos: Tensor, limit: int 
 class Violations:
     """(3) below (8)'s radius with beta = lambda_max(H) of the population, for heads (...).
 
-    radius (...): norm(grad Loss) / lambda_max(H). relative, error (sizes, ..., fractions): (3)'s left-hand side at
-    fraction * radius and its standard error, over norm(grad Loss)^2.
+    Attributes:
+        sizes: rows of mini-batches.
+        fractions: of (8)'s radius.
+        radius: (...) norm(grad Loss) / lambda_max(H).
+        relative: (sizes, ..., fractions) (3)'s left-hand side at fraction * radius, over norm(grad Loss)^2.
+        error: (sizes, ..., fractions) its standard error, likewise.
     """
 
     sizes: tuple[int, ...]
@@ -103,10 +118,18 @@ def violations(
     epochs: int = 20,
     tolerance: float = 1e-4,
 ) -> Violations:
-    """How often (8) is wrong when beta is lambda_max(H) of all rows, by batch size.
+    """Measure how often (8) is wrong when beta is lambda_max(H) of all rows, by batch size.
 
-    Balanced mini-batches, so that each row is seen `epochs` times or more at each size. Raises FitError for a size
-    larger than the set.
+    Args:
+        likelihood: heads (...) on n rows.
+        sizes: rows of the mini-batches, which are balanced.
+        rng: generator of the mini-batches.
+        fractions: of (8)'s radius, at which (3) is measured.
+        epochs: how often each row occurs at least, at each size.
+        tolerance: relative residual of lambda_max.
+
+    Raises:
+        FitError: for a size larger than the set.
     """
     squared = likelihood.squared_gradient()
     radius = step_radius(squared.sqrt(), lambda_max(likelihood.operator(), tolerance=tolerance).value)
@@ -121,10 +144,15 @@ def violations(
 
 @dataclass(frozen=True)
 class Tightness:
-    """How far (3) outlives a bound (...): reached (...) is the largest radius up to which (3) was seen to hold.
+    """How far beyond a bound (3) holds.
 
-    Censored, not invented: reached is infinite where (3) held at every radius tried, up to `highest` times the bound,
-    and 0 where it failed already at `lowest` times it. NaN where the bound is not finite.
+    Attributes:
+        bound: (...) on the radius.
+        reached: (...) largest radius up to which (3) was found to hold. It is censored, not invented: infinite where
+            (3) holds at every radius tried, up to `highest` times the bound; 0 where it fails already at `lowest` times
+            the bound; NaN where the bound is not finite.
+        lowest: least factor tried.
+        highest: largest factor tried.
     """
 
     bound: Tensor
@@ -148,11 +176,19 @@ def tightness(
     grid: int = 41,
     refine: int = 12,
 ) -> Tightness:
-    """The first radius at which (3) fails, in units of a bound (...) such as (8)'s, over mini-batches (m, B).
+    """Find the first radius at which (3) fails, in units of a bound such as (8)'s.
 
-    It is looked for on a geometric grid of `grid` factors from `lowest` to `highest` and refined by `refine`
-    bisections in log rho; a failure between two grid points that both hold is not seen. Beyond the first failure (3)
-    may hold again: a large radius saturates the logits.
+    A geometric grid is searched, then refined by bisection in log rho; a failure between two grid points that both hold
+    is missed. Beyond the first failure (3) may hold again: a large radius saturates the logits.
+
+    Args:
+        likelihood: heads (...) on n rows.
+        batches: (m, B) row indices.
+        bound: (...) on the radius.
+        lowest: least factor of the grid.
+        highest: largest factor of the grid.
+        grid: number of factors.
+        refine: rounds of bisection.
     """
     factors = torch.logspace(math.log10(lowest), math.log10(highest), grid, dtype=torch.float64).to(bound)
     failed = ~stability(likelihood, batches, bound[..., None] * factors).holds
