@@ -20,7 +20,7 @@ from corit.errors import DetectorError, InputError
 from corit.features.preparation import PreparedRow, PrepareTask, PrepareWorker, prepare
 from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
-from corit.images.picture import DRAWN, Picture, joined, read_picture
+from corit.images.picture import DRAWN, Picture, join_notes, read_picture
 from corit.metrics.calibration import Calibration
 from corit.model.corit import Readout
 from corit.model.encode import Encoder
@@ -193,7 +193,7 @@ class Detector:
         scores = self.card.calibration.score(logits)
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
-        reason = joined(self.outside(view.domain), view.note)
+        reason = join_notes(self.outside(view.domain), view.note)
         return Row(path, view.box, score, spread, self.verdict(score, view.domain), "ok", reason)
 
     def outside(self, domain: str = "") -> str:

@@ -19,7 +19,7 @@ from corit.detect.video_score import TRACK, FaceScore, VideoScore
 from corit.errors import DataError, InputError
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.frame_choice import Choice
-from corit.images.picture import Picture, joined
+from corit.images.picture import Picture, join_notes
 from corit.images.scenes import colours, look
 from corit.images.video import Frame, VideoFile
 from corit.views.prepare import Box, Preparer, Views
@@ -168,7 +168,7 @@ def _ended(
         scene = row.scene if row.status != "unreadable" else scene
         frames.append(replace(row, scene=scene))
     status = end.status if report.score is not None else report.status
-    reason = joined(report.reason, end.reason)
+    reason = join_notes(report.reason, end.reason)
     return replace(report, status=status, reason=reason, frames=tuple(frames))
 
 
@@ -176,9 +176,9 @@ def _said(report: VideoReport, words: str) -> VideoReport:
     """A report that says something with each of its scores."""
     if report.score is None:
         return report
-    tracks = tuple(replace(t, reason=joined(words, t.reason)) for t in report.tracks)
+    tracks = tuple(replace(t, reason=join_notes(words, t.reason)) for t in report.tracks)
     own = report.reason.removeprefix(words).removeprefix("; ")  # which a frame's may begin with
-    return replace(report, reason=joined(words, own), tracks=tracks)
+    return replace(report, reason=join_notes(words, own), tracks=tracks)
 
 
 @dataclass(frozen=True)
@@ -224,7 +224,7 @@ def _score(detector: Detector, looks: Sequence[_Look], batch: int) -> Iterator[F
             yield one.row
         for view, seen in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
-            reason = joined(one.row.reason, detector.outside(), view.note)
+            reason = join_notes(one.row.reason, detector.outside(), view.note)
             yield replace(one.row, face=view.box, score=score, look=seen, reason=reason)
 
 

@@ -1,4 +1,4 @@
-"""Code values as light: transfer functions, gamuts and the tone curve that bring HDR and wide-gamut pictures to sRGB.
+"""Colour spaces: transfer functions, gamuts and the tone curve that bring HDR and wide-gamut pictures to sRGB.
 
 Choices, where the standards leave some: SDR white is 203 nits (BT.2408), so that an HDR picture is mapped to a display
 of that peak; HLG is shown as a display of 1000 nits does (gamma 1.2); a PQ picture that does not say how bright it is
@@ -37,12 +37,15 @@ Float = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
-class Light:
-    """What code values stand for.
+class ColourSpace:
+    """What the code values of a picture stand for.
 
-    primaries: the gamut. transfer: "srgb" for all SDR curves, which are shown as they are; "pq", "hlg" or "gamma", a
-    power. gamma: its exponent, 1 for light itself. peak: nits of the brightest that a PQ picture has. full: the 16-bit
-    code of a full signal.
+    Attributes:
+        primaries: the gamut.
+        transfer: "srgb" for all SDR curves, which are shown as they are; "pq", "hlg", or "gamma" for a power.
+        gamma: the exponent of the power, 1 for linear light.
+        peak: nits of the brightest light in a PQ picture.
+        full: the 16-bit code of a full signal.
     """
 
     primaries: Chromaticities = BT709
@@ -57,61 +60,61 @@ class Light:
         return self.transfer in ("pq", "hlg")
 
 
-SRGB = Light()
+SRGB = ColourSpace()
 
 
-def to_srgb(pixels: np.ndarray, light: Light) -> np.ndarray:
-    """Bring code values to sRGB; pictures that are sRGB already come back as they are.
+def to_srgb(pixels: np.ndarray, space: ColourSpace) -> np.ndarray:
+    """Convert code values to sRGB; 8-bit pictures that are sRGB already come back as they are.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16 R'G'B' of full range.
-        light: what they stand for.
+        space: what they stand for.
 
     Returns:
         (H, W, 3) uint8 sRGB.
     """
-    if light == SRGB:
+    if space == SRGB:
         return pixels if pixels.dtype == np.uint8 else ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
     out = np.empty(pixels.shape, np.uint8)
     rows = max(1, BAND // max(1, pixels.shape[1]))
     for start in range(0, len(pixels), rows):
         part = slice(start, start + rows)
-        out[part] = _encoded(relative(pixels[part], light) @ to_bt709(light.primaries).T.astype(np.float32))
+        out[part] = _encoded(relative(pixels[part], space) @ to_bt709(space.primaries).T.astype(np.float32))
     return out
 
 
-def relative(pixels: np.ndarray, light: Light) -> Float:
-    """Tone-mapped light (H, W, 3) float32 of code values in their own primaries; 1 is SDR white."""
-    values = _table(light, pixels.dtype.name)[pixels]
-    if light.transfer == "hlg":
+def relative(pixels: np.ndarray, space: ColourSpace) -> Float:
+    """Convert code values to tone-mapped light (H, W, 3) float32 in their own primaries; 1 is SDR white."""
+    values = _table(space, pixels.dtype.name)[pixels]
+    if space.transfer == "hlg":
         values *= PEAK * (values @ HLG_LUMA)[..., None] ** (HLG_GAMMA - 1)
-    if not light.hdr:
+    if not space.hdr:
         return values
-    peak = PEAK if light.transfer == "hlg" else light.peak
+    peak = PEAK if space.transfer == "hlg" else space.peak
     share = values.max(axis=-1, keepdims=True) / np.float32(peak)
     # What is brighter than the picture says it can be is as bright as the display, and keeps its hue too.
     return values * (_gains(peak)[_index(share)] / np.maximum(share, 1))
 
 
 def pq_nits(signal: Float) -> Float:
-    """Nits of a PQ signal of 0 to 1: the EOTF of SMPTE ST 2084."""
+    """Convert a PQ signal of 0 to 1 to nits: the EOTF of SMPTE ST 2084."""
     power = np.maximum(signal, 0) ** (1 / M2)
     return 10000 * (np.maximum(power - C1, 0) / (C2 - C3 * power)) ** (1 / M1)
 
 
 def pq_signal(nits: Float) -> Float:
-    """The PQ signal of 0 to 1 of nits, which `pq_nits` reverses."""
+    """Convert nits to a PQ signal of 0 to 1: the inverse of `pq_nits`."""
     power = (np.maximum(nits, 0) / 10000) ** M1
     return ((C1 + C2 * power) / (1 + C3 * power)) ** M2
 
 
 def hlg_scene(signal: Float) -> Float:
-    """The scene's light, 0 to 1, of an HLG signal: the inverse OETF of BT.2100."""
+    """Convert an HLG signal to the scene's light of 0 to 1: the inverse OETF of BT.2100."""
     return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - C) / A) + B) / 12)
 
 
 def eetf(nits: Float, peak: float, target: float = WHITE) -> Float:
-    """The tone curve of BT.2390-10, section 5.4.1: nits of a picture -> nits on a darker display, black at zero."""
+    """Map nits of a picture to nits on a darker display, black at zero: the EETF of BT.2390-10, section 5.4.1."""
     if peak <= target:
         return np.minimum(nits, target)
     top = pq_signal(np.array(peak))
@@ -124,7 +127,7 @@ def eetf(nits: Float, peak: float, target: float = WHITE) -> Float:
 
 @lru_cache(maxsize=16)
 def to_bt709(primaries: Chromaticities) -> Float:
-    """The (3, 3) matrix from linear RGB of some primaries to that of sRGB; white stays white (Bradford)."""
+    """Make the (3, 3) matrix from linear RGB of some primaries to that of sRGB; white stays white (Bradford)."""
     adapted = _adaptation(primaries[6:], BT709[6:]) @ _to_xyz(primaries)
     return np.linalg.solve(_to_xyz(BT709), adapted)
 
@@ -144,15 +147,15 @@ def _adaptation(source: tuple[float, ...], target: tuple[float, ...]) -> Float:
 
 
 @lru_cache(maxsize=16)
-def _table(light: Light, kind: str) -> Float:
+def _table(space: ColourSpace, kind: str) -> Float:
     """What each code value stands for: nits (PQ), the scene's light (HLG), or light of 0 to 1."""
-    signal = np.linspace(0, 1, 256) if kind == "uint8" else np.minimum(np.arange(65536) / light.full, 1)
-    if light.transfer == "pq":
+    signal = np.linspace(0, 1, 256) if kind == "uint8" else np.minimum(np.arange(65536) / space.full, 1)
+    if space.transfer == "pq":
         values = pq_nits(signal)
-    elif light.transfer == "hlg":
+    elif space.transfer == "hlg":
         values = hlg_scene(signal)
-    elif light.transfer == "gamma":
-        values = signal**light.gamma
+    elif space.transfer == "gamma":
+        values = signal**space.gamma
     else:
         values = np.where(signal <= 0.04045, signal / 12.92, ((signal + 0.055) / 1.055) ** 2.4)
     return values.astype(np.float32)

@@ -1,4 +1,4 @@
-"""What files state of their colours besides ICC profiles: the code points of H.273 (CICP), and PNG's own chunks."""
+"""Read what files state of their colours besides ICC profiles: code points of H.273 (CICP), and PNG's chunks."""
 
 from __future__ import annotations
 
@@ -6,53 +6,65 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, Light
+from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, PEAK, SRGB, Chromaticities, ColourSpace
 from corit.images.signatures import BRAND, PNG
 
 # H.273: gamuts that differ visibly from sRGB's. The two of BT.601 are shown as BT.709's by players and browsers.
 WIDE: dict[int, Chromaticities] = {9: BT2020, 11: DCI_P3, 12: DISPLAY_P3}
 HDR = {16: "pq", 18: "hlg"}
 LINEAR = 8
-STRANGE_PRIMARIES, STRANGE_TRANSFER = (10,), (9, 10, 17)  # CIE XYZ; logarithms, and cinema's: no screen shows them
-STRANGE = "its colours are of a kind that is not for screens ({}), and were taken for sRGB"
-USUAL_GAMMA, NEARLY = 1 / 2.2, 0.05  # a PNG's gAMA so near to it is sRGB's own, as libpng's programs take it
-NEAR = 0.005  # of chromaticities: what differs less is sRGB's gamut
-SMALL = 0.01  # of the area between three primaries: less is a mistake, sRGB's is 0.11
+UNSHOWN_PRIMARIES, UNSHOWN_TRANSFERS = (10,), (9, 10, 17)  # CIE XYZ; logarithms, and cinema's: no screen shows them
+UNSHOWN = "its colours are of a kind that is not for screens ({}), and were taken for sRGB"
+USUAL_GAMMA, GAMMA_TOLERANCE = 1 / 2.2, 0.05  # a gAMA this close is sRGB's own, as in libpng's programs
+GAMUT_TOLERANCE = 0.005  # of chromaticities: a smaller difference counts as sRGB's gamut
+MIN_GAMUT_AREA = 0.01  # of the triangle of primaries: less is a mistake, sRGB's is 0.11
 BRIGHTEST = 10_000.0  # nits: what PQ ends at
 
 
 @dataclass(frozen=True)
-class Stated:
-    """What a file states: its light, and what is to be said of it, or nothing."""
+class StatedColours:
+    """The colours that a file states.
 
-    light: Light = SRGB
+    Attributes:
+        space: the colour space.
+        note: what a reader of the result must know, "" for nothing.
+    """
+
+    space: ColourSpace = SRGB
     note: str = ""
 
 
-def cicp(primaries: int, transfer: int, peak: float = 0.0) -> Stated:
-    """The light of H.273's code points for primaries and transfer.
+def cicp(primaries: int, transfer: int, peak: float = 0.0) -> StatedColours:
+    """Make the colour space of H.273's code points.
 
     Args:
-        primaries: the code; 2 for not stated.
-        transfer: the code; 2 for not stated. All SDR curves are shown as sRGB's, as browsers and players do.
-        peak: nits of the brightest light in the picture or of the display that it was made on; 0 for not stated.
+        primaries: the code of the primaries; 2 where it is not stated.
+        transfer: the code of the transfer function; 2 where it is not stated. All SDR curves are shown as sRGB's, as
+            browsers and players do.
+        peak: nits of the brightest light in the picture, or of its mastering display; 0 where it is not stated.
+
+    Returns:
+        The colours; sRGB with a note for code points that no screen shows.
     """
-    if primaries in STRANGE_PRIMARIES or transfer in STRANGE_TRANSFER:
-        return Stated(SRGB, STRANGE.format(f"primaries {primaries}, transfer {transfer} of H.273"))
+    if primaries in UNSHOWN_PRIMARIES or transfer in UNSHOWN_TRANSFERS:
+        return StatedColours(SRGB, UNSHOWN.format(f"primaries {primaries}, transfer {transfer} of H.273"))
     if transfer in HDR:
         gamut = BT709 if primaries == 1 else WIDE.get(primaries, BT2020)
         known = transfer == 16 and 0 < peak <= BRIGHTEST
-        return Stated(Light(gamut, HDR[transfer], peak=peak if known else PEAK))
+        return StatedColours(ColourSpace(gamut, HDR[transfer], peak=peak if known else PEAK))
     gamut = WIDE.get(primaries, BT709)
-    return Stated(Light(gamut, "gamma", 1.0) if transfer == LINEAR else Light(gamut))
+    return StatedColours(ColourSpace(gamut, "gamma", 1.0) if transfer == LINEAR else ColourSpace(gamut))
 
 
-def of_still(data: bytes, info: dict[Any, Any]) -> Stated | None:
-    """What a picture file states by code points, which go before a profile; None for nothing.
+def of_still(data: bytes, info: dict[Any, Any]) -> StatedColours | None:
+    """Read the code points of a picture file; they win over a colour profile.
 
     Args:
-        data: the file.
-        info: what Pillow says of it: `nclx_profile`, of a HEIC picture.
+        data: the bytes of the file.
+        info: Pillow's `info` of the file, which has `nclx_profile` for HEIC pictures.
+
+    Returns:
+        The stated colours; None for a file without code points.
     """
     if data.startswith(PNG):
         return _png(data)
@@ -67,28 +79,28 @@ def of_still(data: bytes, info: dict[Any, Any]) -> Stated | None:
     return None
 
 
-def of_gamma(info: dict[Any, Any]) -> Light:
-    """The light of a PNG file's gAMA and cHRM chunks, which count where it has no other statement."""
+def of_gamma(info: dict[Any, Any]) -> ColourSpace:
+    """Read a PNG file's gAMA and cHRM chunks; they count where the file states nothing else."""
     if "srgb" in info:
         return SRGB
     white_first = info.get("chromaticity")
     gamut: Chromaticities = (*white_first[2:], *white_first[:2]) if white_first else BT709
-    if not _sound(gamut) or all(abs(a - b) < NEAR for a, b in zip(gamut, BT709, strict=True)):
+    if not _sound(gamut) or all(abs(a - b) < GAMUT_TOLERANCE for a, b in zip(gamut, BT709, strict=True)):
         gamut = BT709
     gamma = float(info.get("gamma") or USUAL_GAMMA)
-    if abs(gamma / USUAL_GAMMA - 1) < NEARLY:
-        return Light(gamut)
-    return Light(gamut, "gamma", 1 / gamma)
+    if abs(gamma / USUAL_GAMMA - 1) < GAMMA_TOLERANCE:
+        return ColourSpace(gamut)
+    return ColourSpace(gamut, "gamma", 1 / gamma)
 
 
 def _sound(gamut: Chromaticities) -> bool:
-    """Whether its primaries span a triangle, so that light can be had of them."""
+    """Whether the primaries span a triangle, so that they make up a gamut."""
     (rx, ry), (gx, gy), (bx, by), (_, white) = (gamut[k : k + 2] for k in (0, 2, 4, 6))
     area = abs((gx - rx) * (by - ry) - (bx - rx) * (gy - ry)) / 2
-    return area > SMALL and white > 0 and 0 not in (ry, gy, by)
+    return area > MIN_GAMUT_AREA and white > 0 and 0 not in (ry, gy, by)
 
 
-def _png(data: bytes) -> Stated | None:
+def _png(data: bytes) -> StatedColours | None:
     chunks = dict(_chunks(data))
     coded = chunks.get(b"cICP", b"")
     if len(coded) != 4:
@@ -107,7 +119,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _heif_peak(data: bytes) -> float:
-    """Nits of the brightest light of a HEIC or AVIF picture, or of the display it was made on; 0 for not stated."""
+    """Nits of the brightest light of a HEIC or AVIF picture, or of its mastering display; 0 where not stated."""
     found = dict(_properties(data))
     light, display = found.get(b"clli", b"")[:2], found.get(b"mdcv", b"")[16:20]
     return float(int.from_bytes(light)) or int.from_bytes(display) / 1e4

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from corit.images import colour_tags, icc
-from corit.images.colour_space import SRGB, Light, to_srgb
+from corit.images.colour_space import SRGB, ColourSpace, to_srgb
 from corit.images.signatures import AVIF_BRANDS, BRAND, PNG, brand_of
 
 if TYPE_CHECKING:
@@ -74,19 +74,19 @@ def _turn_of(data: bytes) -> Turn:
         return turn_of(image)
 
 
-def shown(pixels: np.ndarray, light: Light = SRGB, aspect: float = 1.0, turn: Turn = UPRIGHT) -> np.ndarray:
+def shown(pixels: np.ndarray, space: ColourSpace = SRGB, aspect: float = 1.0, turn: Turn = UPRIGHT) -> np.ndarray:
     """Stored pixels as a viewer shows them.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16 R'G'B' of full range.
-        light: what they stand for.
+        space: what they stand for.
         aspect: width of a stored pixel over its height.
         turn: how it becomes upright.
 
     Returns:
         (H', W', 3) uint8 sRGB, upright and of square pixels.
     """
-    return turned(_widened(to_srgb(pixels, light), square_width(pixels.shape[1], aspect)), turn)
+    return turned(_widened(to_srgb(pixels, space), square_width(pixels.shape[1], aspect)), turn)
 
 
 def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
@@ -129,15 +129,15 @@ def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
     """
     info = image.info
     stated = colour_tags.of_still(data, info)
-    light = stated.light if stated else SRGB
+    space = stated.space if stated else SRGB
     note = stated.note if stated else ""
     if stated is None and "icc_profile" in info:
         image, note = _managed(image, info["icc_profile"])
     elif stated is None and data.startswith(PNG):
-        light = colour_tags.of_gamma(info)
+        space = colour_tags.of_gamma(info)
     if image.mode == "LAB":
         image = icc.lab_in_srgb(image)
-    return _on_white(image, light, data), note
+    return _on_white(image, space, data), note
 
 
 def _managed(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
@@ -158,19 +158,19 @@ def _plain(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("L" if image.mode == "1" else "RGB")
 
 
-def _on_white(image: Image.Image, light: Light, data: bytes) -> np.ndarray:
+def _on_white(image: Image.Image, space: ColourSpace, data: bytes) -> np.ndarray:
     """(H, W, 3) uint8 of any of Pillow's modes."""
     alpha = None
     if _clear(image):
         front = image.convert("RGBA")
-        if light != SRGB:
+        if space != SRGB:
             alpha = front.getchannel("A")
         image = front if alpha else Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
     pixels = np.array(image.convert("RGB"))
-    if light == SRGB:
+    if space == SRGB:
         return pixels
-    deep = _deep(data) if light.hdr else None
-    pixels = shown(pixels if deep is None or deep.shape != pixels.shape else deep, light)
+    deep = _deep(data) if space.hdr else None
+    pixels = shown(pixels if deep is None or deep.shape != pixels.shape else deep, space)
     if alpha is None:
         return pixels
     front = Image.fromarray(pixels)
@@ -198,7 +198,7 @@ def _avif(data: bytes) -> np.ndarray | None:
     try:
         with av.open(BytesIO(data), "r", format="mov") as container:
             frame = next(container.decode(video=0))
-            codes = frame.to_ndarray(format="rgb48le") * (65535 / full_code(frame))
+            codes = frame.to_ndarray(format="rgb48le") * (65535 / full_scale_code(frame))
             return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn_of(data))
     except (av.FFmpegError, StopIteration, ValueError, IndexError):
         return None  # of tiles, of which the decoder gives one: the 8 bits have to do
@@ -260,7 +260,7 @@ def _range(values: np.ndarray, tags: Any, floating: bool, bits: int, signed: boo
     return least, most, f"grey values from {least:g} (black) to {most:g} (white), the least and greatest that there are"
 
 
-def full_code(frame: av.VideoFrame) -> int:
+def full_scale_code(frame: av.VideoFrame) -> int:
     """Which 16-bit code FFmpeg's scaler makes of a full signal of more than 8 bits: it shifts."""
     bits = frame.format.components[0].bits
     if frame.format.is_rgb:

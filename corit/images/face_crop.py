@@ -1,4 +1,4 @@
-"""A face of a frame, cut out as DeepfakeBench's preprocessing does."""
+"""Cut the face out of a video frame, as DeepfakeBench's preprocessing does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from corit.images.video import Frame
 
 @dataclass(frozen=True)
 class Cropping:
-    """How faces are cut out: DeepfakeBench's numbers.
+    """How to cut faces out; the defaults are DeepfakeBench's.
 
-    frames: at most so many of each video, None for all, chosen `even` or `first` by index. side: of the crop in pixels.
-    scale: how much the template is shrunk about the centre. again: look for the face once more in the crop, save the
-    landmarks found there and drop the frame if there are none, as the benchmark does; else they are moved with it.
-    least: score below which dlib's faces are dropped. longest: frames with a longer side are shrunk before dlib looks
-    at them, None for never. Both are the benchmark's, not `find_faces`' own for photographs, which is stricter and
+    The defaults of `least` and `longest` are the benchmark's. Those of `find_faces` are for photographs, stricter and
     faster: a frame of 4K takes some 4 s on a laptop's core, and 0.3 s at 1280.
+
+    Attributes:
+        frames: frames of each video at most; None for all.
+        choice: which frames: "even" or "first", by index.
+        side: of the crop in pixels.
+        scale: how much the template is shrunk about the centre.
+        again: look for the face once more in the crop, keep the landmarks found there, and drop the frame if there are
+            none, as the benchmark does; otherwise the frame's landmarks are moved into the crop.
+        least: dlib's score below which faces are dropped.
+        longest: frames with a longer side in pixels are shrunk before dlib looks at them; None for never.
     """
 
     frames: int | None = 32
@@ -43,16 +49,23 @@ class Cropping:
 
     @property
     def finder(self) -> FaceFinder:
-        """dlib, as these settings use it."""
+        """The face finder of these settings: dlib."""
         return partial(find_faces, least=self.least, longest=self.longest)
 
 
-BENCHMARK = Cropping()
+DEEPFAKEBENCH = Cropping()
 
 
 @dataclass(frozen=True)
-class Cut:
-    """One aligned face: the frame's index, crop (side, side, 3) uint8, landmarks (P, 2), mask (side, side) or None."""
+class FaceCrop:
+    """One aligned face.
+
+    Attributes:
+        index: of the frame in its video.
+        pixels: (side, side, 3) uint8.
+        landmarks: (P, 2) float32, x and y in pixels of the crop.
+        mask: (side, side) bool, or None.
+    """
 
     index: int
     pixels: np.ndarray
@@ -60,12 +73,19 @@ class Cut:
     mask: np.ndarray | None = None
 
 
-def crop(
+def crop_face(
     frame: Frame, cropping: Cropping, finder: FaceFinder | None = None, mask: np.ndarray | None = None
-) -> Cut | None:
-    """The largest face of a frame in the template's pose, with its mask moved along; None without a face.
+) -> FaceCrop | None:
+    """Cut out the largest face of a frame, in the template's pose.
 
-    finder: by default dlib, as the settings use it. mask: (H, W) or (H, W, 3), set where any channel is above 1.
+    Args:
+        frame: the frame.
+        cropping: the settings.
+        finder: finds faces; by default dlib, with the settings.
+        mask: (H, W) or (H, W, 3) of the frame, set where any channel is above 1; it is moved with the face.
+
+    Returns:
+        The crop; None where no face is found.
     """
     finder = finder or cropping.finder
     faces = finder(frame.pixels)
@@ -80,4 +100,4 @@ def crop(
     if mask is not None:
         moved = cv2.warpAffine(np.ascontiguousarray(mask), matrix, (cropping.side, cropping.side)) > 1
         mask = np.any(np.atleast_3d(moved), axis=2, keepdims=True)[..., 0]
-    return Cut(frame.index, pixels, points.astype(np.float32), mask)
+    return FaceCrop(frame.index, pixels, points.astype(np.float32), mask)

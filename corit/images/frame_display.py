@@ -1,4 +1,4 @@
-"""A decoded frame of a video as a viewer shows it."""
+"""Show a decoded video frame as a player shows it."""
 
 from __future__ import annotations
 
@@ -10,43 +10,44 @@ import numpy as np
 from av.sidedata.sidedata import Type
 
 from corit.images.colour_space import SRGB
-from corit.images.colour_tags import Stated, cicp
-from corit.images.display import UPRIGHT, Turn, full_code, shown, shown_size
+from corit.images.colour_tags import StatedColours, cicp
+from corit.images.display import UPRIGHT, Turn, full_scale_code, shown, shown_size
 
 # Dolby Vision's profile 5 has colours of its own, and no base that other players could show.
 DOLBY = "Dolby Vision of profile 5, whose colours only its own players know: they were taken for others"
 
 
 def show(frame: av.VideoFrame, aspect: float = 1.0) -> tuple[np.ndarray, str]:
-    """The pixels of a frame as a viewer shows it: see `corit.images.display`.
+    """Convert a frame to the pixels that a viewer shows; see `corit.images.display`.
 
-    The matrix of its colours (BT.601, 709, 2020) and their range are those that the stream states; a matrix that is not
-    stated is taken for BT.601's and a range for the limited one, as ffmpeg takes them.
+    The colour matrix (BT.601, 709, 2020) and the range are those that the stream states. Without a statement they are
+    BT.601's matrix and the limited range, as in ffmpeg.
 
     Args:
-        frame: as it is decoded.
+        frame: as the decoder gives it.
         aspect: width of a stored pixel over its height.
 
     Returns:
-        (H, W, 3) uint8 sRGB, and what is to be said of it, or nothing.
+        Pixels (H, W, 3) uint8 sRGB, and a note on how they are shown, "" for nothing.
 
     Raises:
-        av.FFmpegError, ValueError: for pixels that cannot be converted.
+        av.FFmpegError: when the pixels cannot be converted.
+        ValueError: when the pixels cannot be converted.
     """
-    stated = stated_of(frame)
-    deep = stated.light != SRGB and frame.format.components[0].bits > 8
-    light = replace(stated.light, full=full_code(frame)) if deep else stated.light
+    stated = colours_of_frame(frame)
+    deep = stated.space != SRGB and frame.format.components[0].bits > 8
+    space = replace(stated.space, full=full_scale_code(frame)) if deep else stated.space
     pixels = frame.to_ndarray(format="rgb48le" if deep else "rgb24")
-    return shown(pixels, light, aspect, turn_of(frame)), stated.note
+    return shown(pixels, space, aspect, turn_of(frame)), stated.note
 
 
 def size_of(frame: av.VideoFrame, aspect: float = 1.0) -> tuple[int, int]:
-    """The (width, height) of what `show` returns."""
+    """Return the (width, height) in pixels of what `show` returns."""
     return shown_size(frame.width, frame.height, aspect, turn_of(frame))
 
 
 def turn_of(frame: av.VideoFrame) -> Turn:
-    """How a frame becomes upright, by its display matrix."""
+    """Read from the display matrix how a frame becomes upright."""
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)  # type: ignore[call-overload]
     if matrix is None:
         return UPRIGHT
@@ -55,13 +56,13 @@ def turn_of(frame: av.VideoFrame) -> Turn:
     return (True, bool(c < 0), bool(b < 0)) if swapped else (False, bool(a < 0), bool(d < 0))
 
 
-def stated_of(frame: av.VideoFrame) -> Stated:
-    """The light that a frame's code points and metadata state."""
+def colours_of_frame(frame: av.VideoFrame) -> StatedColours:
+    """Read the colours that a frame's code points and metadata state."""
     dolby = frame.side_data.get(Type.DOVI_METADATA)  # type: ignore[call-overload]
     if dolby is not None and _profile_5(bytes(dolby)):
-        return Stated(note=DOLBY)
+        return StatedColours(note=DOLBY)
     if frame.color_primaries <= 8 and frame.color_trc <= 7:
-        return Stated()  # SDR of nearly all videos
+        return StatedColours()  # SDR of nearly all videos
     return cicp(frame.color_primaries, frame.color_trc, _peak(frame))
 
 
@@ -72,7 +73,7 @@ def _profile_5(metadata: bytes) -> bool:
 
 
 def _peak(frame: av.VideoFrame) -> float:
-    """Nits of the brightest light in the video, else of the display that it was made on; 0 where nobody says."""
+    """Nits of the brightest light in the video, else of its mastering display; 0 where the file does not say."""
     light = frame.side_data.get(Type.CONTENT_LIGHT_LEVEL)  # type: ignore[call-overload]
     if light is not None and (brightest := struct.unpack_from("=I", bytes(light))[0]):
         return float(brightest)

@@ -19,7 +19,7 @@ from corit.files import open_regular
 from corit.images.display import shown_size, turn_of
 from corit.images.multi_picture import moving_frames
 from corit.images.picture import MEGABYTES
-from corit.images.pillow_settings import OWN_RULES
+from corit.images.pillow_settings import PILLOW_SETTINGS
 from corit.images.tiff import main_picture
 from corit.images.tiff_directories import BYTE_ORDERS
 from corit.images.video import VideoFile, is_video_file
@@ -66,7 +66,7 @@ def _video(path: str) -> Header | None:
 
 def _picture(path: str) -> Header | None:
     try:
-        with OWN_RULES, _main(path) as file, Image.open(file) as image:
+        with PILLOW_SETTINGS, _main(path) as file, Image.open(file) as image:
             tables = getattr(image, "quantization", None)
             quality = jpeg_quality(next(iter(tables.values()))) if tables else 0
             width, height = shown_size(image.width, image.height, 1.0, turn_of(image))
@@ -89,7 +89,7 @@ def _main(path: str) -> Generator[BinaryIO]:
 def frames_in(path: str) -> int:
     """How many frames a picture shows one after the other; 1 for one that stands still, and for other files."""
     try:
-        with OWN_RULES, open_regular(path) as file, Image.open(file) as image:
+        with PILLOW_SETTINGS, open_regular(path) as file, Image.open(file) as image:
             return moving_frames(image)
     except Exception:  # as above
         return 1

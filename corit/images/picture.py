@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from corit.errors import InputError, TooSmallError, UnreadableError
 from corit.images.display import eight_bits, still, turn_of, upright
 from corit.images.multi_picture import note_of
-from corit.images.pillow_settings import OWN_RULES
+from corit.images.pillow_settings import PILLOW_SETTINGS
 from corit.images.signatures import BRAND
 from corit.images.strict_decoding import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.tiff import main_picture
@@ -58,7 +58,7 @@ class Picture:
             raise ValueError(f"mask must be {self.pixels.shape[:2]}, got {self.mask.shape}")
 
 
-def joined(*notes: str) -> str:
+def join_notes(*notes: str) -> str:
     """Notes as one; see `Picture.note`."""
     return "; ".join(filter(None, notes))
 
@@ -104,13 +104,13 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
     # of a folder must not end the others, and nothing is put in its place.
     except Exception as err:
         raise UnreadableError(f"{name} is damaged or cut short: {err}") from err
-    note = joined(left_out, more, how)
+    note = join_notes(left_out, more, how)
     return Picture(pixels, digest=hashlib.sha256(data).hexdigest(), note=note)
 
 
 def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np.ndarray, str]:
     """The first frame of a picture, upright, or its pixels where nothing is left to be done; and what is to be said."""
-    with OWN_RULES:
+    with PILLOW_SETTINGS:
         image: Image.Image = Image.open(BytesIO(data))
         require_decoder(image.format, name)
         if image.width * image.height > megapixels * 1e6:
@@ -124,7 +124,7 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np
         if is_plain_jpeg(image):
             return load_plain_jpeg(image, data), note
         image, shades = eight_bits(load_whole(image, data))
-        return upright(image, turn), joined(note, shades)
+        return upright(image, turn), join_notes(note, shades)
 
 
 def _heif(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Use Pillow by the rules of this package, whatever the program around it has set."""
+"""Use Pillow with this package's settings, whatever the program around it has set."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LOGGER = logging.getLogger("PIL")
 SILENT = logging.NullHandler()  # a logger without a handler writes errors to standard error
 
 
-class _Rules:
-    """Pillow's settings are those of the process: the first thread in changes them, the last one out restores them."""
+class _Settings:
+    """Pillow has one set of settings per process: the first thread in changes them, the last one out restores them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -45,6 +45,6 @@ class _Rules:
         self._warnings.__exit__(None, None, None)
 
 
-OWN_RULES = _Rules()
-"""Within `with OWN_RULES` Pillow says nothing on standard error, has no limit of its own on the size of a picture, for
-which the caller has one, and refuses files that are cut short."""
+PILLOW_SETTINGS = _Settings()
+"""Within `with PILLOW_SETTINGS` Pillow writes nothing to standard error, has no limit on the size of a picture, since
+the caller has one, and refuses files that are cut short."""

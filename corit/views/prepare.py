@@ -12,7 +12,7 @@ from corit.errors import DataError, NoFaceError, TooSmallError
 from corit.images.face_shape import require_face
 from corit.images.faces import Face, FaceFinder, align, find_faces
 from corit.images.landmark_prediction import Predictor, predict_landmarks
-from corit.images.picture import Picture, joined
+from corit.images.picture import Picture, join_notes
 from corit.recipe import REGIONS, Recipe, RegionName, ViewsRecipe
 from corit.seeding import generator
 from corit.views.blend import draw_blend, self_blend
@@ -131,7 +131,7 @@ class Preparer:
     def crops(self, picture: Picture) -> tuple[Crop, ...]:
         """Return the prepared crops of a picture. Raises the errors of `__call__`."""
         domain = picture.domain
-        return tuple(replace(c, note=joined(picture.note, c.note), domain=domain) for c in self._crops(picture))
+        return tuple(replace(c, note=join_notes(picture.note, c.note), domain=domain) for c in self._crops(picture))
 
     def _crops(self, picture: Picture) -> tuple[Crop, ...]:
         require_size(picture, self.recipe.min_side)

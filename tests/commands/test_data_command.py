@@ -347,7 +347,7 @@ def test_videos_become_crops_and_each_has_a_status(capsys, interviews, tmp_path)
         "real/0002.mp4": "unsupported",
     }
     assert int(rows["real/0001.avi"]["frames"]) >= 1
-    assert "chosen frames were had" in rows["real/0001.avi"]["reason"]
+    assert "selected frames decoded" in rows["real/0001.avi"]["reason"]
     assert "3 of 5 videos gave" in err
     assert "5/5" in err
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "fake", "prepared.jsonl", "real"]

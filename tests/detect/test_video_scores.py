@@ -149,7 +149,7 @@ def test_a_cut_video_is_scored_as_far_as_it_goes(made, tmp_path):
     path = video_files.cut(faces.video(tmp_path / "whole.avi"), tmp_path / "cut.avi", share=0.7)
     report = score_video(made, path, frames=6, finder=faces.find_discs)
     assert report.status == "truncated"
-    assert "chosen frames were had" in report.reason
+    assert "selected frames decoded" in report.reason
     assert report.score is not None
     *scored, lost = report.frames
     assert len(scored) == 6 - report.missing < 6

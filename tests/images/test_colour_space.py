@@ -7,7 +7,7 @@ import pytest
 from images import colours
 
 from corit.images import colour_space
-from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, SRGB, Light, to_srgb
+from corit.images.colour_space import BT709, BT2020, DCI_P3, DISPLAY_P3, SRGB, ColourSpace, to_srgb
 
 
 def test_pq_has_the_standards_values():
@@ -64,7 +64,7 @@ def test_srgb_comes_back_as_it_is():
 def test_wide_gamuts_are_within_a_level(kind):
     top = np.iinfo(kind).max
     codes = (colours.smooth() * top).round().astype(kind)
-    found = to_srgb(codes, Light(DISPLAY_P3))
+    found = to_srgb(codes, ColourSpace(DISPLAY_P3))
     expected = colours.converted(codes / top, "Display P3", colours.srgb_linear)
     assert np.abs(found - expected).max() < 0.6
     assert np.abs(expected - 255 * codes / top).max() > 15
@@ -73,13 +73,13 @@ def test_wide_gamuts_are_within_a_level(kind):
 @pytest.mark.parametrize(("transfer", "nits"), [("pq", colours.pq_nits), ("hlg", colours.hlg_nits)])
 def test_hdr_is_within_a_level(transfer, nits):
     codes = (colours.smooth(24, 40) * 65535).round().astype(np.uint16)
-    found = to_srgb(codes, Light(BT2020, transfer))
+    found = to_srgb(codes, ColourSpace(BT2020, transfer))
     assert np.abs(found - colours.tone_mapped(nits(codes / 65535))).max() < 1
 
 
 def test_a_picture_that_is_brighter_than_it_says_keeps_its_hue():
     codes = np.array([[[60000, 48000, 30000]]], np.uint16)
-    found = to_srgb(codes, Light(BT2020, "pq", peak=400.0))
+    found = to_srgb(codes, ColourSpace(BT2020, "pq", peak=400.0))
     nits = colours.pq_nits(codes / 65535)
     expected = 255 * colours.srgb_code(nits / nits.max() @ colours.SRGB_FROM_BT2020.T)
     assert np.abs(found - expected).max() < 1
@@ -87,18 +87,18 @@ def test_a_picture_that_is_brighter_than_it_says_keeps_its_hue():
 
 def test_bands_leave_no_seam(monkeypatch):
     codes = (colours.smooth() * 65535).round().astype(np.uint16)
-    whole = to_srgb(codes, Light(BT2020, "hlg"))
+    whole = to_srgb(codes, ColourSpace(BT2020, "hlg"))
     monkeypatch.setattr(colour_space, "BAND", 64 * 5)
-    assert np.array_equal(to_srgb(codes, Light(BT2020, "hlg")), whole)
+    assert np.array_equal(to_srgb(codes, ColourSpace(BT2020, "hlg")), whole)
 
 
 def test_powers_and_codes_below_full():
     codes = np.array([[[255, 128, 51]]], np.uint8)
-    assert to_srgb(codes, Light(transfer="gamma", gamma=1.0)).tolist() == [[[255, 188, 124]]]
+    assert to_srgb(codes, ColourSpace(transfer="gamma", gamma=1.0)).tolist() == [[[255, 188, 124]]]
     half = np.array([[[65280, 32640, 0]]], np.uint16)
     assert (
-        to_srgb(half, Light(DISPLAY_P3, full=65280)).tolist()
-        == to_srgb(np.array([[[65535, 32768, 0]]], np.uint16), Light(DISPLAY_P3)).tolist()
+        to_srgb(half, ColourSpace(DISPLAY_P3, full=65280)).tolist()
+        == to_srgb(np.array([[[65535, 32768, 0]]], np.uint16), ColourSpace(DISPLAY_P3)).tolist()
     )
 
 

@@ -294,7 +294,7 @@ def test_colour_boxes_are_those_of_the_primary_picture(primary, expected, wide):
     pitm = box(b"pitm", head, primary.to_bytes(size))
     meta = box(b"meta", bytes(4), pitm, box(b"iprp", box(b"ipco", *boxes), ipma))
     stated = of_still(box(b"ftyp", b"avif", bytes(4)) + meta, {})
-    assert (stated.light.primaries if stated else BT709) == expected
+    assert (stated.space.primaries if stated else BT709) == expected
 
 
 def test_hdr_avif_is_tone_mapped():

@@ -16,7 +16,7 @@ from corit.data.sample import Sample
 from corit.data.video_frames import VideoFrames
 from corit.images import frame_display as module
 from corit.images.colour_space import BT709, BT2020, DISPLAY_P3, SRGB
-from corit.images.frame_display import DOLBY, show, stated_of
+from corit.images.frame_display import DOLBY, colours_of_frame, show
 from corit.images.header import Header, read_header
 from corit.images.video import VideoFile, read_video
 
@@ -175,11 +175,11 @@ def test_hdr_files_are_tone_mapped(transfer, tmp_path):
 def test_hdr_without_primaries_has_those_of_bt2020():
     stored, _ = colours.frame(CODES)
     stored.color_primaries, stored.color_trc = 2, 16
-    assert stated_of(stored).light.primaries == BT2020
+    assert colours_of_frame(stored).space.primaries == BT2020
     stored.color_primaries = 12
-    assert stated_of(stored).light.primaries == DISPLAY_P3
+    assert colours_of_frame(stored).space.primaries == DISPLAY_P3
     stored.color_primaries = 1
-    assert stated_of(stored).light.primaries == BT709
+    assert colours_of_frame(stored).space.primaries == BT709
 
 
 def told(**sides):
@@ -207,7 +207,7 @@ PEAKS = {
 @pytest.mark.parametrize("name", PEAKS)
 def test_how_bright_a_picture_is_comes_from_its_metadata(name):
     sides, peak = PEAKS[name]
-    assert stated_of(told(**sides)).light.peak == peak
+    assert colours_of_frame(told(**sides)).space.peak == peak
 
 
 HDR10 = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:hdr10=1:log-level=none"
@@ -226,20 +226,20 @@ def test_metadata_of_real_streams_is_understood(more, peak):
     picture.pts = 0
     packets = [*writer.encode(picture), *writer.encode(None)]
     frames = [f for p in packets for f in reader.decode(p)] + reader.decode(None)
-    light = stated_of(frames[0]).light
+    light = colours_of_frame(frames[0]).space
     assert (light.transfer, light.primaries, light.peak) == ("pq", BT2020, peak)
 
 
 def test_dolby_vision_without_a_base_is_said():
     header = struct.pack("=Q", 24) + bytes(16) + b"\2\0\x12\0"
-    assert stated_of(told(DOVI_METADATA=header + b"\0" + bytes(9))).note == DOLBY
-    assert stated_of(told(DOVI_METADATA=header + b"\1" + bytes(9))).note == ""
+    assert colours_of_frame(told(DOVI_METADATA=header + b"\0" + bytes(9))).note == DOLBY
+    assert colours_of_frame(told(DOVI_METADATA=header + b"\1" + bytes(9))).note == ""
 
 
 def test_transfers_that_no_screen_has_are_said(tmp_path):
     stored, _ = colours.frame(CODES, "yuv444p", 1)
     stored.color_primaries, stored.color_trc = 10, 17
-    assert stated_of(stored).light == SRGB
+    assert colours_of_frame(stored).space == SRGB
     path = colours.write(tmp_path / "a.mkv", [stored] * 2)
     assert "primaries 10, transfer 17 of H.273" in first(path).note
     source = SimpleNamespace(samples=(Sample("a", str(path), 0, frame=-1),), load=None)
@@ -252,5 +252,5 @@ def test_the_code_of_a_full_signal_is_the_one_that_the_scaler_makes():
     white = np.ones((16, 16, 3))
     for pixels, full in (("yuv444p10le", False), ("yuv444p10le", True), ("yuv444p12le", True)):
         stored, _ = colours.frame(white * (0.9 if not full else 1), pixels, 9, full)
-        expected = module.full_code(stored) * (0.9 if not full else 1)
+        expected = module.full_scale_code(stored) * (0.9 if not full else 1)
         assert np.abs(stored.to_ndarray(format="rgb48le") - expected).max() < 80

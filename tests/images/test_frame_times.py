@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from corit.images.frame_times import timetable
+from corit.images.frame_times import frame_times
 
 
 def made(times, untimed=0, *, ordered=False, lossy=True, damaged=False):
-    return timetable(times, untimed, ordered=ordered, lossy=lossy, damaged=damaged)
+    return frame_times(times, untimed, ordered=ordered, lossy=lossy, damaged=damaged)
 
 
 def test_packets_come_as_they_are_decoded_and_frames_as_they_are_shown():

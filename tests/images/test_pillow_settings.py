@@ -14,7 +14,7 @@ from PIL import Image, ImageFile
 from corit.errors import UnreadableError, UnsupportedError
 from corit.images.header import Header, frames_in, read_header
 from corit.images.picture import decode
-from corit.images.pillow_settings import OWN_RULES
+from corit.images.pillow_settings import PILLOW_SETTINGS
 
 PIXELS = np.arange(40 * 50 * 3, dtype=np.uint32).reshape(40, 50, 3).astype(np.uint8)
 
@@ -38,15 +38,15 @@ def test_rules_hold_until_the_last_who_asked_for_them_is_gone(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1234)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     before = settings()
-    OWN_RULES.__enter__()
-    OWN_RULES.__enter__()
+    PILLOW_SETTINGS.__enter__()
+    PILLOW_SETTINGS.__enter__()
     inside = settings()
-    OWN_RULES.__exit__()
+    PILLOW_SETTINGS.__exit__()
     assert settings() == inside
     assert inside[:2] == (None, False)
     assert inside[2][0][0] == "ignore"
     assert isinstance(inside[3][-1], logging.NullHandler)
-    OWN_RULES.__exit__()
+    PILLOW_SETTINGS.__exit__()
     assert settings() == before
 
 

@@ -17,9 +17,9 @@ from images import video_files
 from PIL import Image
 
 from corit.errors import DataError, InputError, UnreadableError, UnsupportedError
-from corit.images import video as module
+from corit.images import video_stream
 from corit.images.frame_choice import choose
-from corit.images.video import Gap, VideoFile, frames_of, is_video_file, read_video
+from corit.images.video import REORDERED, Gap, VideoFile, frames_of, is_video_file, read_video
 
 
 @pytest.fixture(scope="module", params=[".mp4", ".avi", ".mkv"])
@@ -107,7 +107,7 @@ def test_a_cut_video_gives_what_it_has_and_says_so(tmp_path, how, wanted):
     assert 0 < len(indices) < (wanted or 20)
     assert indices == choose(20, wanted, "even")[: len(indices)]  # the frames that the whole video would give
     assert video.status == "truncated"
-    assert f"{len(indices)} of {wanted or 20} chosen frames" in video.reason
+    assert f"{len(indices)} of {wanted or 20} selected frames" in video.reason
 
 
 @pytest.mark.parametrize("how", CUTS)
@@ -115,7 +115,7 @@ def test_the_first_frames_of_a_cut_video_say_so_too(tmp_path, how):
     video = read_video(CUTS[how](tmp_path), 18, "first")
     assert [f.index for f in video.frames] == list(range(len(video.frames)))
     assert (video.status, video.count) == ("truncated", 20)
-    assert f"{len(video.frames)} of 18 chosen frames" in video.reason
+    assert f"{len(video.frames)} of 18 selected frames" in video.reason
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
@@ -516,14 +516,14 @@ def test_a_wrong_rate_and_count_do_not_change_the_choice(mp4):
     assert len(list(VideoFile(mp4).frames(10**12, "first"))) == 20
 
 
-def test_the_first_frames_are_had_without_reading_the_whole_file(tmp_path, monkeypatch):
+def test_the_first_frames_need_no_reading_of_the_whole_file(tmp_path, monkeypatch):
     path = video_files.write(tmp_path / "long.mkv", frames=120)
     read = []
-    real = module._shows
-    monkeypatch.setattr(module, "_shows", lambda packet, codec: read.append(packet.pts) or real(packet, codec))
+    real = video_stream._shows
+    monkeypatch.setattr(video_stream, "_shows", lambda packet, codec: read.append(packet.pts) or real(packet, codec))
     opened = VideoFile(path)
     assert [f.index for f in opened.frames(3, "first")] == [0, 1, 2]
-    assert (opened.ending.status, opened.count, len(read)) == ("ok", 120, 3 + module.AHEAD + 1)
+    assert (opened.ending.status, opened.count, len(read)) == ("ok", 120, 3 + REORDERED + 1)
     assert (opened.survey(), opened.held) == (120, 120)
 
 
@@ -608,7 +608,7 @@ def test_a_choice_that_there_is_not_is_refused(mp4, wanted, rule, words):
 
 
 def test_huge_frames_are_refused(mp4, monkeypatch):
-    monkeypatch.setattr("corit.images.video.MEGAPIXELS", 0.003)
+    monkeypatch.setattr("corit.images.video_stream.MEGAPIXELS", 0.003)
     with pytest.raises(UnreadableError, match="64 x 48 pixels, more than"):
         read_video(mp4)
 

@@ -24,7 +24,7 @@ from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import machine_failure
 from corit.images.display import READING
-from corit.images.face_crop import BENCHMARK, Cropping, Cut, crop
+from corit.images.face_crop import DEEPFAKEBENCH, Cropping, FaceCrop, crop_face
 from corit.images.faces import FaceFinder
 from corit.images.video import VideoFile
 from corit.journal import Journal, lock_folder
@@ -90,7 +90,7 @@ def prepare_videos(
     paths: Iterable[str],
     root: str | os.PathLike[str],
     out: str | os.PathLike[str],
-    cropping: Cropping = BENCHMARK,
+    cropping: Cropping = DEEPFAKEBENCH,
     *,
     finder: FaceFinder | None = None,
     workers: int = 0,
@@ -269,7 +269,7 @@ def _row(job: VideoTask) -> PreparedVideo:
     try:
         video = VideoFile(job.path)
         for frame in video.frames(job.cropping.frames, job.cropping.choice):
-            cut = crop(frame, job.cropping, job.finder, masks.mask_of(frame))
+            cut = crop_face(frame, job.cropping, job.finder, masks.mask_of(frame))
             counts["frames" if cut else "faceless"] += 1
             if cut:
                 counts["maskless" if cut.mask is None else "masks"] += masks.path is not None
@@ -288,7 +288,7 @@ def _row(job: VideoTask) -> PreparedVideo:
     return PreparedVideo(job.name, job.target("frames"), end.status, "; ".join(reasons), **counts, missing=end.missing)
 
 
-def _write(staged: str, cut: Cut) -> None:
+def _write(staged: str, cut: FaceCrop) -> None:
     for kind in KINDS:
         if kind != "masks" or cut.mask is not None:
             os.makedirs(os.path.join(staged, kind), exist_ok=True)

@@ -32,7 +32,7 @@ from corit.data.frames import Reading, choose
 from corit.data.mask_video import find_mask_video
 from corit.data.sets.faceforensics import FaceForensics
 from corit.errors import DataError, MachineError
-from corit.images.face_crop import crop
+from corit.images.face_crop import crop_face
 from corit.images.faces import align, find_faces, five_points, template
 from corit.images.picture import Picture
 from corit.images.video import Frame
@@ -98,7 +98,7 @@ def test_every_video_has_a_row_with_its_status(tmp_path, workers):
     assert (rows["b"].frames, rows["b"].faceless) == (2, 2)
     assert rows["c"].faceless == 4
     assert 0 < rows["d"].frames == 4 - rows["d"].missing
-    assert "chosen frames were had" in rows["d"].reason
+    assert "selected frames decoded" in rows["d"].reason
     made = {p.name for p in (tmp_path / "out" / "frames").iterdir()}
     assert made == {"a good", "b some", "d cut"}
     assert all((r.folder != "") == (r.frames > 0) for r in found)
@@ -277,13 +277,13 @@ def test_the_usual_cropping_looks_for_faces_as_the_benchmark_does():
     """On the whole frame, and with what dlib itself calls a face: landmarks differ where the frame is shrunk."""
     wide = np.zeros((720, 1600, 3), np.uint8)
     wide[:, 400:1120] = cv2.resize(astronaut(), (720, 720))
-    made = crop(Frame(0, 0.0, wide), Cropping(again=False))
+    made = crop_face(Frame(0, 0.0, wide), Cropping(again=False))
     (face, *_) = find_faces(wide, longest=None, least=0.0)
     assert np.array_equal(made.landmarks, align(wide, face.landmarks)[1])
-    shrunk = crop(Frame(0, 0.0, wide), Cropping(again=False, longest=1280))
+    shrunk = crop_face(Frame(0, 0.0, wide), Cropping(again=False, longest=1280))
     assert not np.allclose(shrunk.landmarks, made.landmarks, atol=0.1)
     assert face.score < 3
-    assert crop(Frame(0, 0.0, wide), Cropping(least=3.0)) is None
+    assert crop_face(Frame(0, 0.0, wide), Cropping(least=3.0)) is None
 
 
 def test_other_settings_are_refused(tmp_path):
