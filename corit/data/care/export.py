@@ -1,4 +1,4 @@
-"""Sample rows -> a DeepfakeBench JSON file, in the nesting that its readers expect of the data set."""
+"""Write samples as a JSON file of DeepfakeBench, in the nesting that its readers expect of the data set."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ Entry = dict[str, Any]
 
 
 def benchmark_label(sample: Sample) -> str:
-    """The benchmark's label of a sample. Raises DataError for one without a label, or whose name says another one."""
+    """Return the benchmark's label of a sample.
+
+    Raises:
+        DataError: the sample has no label, or the benchmark's name of its manipulation tells another one.
+    """
     if sample.label is None:
         raise DataError(f"expected a label of every sample, but {sample.id} has none; leave it out")
     known = LABELS.get(sample.dataset, LABELS["FaceForensics++"] if sample.dataset.startswith("FF-") else {})
@@ -63,12 +67,20 @@ def benchmark_label(sample: Sample) -> str:
 def benchmark_json(
     samples: Iterable[Sample], name: str, root: str | os.PathLike[str], compression: str = "", prefix: str = PREFIX
 ) -> Entry:
-    """The JSON object of a data set called `name` whose files lie below `root`, with / between folders after `prefix`.
+    """Return the JSON object of a data set.
 
-    {name: {label: {split: {video: {"label", "frames", "masks"}}}}}, and one level more, the compression (c40 for a name
-    that ends in it, else that of the frames' folders), where the benchmark's readers expect it. A picture of no video
-    is a video of one frame. Raises DataError for samples without label or split, outside the root, that are video
-    files, or of another compression than the file's.
+    It is {name: {label: {split: {video: {"label", "frames", "masks"}}}}}, with the compression between split and video
+    where the benchmark's readers expect it. A picture of no video is a video of one frame.
+
+    Args:
+        samples: the rows.
+        name: the data set's name.
+        root: the folder of the files.
+        compression: by default c40 for a name that ends in it, or else that of the frames' folders.
+        prefix: what the paths, which are relative to the root, begin with.
+
+    Raises:
+        DataError: a sample has no label or split, lies outside the root, is a video file, or is of another compression.
     """
     samples = tuple(samples)
     bare = name.removesuffix("_c40")
@@ -104,31 +116,38 @@ def export_json(
     compression: str = "",
     prefix: str = PREFIX,
 ) -> None:
-    """Write the JSON file of a data set, whole or not at all; its name, without .json, is the data set's name.
+    """Write the JSON file of a data set, whole or not at all.
 
-    prefix: what its paths start with; from the folder in which the benchmark runs, it leads to `root`. Raises DataError
-    as `benchmark_json` does, and when the file cannot be written.
+    Args:
+        samples: the rows.
+        path: the file; its name without .json is the data set's name.
+        root: the folder of the files.
+        compression: see `benchmark_json`.
+        prefix: what the paths begin with: the way to `root` from the folder in which the benchmark runs.
+
+    Raises:
+        DataError: as `benchmark_json` raises it, or the file cannot be written.
     """
     target = Path(path)
     if target.suffix != ".json":
         raise DataError(f"expected a file <data set>.json, got {target.name}; readers find the data set by that name")
-    found = benchmark_json(samples, target.stem, root, compression, prefix)
+    table = benchmark_json(samples, target.stem, root, compression, prefix)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_text(target, json.dumps(found))
+        write_text(target, json.dumps(table))
     except OSError as err:
         raise DataError(f"expected to write {target}, but {err.strerror}; choose another place") from err
 
 
 def above_frames(folder: str) -> str:
-    """A folder, or the one that holds the innermost frames/ on the way to it, beside which landmarks are looked for."""
+    """Return the folder that holds the innermost frames/ of a path, or the path itself: landmarks lie there."""
     parts = PurePath(folder).parts
     at = max((i for i, p in enumerate(parts) if p == "frames"), default=len(parts))
     return str(PurePath(*parts[:at]))
 
 
 def unnumbered_paths(samples: Iterable[Sample]) -> tuple[str, ...]:
-    """Paths whose file name is no number: the benchmark's readers, which sort by it, stop there."""
+    """Return the paths whose file name is no number: the benchmark's readers sort by it, and fail."""
     return tuple(s.path for s in samples if not PurePath(s.path).name.partition(".")[0].isdecimal())
 
 

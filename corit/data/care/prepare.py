@@ -1,4 +1,4 @@
-"""Videos -> aligned face crops with landmarks and masks on disk, by DeepfakeBench's recipe and in its layout."""
+"""Cut aligned face crops with landmarks and masks out of videos, by DeepfakeBench's recipe and in its layout."""
 
 from __future__ import annotations
 
@@ -33,18 +33,26 @@ from corit.progress import Progress, no_progress
 JOURNAL = "prepared.jsonl"
 STAGED = ".preparing"
 SAVED = ("ok", "truncated")
-OURS = (*SAVED, "moving")
-KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved: a video with frames has all
+OWN = (*SAVED, "moving")  # what lies at the targets is of this program
+KINDS = ("landmarks", "masks", "frames")  # in the order in which they are moved: frames come last
 
 
 @dataclass(frozen=True)
 class PreparedVideo:
-    """What became of one video. name: its path below the root. folder: where its frames are, empty for none.
+    """The result of preparing one video.
 
-    status: ok; truncated, where frames are lost and the others were saved; no_face; unreadable; unsupported; exists,
-    where frames that this program did not make are in the way; clash, where those of another video would be.
-    frames: saved. masks: saved with them. maskless: frames that have none, of a video that has a video of masks; the
-    reason says why. faceless: chosen frames without a face. missing: chosen frames that could not be decoded.
+    Attributes:
+        name: its path below the root.
+        folder: where its frames are; empty for none.
+        status: "ok"; "truncated", some frames are lost and the others are saved; "no_face"; "unreadable";
+            "unsupported"; "exists", the folder holds frames of another program; "clash", the frames of another video
+            belong in the same folder.
+        reason: why the status is not "ok", or why masks are lacking.
+        frames: the number of saved frames.
+        masks: the number of saved masks.
+        maskless: saved frames without a mask, of a video that has a video of masks.
+        faceless: selected frames without a face.
+        missing: selected frames that cannot be decoded.
     """
 
     name: str
@@ -58,11 +66,11 @@ class PreparedVideo:
     missing: int = 0
 
 
-def _silent(said: str) -> None:
-    """Tell nobody."""
+def _ignore(reason: str) -> None:
+    """Default callback, which does nothing."""
 
 
-def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] = _silent) -> Iterator[str]:
+def list_videos(root: str | os.PathLike[str], on_skipped: Callable[[str], None] = _ignore) -> Iterator[str]:
     """Yield the video files below a folder in a stable order, without hidden ones and videos of masks.
 
     Args:
@@ -95,21 +103,33 @@ def prepare_videos(
     finder: FaceFinder | None = None,
     workers: int = 0,
     progress: Progress = no_progress,
-    on_skipped: Callable[[str], None] = _silent,
+    on_skipped: Callable[[str], None] = _ignore,
 ) -> Generator[PreparedVideo]:
-    """Cut the largest face out of the chosen frames of each video below `root`, and write them below `out`.
+    """Cut the largest face out of the selected frames of each video below `root`, and write them below `out`.
 
     <folder>/videos/<video>.mp4 or <folder>/<video>.mp4 becomes <folder>/frames/<video>/000.png with landmarks/ beside
     it, numbered by the frame's index, and masks/ where a video of masks lies in masks/videos/ above the compression's
     folder. Lists (JSON, TXT, CSV) are copied, so that `out` can be read as `root` was; both may be one folder.
-    prepared.jsonl in `out` remembers each video as soon as it is done: what is there is not done again unless its file
-    holds something else since, what failed is tried again. A video appears whole or not at all. finder: by default
-    dlib, with the settings of the cropping. workers: processes, 0 for none; a finder then has to be a function of a
-    module. progress: called with the number of videos that have a row. on_skipped: called with each list that could not
-    be copied.
+    prepared.jsonl in `out` records each finished video: a second run prepares it again only if its file has other
+    contents, and repeats what failed. A video appears whole or not at all.
 
-    Yields a row for each video, in order. Raises DataError when a video lies outside the root, another process prepares
-    into `out`, or `out` cannot be written or was begun with other settings.
+    Args:
+        paths: the videos.
+        root: the folder that holds them.
+        out: where to write; it may be the root.
+        cropping: how many frames, and how the face is cut out.
+        finder: finds faces; by default dlib, with the settings of the cropping. With workers it must be a function of a
+            module.
+        workers: processes, 0 for none.
+        progress: called with the number of videos that have a row, and of all.
+        on_skipped: called with each list that cannot be copied, each folder that is not looked into, and why.
+
+    Yields:
+        A row for each video, in the order of `paths`.
+
+    Raises:
+        DataError: a video lies outside the root, another process prepares into `out`, or `out` cannot be written or was
+            prepared with other settings.
     """
     root, out = os.fspath(root), os.fspath(out)
     require_workers(workers)
@@ -123,7 +143,7 @@ def prepare_videos(
             if not os.path.samefile(root, out):
                 copy_lists(root, out, stage, on_skipped)
         with _writing(out):
-            rows = _standing(jobs, journal)
+            rows = _finished(jobs, journal)
         todo = [j for j in jobs if j.name not in rows]
         _require_writable(todo)
         progress(len(rows), len(jobs))
@@ -139,7 +159,7 @@ def prepare_videos(
 
 @dataclass(frozen=True)
 class VideoTask:
-    """One video to prepare. It travels to a worker process. stage: a folder of this run alone."""
+    """One video to prepare, which is sent to a worker; `stage` is a folder of this run alone."""
 
     name: str
     path: str
@@ -150,12 +170,12 @@ class VideoTask:
 
     @property
     def current(self) -> CurrentVersion:
-        """The version of the video, and of its video of masks where there is one, that is there now."""
+        """The current version of the video and of its video of masks."""
         return CurrentVersion([p for p in (self.path, find_mask_video(self.path)) if p], [f"reading {READING}"])
 
     @property
     def folder(self) -> str:
-        """What frames/, landmarks/ and masks/ lie in: the video's folder, or the one above videos/."""
+        """The folder of frames/, landmarks/ and masks/: the video's folder, or the one above videos/."""
         parts = self.name.split("/")
         at = len(parts) - 1 - parts[::-1].index("videos") if "videos" in parts[:-1] else len(parts) - 1
         return "/".join(parts[:at])
@@ -167,12 +187,12 @@ class VideoTask:
         return os.path.splitext(inside)[0]
 
     def target(self, kind: str) -> str:
-        """Where the frames, landmarks or masks go."""
+        """Return the folder for the frames, landmarks or masks."""
         return os.path.join(self.out, self.folder, kind, self.video)
 
     @property
     def staged(self) -> str:
-        """Where they are made."""
+        """The folder in which the video's files are made."""
         return os.path.join(self.stage, self.name)
 
 
@@ -187,7 +207,7 @@ def _writing(out: str) -> Iterator[None]:
 
 @contextmanager
 def _stage(out: str) -> Iterator[str]:
-    """A folder of this run alone in which videos are made; what runs that were killed left is removed."""
+    """A folder of this run alone in which files are made; leftovers of killed runs are removed."""
     above = os.path.join(out, STAGED)
     shutil.rmtree(above, ignore_errors=True)
     with _writing(out):
@@ -199,8 +219,8 @@ def _stage(out: str) -> Iterator[str]:
         shutil.rmtree(above, ignore_errors=True)
 
 
-def _standing(jobs: Sequence[VideoTask], journal: Journal) -> dict[str, PreparedVideo]:
-    """The rows of videos for which nothing is to be done."""
+def _finished(jobs: Sequence[VideoTask], journal: Journal) -> dict[str, PreparedVideo]:
+    """The rows of videos that need no work."""
     rows, rivals = {}, _rivals(jobs)
     for job in jobs:
         entry = journal.entries.get(job.name, {})
@@ -210,14 +230,14 @@ def _standing(jobs: Sequence[VideoTask], journal: Journal) -> dict[str, Prepared
         elif job.name in rivals:
             reason = f"its frames and those of {rivals[job.name]} would lie in one folder; rename one of the two"
             rows[job.name] = PreparedVideo(job.name, "", "clash", reason)
-        elif os.path.exists(job.target("frames")) and entry.get("status") not in OURS:
+        elif os.path.exists(job.target("frames")) and entry.get("status") not in OWN:
             reason = f"{job.target('frames')} is there and is not of this program; remove it or choose another folder"
             rows[job.name] = PreparedVideo(job.name, "", "exists", reason)
     return rows
 
 
 def _done(job: VideoTask, entry: dict[str, Any], journal: Journal) -> bool:
-    """Its frames are there, and made of the file that is there now; a file that is gone is no other file."""
+    """Whether a video's frames exist and are of its current file; a file that no longer exists counts as unchanged."""
     if entry.get("status") not in SAVED or not os.path.isdir(job.target("frames")):
         return False
     if not os.path.exists(job.path):
@@ -225,13 +245,13 @@ def _done(job: VideoTask, entry: dict[str, Any], journal: Journal) -> bool:
     now = job.current
     if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
         return False
-    if entry["stamp"] != now.stamp:  # it was only touched: not to be read again in every run
+    if entry["stamp"] != now.stamp:  # only its times changed: record them, so that no later run reads it again
         journal.write(**{**entry, "stamp": now.stamp})
     return True
 
 
 def _rivals(jobs: Sequence[VideoTask]) -> dict[str, str]:
-    """The videos whose frames would lie in the folder of another one's, or in a folder in it, each with the other."""
+    """Video -> another video whose frames belong in the same folder, or in a folder in it."""
     taken: dict[str, str] = {}
     found: dict[str, str] = {}
     for job in jobs:
@@ -246,7 +266,7 @@ def _rivals(jobs: Sequence[VideoTask]) -> dict[str, str]:
 
 
 def _require_writable(jobs: Sequence[VideoTask]) -> None:
-    """Before hours of work: no file lies where a folder has to be made, and nothing forbids it."""
+    """Raise DataError, before hours of work, where a folder cannot be made."""
     for folder in sorted({os.path.dirname(j.target(kind)) for j in jobs for kind in KINDS}):
         there = folder
         while not os.path.lexists(there):
@@ -258,7 +278,7 @@ def _require_writable(jobs: Sequence[VideoTask]) -> None:
 
 
 def _cut_out(job: VideoTask) -> tuple[PreparedVideo, Version]:
-    """Make a video's crops where they are staged; its row, and the version of the video that was read."""
+    """Make a video's crops in its stage; return its row, and the version of the video that was read."""
     now = job.current
     return _row(job), now.version()
 
@@ -302,7 +322,7 @@ def _write(staged: str, cut: FaceCrop) -> None:
 
 
 def _png(pixels: np.ndarray) -> bytes:
-    """A picture as the bytes of a file: written by the library itself, it does not say why a file is cut short."""
+    """A picture as PNG bytes. Pillow's own writing does not report why a file is cut short."""
     held = io.BytesIO()
     Image.fromarray(pixels).save(held, "PNG")
     return held.getvalue()
@@ -311,12 +331,12 @@ def _png(pixels: np.ndarray) -> bytes:
 def _settle(
     job: VideoTask, made: tuple[PreparedVideo, Version], journal: Journal, rows: dict[str, PreparedVideo]
 ) -> None:
-    """Move what a job made to its place, or what an earlier file of its name gave away from there, and remember it."""
+    """Move a video's files to their place, remove those of an earlier file of its name, and record the row."""
     result, version = made
     with _writing(job.out):
         if not result.folder:
             shutil.rmtree(job.staged, ignore_errors=True)
-        if result.folder or journal.entries.get(job.name, {}).get("status") in OURS:
+        if result.folder or journal.entries.get(job.name, {}).get("status") in OWN:
             _require_whole(job, result)
             _move(job, journal)
         shutil.rmtree(job.staged, ignore_errors=True)
@@ -333,7 +353,7 @@ def _require_whole(job: VideoTask, result: PreparedVideo) -> None:
 
 
 def _move(job: VideoTask, journal: Journal) -> None:
-    journal.write(job.name, status="moving")  # from here on what lies at the targets is ours
+    journal.write(job.name, status="moving")  # from here on, what lies at the targets is of this program
     for kind in KINDS:
         made, target = os.path.join(job.staged, kind), job.target(kind)
         if os.path.exists(target):

@@ -1,4 +1,4 @@
-"""Celeb-DF, versions 1 and 2 -> Sample rows."""
+"""Celeb-DF, versions 1 and 2."""
 
 from __future__ import annotations
 
@@ -24,16 +24,26 @@ ORIGIN = Origin(
 )
 LIST = "List_of_testing_videos.txt"
 FOLDERS = {"Celeb-real": 0, "YouTube-real": 0, "Celeb-synthesis": 1}
-SWAP = re.compile(r"(id\d+)_id\d+_(\d+)")  # the filmed person, whose face was put on, the video's number
+SWAP = re.compile(
+    r"(id\d+)_id\d+_(\d+)"
+)  # the person in the video, the person whose face is put on, the video's number
 
 
 @dataclass(frozen=True)
 class CelebDF:
     """Celeb-DF: interviews of celebrities, people from YouTube, and swaps between the celebrities.
 
-    The official list names the test videos; all others train. There is no official validation split, and nothing of
-    the test set is used as one. A sample's group is the video, which a swap shares with the real one it was made from.
-    Raises DataError when the list or videos are missing.
+    The official list names the test videos; all others are for training. There is no official validation split, and
+    nothing of the test set is used as one. A sample's group is the video, which a swap shares with the real video
+    behind it.
+
+    Attributes:
+        root: the data set's folder.
+        version: 1 or 2.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: an unknown version; when rows are listed, the list or videos are missing.
     """
 
     root: str
@@ -75,26 +85,28 @@ class CelebDF:
         return require_videos(ORIGIN, self.root, where, self.reading, sorted(wanted), LIST)
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 def source_video(video: str) -> str:
-    """The real video behind a video: a swap id0_id1_0000 was made from id0_0000, with the face of id1."""
+    """Return the real video behind a video: id0_0000 of the swap id0_id1_0000, which has the face of id1."""
     swap = SWAP.fullmatch(video)
     return f"{swap[1]}_{swap[2]}" if swap else video
 
 
 def youtube_group(video: str) -> str:
-    """The group of a video from YouTube, of which no swap is made."""
+    """Return the group of a video from YouTube, of which there is no swap."""
     return f"YouTube {video}"
 
 
 def read_test_list(root: str) -> dict[str, set[str]]:
-    """The official test videos by folder.
+    """Read the names of the official test videos by folder.
 
-    The list says 1 for real and 0 for fake, against the custom. Raises DataError when it is absent or contradicts the
-    folders.
+    In the list 1 means real and 0 fake, against the custom.
+
+    Raises:
+        DataError: the list is absent or contradicts the folders.
     """
     path = os.path.join(root, LIST)
     if not os.path.isfile(path):

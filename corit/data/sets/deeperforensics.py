@@ -1,4 +1,4 @@
-"""DeeperForensics-1.0 -> Sample rows."""
+"""DeeperForensics-1.0."""
 
 from __future__ import annotations
 
@@ -37,12 +37,19 @@ class DeeperForensics:
 
     The official lists split the swaps (703, 96, 201) and say nothing of the actors' videos. A video goes where its
     actor's swaps go: to test rather than val, to val rather than train, and nowhere when no list names the actor. A
-    sample's group is the actor. These videos are what DeepfakeBench takes for the reals; the data set's authors give
-    them as the source of the faces, and take for the reals the videos of FaceForensics++ that the faces were put on.
+    sample's group is the actor. DeepfakeBench takes these videos for the reals. The data set's authors give them as
+    the source of the faces, and take for the reals the videos of FaceForensics++ that the faces are put on.
 
-    faceforensics: the root of FaceForensics++, whose videos stand for the reals in place of the actors': each goes
-    where its swap goes, which is not where FaceForensics++'s own lists put it. compression: of these. Raises
-    DataError when lists or videos are missing.
+    Attributes:
+        root: the data set's folder.
+        versions: of the swaps.
+        faceforensics: the root of FaceForensics++, whose videos are then the reals in place of the actors'. Each goes
+            where its swap goes, which is not where FaceForensics++'s own lists put it.
+        compression: of the videos of FaceForensics++.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: an unknown version; when rows are listed, lists or videos are missing.
     """
 
     root: str
@@ -73,7 +80,7 @@ class DeeperForensics:
             yield from self._rows(entry, f"real/{key}", sides.get(key.partition("/")[0].partition("_")[0]), "")
 
     def _targets(self, lists: dict[str, Split]) -> Iterator[Sample]:
-        """The videos of FaceForensics++ that the listed swaps were made of, the 000 of 000_M134."""
+        """The videos of FaceForensics++ behind the listed swaps, 000 of 000_M134."""
         level = require_compression(self.compression)
         sides = {name.partition("_")[0]: split for name, split in lists.items()}
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
@@ -107,22 +114,22 @@ class DeeperForensics:
         )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 def swapped_actor(swap: str) -> str:
-    """Whose face a swap shows: M134 in 000_M134, which was put on video 000 of FaceForensics++."""
+    """Return the actor whose face a swap shows: M134 of 000_M134, which is put on video 000 of FaceForensics++."""
     return swap.partition("_")[2]
 
 
 def actor_group(video: str, *, fake: bool) -> str:
-    """The group of a video, by its name: the actor whose face a swap shows, or who is filmed."""
+    """Return the group of a video by its name: the actor whose face a swap shows, or whom a real video shows."""
     return f"actor {swapped_actor(video) if fake else video.partition('_')[0]}"
 
 
 def read_lists(root: str) -> dict[str, Split]:
-    """Swap -> split of lists/splits/{train,val,test}.txt. Raises DataError when a list is absent or damaged."""
+    """Read swap -> split of lists/splits/{train,val,test}.txt. Raises DataError for an absent or damaged list."""
     folder = os.path.join(root, "lists", "splits")
     absent = [f"lists/splits/{s}.txt" for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.txt"))]
     if absent:

@@ -1,4 +1,4 @@
-"""DF40: forty ways of faking a face, on FaceForensics++ and on Celeb-DF -> Sample rows."""
+"""DF40: forty manipulation types on FaceForensics++ and on Celeb-DF."""
 
 from __future__ import annotations
 
@@ -49,10 +49,20 @@ PAIR = re.compile(r"(\d{3})(?:_(\d{3}))?")
 class DF40:
     """Sets of DF40 by name: uniface_cdf, the union of a kind FSAll_ff, or a method with its own reals such as heygen.
 
-    faceforensics, celebdf: roots of the data sets whose reals stand against the fakes of a domain; without one, its
-    fakes are listed alone. Reals are listed once, however many sets are. Fakes of ff lie where the official lists of
-    `faceforensics` put their videos, in the test split without it; everything else is for testing. Raises DataError
-    when a method's folder is absent or holds no frames, and for a fake of ff whose video no official list names.
+    Reals are listed once, however many sets are named. Fakes of ff are in the split where the official lists of
+    FaceForensics++ put their videos, and in the test split without `faceforensics`; everything else is for testing.
+
+    Attributes:
+        root: the data set's folder.
+        names: of the sets.
+        faceforensics: root of FaceForensics++, for the reals of the domain ff; empty to list its fakes alone.
+        celebdf: root of Celeb-DF-v2, for the reals of the domain cdf; empty to list its fakes alone.
+        compression: of FaceForensics++.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: an unknown name; when rows are listed, a method's folder is absent or holds no frames, or no official
+            list names the video of a fake of ff.
     """
 
     root: str
@@ -96,7 +106,7 @@ class DF40:
         yield from self._rows(folder, "fake", method, method)
 
     def _folder(self, method: str) -> str:
-        """A method's folder, empty where it is reported as missed; releases differ in capitals."""
+        """A method's folder, empty where it is reported as missing; releases differ in capitals."""
         names = {method.lower(), ALIASES.get(method, method).lower()}
         found = [n for n in list_names(self.root) if n.lower() in names]
         if not found and self.reading.on_missing:
@@ -126,25 +136,25 @@ class DF40:
                 )
 
     def _official(self, found: dict[str, VideoEntry], where: str) -> dict[str, VideoEntry]:
-        """The fakes that were made from videos of the official lists: of others nobody knows where they belong."""
-        strange = [f"{where}/{key}" for key, entry in found.items() if not self._known(entry.name)]
-        for name in strange if self.reading.on_missing else ():
+        """The fakes whose videos the official lists name: the split of the others is unknown."""
+        unlisted = [f"{where}/{key}" for key, entry in found.items() if not self._known(entry.name)]
+        for name in unlisted if self.reading.on_missing else ():
             self.reading.on_missing(f"{name} (in no official list)")  # type: ignore[misc]
-        if strange and not (self.reading.partial or self.reading.on_missing):
+        if unlisted and not (self.reading.partial or self.reading.on_missing):
             problem = (
-                f"expected names of videos of FaceForensics++'s lists such as 000_003, but {len(strange)} have none; "
+                f"expected names of videos of FaceForensics++'s lists such as 000_003, but {len(unlisted)} have none; "
                 "take them out, or ask for a partial reading to go on without them"
             )
-            raise ORIGIN.missing(self.root, problem, strange)
+            raise ORIGIN.missing(self.root, problem, unlisted)
         return {key: entry for key, entry in found.items() if self._known(entry.name)}
 
     def _known(self, name: str) -> tuple[Split, str] | None:
-        """Split and group of the FaceForensics++ video that a fake was made from, or None."""
+        """Split and group of the FaceForensics++ video behind a fake, or None."""
         pair = PAIR.fullmatch(name)
         return self._videos.get(pair[1]) if pair else None
 
     def _side(self, domain: str, entry: VideoEntry) -> tuple[Split, str]:
-        """Split and group of a fake: those of the video that it was made from."""
+        """Split and group of a fake: those of the video behind it."""
         pair = PAIR.fullmatch(entry.name)
         if domain == "ff" and pair:
             return self._known(entry.name) or ("test", pair_group(pair[1], pair[2]) if pair[2] else f"video {pair[1]}")
@@ -157,7 +167,7 @@ class DF40:
         return {v: (split, pair_group(*pair)) for split, listed in pairs.items() for pair in listed for v in pair}
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
@@ -178,7 +188,7 @@ def _part(folder: str, part: str) -> str:
 
 
 def expand_name(name: str) -> list[tuple[str, str]]:
-    """The (method, domain) of a set's name; the domain is empty for a method with reals of its own."""
+    """Return each (method, domain) of a set's name; the domain is empty for a method with reals of its own."""
     if name in UNKNOWN:
         return [(name, "")]
     method, _, domain = name.rpartition("_")

@@ -1,4 +1,4 @@
-"""The Deepfake Detection Challenge (DFDC) and its preview (DFDCP) -> Sample rows."""
+"""The Deepfake Detection Challenge (DFDC) and its preview (DFDCP)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,15 @@ LABELS = {"real": 0, "fake": 1}
 class DFDC:
     """DFDC: the test videos of test/labels.csv, and the train videos of each part's metadata.json.
 
-    Either may be absent, not both. A train fake's group is the original it was made from; the test set does not say
-    which that is. There is no official validation split here. Raises DataError when listed videos are missing.
+    Either may be absent, but not both. The group of a fake for training is its original; the test set does not name the
+    originals. There is no official validation split.
+
+    Attributes:
+        root: the data set's folder.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: when rows are listed: listed videos are missing.
     """
 
     root: str
@@ -119,16 +126,23 @@ class DFDC:
             )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 @dataclass(frozen=True)
 class DFDCP:
-    """The DFDC preview: the videos of dataset.json, which says label and side, train or test, of each.
+    """The DFDC preview: the videos of dataset.json, which has the label and the split, train or test, of each.
 
-    There is no official validation split, and the test set is not used as one. A sample's group is the filmed actor,
-    the first folder of its path below the method's. Raises DataError when listed videos are missing.
+    There is no official validation split, and the test set is not used as one. A sample's group is the actor in the
+    video, the first folder of its path below the method's.
+
+    Attributes:
+        root: the data set's folder.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: when rows are listed: listed videos are missing.
     """
 
     root: str
@@ -172,12 +186,12 @@ class DFDCP:
             )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 def actor_group(video: str) -> str:
-    """The group of a video of the preview: the actor whose number its folder has, and its own name begins with."""
+    """Return the group of a video of the preview: the actor, whose number its folder or its name begins with."""
     return f"actor {video.partition('/')[0].partition('_')[0]}"
 
 

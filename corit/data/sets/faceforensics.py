@@ -1,4 +1,4 @@
-"""FaceForensics++ with FaceShifter, and DeepFakeDetection, which is distributed with it -> Sample rows."""
+"""FaceForensics++ with FaceShifter, and DeepFakeDetection, which is distributed with it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,16 @@ class FaceForensics:
     """FaceForensics++: 1000 videos of one compression, and each manipulation of both orders of 500 pairs of them.
 
     The official lists of pairs decide the split (360, 70 and 70 pairs). A sample's group is its pair, which the two
-    real videos share with the fakes made of them. Raises DataError when lists or videos are missing.
+    real videos share with their fakes.
+
+    Attributes:
+        root: the data set's folder.
+        manipulations: of `FOLDERS`; none for the reals alone.
+        compression: "raw" (also "c0"), "c23" or "c40".
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: an unknown manipulation or compression; when rows are listed, lists or videos are missing.
     """
 
     root: str
@@ -86,7 +95,7 @@ class FaceForensics:
             )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
@@ -94,8 +103,16 @@ class FaceForensics:
 class DeepFakeDetection:
     """DeepFakeDetection (DFD): videos of 28 actors and swaps between them, all of them for testing.
 
-    There is no official split: the data set is used to test what was trained elsewhere. A sample's group is the actor
-    who is seen on the video, also under another's face.
+    There is no official split: the data set tests detectors that are trained on other data. A sample's group is the
+    actor in the video, also under another actor's face.
+
+    Attributes:
+        root: the data set's folder.
+        compression: "raw" (also "c0"), "c23" or "c40".
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: an unknown compression; when rows are listed, videos are missing.
     """
 
     root: str
@@ -130,12 +147,12 @@ class DeepFakeDetection:
             )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 def actor_group(video: str) -> str:
-    """The group of a video of DeepFakeDetection: who is seen on it, 02 in 02_06__talking_outside."""
+    """Return the group of a video of DeepFakeDetection, its actor: 02 of 02_06__talking_outside."""
     return f"actor {video.partition('_')[0]}"
 
 
@@ -144,7 +161,7 @@ def _folder(kind: str) -> tuple[str, str]:
 
 
 def require_compression(name: str) -> str:
-    """The folder of a compression: raw, also called c0, c23 or c40. Raises DataError for another one."""
+    """Return the folder of a compression: raw (also called c0), c23 or c40. Raises DataError for another one."""
     level = ALIASES.get(name, name)
     if level not in COMPRESSIONS:
         raise DataError(f"expected a compression of {', '.join(COMPRESSIONS)}, got {name!r}")
@@ -152,9 +169,13 @@ def require_compression(name: str) -> str:
 
 
 def read_pairs(root: str) -> Pairs:
-    """The official lists train.json, val.json and test.json, in splits/ or in the root.
+    """Read the official lists train.json, val.json and test.json, in splits/ or in the root.
 
-    Raises DataError when one is absent or damaged, or when a video stands in two of them.
+    Returns:
+        The pairs of videos of each split.
+
+    Raises:
+        DataError: a list is absent or damaged, or two lists name one video.
     """
     folder = next((f for f in (os.path.join(root, "splits"), root) if os.path.isfile(f"{f}/train.json")), root)
     absent = [s for s in SPLITS if not os.path.isfile(os.path.join(folder, f"{s}.json"))]
@@ -162,9 +183,9 @@ def read_pairs(root: str) -> Pairs:
         looked = [f"{where}{s}.json" for s in absent for where in ("splits/", "")]
         raise ORIGIN.missing(root, "expected the official split lists, but some are missing", looked)
     pairs = {split: _read_list(os.path.join(folder, f"{split}.json")) for split in SPLITS}
-    seen: dict[str, Split] = {}
+    split_of: dict[str, Split] = {}
     for split, listed in pairs.items():
-        twice = [v for pair in listed for v in pair if seen.setdefault(v, split) != split]
+        twice = [v for pair in listed for v in pair if split_of.setdefault(v, split) != split]
         if twice:
             raise DataError(f"expected each video in one split list of {folder}, but {examples(twice)} is in two")
     return pairs
@@ -185,7 +206,7 @@ def _is_pair(value: object) -> bool:
 
 
 def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:
-    """(split, group, name) of the real videos or of the fakes: a pair gives two of either."""
+    """Yield (split, group, name) of the real videos or of the fakes: a pair has two of either."""
     for split, listed in pairs.items():
         for a, b in listed:
             names = (f"{a}_{b}", f"{b}_{a}") if fake else (a, b)
@@ -193,7 +214,7 @@ def videos_of(pairs: Pairs, fake: bool) -> Iterator[tuple[Split, str, str]]:
 
 
 def pair_group(a: str, b: str) -> str:
-    """The group of a pair of videos, in either order."""
+    """Return the group of a pair of videos, which are in either order."""
     return "pair " + "_".join(sorted((a, b)))
 
 

@@ -1,4 +1,4 @@
-"""ForenSynths and the diffusion sets of UniversalFakeDetect: 19 test subsets, ProGAN training -> Sample rows."""
+"""ForenSynths and the diffusion sets of UniversalFakeDetect: 19 test subsets, and ProGAN for training."""
 
 from __future__ import annotations
 
@@ -57,9 +57,22 @@ Sampling = Literal["unifd-full", "unifd-max1000"]
 class ForenSynths:
     """The 19 test subsets of UniversalFakeDetect, and ProGAN's 20 classes for training and validation.
 
-    sampling: "unifd-full" takes every picture; "unifd-max1000" cuts a test subset as UniversalFakeDetect's evaluation
-    does (see `cut_subset`), by a shuffle of `key`. A sample's dataset is UniFD/<subset>, also in training. Its group is
-    its file, so a real that several subsets share keeps one. Raises DataError when a class of a subset has no pictures.
+    A sample's dataset is UniFD/<subset>, also in training. Its group is its file, so that a real picture that several
+    subsets share keeps one group.
+
+    Attributes:
+        root: the data set's folder.
+        subsets: the test subsets.
+        splits: the splits to list.
+        classes: the classes of ProGAN's training pictures; empty for all.
+        sampling: "unifd-full" takes every picture; "unifd-max1000" cuts a test subset as UniversalFakeDetect's
+            evaluation does, see `cut_subset`.
+        key: seeds this cut.
+        partial: go on without classes that have no pictures.
+        on_missing: called with each folder that is missing; also go on without it.
+
+    Raises:
+        DataError: an unknown subset or sampling; when rows are listed, a class of a subset has no pictures.
     """
 
     root: str
@@ -162,10 +175,20 @@ class ForenSynths:
 def cut_subset(
     reals: Sequence[str], fakes: Sequence[str], key: str, maximum: int = 1000, fallback: int = 100
 ) -> tuple[list[str], list[str]]:
-    """UniversalFakeDetect's cut: `maximum` of each class, but `fallback` of each where either has fewer than that.
+    """Cut a subset as UniversalFakeDetect does: `maximum` of each class, `fallback` of each where a class is smaller.
 
-    So SITD (180 and 180) and SAN (219 and 219) are scored on 100 and 100. The pictures are drawn by a shuffle and
-    stay in their order; which ones the published numbers are of depends on the order of files on one machine.
+    So SITD (180 and 180) and SAN (219 and 219) are scored on 100 and 100. Which pictures the published numbers are of
+    depends on the order of files on one machine.
+
+    Args:
+        reals: paths of real pictures.
+        fakes: paths of fake pictures.
+        key: seeds the shuffle that draws the pictures.
+        maximum: of each class.
+        fallback: of each class where either has fewer than the maximum.
+
+    Returns:
+        The reals and fakes that are drawn, in their order.
     """
     shorter = min(len(reals), len(fakes))
     count = min(maximum if shorter >= maximum else fallback, shorter)

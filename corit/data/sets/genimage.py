@@ -1,4 +1,4 @@
-"""GenImage -> Sample rows."""
+"""GenImage."""
 
 from __future__ import annotations
 
@@ -27,8 +27,17 @@ SIDES: dict[str, Split] = {"train": "train", "val": "test"}
 class GenImage:
     """GenImage: pictures of eight generators, each with ImageNet photographs of its own.
 
-    generators: folder names, in any case, or empty for all that are there. A sample's dataset is GenImage/<generator>.
-    A photograph's group is its ImageNet name. Raises DataError when a folder of a generator is absent or empty.
+    A sample's dataset is GenImage/<generator>. A photograph's group is its ImageNet name.
+
+    Attributes:
+        root: the data set's folder.
+        generators: folder names in capitals or small letters; empty for all that are there.
+        splits: "train" and "test"; the data set tests on its folder val/.
+        partial: go on without folders that are empty or packed.
+        on_missing: called with each folder that is missing; also go on without it.
+
+    Raises:
+        DataError: another split; when rows are listed, a folder of a generator is absent or empty.
     """
 
     root: str

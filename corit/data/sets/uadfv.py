@@ -1,4 +1,4 @@
-"""UADFV -> Sample rows."""
+"""UADFV."""
 
 from __future__ import annotations
 
@@ -20,8 +20,14 @@ ORIGIN = Origin("UADFV", "real/ and fake/ with 49 videos each", "https://github.
 class UADFV:
     """UADFV: 49 videos and a face swap of each, all of them for testing, since there is no official split.
 
-    A sample's group is the video, which the swap shares (0000 and 0000_fake). Raises DataError when real/ or fake/
-    holds no videos.
+    A sample's group is the video, which the swap shares (0000 and 0000_fake).
+
+    Attributes:
+        root: the data set's folder.
+        reading: what to read of the videos.
+
+    Raises:
+        DataError: when rows are listed: real/ or fake/ holds no videos.
     """
 
     root: str
@@ -47,12 +53,12 @@ class UADFV:
             )
 
     def load(self, sample: Sample) -> Picture:
-        """Decode one frame. Raises InputError's kinds."""
+        """Read one frame. Raises InputError's kinds."""
         return read_frame(sample, self.reading)
 
 
 def source_video(video: str) -> str:
-    """The group of a video: its own name, or that of the video that a swap was made from."""
+    """Return the group of a video: its own name, or that of the video behind a swap."""
     return video.removesuffix("_fake")
 
 
