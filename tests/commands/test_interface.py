@@ -14,7 +14,7 @@ import pytest
 from corit import cli
 from corit.commands import detect, options
 
-# A capital letter is a positional argument, ! a required one, and no value a default of None.
+# Capitals are positional arguments, ! marks a required one, and no value is a default of None.
 INTERFACE = """
 backbones:
 data check: --against --contents=True --faces=False --format=table --root= --workers=2 DATA!

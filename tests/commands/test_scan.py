@@ -377,7 +377,7 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert text.index(ORDER[min(ORDER.index(os.path.relpath(x["path"], folder)) for x in best)]) > 0
 
 
-def test_a_page_without_scores_draws_no_empty_table(made, folder, capsys, tmp_path):
+def test_a_page_without_tracks_draws_no_empty_table(made, folder, capsys, tmp_path):
     target = tmp_path / "page.html"
     run(made, capsys, folder / "whole.AVI", html=target, frames=1)
     text = target.read_text()
