@@ -21,11 +21,14 @@ CHUNK = 2**22  # numbers that a step over the plane works on
 
 @dataclass(frozen=True)
 class Sharpness:
-    """max over norm(e) <= rho of L(w+e) - L(w), (1)'s inner problem, for radii rhos (K); each figure (..., K).
+    """max over norm(e) <= rho of L(w+e) - L(w), (1)'s inner problem, for K radii.
 
-    linear: rho norm(g), the rise that the gradient promises. step: the rise at (2)'s e. ascent: the highest rise that
-    ascent within the ball found, never below `step`; a lower bound on the maximum, which it is for a convex loss only
-    up to other local maxima.
+    Attributes:
+        rhos: (K) radii.
+        linear: (..., K) rho norm(g), the rise that the gradient predicts.
+        step: (..., K) the rise at (2)'s e.
+        ascent: (..., K) the highest rise that ascent within the ball found, never below `step`; a lower bound on the
+            maximum, which it is for a convex loss only up to other local maxima.
     """
 
     rhos: tuple[float, ...]
@@ -38,11 +41,19 @@ class Sharpness:
 class Landscape:
     """The loss of heads (...) over the plane w + a u + b v, and figures of it.
 
-    coordinates (G): a and b, in units of each output row's own norm. loss (..., G, G): first a, then b. directions
-    (..., 2, P): u and v. curvature (...): the largest e'He / e'e of e in the plane at its centre; relative: the same
-    times norm(w)^2, which does not change when features are rescaled. rise: the highest loss within `radius` of the
-    centre less the centre's. share: the part of the disc of that radius where the loss is at most `level` above the
-    centre's. largest: lambda_max(H) at w, over all directions. norm: norm(w).
+    Attributes:
+        coordinates: (G) values of a and b, in units of each output row's own norm.
+        loss: (..., G, G) in nats, by a, then by b.
+        directions: (..., 2, P) u and v.
+        radius: of the disc that `rise` and `share` are measured on, in units of the coordinates.
+        level: rise of the loss that counts as flat for `share`, in nats.
+        curvature: (...) largest e'He / e'e over e in the plane, at its centre.
+        relative: (...) curvature times norm(w)^2, which does not change when features are rescaled.
+        rise: (...) highest loss within the disc minus the centre's.
+        share: (...) part of the disc where the loss is at most `level` above the centre's.
+        largest: (...) lambda_max(H) at w, over all directions.
+        norm: (...) norm(w).
+        sharpness: SAM's sharpness.
     """
 
     coordinates: np.ndarray
@@ -75,10 +86,20 @@ def landscape(
     rhos: Sequence[float] = (0.05,),
     tolerance: float = 1e-4,
 ) -> Landscape:
-    """Figure 7 of heads (...) on one set of rows, with its figures; `seed` names the plane (see `directions`).
+    """Compute the loss landscape of heads (Figure 7) on one set of rows.
 
-    points: G, odd, so that the head itself is one of them. Raises FitError for a plane that cannot be drawn, and
-    ConvergenceError when lambda_max does not converge to the tolerance.
+    Args:
+        likelihood: heads (...) on n rows.
+        seed: of the plane; see `directions`.
+        radius: half side of the plane, in units of each output row's own norm.
+        points: G, odd, so that the head itself is one of them.
+        level: rise of the loss that counts as flat, in nats.
+        rhos: radii of SAM's sharpness.
+        tolerance: relative residual of lambda_max.
+
+    Raises:
+        FitError: for a plane that cannot be drawn, and heads that are not finite or all zeros.
+        ConvergenceError: when lambda_max does not converge to the tolerance.
     """
     if points < 3 or points % 2 == 0 or radius <= 0 or level <= 0:
         raise FitError(
@@ -109,11 +130,14 @@ def landscape(
 
 
 def directions(likelihood: Likelihood, seed: int) -> Tensor:
-    """Two random directions u, v (..., 2, P), filter-normalised: each output row is as long as the head's own row.
+    """Draw two random directions u, v (..., 2, P), filter-normalised: each output row is as long as the head's own row.
 
     The draws depend on the seed, the row and the place in the row alone, so every head of one shape gets the same
     plane. Of two widths, the shared first coordinates and the biases (a row's last parameter) get the same draws: for
-    F_l = [C; T_1..T_K] beside C the class token moves alike. What is left of each is rescaled to its own head.
+    F_l = [C; T_1..T_K] beside C the class token moves alike. Each direction is then rescaled to its own head.
+
+    Raises:
+        FitError: for heads that are not finite or all zeros.
     """
     point, row_of = likelihood.point, likelihood.row_of
     if not torch.isfinite(point).all() or bool((point.norm(dim=-1) == 0).any()):
@@ -141,7 +165,7 @@ def _row_norms(values: Tensor, row_of: Tensor) -> Tensor:
 
 
 def plane_loss(likelihood: Likelihood, axes: Tensor, at: Tensor) -> Tensor:
-    """L(w + a u + b v) (..., N) for axes (..., 2, P) at N places (a, b) at once, at (N, 2).
+    """Compute L(w + a u + b v) (..., N) for axes (..., 2, P) at N places (a, b) at once, at (N, 2).
 
     The first layer is linear in w: its outputs on the plane are three products with the rows, whatever N is.
     """
@@ -183,7 +207,7 @@ def _perceptron_plane(likelihood: Perceptron, axes: Tensor, at: Tensor) -> Tenso
 
 
 def plane_curvature(likelihood: Likelihood, axes: Tensor) -> Tensor:
-    """The largest e'He / e'e over e in the plane of axes (..., 2, P) (...): at most lambda_max(H), in its units."""
+    """Compute the largest e'He / e'e (...) over e in the plane of axes (..., 2, P): at most lambda_max(H)."""
     images = torch.stack([likelihood.hessian(axes[..., k, :].contiguous()) for k in (0, 1)], -2)
     gram, curved = (axes @ axes.mT).double(), (axes @ images.mT).double()  # (..., 2, 2)
     root = torch.linalg.cholesky(gram)
@@ -194,11 +218,18 @@ def plane_curvature(likelihood: Likelihood, axes: Tensor) -> Tensor:
 
 
 def sharpness(likelihood: Likelihood, rhos: Sequence[float], *, steps: int = 20) -> Sharpness:
-    """SAM's sharpness of heads (...), by the gradient and by ascent on the sphere from three starts.
+    """Measure SAM's sharpness of heads (...), by the gradient and by ascent on the sphere from three starts.
 
     e <- rho g(w+e) / norm(g(w+e)) maximises the loss's linearisation; it begins with (2)'s e and with both signs of
-    H's top eigenvector. For a convex loss each step raises the loss; the best e seen counts in any case. Raises
-    FitError for radii that are not above 0.
+    H's top eigenvector. For a convex loss each step raises the loss; the best e of all steps counts in any case.
+
+    Args:
+        likelihood: heads (...) on n rows.
+        rhos: K radii.
+        steps: of the ascent.
+
+    Raises:
+        FitError: for radii that are not above 0.
     """
     if not rhos or min(rhos) <= 0:
         raise FitError(f"expected radii above 0, got {list(rhos)}")

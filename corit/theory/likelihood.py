@@ -1,6 +1,7 @@
-"""What the theory asks of a head: the negative log-likelihood of n rows at w, its gradients, and (5)'s matrices.
+"""What the theory needs of a head: the negative log-likelihood of n rows at w, its gradients, and (5)'s matrices.
 
-`Logistic` answers in closed form for many linear heads at once; `perceptron.py` and `module.py` by differentiation.
+`Logistic` has closed forms for many linear heads at once, `perceptron.py` for perceptrons; `module.py` differentiates
+any torch module.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ from corit.errors import FitError
 
 @dataclass(frozen=True)
 class Operator:
-    """A symmetric matrix (..., N, N) as a product: apply (..., N) -> (..., N). like: a tensor of its type and place."""
+    """Symmetric matrices (..., N, N), known by their products.
+
+    Attributes:
+        apply: maps vectors (..., N) to the products (..., N).
+        shape: (..., N).
+        like: a tensor of the matrices' type and device.
+    """
 
     apply: Callable[[Tensor], Tensor]
     shape: tuple[int, ...]
@@ -85,7 +92,11 @@ class Likelihood(Protocol):
 
 
 def check_rows(x: Tensor, y: Tensor) -> None:
-    """Raise FitError unless x is finite and y (..., n) holds a 0 or 1 for each row of x (..., n, D)."""
+    """Check that x (..., n, D) is finite and that y (..., n) holds a 0 or 1 for each row.
+
+    Raises:
+        FitError: when it does not.
+    """
     if x.shape[: y.ndim] != y.shape or y.numel() == 0:
         raise FitError(f"expected a label for each row, got labels {tuple(y.shape)} for rows {tuple(x.shape)}")
     if not torch.isfinite(x).all():
@@ -95,21 +106,21 @@ def check_rows(x: Tensor, y: Tensor) -> None:
 
 
 def residual(logits: Tensor, y: Tensor) -> Tensor:
-    """p - y, accurate where p is next to 0 or 1."""
+    """Compute p - y, accurately where p is next to 0 or 1."""
     sign = 1 - 2 * y.to(logits)
     return sign * torch.sigmoid(sign * logits)
 
 
 def log_likelihood(logits: Tensor, y: Tensor) -> Tensor:
-    """log p of the label that a row has."""
+    """Compute log p of each row's own label."""
     return torch.nn.functional.logsigmoid((2 * y.to(logits) - 1) * logits)
 
 
 def curvatures(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Second derivatives of a row by its logit: p(1-p), of -log p, and -p''/p = q(p_y - q), q = 1 - p_y.
+    """Compute second derivatives by a row's logit: p(1-p), of -log p, and -p''/p = q(p_y - q), q = 1 - p_y.
 
-    p_y is the probability of the label that the row has. Written so, the second never exceeds the first, in floating
-    point either: Lemma 2 row by row.
+    p_y is the probability of the row's own label. In this form the second never exceeds the first, not even in floating
+    point: Lemma 2 row by row.
     """
     sign = 1 - 2 * y.to(logits)
     right, wrong = torch.sigmoid(-sign * logits), torch.sigmoid(sign * logits)
@@ -117,7 +128,7 @@ def curvatures(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def rows_at(x: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows x (*L, n, ...) and labels y (*L, n) at index (*M, b): (*M, *L, b, ...) and (*M, *L, b)."""
+    """Gather rows x (*L, n, ...) and labels y (*L, n) at index (*M, b): (*M, *L, b, ...) and (*M, *L, b)."""
     sets, more = y.ndim - 1, index.ndim - 1
     at = (slice(None),) * sets + (index,)
     here, front = tuple(range(sets, sets + more)), tuple(range(more))
@@ -125,7 +136,7 @@ def rows_at(x: Tensor, y: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def along(likelihood: Likelihood, direction: Tensor, radii: Tensor, onto: Tensor) -> Tensor:
-    """`Likelihood.along` by one gradient a radius, for heads without a closed form."""
+    """Compute `Likelihood.along` by one gradient for each radius, for heads without a closed form."""
     each = radii.to(direction).expand(*direction.shape[:-1], radii.shape[-1])
     points = (likelihood.point + r[..., None] * direction for r in each.unbind(-1))
     return torch.stack([(onto @ likelihood.at(w).gradient()[..., None])[..., 0] for w in points], -2)
@@ -133,7 +144,12 @@ def along(likelihood: Likelihood, direction: Tensor, radii: Tensor, onto: Tensor
 
 @dataclass(frozen=True)
 class Design:
-    """Rows z (*L, n, P), a 1 appended to the features if the head has a bias, and labels y (*L, n)."""
+    """Rows and labels of data sets L.
+
+    Attributes:
+        z: (*L, n, P) features, with a 1 appended if the head has a bias.
+        y: (*L, n), 0 for real and 1 for fake.
+    """
 
     z: Tensor
     y: Tensor
@@ -156,9 +172,14 @@ class Design:
 
 @dataclass(frozen=True)
 class Logistic:
-    """p = sigmoid(w'z) in closed form: g = (p-y) z, H = E[p(1-p) zz'], R = E[q(1-2q) zz'], q = |p-y|.
+    """Linear heads in closed form, p = sigmoid(w'z): g = (p-y) z, H = E[p(1-p) zz'], R = E[q(1-2q) zz'], q = |p-y|.
 
-    point (*L, *H, P): heads of any shape H on each of the data sets L.
+    Attributes:
+        design: rows and labels of data sets L.
+        point: (*L, *H, P) parameters of heads of any shape H on each of them.
+
+    Raises:
+        FitError: for parameters that do not fit.
     """
 
     design: Design
@@ -282,9 +303,16 @@ class Logistic:
 
 
 def logistic(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Logistic:
-    """Linear heads weight (*L, *H, D), bias (*L, *H) or None, on rows x (*L, n, D) with labels y (*L, n) in {0, 1}.
+    """Build the likelihood of linear heads of any shape H on each of the data sets L.
 
-    The working precision is that of the weight. Raises FitError on rows, labels or shapes that do not fit.
+    Args:
+        x: (*L, n, D) rows.
+        y: (*L, n), 0 for real and 1 for fake.
+        weight: (*L, *H, D); its type is the working precision.
+        bias: (*L, *H), or None for heads without one.
+
+    Raises:
+        FitError: for rows, labels or shapes that do not fit.
     """
     check_rows(x, y)
     x = x.to(weight)

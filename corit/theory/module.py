@@ -17,10 +17,17 @@ from corit.theory.likelihood import Operator, along, check_rows, log_likelihood,
 
 @dataclass(frozen=True)
 class ModuleLikelihood:
-    """A module's parameters point (*L, *H, P), any shape H, on each of the data sets L: x (*L, n, ...), y (*L, n).
+    """A torch module under parameters of any shape H on each of the data sets L.
 
     The module maps inputs to logits (n), (n, 1) for two classes or (n, C) for C >= 2. It must treat rows one by one
-    (no batch statistics) and draw nothing. chunk: how many products or rows are differentiated at a time.
+    (no batch statistics) and draw no random numbers.
+
+    Attributes:
+        network: the module.
+        x: (*L, n, ...) inputs.
+        y: (*L, n) labels, from 0.
+        point: (*L, *H, P) parameters, flat, in the module's order.
+        chunk: products or rows that are differentiated at a time.
     """
 
     network: nn.Module
@@ -151,9 +158,16 @@ def _curve(function: Callable[..., Tensor], flat: Tensor, x: Tensor, y: Tensor) 
 
 
 def module(network: nn.Module, x: Tensor, y: Tensor, chunk: int = 64) -> ModuleLikelihood:
-    """A module at its present parameters on inputs x (n, ...) with labels y (n), 0 or 1, or 0 to C-1 for C classes.
+    """Build the likelihood of a module at its present parameters.
 
-    Raises FitError on inputs or labels that do not fit, or a module without parameters.
+    Args:
+        network: maps inputs to logits; see `ModuleLikelihood`.
+        x: (n, ...) inputs.
+        y: (n) labels, 0 or 1, or 0 to C-1 for C classes.
+        chunk: products or rows that are differentiated at a time.
+
+    Raises:
+        FitError: for inputs or labels that do not fit, and a module without parameters.
     """
     parameters = [p.detach().flatten() for p in network.parameters()]
     if not parameters:

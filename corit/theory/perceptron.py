@@ -17,11 +17,17 @@ from corit.theory.likelihood import Operator, along, check_rows, curvatures, log
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Heads point (*L, *H, P) of any shape H on each of the data sets L: rows x (*L, n, D), labels y (*L, n).
+    """Perceptrons D -> M -> 1 of any shape H on each of the data sets L.
 
-    P = M D + 2 M + 1, in the order weight (M, D), bias (M), top (M), top_bias. With "relu" or "identity" the logit is
-    linear in each layer, so the diagonal of its second derivative is zero and the traces have a closed form; the
-    matrices themselves do not.
+    With "relu" or "identity" the logit is linear in each layer, so that the diagonal of its second derivative is zero
+    and the traces have a closed form; the matrices themselves do not.
+
+    Attributes:
+        x: (*L, n, D) rows.
+        y: (*L, n), 0 for real and 1 for fake.
+        point: (*L, *H, P) parameters, P = M D + 2 M + 1, in the order weight (M, D), bias (M), top (M), top_bias.
+        units: M.
+        activation: "relu" or "identity".
     """
 
     x: Tensor
@@ -168,10 +174,19 @@ class Perceptron:
 def perceptron(
     x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, top: Tensor, top_bias: Tensor, activation: str = "relu"
 ) -> Perceptron:
-    """Heads weight (*L, *H, M, D), bias (*L, *H, M), top (*L, *H, M), top_bias (*L, *H) on rows x (*L, n, D).
+    """Build the likelihood of perceptrons of any shape H on each of the data sets L.
 
-    y (*L, n) in {0, 1}. The working precision is that of the weight. Raises FitError on rows, labels or shapes that
-    do not fit.
+    Args:
+        x: (*L, n, D) rows.
+        y: (*L, n), 0 for real and 1 for fake.
+        weight: (*L, *H, M, D); its type is the working precision.
+        bias: (*L, *H, M).
+        top: (*L, *H, M).
+        top_bias: (*L, *H).
+        activation: "relu" or "identity".
+
+    Raises:
+        FitError: for rows, labels, shapes or activations that do not fit.
     """
     check_rows(x, y)
     units, width = weight.shape[-2:]

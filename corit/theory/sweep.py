@@ -30,10 +30,17 @@ CHUNK = 8 * BUDGET  # bytes of first layers that are trained, and kept in a fold
 
 @dataclass(frozen=True)
 class Task:
-    """One feature set to train on: a layer, a group (a manipulation, a data set) and its rows.
+    """One feature set to train on.
 
-    problem: standardised training and validation rows. test: rows standardised by the same standardiser, with labels
-    (n) in {0, 1}; they are measured, and nothing is chosen by them. Raises FitError on labels that do not fit.
+    Attributes:
+        layer: layer number.
+        group: manipulation or data set of the fakes.
+        problem: standardised training and validation rows.
+        test: (n, D) test rows, standardised likewise; nothing is chosen by them.
+        test_labels: (n), 0 for real and 1 for fake.
+
+    Raises:
+        FitError: for test rows whose labels or width do not fit.
     """
 
     layer: int
@@ -56,7 +63,7 @@ class Task:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Layer and group, for messages."""
         return f"layer {self.layer}, {self.group}"
 
 
@@ -69,14 +76,33 @@ def task(
     recipe: HeadRecipe,
     limit: int = 2**29,
 ) -> Task:
-    """A task from raw rows with labels: the recipe's standardiser is fitted on the training rows. Raises FitError."""
+    """Build a task from raw rows; the recipe's standardiser is fitted on the training rows.
+
+    Args:
+        layer: layer number.
+        group: manipulation or data set of the fakes.
+        train: rows (n, D) and labels (n).
+        valid: likewise.
+        test: likewise.
+        recipe: names the scaling.
+        limit: bytes of standardised rows to hold in memory, for each part; see `standardised`.
+
+    Raises:
+        FitError: for rows that cannot be standardised, and labels that do not fit.
+    """
     made = standardised_problem(*train, *valid, recipe, limit)
     return Task(layer, group, made, standardised(test[0], made.standardiser, limit), test[1])
 
 
 @dataclass(frozen=True)
 class Watching:
-    """What to watch in a sweep: every `every` steps, on `rows` seeded training rows of each problem (None: all)."""
+    """What a sweep measures along training; see `Watch`.
+
+    Attributes:
+        every: steps between two measurements.
+        rows: training rows of each problem to measure on, drawn by a seed; None for all.
+        tolerance: relative residual of lambda_max.
+    """
 
     every: int = 20
     rows: int | None = None
@@ -85,7 +111,14 @@ class Watching:
 
 @dataclass(frozen=True)
 class Heads:
-    """One task's kept heads: weight (S, R, M, D), bias (S, R, M), and a perceptron's top (S, R, M), top_bias (S, R)."""
+    """One task's heads at their kept epochs.
+
+    Attributes:
+        weight: (S, R, M, D).
+        bias: (S, R, M).
+        top: (S, R, M) of perceptrons, else None.
+        top_bias: (S, R) of perceptrons, else None.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -95,10 +128,19 @@ class Heads:
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep over P tasks, S seeds and R radii found.
+    """The results of a sweep over P tasks, S seeds and R radii.
 
-    auc, valid_auc (P, S, R): on test and validation rows, NaN where a head diverged. collapse: each task's empirical
-    COR (P). course: what was watched, or None; courses' problems are in the order of the tasks.
+    Attributes:
+        tasks: (P).
+        recipe: how heads were trained.
+        rhos: (R) radii.
+        seeds: (S).
+        steps: optimiser steps of each head.
+        auc: (P, S, R) on test rows, NaN where a head diverged.
+        valid_auc: (P, S, R) on validation rows, likewise.
+        collapse: (P) empirical COR of each task.
+        course: the quantities measured along training, its problems in the order of the tasks; None without `watch`.
+        heads: (P) the trained heads.
     """
 
     tasks: tuple[Task, ...]
@@ -113,7 +155,7 @@ class Sweep:
     heads: tuple[Heads, ...]
 
     def head(self, task: int, seed: int, radius: int) -> Head:
-        """One head by its indices, with its standardiser."""
+        """Return one head by its indices, with its standardiser."""
         kept, at = self.heads[task], (seed, radius)
         top = None if kept.top is None else kept.top[at].clone()
         top_bias = None if kept.top_bias is None else kept.top_bias[at].clone()
@@ -135,14 +177,28 @@ def sweep(
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
 ) -> Sweep:
-    """Train and measure a head for every task, seed and radius; refine the collapse by `refine` bisections in log rho.
+    """Train and measure a head for every task, seed and radius, and refine each collapse by bisection in log rho.
 
     A seed has the same start at every task and radius, and the same mini-batches at every radius and at every task
     with as many training rows; two seeds share nothing. Give a recipe with select = "last" [choice]: the best epoch on
-    validation would hide a collapse. steps defaults to the recipe's epochs of the longest task, and tasks may differ
-    in width. With a folder, finished parts are kept in it, by a digest of all that decides them, and an interrupted
-    sweep goes on where it was. progress is told of steps of tasks done and in all. rho = 0 alone, plain SGD, can be
-    swept with refine = 0. Raises FitError before any work when the input cannot be swept.
+    validation would hide a collapse. rho = 0 alone, the base optimiser without SAM, can be swept with refine = 0.
+
+    Args:
+        tasks: P; they may differ in feature width.
+        recipe: how heads are trained.
+        rhos: R radii, increasing.
+        seeds: S, distinct.
+        steps: optimiser steps; None for the recipe's epochs of the longest task.
+        watch: what to measure along training; None for nothing.
+        refine: rounds of bisection.
+        folder: where finished parts are stored under a digest of all that decides them, so that an interrupted sweep
+            resumes; None to store nothing.
+        progress: called with steps of tasks done and in all.
+        device: of the training.
+        dtype: of parameters and rows.
+
+    Raises:
+        FitError: before any work, when the input cannot be swept.
     """
     asked = _Asked(
         recipe,

@@ -1,4 +1,4 @@
-"""Trained heads as likelihoods on rows, in float64: what the instruments are pointed at."""
+"""Trained heads as likelihoods on rows, in float64."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from corit.theory.perceptron import perceptron
 
 
 def trained(x: Tensor, y: Tensor, parts: Sequence[Tensor], recipe: HeadRecipe) -> Likelihood:
-    """Heads weight (*H, M, D), bias (*H, M) and a perceptron's top (*H, M), top_bias (*H) on rows (n, D), labels (n).
+    """Build the likelihood of trained heads, in closed form and in float64.
 
-    Raises FitError on shapes that do not fit.
+    Args:
+        x: (n, D) standardised rows.
+        y: (n), 0 for real and 1 for fake.
+        parts: weight (*H, M, D), bias (*H, M), and for perceptrons top (*H, M), top_bias (*H), for any shape H.
+        recipe: of the heads.
+
+    Raises:
+        FitError: for shapes that do not fit.
     """
     x, (weight, bias, *upper) = x.double(), [p.double() for p in parts]
     if recipe.kind == "linear":

@@ -1,4 +1,4 @@
-"""Trajectories of the theory's quantities while heads are trained: an observer for `corit.heads.fit.fit`."""
+"""Measures the theory's quantities along training: an observer for `corit.heads.fit.fit`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,19 @@ from corit.theory.perceptron import Perceptron
 
 @dataclass(frozen=True)
 class Course:
-    """What was seen at steps (T,), just before each was taken; every quantity (T, P, S, R) float64, NaN if diverged.
+    """Quantities along training, measured just before each observed step; float64, NaN where a head diverged.
 
-    rows (P): how many training rows were looked at; all of them unless a subsample was asked for. gsnr:
-    (4) of those rows as a population; corrected: of the population they were drawn from. gradient: norm(E g).
-    lambda_max: the Hessian's largest eigenvalue in magnitude, with its relative residual.
+    Attributes:
+        steps: (T) observed steps.
+        loss: (T, P, S, R) mean negative log-likelihood, in nats.
+        gradient: (T, P, S, R) norm(E g).
+        gsnr: (T, P, S, R) (4) of the rows as a population.
+        corrected: (T, P, S, R) (4) of the population that the rows were drawn from.
+        trace_h: (T, P, S, R) tr H.
+        trace_r: (T, P, S, R) tr R.
+        lambda_max: (T, P, S, R) the Hessian's largest eigenvalue in magnitude.
+        residual: (T, P, S, R) its relative residual.
+        rows: (P) number of training rows that were measured.
     """
 
     steps: np.ndarray
@@ -47,7 +55,7 @@ class Course:
     def ratio(self) -> np.ndarray:
         """(8)'s right-hand side norm(E g) / lambda_max(H) (T, P, S, R): the bound on the radius at each step.
 
-        Not finite where nothing curves any more.
+        It is not finite where the Hessian vanishes.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio: np.ndarray = self.gradient / self.lambda_max
@@ -63,12 +71,21 @@ QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "la
 
 
 class Watch:
-    """An observer that measures all heads of the lanes at once; give it to `fit`, or let `sweep` make it.
+    """An observer that measures all heads of the observed lanes at once; `sweep` builds it from `Watching`.
 
-    problems, recipe, and the numbers of seeds and radii: those of the fit. rows: how many training rows of each
-    problem to look at, drawn once by `seed` and equally for problems of one length; None for all. tolerance: the
-    relative residual at which Lanczos stops, started from the vector of the last time; the eigenvalue's own error is
-    about its square.
+    Args:
+        problems: those of the fit.
+        recipe: that of the fit.
+        seeds: S, number of the fit's seeds.
+        radii: R, number of the fit's radii.
+        rows: training rows of each problem to measure on, drawn once by `seed` and equally for problems of one length;
+            None for all.
+        tolerance: relative residual at which Lanczos stops, which starts from the vector of the observation before; the
+            eigenvalue's own error is about its square.
+        seed: of the rows.
+
+    Raises:
+        FitError: for a number of rows that a problem does not have.
     """
 
     def __init__(
@@ -151,7 +168,7 @@ class Watch:
         return torch.stack(values).double().cpu().numpy()
 
     def course(self) -> Course:
-        """All that was seen so far; steps in order."""
+        """Return all measurements so far, in the order of the steps."""
         steps = sorted(self.seen)
         table = np.stack([self.seen[s] for s in steps], 1) if steps else np.empty((len(QUANTITIES), 0, *self.shape))
         rows = np.array([len(i) for i in self.indices])
@@ -159,18 +176,18 @@ class Watch:
 
 
 def watched(count: int, rows: int | None, seed: int) -> np.ndarray:
-    """The indices, in order, of `rows` of `count` training rows; all of them for None."""
+    """Draw the indices, in order, of `rows` of `count` training rows; all of them for None."""
     if rows is None:
         return np.arange(count)
     return np.sort(generator("watch", seed, count).choice(count, rows, replace=False))
 
 
 def joined(courses: Sequence[Course]) -> Course:
-    """One course of the problems of several, which were observed at the same steps."""
+    """Join the problems of several courses, which were observed at the same steps, in one course."""
     columns = {name: np.concatenate([getattr(c, name) for c in courses], 1) for name in QUANTITIES}
     return Course(courses[0].steps, **columns, rows=np.concatenate([c.rows for c in courses]))
 
 
 def every(interval: int) -> Callable[[int], bool]:
-    """Steps 0, interval, 2 interval, ...: for `fit`'s observe_at."""
+    """Observe steps 0, interval, 2 interval, ...: an `observe_at` for `fit`."""
     return lambda step: step % interval == 0
