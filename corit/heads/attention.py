@@ -1,4 +1,4 @@
-"""A trained head for (25): F_L asks, F_{l_m} answers, with one attention head; and SAM for any torch module."""
+"""A trained head for (25), F_L queries and F_{l_m} keys and values, and SAM for any torch module."""
 
 from __future__ import annotations
 
@@ -33,7 +33,11 @@ class AttentionHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(()))
 
     def forward(self, z: Tensor) -> Tensor:
-        """z (n, 2 T D) -> logits (n,). Raises FitError when the width is not that of two levels."""
+        """Compute logits (n) of features z (n, 2 T D).
+
+        Raises:
+            FitError: when the width is not that of two levels.
+        """
         if z.shape[-1] != 2 * self.tokens * self.width:
             raise FitError(
                 f"expected two levels of {self.tokens} tokens of width {self.width} "
@@ -58,11 +62,27 @@ def fit_module(
     epochs: int = 20,
     seed: int = 0,
 ) -> list[float]:
-    """Train any module z -> logits with SAM (1),(2); the epoch of the best validation AUC is left in the module.
+    """Train any module z -> logits with SAM (1), (2), and leave in it the epoch with the best validation AUC.
 
     One head at a time and by automatic differentiation: slow, general, and with the mini-batches of `fit`.
-    Returns the validation AUC of each epoch. Raises FitError for less than a mini-batch of rows, and when no epoch's
-    validation logits are finite.
+
+    Args:
+        module: maps features (n, D) to logits (n); it is changed.
+        train: (n, D) standardised training rows.
+        labels: (n), 0 for real and 1 for fake.
+        valid: (n', D) standardised validation rows.
+        valid_labels: (n').
+        optimiser: builds the base optimiser of parameters.
+        rho: SAM's radius.
+        batch: rows of a mini-batch.
+        epochs: passes over the training rows.
+        seed: of the mini-batches.
+
+    Returns:
+        The validation AUC of each epoch.
+
+    Raises:
+        FitError: for less than a mini-batch of rows, and when no epoch's validation logits are finite.
     """
     if len(train) < batch:
         raise FitError(f"expected at least one mini-batch of {batch} rows, got {len(train)} training rows")

@@ -1,4 +1,4 @@
-"""One trained head: what is trained, with everything that is needed to use it again."""
+"""A trained head with its recipe and standardiser."""
 
 from __future__ import annotations
 
@@ -70,13 +70,25 @@ class HeadRecipe:
 
 
 def activate(z: Tensor, activation: str) -> Tensor:
-    """The hidden layer's non-linearity; "identity" gives a deep linear head."""
+    """Apply the hidden layer's non-linearity; "identity" gives a deep linear head."""
     return torch.relu(z) if activation == "relu" else z
 
 
 @dataclass(frozen=True)
 class Head:
-    """w: weight (M, D), bias (M), and for a perceptron top (M) and top_bias (); with its standardiser and recipe."""
+    """One trained head.
+
+    Attributes:
+        weight: (M, D).
+        bias: (M).
+        standardiser: of the raw features.
+        recipe: how the head was trained.
+        top: (M) of a perceptron, else None.
+        top_bias: () of a perceptron, else None.
+
+    Raises:
+        FitError: for a weight that does not fit recipe and standardiser.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -92,7 +104,11 @@ class Head:
             )
 
     def logits(self, z: Tensor) -> Tensor:
-        """z (n, D) raw features -> (n,) logits; positive means fake."""
+        """Compute logits (n) of raw features z (n, D); positive means fake.
+
+        Raises:
+            FitError: for features of another width.
+        """
         if z.shape[-1] != self.standardiser.mean.shape[0]:
             raise FitError(f"expected features of width {self.standardiser.mean.shape[0]}, got {z.shape[-1]}")
         exact = torch.promote_types(z.dtype, self.weight.dtype)  # what float32 cannot hold is standardised first
@@ -103,11 +119,11 @@ class Head:
         return activate(hidden, self.recipe.activation) @ self.top + self.top_bias
 
     def score_rows(self, rows: Rows) -> Tensor:
-        """Logits (n,) of a table of raw features, chunk by chunk."""
+        """Compute logits (n) of raw features (n, D), chunk by chunk."""
         return torch.cat([self.logits(c) for c in chunks(rows)]) if len(rows) else torch.zeros(0)
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors, by name, for safetensors."""
+        """Return the tensors by name, for a safetensors file."""
         named = {
             "weight": self.weight,
             "bias": self.bias,
@@ -121,7 +137,11 @@ class Head:
 
     @classmethod
     def from_state(cls, state: dict[str, Tensor], recipe: HeadRecipe) -> Head:
-        """The inverse of `state`. Raises FitError when tensors are missing."""
+        """Rebuild a head from the tensors of `state`.
+
+        Raises:
+            FitError: when tensors are missing.
+        """
         missing = {"weight", "bias", "mean", "scale"} - set(state)
         if missing:
             raise FitError(f"expected a head with weight, bias, mean and scale; missing: {', '.join(sorted(missing))}")

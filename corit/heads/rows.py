@@ -28,7 +28,7 @@ class Rows(Protocol):
     def width(self) -> int: ...
 
     def gather(self, index: np.ndarray) -> Tensor:
-        """The rows of `index` (b,) as a (b, D) tensor of the working precision."""
+        """Gather the rows of `index` (b) as a tensor (b, D) of the working precision."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Subset:
 
 
 def chunks(rows: Rows, size: int = 0) -> Iterator[Tensor]:
-    """The rows in order, `size` at a time; 0 for as many as stay in the processor's cache while they are worked on."""
+    """Yield the rows (b, D) in order, `size` at a time; 0 for as many as fit in the processor's cache."""
     size = size or max(16, CHUNK // max(1, rows.width))
     for start in range(0, len(rows), size):
         yield rows.gather(np.arange(start, min(start + size, len(rows))))
@@ -85,9 +85,13 @@ class Standardiser:
     """x -> (x - mean) * scale, or (x - mean) @ matrix when whitening; fitted on training rows only.
 
     [choice] every variant but "none" divides by sqrt(D) as well, so that features of any width have a mean squared
-    norm of about one and radii of different widths compare. mean (D), scale (D), matrix (D, E) or None: float64 where
-    float32 cannot hold them or the rows are float64; rows of float32 are then standardised in float64 and given back
-    as float32.
+    norm of about one and radii of different widths compare. The tensors are float64 where float32 cannot hold them or
+    the rows are float64; rows of float32 are then standardised in float64 and returned as float32.
+
+    Attributes:
+        mean: (D).
+        scale: (D).
+        matrix: (D, E) when whitening, else None.
     """
 
     mean: Tensor
@@ -106,11 +110,17 @@ class Standardiser:
 
 
 def fit_standardiser(rows: Rows, scaling: Scaling, floor: float = 1e-6) -> Standardiser:
-    """Moments of the rows in float64, in one pass; "whiten" is PCA whitening of all directions above the floor.
+    """Fit a standardiser to the moments of rows, in float64 and in one pass.
 
-    `floor` is relative to the largest standard deviation: constant columns are left at zero, not blown up. The unit of
-    the features does not matter: rows times 1e20 or 1e-25 become the same standardised rows.
-    Raises FitError when a feature is not finite or beyond `RANGE`, or there are no rows.
+    The unit of the features does not matter: rows times 1e20 or 1e-25 become the same standardised rows.
+
+    Args:
+        rows: (n, D) training rows.
+        scaling: "none", "standard", or "whiten" for PCA whitening of all directions above the floor.
+        floor: relative to the largest standard deviation; columns below it, such as constant ones, become zero.
+
+    Raises:
+        FitError: for a feature that is not finite or beyond `RANGE`, and for no rows.
     """
     if len(rows) == 0:
         raise FitError("expected at least one training row to standardise, got none")
@@ -192,7 +202,7 @@ class Standardised:
 
 
 def standardised(rows: Rows, standardiser: Standardiser, limit: int = 2**29) -> Rows:
-    """The standardised rows, held in memory when they take at most `limit` bytes, else computed as gathered."""
+    """Standardise rows: held in memory when they take at most `limit` bytes, else computed when they are gathered."""
     none = standardiser(rows.gather(np.arange(0)))
     if len(rows) * standardiser.width * none.element_size() > limit:
         return Standardised(rows, standardiser)

@@ -12,7 +12,7 @@ TINY = 1e-12
 
 
 def ascent(gradients: Sequence[Tensor], rho: float) -> list[Tensor]:
-    """(2): e = rho g / norm(g), with one global norm over all the parameter tensors."""
+    """Compute (2): e = rho g / norm(g), with one global norm over all the parameter tensors."""
     norm = torch.sqrt(sum((g * g).sum() for g in gradients))  # type: ignore[arg-type]
     return [g * (rho / (norm + TINY)) for g in gradients]
 
@@ -20,9 +20,12 @@ def ascent(gradients: Sequence[Tensor], rho: float) -> list[Tensor]:
 def sam_gradient(
     gradient: Callable[[Sequence[Tensor]], Sequence[Tensor]], parameters: Sequence[Tensor], rho: float
 ) -> Sequence[Tensor]:
-    """(1), (2): the gradient at w + e, which a base optimiser then applies at w; rho = 0 is the gradient at w itself.
+    """Compute (1), (2): the gradient at w + e, which a base optimiser then applies at w.
 
-    `gradient` maps parameters to the mini-batch gradient. The parameters are not changed.
+    Args:
+        gradient: maps parameters to the mini-batch gradient.
+        parameters: w; they are not changed.
+        rho: SAM's radius; 0 for the gradient at w itself.
     """
     here = gradient(parameters)
     if rho == 0:
@@ -31,13 +34,19 @@ def sam_gradient(
 
 
 def sam_residual(dz: Tensor, gram: Tensor, rho: Tensor, top: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """(2) for a first layer z = W x + b in closed form: the change of z, and the scale rho / norm(g), per head.
+    """Compute (2) for a first layer z = W x + b in closed form.
 
     The first layer's gradient is dz' [x, 1], so the ascent changes z on its own batch by scale * (K + 1) dz with K the
     Gram matrix of the batch: no second product with the features is needed.
 
-    dz (G, B, R, M): derivative of the mean loss by z. gram (G, B, B): x x' + 1 (the 1 is the bias). rho (R).
-    top (G, R): squared gradient norm of the layers above, if any. Returns (G, B, R, M) and (G, 1, R, 1).
+    Args:
+        dz: (G, B, R, M) derivative of the mean loss by z.
+        gram: (G, B, B) x x' + 1; the 1 is the bias.
+        rho: (R) or (G, R) radii.
+        top: (G, R) squared gradient norm of the layers above, if any.
+
+    Returns:
+        The change of z (G, B, R, M), and the scale rho / norm(g) (G, 1, R, 1) of each head.
     """
     lanes, batch, radii, width = dz.shape
     moved = torch.bmm(gram, dz.reshape(lanes, batch, radii * width)).view_as(dz)

@@ -1,4 +1,4 @@
-"""What decides the epoch that is kept: AUC or loss on validation rows, for many heads at once."""
+"""AUC and loss of many heads at once, which select the epoch that is kept."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from torch import Tensor
 
 
 def auc(logits: Tensor, labels: Tensor) -> Tensor:
-    """Area under the ROC curve of each row of logits (..., n) with labels (n) in {0, 1}; ties count one half.
+    """Compute the area under the ROC curve (...) of each row of logits (..., n); ties count one half.
 
     A head with constant outputs has 0.5; a row that is not finite has NaN.
+
+    Args:
+        logits: (..., n).
+        labels: (n), 0 for real and 1 for fake.
     """
     ordered = logits.sort(dim=-1).values
     below = torch.searchsorted(ordered, logits.contiguous(), right=False)
@@ -22,6 +26,6 @@ def auc(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean negative log-likelihood of each row of logits (..., n) with labels (n) in {0, 1}."""
+    """Compute the mean negative log-likelihood (...) in nats of each row of logits (..., n), labels (n) in {0, 1}."""
     y = labels.to(logits)
     return (torch.nn.functional.softplus(logits) - y * logits).mean(-1)

@@ -17,10 +17,13 @@ from corit.recipe import ModelRecipe
 
 @dataclass(frozen=True)
 class Readout:
-    """What one pass gives.
+    """The results of one forward pass; None for what was not kept.
 
-    z (B, Dz): the feature. levels (B, L+1, 1+K, D): every F_l after the final norm, from layer 0 on. masks
-    (B, L, K, N): m after each block. patches (B, 2, N, D): V at l_m and at L after the final norm. None unless kept.
+    Attributes:
+        z: (B, Dz) the feature.
+        levels: (B, L+1, 1+K, D) every F_l after the final norm, from layer 0 on.
+        masks: (B, L, K, N) bool, m after each block.
+        patches: (B, 2, N, D) V at l_m and at L, after the final norm.
     """
 
     z: Tensor
@@ -30,10 +33,17 @@ class Readout:
 
 
 def proxy(v: Tensor, twin: Tensor) -> Tensor:
-    """(17), (18): g_i = V~_i - V_i, the discrepancy that stands for the gradient with respect to patch i.
+    """Compute the contrastive gradient proxy (17), (18): g_i = V~_i - V_i stands for the gradient by patch i.
 
-    A difference within rounding of V_i is zero: image and twin stand at different places of one batch, where a matrix
-    product may round differently, and an anchor must not be made of that.
+    A difference within rounding of V_i is set to zero: image and twin have different places in one batch, where a
+    matrix product may round differently, and an anchor must not come from that.
+
+    Args:
+        v: (B, N, D) patch tokens of the images.
+        twin: (B, N, D) patch tokens of their twins.
+
+    Returns:
+        g (B, N, D) in float32, or in float64 where V is.
     """
     v, twin = (v, twin) if v.dtype == torch.float64 else (v.float(), twin.float())
     g = twin - v
@@ -42,7 +52,15 @@ def proxy(v: Tensor, twin: Tensor) -> Tensor:
 
 
 def anchor(g: Tensor, regions: Tensor) -> Tensor:
-    """(19): a_k, the normalised mean of g over R_k; zero where R_k is empty or its mean vanishes."""
+    """Compute region anchors (19): a_k, the normalised mean of g over R_k.
+
+    Args:
+        g: (B, N, D) proxy.
+        regions: (B, K, N) bool.
+
+    Returns:
+        a (B, K, D); zero where R_k is empty or its mean vanishes.
+    """
     r = regions.to(g.dtype)
     mean = (r @ g) / r.sum(-1, keepdim=True).clamp_min(1)
     norm = mean.norm(dim=-1, keepdim=True)
@@ -50,10 +68,17 @@ def anchor(g: Tensor, regions: Tensor) -> Tensor:
 
 
 def refinement_mask(g: Tensor, regions: Tensor, tau: float, threshold: str) -> Tensor:
-    """(20): m_ki = 1[s_i > threshold] 1[i in R_k] with s_i = <g_i, a_k>, decided in float32 (or float64).
+    """Compute refinement masks (20): m_ki = 1[s_i > threshold] 1[i in R_k] with s_i = <g_i, a_k>.
 
-    threshold: "relative" is tau times the mean of s over R_k [choice], "absolute" is tau, "cosine" divides s_i by
-    norm(g_i) and compares with tau. Where the anchor is zero the mask is empty.
+    Args:
+        g: (B, N, D) proxy, in float32 or float64, in which the mask is decided.
+        regions: (B, K, N) bool.
+        tau: coherence coefficient.
+        threshold: "relative" is tau times the mean of s over R_k [choice], "absolute" is tau, "cosine" divides s_i by
+            norm(g_i) and compares with tau.
+
+    Returns:
+        m (B, K, N) bool; empty where the anchor is zero.
     """
     a = anchor(g, regions)
     s = a @ g.mT
@@ -67,7 +92,17 @@ def refinement_mask(g: Tensor, regions: Tensor, tau: float, threshold: str) -> T
 
 
 def pool(v: Tensor, mask: Tensor, pooling: str, eps: float) -> Tensor:
-    """(21): r_k = sum_i m_ki V_i / (sum_i m_ki + eps), or the maximum over the mask; zero where the mask is empty."""
+    """Pool patch tokens by region (21): r_k = sum_i m_ki V_i / (sum_i m_ki + eps).
+
+    Args:
+        v: (B, N, D) patch tokens.
+        mask: (B, K, N) bool.
+        pooling: "average", or "max" for the maximum over the mask.
+        eps: of the average.
+
+    Returns:
+        r (B, K, D); zero where the mask is empty.
+    """
     if pooling == "average":
         m = mask.to(v.dtype)
         return (m @ v) / (m.sum(-1, keepdim=True) + eps)
@@ -76,18 +111,22 @@ def pool(v: Tensor, mask: Tensor, pooling: str, eps: float) -> Tensor:
 
 
 def integrate(middle: Tensor, last: Tensor, hri: bool) -> Tensor:
-    """(24): z = concat(F_lm, F_L), each [C; T_1..T_K] (B, 1+K, D); z = F_L without hierarchical integration."""
+    """Compute (24): z = concat(F_lm, F_L) of levels [C; T_1..T_K] (B, 1+K, D); without integration (hri), z = F_L."""
     return torch.cat([middle, last], dim=1).flatten(1) if hri else last.flatten(1)
 
 
 def cross_attention(middle: Tensor, last: Tensor) -> Tensor:
-    """(25): F_L asks, F_lm answers, with one attention head and no parameters [choice]: z (B, (1+K) D)."""
+    """Compute (25), z (B, (1+K) D): F_L queries, F_lm is keys and values; one head without parameters [choice]."""
     weights: Tensor = (last @ middle.mT / last.shape[-1] ** 0.5).softmax(-1)
     return (weights @ middle).flatten(1)
 
 
 def middle_layer(depth: int, recipe: ModelRecipe) -> int:
-    """l_m: the recipe's, or 0.75 L. Raises RecipeError when it lies outside the backbone."""
+    """Return l_m, the recipe's middle layer, or 0.75 L.
+
+    Raises:
+        RecipeError: for a layer outside of the backbone.
+    """
     middle = recipe.middle or round(0.75 * depth)
     if middle > depth:
         raise RecipeError(f"recipe field model.middle: expected a block from 1 to {depth}, got {middle}")
@@ -95,14 +134,14 @@ def middle_layer(depth: int, recipe: ModelRecipe) -> int:
 
 
 def width(recipe: ModelRecipe, backbone_width: int, regions: int) -> int:
-    """Dz, the width of z, for K regions."""
+    """Compute Dz, the width of z, for K regions."""
     tokens = 1 + (regions if recipe.rsi else 0)
     levels = 2 if recipe.hri and recipe.fusion == "concat" else 1
     return levels * tokens * backbone_width
 
 
 def needs_twin(recipe: ModelRecipe) -> bool:
-    """Whether the self-blended twin can change the feature; where it cannot it is not computed."""
+    """Tell whether the self-blended twin can change the feature; where it cannot, it is not computed."""
     return recipe.kind == "corit" and recipe.rsi and recipe.rrm
 
 
@@ -117,7 +156,21 @@ def forward(
     keep_masks: bool = False,
     keep_patches: bool = False,
 ) -> Readout:
-    """Equations (17)-(25) for normalised images and twins (B, 3, S, S) and regions (B, K, N) bool."""
+    """Compute CoRIT's features, equations (17)-(25).
+
+    Args:
+        backbone: the frozen ViT.
+        images: (B, 3, S, S), normalised.
+        twins: (B, 3, S, S), normalised; None where the recipe needs none (see `needs_twin`).
+        regions: (B, K, N) bool, the patches of each region.
+        recipe: CoRIT's switches.
+        keep_levels: whether to return every F_l.
+        keep_masks: whether to return the masks.
+        keep_patches: whether to return V at l_m and at L.
+
+    Raises:
+        RecipeError: when the recipe needs twins and there are none, or its middle layer is outside of the backbone.
+    """
     lockstep = Lockstep(backbone, images, twins, regions, recipe)
     middle = middle_layer(backbone.depth, recipe)
     levels, masks, kept, patches = [lockstep.level()] if keep_levels else [], [], {}, []
@@ -167,7 +220,7 @@ class Lockstep:
         self.regions = regions if recipe.rsi else regions[:, :0]
         self.paired = needs_twin(recipe)
         if self.paired and twins is None:
-            raise RecipeError("this recipe refines its masks with a self-blended twin (rrm), but none was given")
+            raise RecipeError("this recipe refines its masks with a self-blended twin (rrm), but there is none")
         x = torch.cat([images, twins]) if self.paired and twins is not None else images
         self.patch_at = slice(backbone.prefix, backbone.prefix + regions.shape[-1])
         self.tokens = backbone.embed(x)
@@ -233,10 +286,10 @@ class Lockstep:
             return refinement_mask(g, self.regions, self.recipe.tau, self.recipe.threshold)
 
     def level(self, norm: bool = True) -> Tensor:
-        """F_l = [C; T_1..T_K] of the images (B, 1+K, D)."""
+        """Return F_l = [C; T_1..T_K] of the images (B, 1+K, D), after the final norm unless `norm` is False."""
         level = torch.cat([self.tokens[: self.batch, :1], self.region_tokens[: self.batch]], 1)
         return self.backbone.norm(level) if norm else level
 
     def patches(self) -> Tensor:
-        """V of the images (B, N, D)."""
+        """Return V of the images (B, N, D)."""
         return self.tokens[: self.batch, self.patch_at]

@@ -1,4 +1,4 @@
-"""Views -> features: batches, precision and device around the forward passes."""
+"""Prepared views become features: batches, precision and device around the forward passes."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ PRECISIONS = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.floa
 
 
 class Encoder:
-    """The frozen part of a detector: a recipe's features of prepared views, on a device.
+    """The frozen part of a detector: it computes a recipe's features of prepared views on a device.
 
-    float32 is the reference; bfloat16 and float16 run under autocast, with the masks still decided in float32. Raises
-    RecipeError when recipe and backbone do not belong together, DeviceError as `device_of`.
+    float32 is the reference; bfloat16 and float16 run under autocast, with the masks still decided in float32.
+
+    Args:
+        backbone: the frozen ViT, which moves to the device.
+        recipe: of the features.
+        device: such as cpu, cuda or cuda:1.
+
+    Raises:
+        RecipeError: when the recipe is for another backbone, or its middle layer is outside of it.
+        DeviceError: when the device is not available.
     """
 
     def __init__(self, backbone: Backbone, recipe: Recipe, device: str = "cpu") -> None:
@@ -37,7 +45,7 @@ class Encoder:
 
     @property
     def regions(self) -> int:
-        """K."""
+        """K, the number of regions."""
         return self.recipe.views.random_regions or len(self.recipe.model.regions)
 
     @property
@@ -47,7 +55,7 @@ class Encoder:
 
     @property
     def width(self) -> int:
-        """Dz."""
+        """Dz, the width of a feature."""
         kind = self.recipe.model.kind
         if kind == "unifd-768":
             return self.backbone.project(torch.zeros(1, self.backbone.width, device=self.device)).shape[-1]
@@ -57,14 +65,24 @@ class Encoder:
 
     @property
     def level_shape(self) -> tuple[int, int, int]:
-        """(L+1, tokens, D), the shape of one row's kept levels."""
+        """(L+1, tokens, D), the shape of one row's levels."""
         k = self.regions if self.recipe.model.kind == "corit" and self.recipe.model.rsi else 0
         return self.backbone.depth + 1, 1 + k, self.backbone.width
 
     def __call__(
         self, views: Sequence[Views], *, keep_levels: bool = False, keep_masks: bool = False, keep_patches: bool = False
     ) -> Readout:
-        """The features of a batch of views, each with its first twin. Raises RecipeError when a twin is missing."""
+        """Compute the features of a batch of views, each with its first twin.
+
+        Args:
+            views: B prepared crops.
+            keep_levels: whether to return the levels of all layers.
+            keep_masks: whether to return CoRIT's masks.
+            keep_patches: whether to return patch tokens.
+
+        Raises:
+            RecipeError: when a twin is missing.
+        """
         images = self._input([v.image for v in views])
         precision = PRECISIONS[self.recipe.backbone.precision]
         with (
@@ -80,7 +98,13 @@ class Encoder:
             return corit.forward(self.backbone, images, self._twins(views), regions, self.recipe.model, **keep)
 
     def preparer(self, twins: int = 1, *, max_faces: int = 16, finder: FaceFinder = find_faces) -> Preparer:
-        """The preparation that the recipe needs: twins only where they can change the feature."""
+        """Build the preparation of pictures that the recipe needs.
+
+        Args:
+            twins: self-blended twins of each crop; none where they cannot change the feature.
+            max_faces: most faces of a picture.
+            finder: detects faces.
+        """
         return Preparer.of(
             self.recipe,
             side=self.backbone.side,
@@ -93,15 +117,15 @@ class Encoder:
 
     @property
     def in_process(self) -> bool:
-        """Whether preparing pictures needs this encoder's backbone, so that other processes cannot do it."""
+        """Whether the preparation of pictures needs this encoder's backbone, so that other processes cannot do it."""
         return self.recipe.views.domain == "scene" and self.recipe.views.foreground == "tokens"
 
     def tokens(self, pixels: np.ndarray) -> np.ndarray:
-        """The patch tokens (h, w, D) of one crop (S, S, 3) at the last layer, without region tokens."""
+        """Compute the patch tokens (h, w, D) of one crop (S, S, 3) uint8 at the last layer, without region tokens."""
         with torch.inference_mode():
-            found = unifd.forward(self.backbone, self._input([pixels]), keep_patches=True).patches
-        assert found is not None
-        return found[0, -1].float().cpu().numpy().reshape(*self.backbone.grid, -1)
+            patches = unifd.forward(self.backbone, self._input([pixels]), keep_patches=True).patches
+        assert patches is not None
+        return patches[0, -1].float().cpu().numpy().reshape(*self.backbone.grid, -1)
 
     def _twins(self, views: Sequence[Views]) -> Tensor | None:
         if not self.needs_twin:

@@ -1,4 +1,4 @@
-"""UniFD, the class token of the last layer, the paper's controlled baseline; and what else one layer can be read by."""
+"""UniFD, the class token of the last layer and the paper's controlled baseline, and other features of that layer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,18 @@ READS: dict[str, Read] = {"unifd": "class", "unifd-768": "projected", "pooled": 
 def forward(
     backbone: Backbone, images: Tensor, *, read: Read = "class", keep_levels: bool = False, keep_patches: bool = False
 ) -> Readout:
-    """Class token after the final norm (B, D); projected (B, P), as originally published; or the patch tokens' mean.
+    """Compute features of the last layer after the final norm.
 
-    levels (B, L+1, 1, D): the class token after every block and the final norm. patches (B, 2, N, D): V at L, twice,
-    so that it reads like CoRIT's. Raises BackboneError when there is no projection.
+    Args:
+        backbone: the frozen ViT.
+        images: (B, 3, S, S), normalised.
+        read: "class" for the class token (B, D), "projected" for its projection (B, P) as UniFD was published, "pooled"
+            for the mean of the patch tokens (B, D).
+        keep_levels: whether to return levels (B, L+1, 1, D): the class token after each block and the final norm.
+        keep_patches: whether to return patches (B, 2, N, D): V at L twice, in the layout of CoRIT's.
+
+    Raises:
+        BackboneError: when the backbone has no projection.
     """
     tokens = backbone.embed(images)
     levels = [backbone.norm(tokens[:, :1])] if keep_levels else []
