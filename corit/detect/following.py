@@ -12,7 +12,7 @@ import numpy as np
 from corit.detect.detector import Report
 from corit.detect.video_score import FaceScore
 from corit.images.face_tracks import follow
-from corit.images.scenes import alike
+from corit.images.scenes import histogram_overlap
 from corit.views.prepare import Box
 
 
@@ -61,7 +61,7 @@ class SceneCounter:
 
     def next(self, colours: np.ndarray) -> int:
         """The scene of the next frame, whose colours (512,) are given; see `corit.images.scenes.colours`."""
-        if self._last is not None and alike(self._last, colours) < self._least:
+        if self._last is not None and histogram_overlap(self._last, colours) < self._least:
             self.scene += 1
         self._last = colours
         return self.scene
@@ -95,7 +95,7 @@ def _follow_scene(frames: Sequence[FrameFaces], following: Following) -> Sequenc
         one, other = (frames[frame].looks[number] for frame, number in (a, b))
         if one is None or other is None or not one.size or not other.size:
             return True
-        return alike(one, other) >= following.look * one.sum()
+        return histogram_overlap(one, other) >= following.look * one.sum()
 
     return follow(boxes, overlap=following.overlap, gap=following.gap, alike=same)
 

@@ -20,7 +20,7 @@ from corit.errors import DataError, InputError
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.frame_choice import Choice
 from corit.images.picture import Picture, join_notes
-from corit.images.scenes import colours, look
+from corit.images.scenes import colour_histogram, face_histogram
 from corit.images.video import Frame, VideoFile
 from corit.views.prepare import Box, Preparer, Views
 
@@ -194,11 +194,11 @@ def _looks(preparer: Preparer, frames: Iterable[Frame], following: Following) ->
     """Prepare frame by frame, so that no two of them are in memory."""
     scenes = SceneCounter(following)
     for frame in frames:
-        scene = scenes.next(colours(frame.pixels))
+        scene = scenes.next(colour_histogram(frame.pixels))
         row = FrameRow(frame.index, frame.seconds, None, None, None, "ok", "", scene)
         try:
             views = preparer(Picture(frame.pixels, note=frame.note))
-            yield _Look(row, views, tuple(look(frame.pixels, v.box) if v.box else None for v in views))
+            yield _Look(row, views, tuple(face_histogram(frame.pixels, v.box) if v.box else None for v in views))
         except InputError as err:
             yield _Look(replace(row, status=err.status, reason=str(err)), ())
 

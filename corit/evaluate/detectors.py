@@ -20,7 +20,7 @@ from corit.detect import named as detectors
 from corit.detect.detector import Detector, Report, Row, failed
 from corit.errors import CoritError, DetectorError, InputError
 from corit.images.picture import Picture
-from corit.images.scenes import colours, look
+from corit.images.scenes import colour_histogram, face_histogram
 from corit.recipe import ViewsRecipe
 from corit.views.prepare import Box, Preparer
 
@@ -177,8 +177,8 @@ class Outside:
             error = err
         if picture is None or picture.aligned or self.domain == "scene" or not sample.video:
             return _Prepared(crops, error)
-        looks = tuple(look(picture.pixels, box) if box else None for _, box, _ in crops)
-        return _Prepared(crops, error, colours(picture.pixels), looks)
+        looks = tuple(face_histogram(picture.pixels, box) if box else None for _, box, _ in crops)
+        return _Prepared(crops, error, colour_histogram(picture.pixels), looks)
 
     def _crops(self, picture: Picture) -> tuple[_Crop, ...]:
         if self.domain == "scene":

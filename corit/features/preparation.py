@@ -17,7 +17,7 @@ from corit.data.sample import Sample, Source
 from corit.data.stamp import UNKNOWN_VERSION, Version, current_version
 from corit.errors import InputError, MachineError, NoFaceError
 from corit.failures import machine_failure
-from corit.images.scenes import colours, look
+from corit.images.scenes import colour_histogram, face_histogram
 from corit.views.prepare import Views
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | 
 
 
 def _coloured(row: PreparedRow, pixels: np.ndarray) -> PreparedRow:
-    return replace(row, colours=colours(pixels), look=look(pixels, row.box) if row.box else None)
+    return replace(row, colours=colour_histogram(pixels), look=face_histogram(pixels, row.box) if row.box else None)
 
 
 @contextmanager

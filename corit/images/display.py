@@ -1,4 +1,4 @@
-"""The picture as a viewer shows it: the one definition of what is scored, for stills and for frames of videos.
+"""Show pictures as a viewer does: the one definition of what is scored, for stills and for video frames.
 
 It is upright (by the EXIF orientation or the display matrix), has square pixels (the width of a video's frames is
 scaled by their sample aspect ratio; what a still says of its resolution counts for nothing, as in browsers), is of
@@ -25,10 +25,10 @@ from corit.images.signatures import AVIF_BRANDS, BRAND, PNG, brand_of
 if TYPE_CHECKING:
     import av
 
-READING = 2  # raised whenever some files come as other pixels than before; 1 showed stored pixels
-SQUARE = 0.01  # by which pixels may be off the square and stay: programs round their ratios, and nobody sees it
-BELIEVED = 8.0  # sample aspect ratios beyond it are mistakes; real ones end at 3
-FULL = 2  # of FFmpeg's colour ranges
+READING = 2  # raised whenever some files decode to other pixels than before; 1 showed stored pixels
+SQUARE_TOLERANCE = 0.01  # of the aspect of pixels that stay as they are: programs round ratios, and nobody sees it
+MAX_ASPECT = 8.0  # sample aspect ratios beyond it are mistakes; real ones end at 3
+FULL_RANGE = 2  # of FFmpeg's colour ranges
 ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
 
 Turn = tuple[bool, bool, bool]  # whether to transpose, then to flip from left to right, then upside down
@@ -45,10 +45,10 @@ ORIENTATIONS: dict[int, Turn] = {  # of EXIF
 
 
 def turn_of(image: Image.Image) -> Turn:
-    """How the stored pixels of an opened picture become upright.
+    """Read how the stored pixels of an opened picture become upright.
 
-    The orientation of its EXIF data counts and no other, such as XMP's, as in browsers. EXIF data that cannot be read
-    say nothing, and TIFF files are turned by Pillow when they are loaded.
+    Only the orientation in EXIF data counts, not XMP's, as in browsers. EXIF data that cannot be read are ignored.
+    Pillow itself turns TIFF files when it loads them.
     """
     held = image.info.get("exif")
     if image.format == "TIFF" or not isinstance(held, bytes):
@@ -62,7 +62,7 @@ def turn_of(image: Image.Image) -> Turn:
 
 
 def upright(image: Image.Image, turn: Turn) -> Image.Image:
-    """A loaded picture as it is turned, with its `info`."""
+    """Turn a loaded picture; it keeps its `info`."""
     transposed, mirrored, tumbled = turn
     image = image.transpose(Image.Transpose.TRANSPOSE) if transposed else image
     image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else image
@@ -75,13 +75,13 @@ def _turn_of(data: bytes) -> Turn:
 
 
 def shown(pixels: np.ndarray, space: ColourSpace = SRGB, aspect: float = 1.0, turn: Turn = UPRIGHT) -> np.ndarray:
-    """Stored pixels as a viewer shows them.
+    """Convert stored pixels to what a viewer shows.
 
     Args:
         pixels: (H, W, 3) uint8 or uint16 R'G'B' of full range.
-        space: what they stand for.
+        space: their colour space.
         aspect: width of a stored pixel over its height.
-        turn: how it becomes upright.
+        turn: how the picture becomes upright.
 
     Returns:
         (H', W', 3) uint8 sRGB, upright and of square pixels.
@@ -90,7 +90,7 @@ def shown(pixels: np.ndarray, space: ColourSpace = SRGB, aspect: float = 1.0, tu
 
 
 def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
-    """Stored pixels (H, W, 3) of any depth, upright and contiguous."""
+    """Turn stored pixels (H, W, 3) of any depth; the result is contiguous."""
     transposed, mirrored, tumbled = turn
     found = pixels.swapaxes(0, 1) if transposed else pixels
     found = found[:, ::-1] if mirrored else found
@@ -98,14 +98,14 @@ def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
 
 
 def shown_size(width: int, height: int, aspect: float, turn: Turn) -> tuple[int, int]:
-    """The (width, height) that `shown` makes of so many stored pixels."""
+    """Return the (width, height) in pixels of what `shown` returns."""
     width = square_width(width, aspect)
     return (height, width) if turn[0] else (width, height)
 
 
 def square_width(width: int, aspect: float) -> int:
-    """How wide a picture is in square pixels; as it is where its own are square, or not to be believed."""
-    if abs(aspect - 1) < SQUARE or not 1 / BELIEVED <= aspect <= BELIEVED:
+    """Return a picture's width in square pixels; unchanged where its aspect is square, or a mistake."""
+    if abs(aspect - 1) < SQUARE_TOLERANCE or not 1 / MAX_ASPECT <= aspect <= MAX_ASPECT:
         return width
     return max(1, round(width * aspect))
 
@@ -118,14 +118,14 @@ def _widened(pixels: np.ndarray, width: int) -> np.ndarray:
 
 
 def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
-    """A decoded still as a viewer shows it.
+    """Convert a decoded still to what a viewer shows.
 
     Args:
         image: the picture, upright, of 8 bits (see `eight_bits`), with Pillow's `info` of the file.
-        data: the file.
+        data: the bytes of the file.
 
     Returns:
-        (H, W, 3) uint8 sRGB, and what is to be said of it, or nothing.
+        Pixels (H, W, 3) uint8 sRGB, and a note on how they are shown, "" for nothing.
     """
     info = image.info
     stated = colour_tags.of_still(data, info)
@@ -141,27 +141,27 @@ def still(image: Image.Image, data: bytes) -> tuple[np.ndarray, str]:
 
 
 def _managed(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
-    """The picture in sRGB by its profile; alpha goes along."""
-    if not _clear(image):
-        return icc.in_srgb(_plain(image), profile)
+    """The picture in sRGB by its profile; alpha is kept."""
+    if not _is_transparent(image):
+        return icc.in_srgb(_simple_mode(image), profile)
     front = image.convert("RGBA")
     colours, note = icc.in_srgb(front.convert("L" if image.mode in ("L", "LA", "La") else "RGB"), profile)
     colours.putalpha(front.getchannel("A"))
     return colours, note
 
 
-def _clear(image: Image.Image) -> bool:
+def _is_transparent(image: Image.Image) -> bool:
     return image.mode in ALPHA or "transparency" in image.info
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _simple_mode(image: Image.Image) -> Image.Image:
     return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("L" if image.mode == "1" else "RGB")
 
 
 def _on_white(image: Image.Image, space: ColourSpace, data: bytes) -> np.ndarray:
-    """(H, W, 3) uint8 of any of Pillow's modes."""
+    """The picture on white, (H, W, 3) uint8, from any of Pillow's modes."""
     alpha = None
-    if _clear(image):
+    if _is_transparent(image):
         front = image.convert("RGBA")
         if space != SRGB:
             alpha = front.getchannel("A")
@@ -178,9 +178,9 @@ def _on_white(image: Image.Image, space: ColourSpace, data: bytes) -> np.ndarray
 
 
 def _deep(data: bytes) -> np.ndarray | None:
-    """(H, W, 3) uint16 of a file, of more than the 8 bits that Pillow gives, upright; None where that cannot be had.
+    """The upright pixels (H, W, 3) uint16 of a file with more than Pillow's 8 bits; None where no decoder gives them.
 
-    In 8 bits HDR's dark steps are too coarse.
+    In 8 bits the dark steps of HDR are too coarse.
     """
     if data.startswith(PNG):
         found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
@@ -201,7 +201,7 @@ def _avif(data: bytes) -> np.ndarray | None:
             codes = frame.to_ndarray(format="rgb48le") * (65535 / full_scale_code(frame))
             return turned(np.minimum(codes, 65535).round().astype(np.uint16), _turn_of(data))
     except (av.FFmpegError, StopIteration, ValueError, IndexError):
-        return None  # of tiles, of which the decoder gives one: the 8 bits have to do
+        return None  # tiles, of which the decoder returns one: use the 8 bits
 
 
 def _heic(data: bytes) -> np.ndarray | None:
@@ -218,13 +218,17 @@ def _heic(data: bytes) -> np.ndarray | None:
 
 
 def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
-    """A loaded picture with grey values of more than 8 bits as one of mode L, and what is to be said of it.
+    """Convert grey values of more than 8 bits to 8 bits.
 
-    Others come back as they are: colours of more than 8 bits are cut to them by Pillow.
+    Values of up to 16 bits are shown by their whole range. There is no such convention for signed and 32-bit numbers,
+    nor for floating ones outside 0 to 1: unless the file declares its range, the smallest usual range that holds the
+    values counts if they fill a quarter of it; otherwise the darkest value is black and the brightest is white.
 
-    Up to 16 bits values are shown by their whole range. There is no such convention for signed and 32-bit numbers, nor
-    for floating ones that are not within 0 to 1: unless the file declares its range, the smallest of the usual ones
-    that holds the values is taken if they fill a quarter of it; else the darkest is black and the brightest white.
+    Args:
+        image: a loaded picture. Colours of more than 8 bits are reduced by Pillow.
+
+    Returns:
+        The picture, of mode L if it had such grey values, and a note on the range, "" for nothing.
     """
     if not image.mode.startswith("I") and image.mode != "F":
         return image, ""
@@ -232,7 +236,7 @@ def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
     bits, signed = tags.get(258, (16,))[0], tags.get(339, (1,))[0] == 2
     values = np.asarray(image)
     if image.mode == "I" and bits == 32 and not signed:
-        values = values.view(np.uint32)  # which Pillow reads as signed
+        values = values.view(np.uint32)  # Pillow reads them as signed
     values = values.astype(np.float64)
     low, high, note = _range(values[np.isfinite(values)], tags, image.mode == "F", bits, signed)
     level = np.nan_to_num((values - low) / ((high - low) or 1), posinf=1, neginf=0)
@@ -243,26 +247,30 @@ def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
 
 
 def _range(values: np.ndarray, tags: Any, floating: bool, bits: int, signed: bool) -> tuple[float, float, str]:
-    """The values that are black and white, and words on how they were found where it is no convention."""
-    least, most = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    """The values of black and white, and a note where they follow no convention."""
+    darkest, brightest = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     low, high = (float(np.ravel(tags[t])[0]) if t in tags else None for t in (340, 341))
     if high is not None and high > (low or 0):
         return low or 0.0, high, f"grey values from {low or 0:g} (black) to {high:g} (white), as the file declares"
-    if floating and least >= 0 and most <= 1:
+    if floating and darkest >= 0 and brightest <= 1:
         return 0.0, 1.0, ""
     whole = 2.0 ** (bits - signed) - 1
     if bits <= 16 and not signed and not floating:
         return 0.0, whole, ""
     usual = (255.0, 65535.0) if floating else sorted({255.0, min(65535.0, whole), whole})
-    fit = next((top for top in usual if most <= top), None)
-    if fit is not None and least >= 0 and most >= fit / 4:
+    fit = next((top for top in usual if brightest <= top), None)
+    if fit is not None and darkest >= 0 and brightest >= fit / 4:
         return 0.0, fit, f"grey values from 0 (black) to {fit:.0f} (white), the usual range that holds them"
-    return least, most, f"grey values from {least:g} (black) to {most:g} (white), the least and greatest that there are"
+    return (
+        darkest,
+        brightest,
+        f"grey values from {darkest:g} (black) to {brightest:g} (white), the least and greatest that there are",
+    )
 
 
 def full_scale_code(frame: av.VideoFrame) -> int:
-    """Which 16-bit code FFmpeg's scaler makes of a full signal of more than 8 bits: it shifts."""
+    """Return the 16-bit code that FFmpeg's scaler makes of a full signal of more than 8 bits: it shifts the bits."""
     bits = frame.format.components[0].bits
     if frame.format.is_rgb:
         return 65535
-    return ((1 << bits) - 1) << (16 - bits) if frame.color_range == FULL else 255 << 8
+    return ((1 << bits) - 1) << (16 - bits) if frame.color_range == FULL_RANGE else 255 << 8

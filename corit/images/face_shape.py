@@ -1,4 +1,4 @@
-"""The shape of a face in landmarks: a mean one, and whether some points are one."""
+"""The shape of a face in landmarks: the mean face, and whether points outline a face."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from corit.errors import UnreadableError
 from corit.images.faces import FIVE_POINTS, five_points
 
-OUTLINE = 60  # the fewest points that can say where a face ends
-SPAN = 4  # pixels: the least width and height of a face; files of frames in which none was found hold zeros
+OUTLINE = 60  # points that an outline of a face needs at least
+MIN_EXTENT = 4  # pixels of width and height; landmark files of frames without a face hold zeros
 # The mean of dlib's 68 points over 684 faces of photographs, each brought to ArcFace's template in a square of side 1
 # (`template` with a scale of 1).
 MEAN_FACE = (
@@ -33,7 +33,7 @@ MISFIT = 0.75
 
 
 def mean_face(scale: float = 1.3) -> np.ndarray:
-    """The mean face in an aligned crop of side 1.
+    """Return the mean face in an aligned crop of side 1.
 
     Args:
         scale: how much the template is shrunk about the centre, as for `template`.
@@ -45,7 +45,7 @@ def mean_face(scale: float = 1.3) -> np.ndarray:
 
 
 def misfit(points: np.ndarray) -> float:
-    """How little some landmarks are a face, whichever way it is turned in the picture.
+    """Measure how far landmarks are from the shape of a face, whichever way it is turned in the picture.
 
     Args:
         points: (P, 2) x, y of 68 or 81 points, or of another set with known template points (5, 468, 478).
@@ -79,17 +79,18 @@ _WHOLE, _FIVE = _unit(np.array(MEAN_FACE)), _unit(five_points(np.array(MEAN_FACE
 def require_face(
     points: np.ndarray, size: tuple[int, ...], where: str, *, advice: str = "", aligned: bool = True
 ) -> None:
-    """Refuse landmarks that outline no face of a picture, wherever they come from.
+    """Refuse landmarks that do not outline a face of a picture.
 
     Args:
-        points: (P, 2) x, y in pixels.
+        points: (P, 2) x and y in pixels.
         size: height and width of the picture in pixels.
-        where: what the landmarks are of, for the message.
+        where: the picture or file of the landmarks, for the message.
         advice: what to do, for the message.
-        aligned: the picture is a face crop, so that the points need not say how to turn it.
+        aligned: whether the picture is a face crop, so that the points are not needed to turn it.
 
     Raises:
-        UnreadableError: too few points, not numbers, in one place, outside, or in no order of a face.
+        UnreadableError: when there are too few points, or they are not finite, in one place, outside the picture, or
+            not in the order of a face.
     """
     height, width = size
     problem = _problem(points, width, height, aligned)
@@ -99,14 +100,14 @@ def require_face(
 
 
 def _problem(points: np.ndarray, width: int, height: int, aligned: bool) -> str:
-    """What is wrong with some landmarks, in words; empty for nothing."""
+    """Say what is wrong with landmarks; "" for nothing."""
     if len(points) < OUTLINE:
         return f"{len(points)}"
     if not np.isfinite(points).all():
         return "points that are not finite numbers"
     low, high = points.min(0), points.max(0)
     extent = high - low
-    if extent.min() < SPAN:
+    if extent.min() < MIN_EXTENT:
         return f"{len(points)} within {extent[0]:.3g} x {extent[1]:.3g} pixels"
     if low.min() < 0 or high[0] > width or high[1] > height:
         inside = int(((points >= 0) & (points <= (width, height))).all(1).sum())

@@ -1,4 +1,4 @@
-"""Follow faces through a video: boxes of each frame -> the same number for the same face."""
+"""Follow faces through a video: give boxes of the same face the same number."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from scipy.optimize import linear_sum_assignment
 Alike = Callable[[tuple[int, int], tuple[int, int]], bool]
 
 
-class Seen(NamedTuple):
-    """Where a track was seen last: the frame, the box's number in it, and the box."""
+class LastBox(NamedTuple):
+    """The last box of a track.
+
+    Attributes:
+        frame: its frame.
+        number: its place among the boxes of the frame.
+        box: (4) x0, y0, x1, y1.
+    """
 
     frame: int
     number: int
@@ -20,7 +26,7 @@ class Seen(NamedTuple):
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Intersection over union (n, m) of boxes a (n, 4) and b (m, 4), each x0, y0, x1, y1; 0 for empty boxes."""
+    """Compute intersection over union (n, m) of boxes a (n, 4) and b (m, 4), each x0, y0, x1, y1; 0 for empty boxes."""
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:], b[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=2)
@@ -35,39 +41,44 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
 def follow(
     frames: Sequence[np.ndarray], *, overlap: float = 0.3, gap: int = 2, alike: Alike | None = None
 ) -> tuple[tuple[int, ...], ...]:
-    """The track of each box (n, 4) of each frame: numbers from 0 in the order in which faces first appear.
+    """Assign the boxes of each frame to tracks, so that the sum of overlaps with the tracks' last boxes is the largest.
 
-    Boxes are joined to the last boxes of the tracks so that the sum of overlaps is the largest; a pair that shares less
-    than `overlap` of its union is never joined. A face may be unseen in `gap` frames in a row and keep its track. Take
-    a lower overlap where the frames lie far apart in time. alike: says of two boxes, each its frame's number and its
-    own among the frame's, whether they may be of one face.
+    Args:
+        frames: boxes (n, 4) of each frame.
+        overlap: intersection over union below which two boxes are never joined; lower it where frames lie far apart
+            in time.
+        gap: frames in a row in which a face may be missing and keep its track.
+        alike: whether two boxes, each given as (frame, number in the frame), may be of one face.
+
+    Returns:
+        The track of each box of each frame: numbers from 0, in the order in which faces first appear.
     """
-    last: dict[int, Seen] = {}
-    out, started = [], 0
+    last: dict[int, LastBox] = {}
+    out, count = [], 0
     for now, given in enumerate(frames):
         boxes = np.asarray(given, dtype=np.float64).reshape(-1, 4)
-        last = {t: seen for t, seen in last.items() if now - seen.frame <= gap + 1}  # the others are over
+        last = {t: box for t, box in last.items() if now - box.frame <= gap + 1}  # the others have ended
         joined = _join(boxes, now, last, overlap, alike)
         ids = []
         for i, box in enumerate(boxes):
             if i not in joined:
-                joined[i], started = started, started + 1
-            last[joined[i]] = Seen(now, i, box)
+                joined[i], count = count, count + 1
+            last[joined[i]] = LastBox(now, i, box)
             ids.append(joined[i])
         out.append(tuple(ids))
     return tuple(out)
 
 
-def _join(boxes: np.ndarray, now: int, tracks: dict[int, Seen], least: float, alike: Alike | None) -> dict[int, int]:
-    """Box number -> track, where one fits."""
+def _join(boxes: np.ndarray, now: int, tracks: dict[int, LastBox], least: float, alike: Alike | None) -> dict[int, int]:
+    """The track of each box number that fits one."""
     if not len(boxes) or not tracks:
         return {}
     names = list(tracks)
     shared = overlaps(boxes, np.stack([tracks[t].box for t in names]))
     for i, j in zip(*np.nonzero(shared >= least), strict=True) if alike is not None else ():
-        seen = tracks[names[j]]
-        if alike is not None and not alike((seen.frame, seen.number), (now, int(i))):
+        other = tracks[names[j]]
+        if alike is not None and not alike((other.frame, other.number), (now, int(i))):
             shared[i, j] = 0.0
-    worth = np.where(shared >= least, shared, 0.0)  # a forbidden pair must not drive a good one apart
+    worth = np.where(shared >= least, shared, 0.0)  # a forbidden pair must not displace an allowed one
     rows, columns = linear_sum_assignment(-worth)
     return {int(i): names[j] for i, j in zip(rows, columns, strict=True) if shared[i, j] >= max(least, 1e-9)}

@@ -1,4 +1,4 @@
-"""Find faces, their 68 landmarks, and bring them into the template's pose, as DeepfakeBench crops them."""
+"""Find faces and their 68 landmarks, and align them to the template's pose, as DeepfakeBench crops them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from corit.errors import DataError, MissingLibraryError
 
-# Upper lid of each eye, tip of the nose, outer points of the lips: not the eyes' centres, as ArcFace's template has
-# them, but the points that the field's benchmark feeds it. Indices into each landmark set, by name of point.
+# Upper lid of each eye, tip of the nose, outer points of the lips. ArcFace's template has the eyes' centres, but these
+# are the points that DeepfakeBench uses with it. By size of a landmark set, indices into it.
 FIVE_POINTS = {
     5: (0, 1, 2, 3, 4),
     68: (37, 44, 30, 49, 55),
@@ -26,12 +26,18 @@ FIVE_POINTS = {
 }
 # ArcFace's five points in a crop of 112 px.
 ARCFACE = np.array([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
-DETECTION_SIDE = 1280
+DETECTION_SIDE = 1280  # pixels
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face found in a picture: box (x0, y0, x1, y1), landmarks (68, 2) float32, both in pixels; detector's score."""
+    """A face in a picture.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels.
+        landmarks: (68, 2) float32, x and y in pixels.
+        score: the detector's.
+    """
 
     box: tuple[float, float, float, float]
     landmarks: np.ndarray
@@ -44,11 +50,19 @@ FaceFinder = Callable[[np.ndarray], tuple[Face, ...]]
 def find_faces(
     pixels: np.ndarray, *, upsample: int = 1, longest: int | None = DETECTION_SIDE, least: float = 0.2
 ) -> tuple[Face, ...]:
-    """Faces of (H, W, 3) uint8, largest first, by dlib's HOG detector and 68-point predictor.
+    """Find faces with dlib's HOG detector and 68-point predictor.
 
-    Pictures longer than `longest` are shrunk for detection, none where it is None; detections that score below `least`
-    are dropped, since enlarging (`upsample`) makes dlib see faces in folds of cloth. Empty when there are none. Raises
-    MissingLibraryError without the extra `faces`, whose landmark model is licensed for non-commercial use only.
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        upsample: how often the picture is doubled in size for detection.
+        longest: pictures with a longer side in pixels are shrunk for detection; None for never.
+        least: score below which detections are dropped; enlarged pictures make dlib see faces in folds of cloth.
+
+    Returns:
+        The faces, largest first; none where no face is found.
+
+    Raises:
+        MissingLibraryError: without the extra `faces`, whose landmark model is for non-commercial use only.
     """
     detector, predictor, lock = dlib_models()
     scale = min(1.0, longest / max(pixels.shape[:2])) if longest else 1.0
@@ -68,7 +82,7 @@ def _face(box: Any, shape: Any, score: float, scale: float) -> Face:
 
 
 def without_duplicates(faces: list[Face], overlap: float = 0.4) -> tuple[Face, ...]:
-    """Drop each face that shares more than `overlap` of its own box with a larger one (dlib doubles some faces)."""
+    """Drop each face that shares more than `overlap` of its own box with a larger one; dlib finds some faces twice."""
     kept: list[Face] = []
     for face in faces:
         if all(_shared(face.box, other.box) <= overlap * _area(face.box) for other in kept):
@@ -86,12 +100,12 @@ def _shared(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 @lru_cache(maxsize=1)
 def dlib_models() -> tuple[Any, Any, threading.Lock]:
-    """The detector, the predictor and a lock: dlib's objects are shared, and not safe to call from two threads."""
+    """Load dlib's detector and predictor once, with a lock, since two threads must not call them at once."""
     try:
         import dlib
     except ImportError as err:
         raise MissingLibraryError(_advice("dlib")) from err
-    # The model package cannot be imported (it asks for pkg_resources), so its file is found without importing it.
+    # The model package cannot be imported (it asks for pkg_resources), so find its file without an import.
     spec = importlib.util.find_spec("face_recognition_models")
     if spec is None or spec.origin is None:
         raise MissingLibraryError(_advice("face-recognition-models"))
@@ -107,10 +121,19 @@ def _advice(library: str) -> str:
 
 
 def mediapipe_finder(task_file: Path) -> FaceFinder:
-    """A finder with 478 points from MediaPipe and your own face_landmarker.task file.
+    """Make a face finder with 478 landmarks from MediaPipe.
 
-    MediaPipe 1.x looks up a telemetry host when a detector is made; block it if that matters. Raises
-    MissingLibraryError without mediapipe, DataError when the file is absent.
+    MediaPipe 1.x looks up a telemetry host when a detector is created; block it if that matters.
+
+    Args:
+        task_file: your own face_landmarker.task file.
+
+    Returns:
+        The finder.
+
+    Raises:
+        MissingLibraryError: when mediapipe is not installed.
+        DataError: when the file is missing.
     """
     if not task_file.is_file():
         raise DataError(f"expected MediaPipe's face_landmarker.task at {task_file}; download it from Google")
@@ -135,20 +158,20 @@ def mediapipe_finder(task_file: Path) -> FaceFinder:
 
 
 def five_points(landmarks: np.ndarray) -> np.ndarray:
-    """The five template points (5, 2) of a set of 5, 68, 81, 468 or 478 landmarks. Raises DataError for other sets."""
+    """Select the five template points (5, 2) of 5, 68, 81, 468 or 478 landmarks. Raises DataError for other sets."""
     if len(landmarks) not in FIVE_POINTS:
         raise DataError(f"expected {', '.join(map(str, FIVE_POINTS))} landmarks, got {len(landmarks)}")
     return landmarks[list(FIVE_POINTS[len(landmarks)])]
 
 
 def template(side: int = 256, scale: float = 1.3) -> np.ndarray:
-    """Where the five points go in a crop (5, 2): ArcFace's template, shrunk about the centre by `scale`."""
+    """Place the five points (5, 2) in a crop: ArcFace's template for `side` pixels, shrunk to the centre by `scale`."""
     points = ARCFACE / 112 * side
     return (points - side / 2) / scale + side / 2
 
 
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The (2, 3) rotation, scale and shift that brings source (P, 2) nearest to target in least squares (Umeyama)."""
+    """Fit the rotation, scale and shift (2, 3) that maps source (P, 2) to target in least squares (Umeyama 1991)."""
     a, b = source - source.mean(0), target - target.mean(0)
     u, d, vt = np.linalg.svd(b.T @ a)
     sign = np.array([1.0, np.sign(np.linalg.det(u @ vt)) or 1.0])
@@ -160,7 +183,18 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 def align(
     pixels: np.ndarray, landmarks: np.ndarray, side: int = 256, scale: float = 1.3
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The aligned crop (side, side, 3) uint8, the landmarks in it (P, 2), and the (2, 3) matrix; black outside."""
+    """Cut an aligned face out of a picture.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        landmarks: (P, 2) x and y in pixels.
+        side: of the crop in pixels.
+        scale: how much the template is shrunk about the centre.
+
+    Returns:
+        The crop (side, side, 3) uint8, black outside the picture; the landmarks (P, 2) float32 in it; and the (2, 3)
+        matrix from picture to crop.
+    """
     matrix = similarity(five_points(landmarks).astype(np.float64), template(side, scale))
     crop = cv2.warpAffine(np.ascontiguousarray(pixels), matrix, (side, side))
     moved = landmarks.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]

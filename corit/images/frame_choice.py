@@ -1,4 +1,4 @@
-"""Which frames of a video are taken: by index, by a named rule."""
+"""Select frames of a video by index, by a named rule."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ Choice = Literal["even", "first"]
 
 
 def choose(count: int, wanted: int | None, rule: Choice) -> list[int]:
-    """Which of `count` frames are taken: ascending indices, all of them where no more are there than wanted.
+    """Select frames.
 
-    "even" is linspace from the first to the last frame, truncated to integers; "first" are the first ones. Raises
-    DataError for another rule and for less than one wanted frame.
+    Args:
+        count: frames of the video.
+        wanted: frames to select at most; None for all.
+        rule: "even" is linspace from the first to the last frame, truncated to integers; "first" takes the first ones.
+
+    Returns:
+        Ascending indices; all where the video has no more than wanted.
+
+    Raises:
+        DataError: for another rule, or less than one wanted frame.
     """
     if rule not in get_args(Choice):
         raise DataError(f"expected frames chosen {' or '.join(get_args(Choice))}, got {rule!r}")

@@ -1,4 +1,4 @@
-"""What a picture or video says of itself before it is decoded: size, kind, and how hard a JPEG was compressed."""
+"""Read the header of a picture or video without decoding it: size, kind, and the quality of a JPEG."""
 
 from __future__ import annotations
 
@@ -34,10 +34,13 @@ LUMA = np.array(
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself.
+    """What a file's header says.
 
-    width and height: in pixels, as it is shown. kind: such as "jpeg", "png" or "mp4". quality: a JPEG's of 1 to 100,
-    else 0.
+    Attributes:
+        width: in pixels, as the picture is shown.
+        height: in pixels, as the picture is shown.
+        kind: such as "jpeg", "png" or "mp4".
+        quality: of a JPEG, 1 to 100; 0 for other kinds.
     """
 
     width: int
@@ -47,9 +50,13 @@ class Header:
 
 
 def read_header(path: str) -> Header | None:
-    """The header of a file; None where there is no file, or none that is a picture or video.
+    """Read the header of a file.
 
-    A video's kind is its suffix.
+    Args:
+        path: of the file.
+
+    Returns:
+        The header; the kind of a video is its suffix. None where there is no picture or video.
     """
     return _picture(path) or _video(path)
 
@@ -77,17 +84,17 @@ def _picture(path: str) -> Header | None:
 
 @contextmanager
 def _main(path: str) -> Generator[BinaryIO]:
-    """What to open: of a TIFF file the picture that is meant, which need not be its first."""
+    """Open a file; of a TIFF file open the main picture, which need not be its first."""
     with open_regular(path) as file:
         tiff = (
             file.read(4) in BYTE_ORDERS and os.fstat(file.fileno()).st_size <= MEGABYTES * 1e6
-        )  # else it is not scored
+        )  # larger files are not scored
         file.seek(0)
         yield BytesIO(main_picture(file.read())[0]) if tiff else file
 
 
 def frames_in(path: str) -> int:
-    """How many frames a picture shows one after the other; 1 for one that stands still, and for other files."""
+    """Count the frames of a picture file; 1 for stills and for files that are not pictures."""
     try:
         with PILLOW_SETTINGS, open_regular(path) as file, Image.open(file) as image:
             return moving_frames(image)
@@ -96,9 +103,14 @@ def frames_in(path: str) -> int:
 
 
 def jpeg_quality(table: list[int]) -> int:
-    """The quality of 1 to 100 at which the reference library's luminance table (64) has the nearest sum.
+    """Estimate a JPEG's quality from its luminance table.
 
-    Other programs have other tables: then it is the reference quality that is about as coarse.
+    Args:
+        table: (64) quantisation steps.
+
+    Returns:
+        The quality of 1 to 100 at which the reference library's table has the nearest sum. For tables of other
+        programs that is the reference quality of about the same coarseness.
     """
     return int(np.argmin(np.abs(_sums() - sum(table)))) + 1
 

@@ -1,4 +1,4 @@
-"""Colour profiles (ICC) of pictures, applied by littlecms as browsers do."""
+"""Apply ICC colour profiles with littlecms, as browsers do."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from PIL import Image, ImageCms
 # tables, which nearly all are, give the same by every intent. Of CMYK, littlecms brings the darkest print to black in
 # this intent, as programs for pictures do, where Chrome leaves it as dark as ink is.
 INTENT = ImageCms.Intent.PERCEPTUAL
-SAME = 1  # grey level by which a profile may differ from sRGB and still be sRGB: profiles round their numbers
+SRGB_TOLERANCE = 1  # grey levels by which an sRGB profile may differ from sRGB: profiles round their numbers
 MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}
 DAMAGED = "its colour profile is damaged and was ignored"
 
 
 def in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str]:
-    """A picture brought from its profile to sRGB.
+    """Convert a picture from its profile to sRGB.
 
     Args:
         image: of mode L, RGB, CMYK or LAB.
         profile: the bytes of its ICC profile; None where they are damaged.
 
     Returns:
-        The picture, the same one where its profile is that of sRGB; and what is to be said of it, or nothing.
+        The picture, unchanged where its profile is sRGB; and a note on a profile that was ignored, "" for nothing.
     """
     if profile is None:
         return image, DAMAGED
@@ -44,13 +44,13 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
 
 
 def lab_in_srgb(image: Image.Image) -> Image.Image:
-    """A picture of mode LAB in sRGB."""
+    """Convert a picture of mode LAB to sRGB."""
     return _applied(image, ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB", INTENT))
 
 
 def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
     made = ImageCms.applyTransform(image, transform)
-    assert made is not None  # as it is not done in place
+    assert made is not None  # it is None only for work in place
     return made
 
 
@@ -61,25 +61,25 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes) -> tuple[str, Any]:
-    """The mode that a profile is for, and the way to sRGB: a transform, or of greys a table; None where it is sRGB."""
+    """The mode of a profile, and its transform to sRGB, for greys a table; None where the profile is sRGB."""
     source = ImageCms.ImageCmsProfile(BytesIO(profile))
     mode = MODES.get(source.profile.xcolor_space.strip())
     if mode is None:
         raise ValueError("a profile of other colours")
-    # What littlecms makes of grey curves to be fast is some levels off in the dark, and there are but 256 greys.
+    # littlecms' fast form of grey curves is some levels off in the dark, and there are only 256 greys.
     flags = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE
     transform = ImageCms.buildTransform(source, _srgb(), mode, "RGB", INTENT, flags)
     if mode not in ("L", "RGB"):
         return mode, transform
     probe = _probe(mode)
     table = np.asarray(_applied(probe, transform))
-    if np.abs(table.astype(np.int16) - np.asarray(probe.convert("RGB"))).max() <= SAME:
+    if np.abs(table.astype(np.int16) - np.asarray(probe.convert("RGB"))).max() <= SRGB_TOLERANCE:
         return mode, None
     return mode, table[0] if mode == "L" else transform
 
 
 def _probe(mode: str) -> Image.Image:
-    """All greys in one row, or colours from all over."""
+    """All greys in one row, or colours from the whole cube."""
     levels = np.arange(0, 256, 5 if mode == "RGB" else 1, dtype=np.uint8)
     if mode == "L":
         return Image.fromarray(levels[None])

@@ -1,4 +1,4 @@
-"""Landmarks of a face crop that came without: predicted inside it, with how sure they are, or a mean face's."""
+"""Predict the landmarks of a face crop that has none, with their certainty, or take the mean face's."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from corit.errors import MissingLibraryError, UnreadableError
 from corit.images.face_shape import mean_face, require_face
 from corit.images.faces import dlib_models
 
-SIDE = 256  # pixels: crops are brought to this longer side, so that no prediction depends on a crop's size
+SIDE = 256  # pixels: crops are scaled to this longer side, so that predictions do not depend on a crop's size
 # Squares about the crop's centre, as shares of its shorter side, from which the face's rectangle is looked for where
 # the detector finds none: crops of scales 1.0 (tight) to 1.3.
 SHARES = (0.65, 0.8, 1.0)
-STEPS = 2  # predictions after each of which the rectangle is placed anew about the landmarks
+STEPS = 2  # predictions, each of which moves the rectangle to its landmarks
 # Of dlib's boxes over 1,226 faces: side in root mean square distances of the landmarks from their mean, and how far the
 # centre lies above that mean, in sides.
 BOX, ABOVE = 2.76, 0.044
 # Rectangles about a found face whose predictions have to agree: moved by a share of the side, and enlarged.
-SHAKEN = ((-0.06, 0.0, 1.0), (0.06, 0.0, 1.0), (0.0, 0.0, 1.1))
+PERTURBED = ((-0.06, 0.0, 1.0), (0.06, 0.0, 1.0), (0.0, 0.0, 1.1))
 # Spread above which landmarks are called unsure, as a share of the face's width. Of 780 crops of faces whose landmarks
 # are known, 1.7 % have more, two among them of the three whose landmarks were wrong by more than a tenth of the face;
 # of 100 photographs that are no face crops, 97.
@@ -34,7 +34,12 @@ _Predict = Callable[[Rectangle], np.ndarray]
 
 @dataclass(frozen=True)
 class Predicted:
-    """Landmarks (68, 2) float32 in pixels of a crop, and in words where they are from and how sure they are."""
+    """Predicted landmarks.
+
+    Attributes:
+        landmarks: (68, 2) float32, x and y in pixels of the crop.
+        note: where they come from and how certain they are.
+    """
 
     landmarks: np.ndarray
     note: str
@@ -44,15 +49,18 @@ Predictor = Callable[[np.ndarray, float], Predicted]
 
 
 def predict_landmarks(pixels: np.ndarray, scale: float = 1.3) -> Predicted:
-    """The landmarks of the face that fills a crop, the same in every process.
+    """Predict the landmarks of the face that fills a crop; the result is the same in every process.
 
-    dlib's predictor is given a rectangle in the crop: the one its detector finds or, where it finds none, as in tight
-    crops, the one on which predictions from rectangles of several sizes agree. Where the extra `faces` is not
-    installed, or what is predicted outlines no face, the mean face stands in its usual place.
+    dlib's predictor gets a rectangle in the crop: the one of dlib's detector or, where that finds none, as in tight
+    crops, the one on which predictions from rectangles of several sizes agree. Without the extra `faces`, or where the
+    prediction does not outline a face, the mean face stands in its usual place.
 
     Args:
-        pixels: (H, W, 3) uint8, RGB.
-        scale: of the crops that the mean face is placed in; see `corit.images.faces.template`.
+        pixels: (H, W, 3) uint8 RGB.
+        scale: of the crop, for the place of the mean face; see `corit.images.faces.template`.
+
+    Returns:
+        The landmarks and a note on them.
     """
     try:
         detector, predictor, lock = dlib_models()
@@ -63,15 +71,15 @@ def predict_landmarks(pixels: np.ndarray, scale: float = 1.3) -> Predicted:
     shrunk = SIDE / max(height, width)
     small = np.ascontiguousarray(cv2.resize(pixels, (round(width * shrunk) or 1, round(height * shrunk) or 1)))
     with lock:
-        found = list(_candidates(small, detector, predictor))
-    points, spread = _agreed(found)
+        candidates = list(_candidates(small, detector, predictor))
+    points, spread = _agreed(candidates)
     points *= (width / small.shape[1], height / small.shape[0])
     try:
         require_face(points, (height, width), "the crop")
     except UnreadableError:
         return _usual(pixels, scale, "unsure landmarks: those predicted in the crop outline no face")
-    said = f"predicted in the crop, spread {100 * spread:.0f} % of the face's width"
-    words = f"landmarks {said}" if spread <= UNSURE else f"unsure landmarks: {said}"
+    origin = f"predicted in the crop, spread {100 * spread:.0f} % of the face's width"
+    words = f"landmarks {origin}" if spread <= UNSURE else f"unsure landmarks: {origin}"
     return Predicted(points.astype(np.float32), words)
 
 
@@ -82,7 +90,7 @@ def _usual(pixels: np.ndarray, scale: float, why: str) -> Predicted:
 
 
 def _candidates(pixels: np.ndarray, detector: Any, predictor: Any) -> Iterator[np.ndarray]:
-    """Predictions (68, 2) that agree where a face is seen."""
+    """Predictions (68, 2), which agree where there is a face."""
     import dlib
 
     def predict(rectangle: Rectangle) -> np.ndarray:
@@ -103,12 +111,12 @@ def _candidates(pixels: np.ndarray, detector: Any, predictor: Any) -> Iterator[n
 
 
 def _about(predict: _Predict, points: np.ndarray) -> Iterator[np.ndarray]:
-    """Some landmarks, and those of rectangles about them that are placed anew, moved and enlarged."""
+    """Landmarks, and the predictions of rectangles about them: recentred, moved and enlarged."""
     yield points
     x0, y0, x1, y1 = box = _box(points)
     yield predict(box)
     side = x1 - x0
-    for right, down, larger in SHAKEN:
+    for right, down, larger in PERTURBED:
         yield predict(_square((x0 + x1) / 2 + right * side, (y0 + y1) / 2 + down * side, larger * side))
 
 
@@ -123,9 +131,9 @@ def _square(x: float, y: float, side: float) -> Rectangle:
     return (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
 
 
-def _agreed(found: list[np.ndarray]) -> tuple[np.ndarray, float]:
-    """The prediction nearest to the others, and the median distance to them as a share of the face's width."""
-    away = np.array([[np.linalg.norm(a - b, axis=1).mean() for b in found] for a in found])
+def _agreed(candidates: list[np.ndarray]) -> tuple[np.ndarray, float]:
+    """The prediction nearest to the others, and their median distance from it as a share of the face's width."""
+    away = np.array([[np.linalg.norm(a - b, axis=1).mean() for b in candidates] for a in candidates])
     best = int(away.sum(1).argmin())
-    width = max(float(np.ptp(found[best][:17, 0])), 1.0)
-    return found[best].copy(), float(np.median(np.delete(away[best], best))) / width
+    width = max(float(np.ptp(candidates[best][:17, 0])), 1.0)
+    return candidates[best].copy(), float(np.median(np.delete(away[best], best))) / width

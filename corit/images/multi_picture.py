@@ -1,4 +1,4 @@
-"""What is said of a file's further pictures: those that move, and those that stand beside the first."""
+"""Files of several pictures: animations, and pictures beside the primary one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Any
 
 from PIL import Image
 
-MOVING = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # kinds whose pictures follow one another, and are no pages
-SEVERAL = frozenset(("HEIF",))  # what pillow-heif calls all of its kinds
-# Of an MPO file's pictures, those that are pictures by themselves; others are smaller copies and gain maps.
-BY_ITSELF = "Multi-Frame Image"
+ANIMATED = frozenset(("GIF", "WEBP", "PNG", "AVIF"))  # formats whose pictures are frames, not pages
+COLLECTIONS = frozenset(("HEIF",))  # pillow-heif's name of all its formats
+# Pictures of an MPO file that stand by themselves; others are smaller copies and gain maps.
+INDEPENDENT = "Multi-Frame Image"
 
 
 def note_of(image: Image.Image) -> str:
-    """What is to be said of the pictures of an opened file that are not looked at, or nothing."""
+    """Make the note on the pictures of an opened file that are not scored, "" for none."""
     frames = moving_frames(image)
     if frames > 1:
         return f"animated: only the first of {frames} frames was looked at"
@@ -24,14 +24,14 @@ def note_of(image: Image.Image) -> str:
 
 
 def moving_frames(image: Image.Image) -> int:
-    """How many frames an opened picture shows one after the other; 1 for one that stands still."""
-    return int(getattr(image, "n_frames", 1)) if image.format in MOVING else 1
+    """Count the frames of an opened picture; 1 for a still."""
+    return int(getattr(image, "n_frames", 1)) if image.format in ANIMATED else 1
 
 
 def _pictures(image: Image.Image) -> int:
-    """How many pictures stand beside each other, without those that only help to show another one."""
-    if image.format in SEVERAL:
+    """The number of pictures beside each other, without those that only help to show another one."""
+    if image.format in COLLECTIONS:
         return int(getattr(image, "n_frames", 1))
     listed: Any = getattr(image, "mpinfo", None) or {}
     kinds = [str(entry["Attribute"]["MPType"]) for entry in listed.get(0xB002, ())]
-    return sum(k.startswith(("Baseline MP Primary", BY_ITSELF)) for k in kinds) if kinds else 1
+    return sum(k.startswith(("Baseline MP Primary", INDEPENDENT)) for k in kinds) if kinds else 1

@@ -1,10 +1,10 @@
-"""Damage that pictures suffer on their way: ten kinds in five levels each, the same for the same picture.
+"""Perturb pictures as cameras and platforms do: ten perturbations with five levels each, the same for the same picture.
 
 Levels of blur, blocks, contrast, saturation, noise and pixelation are those of DeeperForensics-1.0's public code
 (Jiang et al., CVPR 2020), in pixels of the picture that is perturbed: it perturbs whole frames, before faces are cut
-out. Two things there are not what their names say. "JPEG compression" compresses nothing: it shrinks the picture by 2
-to 6 and enlarges it again, which is called pixelation here. "Color contrast" scales towards black. Its seventh kind,
-H.264 at CRF 30, 32, 35, 38, 40, is for videos only. Levels of JPEG, resizing, WebP and screenshots are ours.
+out. Two names there are misleading. "JPEG compression" compresses nothing: it shrinks the picture by 2 to 6 and
+enlarges it again, which is called pixelation here. "Color contrast" scales towards black. Its seventh kind, H.264 at
+CRF 30, 32, 35, 38, 40, is for videos only. Levels of JPEG, resizing, WebP and screenshots are ours.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ WEBP = (80, 60, 40, 20, 5)
 RESIZE = (0.8, 0.65, 0.5, 0.35, 0.25)
 SCREEN = ((0.93, 90), (0.83, 80), (0.71, 70), (0.59, 55), (0.47, 40))  # scale of the display, quality of the JPEG
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-EXACT = 1e-3  # of a grey level: whole numbers that float32 has a little too low are not cut off to the next one
+ROUNDING = 1e-3  # of a grey level: whole numbers that float32 holds a little too low are not truncated by one
 
 
-def _said(values: Iterable[float]) -> str:
+def _listed(values: Iterable[float]) -> str:
     return ", ".join(f"{v:g}" for v in values)
 
 
 def blur(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """Gaussian blur of (H, W, 3) uint8 with a kernel of 7 to 21 px."""
+    """Blur (H, W, 3) uint8 with a Gaussian kernel of 7 to 21 px."""
     k = KERNELS[_step(level)]
     return cv2.GaussianBlur(pixels, (k, k), k / 6)
 
 
 def blocks(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """Block-wise distortion: grey squares of 8 px at random places of (H, W, 3) uint8; each level adds to the last.
+    """Put grey squares of 8 px at random places of (H, W, 3) uint8; each level adds to the squares of the last.
 
-    16 to 80 squares for every whole 256 px of the shorter side. Pictures below 256 px, for which that rule has none,
-    get the share of a 256 px picture's squares that their area has, at least one.
+    There are 16 to 80 squares for every whole 256 px of the shorter side. Pictures below 256 px get the number of a
+    256 px picture times their share of its area, at least one square.
     """
     height, width = pixels.shape[:2]
     many = min(height, width) // 256 * BLOCKS[_step(level)]
@@ -64,19 +64,19 @@ def blocks(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarr
 
 
 def contrast(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 scaled towards black by 0.85 to 0.35, fractions cut off."""
+    """Scale (H, W, 3) uint8 towards black by 0.85 to 0.35, and truncate fractions."""
     return (pixels.astype(np.float32) * np.float32(CONTRAST[_step(level)])).astype(np.uint8)
 
 
 def saturation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """The chroma of (H, W, 3) uint8 scaled by 0.4 to 0, which is grey; fractions are cut off."""
+    """Scale the chroma of (H, W, 3) uint8 by 0.4 to 0, which is grey, and truncate fractions."""
     luma = (pixels @ LUMA)[..., None]
     exact = luma + SATURATION[_step(level)] * (pixels - luma)
-    return np.clip(exact + EXACT, 0, 255).astype(np.uint8)
+    return np.clip(exact + ROUNDING, 0, 255).astype(np.uint8)
 
 
 def noise(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """White Gaussian noise of variance 0.001 to 0.05 on the studio-range Y, Cb and Cr of (H, W, 3) uint8.
+    """Add white Gaussian noise of variance 0.001 to 0.05 to the studio-range Y, Cb and Cr of (H, W, 3) uint8.
 
     The way back from studio range stretches it: the standard deviation of Y is 9.4 levels at level 1.
     """
@@ -87,7 +87,7 @@ def noise(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarra
 
 
 def pixelation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 shrunk by 2 to 6 and enlarged again, bilinear both ways: DeeperForensics-1.0's "JPEG"."""
+    """Shrink (H, W, 3) uint8 by 2 to 6 and enlarge it again, bilinearly: DeeperForensics-1.0's "JPEG"."""
     height, width = pixels.shape[:2]
     factor = SHRINK[_step(level)]
     small = cv2.resize(pixels, (max(1, width // factor), max(1, height // factor)))
@@ -95,22 +95,22 @@ def pixelation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.n
 
 
 def jpeg(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """JPEG compression of (H, W, 3) uint8 at quality 90 to 10, colours halved in size."""
+    """Compress (H, W, 3) uint8 as JPEG of quality 90 to 10, with colours of half the size."""
     return _encoded(pixels, "JPEG", JPEG[_step(level)])
 
 
 def webp(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """WebP compression of (H, W, 3) uint8 at quality 80 to 5."""
+    """Compress (H, W, 3) uint8 as WebP of quality 80 to 5."""
     return _encoded(pixels, "WEBP", WEBP[_step(level)])
 
 
 def resize(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """(H, W, 3) uint8 shrunk to 0.8 to 0.25 of its sides by areas, and enlarged again, bicubic, as platforms do."""
+    """Shrink (H, W, 3) uint8 to 0.8 to 0.25 of its sides by areas, and enlarge it again, bicubically."""
     return _enlarged(_shrunk(pixels, RESIZE[_step(level)]), pixels.shape)
 
 
 def screenshot(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
-    """What a screenshot of a shown (H, W, 3) uint8 picture leaves: scaled for a display, saved as JPEG, scaled back."""
+    """Scale (H, W, 3) uint8 for a display, save it as JPEG, and scale it back, as a screenshot does."""
     scale, quality = SCREEN[_step(level)]
     return _enlarged(_encoded(_shrunk(pixels, scale), "JPEG", quality), pixels.shape)
 
@@ -129,25 +129,37 @@ PERTURBATIONS: dict[str, Perturbation] = {
     "screenshot": screenshot,
 }
 PAPER = ("blur", "blocks", "contrast", "jpeg")
-# What the five levels are, for tables and pages.
+# The five levels in words, for tables and pages.
 LEVEL_TEXTS: dict[str, str] = {
-    "blur": f"Gaussian blur, kernel of {_said(KERNELS)} px",
-    "blocks": f"{_said(BLOCKS)} grey squares of {BLOCK} px for each 256 px of the shorter side",
-    "contrast": f"brightness scaled towards black by {_said(CONTRAST)}",
-    "jpeg": f"JPEG of quality {_said(JPEG)}",
-    "pixelation": f"shrunk by {_said(SHRINK)} and enlarged again, bilinear: what DeeperForensics-1.0 calls JPEG",
-    "saturation": f"colour scaled by {_said(SATURATION)}",
-    "noise": f"white noise of variance {_said(VARIANCE)} in Y, Cb and Cr",
-    "resize": f"shrunk to {_said(RESIZE)} of its sides and enlarged again, bicubic",
-    "webp": f"WebP of quality {_said(WEBP)}",
-    "screenshot": f"scaled to {_said(scale for scale, _ in SCREEN)}, JPEG of quality {_said(q for _, q in SCREEN)}",
+    "blur": f"Gaussian blur, kernel of {_listed(KERNELS)} px",
+    "blocks": f"{_listed(BLOCKS)} grey squares of {BLOCK} px for each 256 px of the shorter side",
+    "contrast": f"brightness scaled towards black by {_listed(CONTRAST)}",
+    "jpeg": f"JPEG of quality {_listed(JPEG)}",
+    "pixelation": f"shrunk by {_listed(SHRINK)} and enlarged again, bilinear: what DeeperForensics-1.0 calls JPEG",
+    "saturation": f"colour scaled by {_listed(SATURATION)}",
+    "noise": f"white noise of variance {_listed(VARIANCE)} in Y, Cb and Cr",
+    "resize": f"shrunk to {_listed(RESIZE)} of its sides and enlarged again, bicubic",
+    "webp": f"WebP of quality {_listed(WEBP)}",
+    "screenshot": f"scaled to {_listed(scale for scale, _ in SCREEN)}, JPEG of quality {_listed(q for _, q in SCREEN)}",
 }
 
 
 def perturb(pixels: np.ndarray, name: str, level: int) -> np.ndarray:
-    """(H, W, 3) uint8 perturbed; the same picture gives the same result. Raises DataError: unknown name or level.
+    """Perturb a picture; the same picture gives the same result.
 
-    What is random is drawn from the pixels and the name, not the level, so that a higher level is more of the same.
+    The random seed is made from the pixels and the name, not the level, so that a higher level is more of the same.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        name: one of `PERTURBATIONS`.
+        level: 1 to 5.
+
+    Returns:
+        The perturbed picture (H, W, 3) uint8.
+
+    Raises:
+        DataError: when there is no such perturbation or level.
+        UnsupportedError: when the picture is too large for the perturbation's file format.
     """
     require(name, level)
     return PERTURBATIONS[name](pixels, level, generator("perturb", name, pixels))

@@ -33,12 +33,14 @@ MEGABYTES = 500.0
 class Picture:
     """One decoded picture.
 
-    `pixels` is (H, W, 3) uint8 sRGB as a viewer shows it: see `corit.images.display`. `landmarks` is (P, 2) float32
-    x, y in pixels of this picture, or None. `mask` is (H, W) bool, a foreground that somebody already knows, or None.
-    `aligned` says that the picture already is a face crop in the template's pose, so that no face is looked for.
-    `digest` is the SHA-256 of the file, if any. `note` says in words what a reader of the result must know of how the
-    picture was read; empty for nothing. `domain` says what kind of picture it is where its source knows, as `DRAWN`;
-    empty for what a file holds.
+    Attributes:
+        pixels: (H, W, 3) uint8 sRGB, as a viewer shows them; see `corit.images.display`.
+        landmarks: (P, 2) float32, x and y in pixels of this picture, or None.
+        mask: (H, W) bool, a known foreground, or None.
+        aligned: whether the picture is a face crop in the template's pose already; then no face is looked for.
+        digest: SHA-256 of the file, "" without a file.
+        note: what a reader of the result must know of how the picture was read, "" for nothing.
+        domain: what kind of picture it is where its source knows, such as `DRAWN`; "" for pictures from files.
     """
 
     pixels: np.ndarray
@@ -59,18 +61,31 @@ class Picture:
 
 
 def join_notes(*notes: str) -> str:
-    """Notes as one; see `Picture.note`."""
+    """Join notes, without empty ones; see `Picture.note`."""
     return "; ".join(filter(None, notes))
 
 
 def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture:
-    """Decode a picture file. Raises InputError's kinds: see `decode`."""
+    """Decode a picture file.
+
+    Args:
+        path: of the file.
+        megapixels: the most that the picture may unpack to, in million pixels.
+
+    Returns:
+        The picture as a viewer shows it; see `decode`.
+
+    Raises:
+        UnreadableError: when the file is missing, not a regular file, too large, damaged or cut short.
+        UnsupportedError: when the file is of another kind.
+        TooSmallError: when the picture has no pixels.
+    """
     path = Path(path)
     try:
         mode = os.stat(path)
         if stat.S_ISDIR(mode.st_mode):
-            os.scandir(path).close()  # a folder that is listed as an input is mostly one that cannot be opened
-        if not stat.S_ISREG(mode.st_mode):  # a named pipe would be waited for without end
+            os.scandir(path).close()  # a folder given as an input is mostly one that cannot be opened
+        if not stat.S_ISREG(mode.st_mode):  # reading a named pipe may never end
             raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
         if mode.st_size > MEGABYTES * 1e6:
             raise UnreadableError(f"expected at most {MEGABYTES:g} MB, but {path.name} has {mode.st_size / 1e6:.0f} MB")
@@ -83,9 +98,21 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
 def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Picture:
     """Decode JPEG, PNG, WebP, GIF, TIFF, BMP, AVIF, and HEIC where pillow-heif is installed.
 
-    The picture comes as a viewer shows it, see `corit.images.display`: of several, the first that is of full
-    resolution, or the primary one; the note says what is left out. Raises UnreadableError for damaged, cut or oversized
-    files, UnsupportedError for other kinds and for raw files of cameras, TooSmallError for an empty picture.
+    The picture comes as a viewer shows it; see `corit.images.display`. Of several pictures in a file it is the primary
+    one, or the first of full resolution; the note says what is left out.
+
+    Args:
+        data: the bytes of the file.
+        name: the file's name, for messages.
+        megapixels: the most that the picture may unpack to, in million pixels.
+
+    Returns:
+        The picture.
+
+    Raises:
+        UnreadableError: when the file is empty, damaged, cut short or too large.
+        UnsupportedError: when the file is of another kind, or a camera's raw file.
+        TooSmallError: when the picture has no pixels.
     """
     if not data:
         raise UnreadableError(f"{name or 'the file'} is empty")
@@ -109,7 +136,7 @@ def decode(data: bytes, name: str = "", *, megapixels: float = MEGAPIXELS) -> Pi
 
 
 def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np.ndarray, str]:
-    """The first frame of a picture, upright, or its pixels where nothing is left to be done; and what is to be said."""
+    """The first frame of a picture, upright, or its final pixels; and the note on it."""
     with PILLOW_SETTINGS:
         image: Image.Image = Image.open(BytesIO(data))
         require_decoder(image.format, name)
@@ -128,7 +155,7 @@ def _loaded(data: bytes, name: str, megapixels: float) -> tuple[Image.Image | np
 
 
 def _heif(data: bytes) -> bool:
-    """Let Pillow read HEIC, if the file looks like one; whether the library for it is installed, if it does."""
+    """Register the HEIC decoder if the file looks like HEIC; whether the file does and the library is installed."""
     if data[4:8] != BRAND:
         return False
     try:

@@ -1,9 +1,9 @@
-"""Read all of a picture or nothing: damage that Pillow passes over in silence is an error here.
+"""Decode whole pictures only: damage that Pillow ignores is an error here.
 
-How much a file can say of its own damage depends on its kind. PNG has checksums of everything. JPEG's decoder notices
+What a file reveals of its own damage depends on its kind. PNG has checksums of everything. JPEG's decoder notices
 most damage (see `corit.images.jpeg`), and so does a strict decoder of HEIC; TIFF has checksums where it is compressed
 by Deflate. The coded data of WebP, AVIF and GIF have no checksums, and nearly every code is allowed, so that a changed
-byte may pass for another picture, as in files without compression. That a file is cut short is noticed in all.
+byte may pass for another picture, as in files without compression. A file that is cut short is noticed in all kinds.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from corit.images.video_container import breaks_box
 
 CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}
 STORED = {"CMYK": "CMYK;I"}  # JPEG files hold CMYK inverted, as Adobe's programs write it
-SAYING = frozenset(("exif", "xmp", "icc_profile"))  # what may turn a picture or change its colours
+DISPLAY_INFO = frozenset(("exif", "xmp", "icc_profile"))  # what may turn a picture or change its colours
 STDERR = 2
 _stderr = threading.Lock()
-# Lines of libtiff, which name a part of it or the file as Pillow opens it; and of its decoders, which mean damage.
+# Lines of libtiff, which start with a function's name or Pillow's name of the file; those of decoders mean damage.
 LIBTIFF = re.compile(r"(\w*(Decode|Fax3|Fax4|LZW|LZMA|ZIP|ZSTD|PackBits|JPEG|TIFF)\w*|tempfile\.tif): ")
 DECODER = re.compile(r"(\w*Decode\w*|Fax[34]\w*): ")
 
 
 def load_whole(image: Image.Image, data: bytes) -> Image.Image:
-    """Decode the picture that Pillow has opened, if all of it is there.
+    """Decode a picture that Pillow has opened, if all of it is there.
 
     Args:
         image: opened and not yet loaded.
         data: the bytes of its file.
 
     Returns:
-        The picture in its own mode, with what the file says of it in `info` and its kind in `format`.
+        The picture in its own mode, with Pillow's `info` and `format`.
 
     Raises:
-        Exception: of any kind, with the words of the decoder, where the file is damaged or cut short.
+        Exception: of any type, with the decoder's message, when the file is damaged or cut short.
     """
     kind = image.format or ""
     if kind in CHECKS:
@@ -59,12 +59,12 @@ def load_whole(image: Image.Image, data: bytes) -> Image.Image:
 
 
 def is_plain_jpeg(image: Image.Image) -> bool:
-    """Whether a picture that Pillow has opened is an RGB JPEG with nothing that turns it or changes its colours."""
-    return image.format in ("JPEG", "MPO") and image.mode == "RGB" and not SAYING & image.info.keys()
+    """Whether an opened picture is an RGB JPEG without anything that turns it or changes its colours."""
+    return image.format in ("JPEG", "MPO") and image.mode == "RGB" and not DISPLAY_INFO & image.info.keys()
 
 
 def load_plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray:
-    """Decode what `is_plain_jpeg` is true of, which is faster than `load_whole`.
+    """Decode a plain JPEG (see `is_plain_jpeg`); this is faster than `load_whole`.
 
     Args:
         image: opened and not yet loaded.
@@ -74,14 +74,14 @@ def load_plain_jpeg(image: Image.Image, data: bytes) -> np.ndarray:
         Pixels (H, W, 3) uint8 RGB.
 
     Raises:
-        Exception: as `load_whole` does.
+        Exception: of any type, with the decoder's message, when the file is damaged or cut short.
     """
     pixels = _strict_pixels(image, data)
     return np.array(_load(image)) if pixels is None else pixels
 
 
 def _jpeg(image: Image.Image, data: bytes) -> Image.Image:
-    """The pixels of the strict decoder, or Pillow's where that does not know how the colours are sampled."""
+    """The strict decoder's pixels, or Pillow's where the strict decoder does not know the sampling of colours."""
     pixels = _strict_pixels(image, data)
     if pixels is None:
         return _load(image)
@@ -119,12 +119,14 @@ def _require_png(data: bytes) -> None:
 
 
 def _require_gif(data: bytes) -> None:
-    """Raise ValueError unless the file has its end, behind the blocks of all frames."""
-    at = 13 + _table(data[10])
+    """Raise ValueError unless the file's end follows the blocks of all frames."""
+    at = 13 + _colour_table(data[10])
     try:
         while data[at] != 0x3B:
             if data[at]:  # zeros between blocks mean nothing
-                at += 2 if data[at] == 0x21 else 11 + _table(data[at + 9])  # an extension, or a frame and its code size
+                at += (
+                    2 if data[at] == 0x21 else 11 + _colour_table(data[at + 9])
+                )  # an extension, or a frame and its code size
                 while data[at]:
                     at += 1 + data[at]
             at += 1
@@ -132,8 +134,8 @@ def _require_gif(data: bytes) -> None:
         raise ValueError("it has no end") from err
 
 
-def _table(flags: int) -> int:
-    """Bytes of a table of colours."""
+def _colour_table(flags: int) -> int:
+    """The number of bytes of a colour table."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
@@ -148,14 +150,14 @@ def _require_boxes(data: bytes) -> None:
 
 
 def _require_heif(data: bytes) -> None:
-    """Raise ValueError for HEVC data in which FFmpeg finds a fault, since libde265 makes up what it cannot decode."""
+    """Raise ValueError for HEVC data that FFmpeg finds invalid, since libde265 makes up what it cannot decode."""
     _require_boxes(data)
     import av
 
     try:
         container = av.open(BytesIO(data), "r", "mov", container_options={"protocol_whitelist": "none"})
     except (av.FFmpegError, OSError):
-        return  # of a kind that FFmpeg does not know, which is no damage
+        return  # a kind that FFmpeg does not know is no damage
     with container:
         streams = [s for s in container.streams.video if s.codec_context and s.codec_context.name == "hevc"]
         for stream in streams:
@@ -181,22 +183,22 @@ CHECKS: dict[str, Callable[[bytes], None]] = {
 
 
 def _load_tiff(image: Image.Image) -> None:
-    """Load a picture whose decoder writes its errors on standard error, of which Pillow knows only some.
+    """Load a picture whose decoder writes errors to standard error, of which Pillow reports only some.
 
-    What other threads write in the meantime is passed on.
+    Lines that other threads write meanwhile are passed on.
     """
-    failed, lines = _heard(image)
-    said = [line for line in lines if DECODER.match(line)]
+    failed, lines = _load_with_errors(image)
+    errors = [line for line in lines if DECODER.match(line)]
     others = "".join(f"{line}\n" for line in lines if not LIBTIFF.match(line))
     if others:
         os.write(STDERR, others.encode(errors="surrogateescape"))
-    if failed is not None or said:
-        words = next((line for line in reversed(lines) if LIBTIFF.match(line)), str(failed))
-        raise ValueError(words) from failed
+    if failed is not None or errors:
+        message = next((line for line in reversed(lines) if LIBTIFF.match(line)), str(failed))
+        raise ValueError(message) from failed
 
 
-def _heard(image: Image.Image) -> tuple[OSError | None, list[str]]:
-    """Load a picture: the error that ended it, if any, and the lines that came on standard error meanwhile."""
+def _load_with_errors(image: Image.Image) -> tuple[OSError | None, list[str]]:
+    """Load a picture: the error that ended it, if any, and the lines written to standard error meanwhile."""
     failed = None
     with _stderr, ExitStack() as after:  # all under the lock: a copy taken before it may be another thread's file
         try:

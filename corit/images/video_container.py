@@ -1,4 +1,4 @@
-"""Which files are videos, by their first bytes, and whether one ends before its container says."""
+"""Recognise videos by their first bytes, and files that end before their container does."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from corit.files import open_regular
 from corit.images.signatures import BRAND, container_of_head
 
 READ = "MP4, MOV, AVI, Matroska, WebM, MPEG, WMV, FLV, Ogg or GIF"
-TS_PACKETS = ((0, 188), (4, 192))  # of transport streams, the second as cameras and Blu-ray discs write them
-EMPTY = (b"free", b"skip")  # boxes that hold nothing, so that nothing is lost with them
-SYNC = b"G"  # the byte that each of their packets has at the offset above
-HEAD = 200
+TS_PACKETS = ((0, 188), (4, 192))  # offset of the sync byte and size; cameras and Blu-ray discs write the second
+EMPTY = (b"free", b"skip")  # boxes without content, with which nothing is lost
+SYNC = b"G"  # the sync byte of a transport stream's packet
+HEAD = 200  # bytes that are read to recognise a file
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 PACK = b"\x00\x00\x01\xba"
 
 
 def is_video_file(path: str) -> bool:
-    """Whether a file begins as videos do; False for one that cannot be read."""
+    """Whether a file starts as videos do; False for files that cannot be read."""
     try:
         return bool(_container(_head(path)))
     except OSError:
@@ -27,9 +27,18 @@ def is_video_file(path: str) -> bool:
 
 
 def container_of(path: str, name: str) -> str:
-    """The decoder's name of a video's container.
+    """Find the video decoder's name of a file's container.
 
-    Raises UnreadableError for a file that is absent, empty or closed, UnsupportedError for one that is no video.
+    Args:
+        path: of the file.
+        name: the file's name, for messages.
+
+    Returns:
+        Such as "mov" or "matroska".
+
+    Raises:
+        UnreadableError: when the file is missing, empty, or cannot be opened.
+        UnsupportedError: when the file is not a video.
     """
     try:
         head = _head(path)
@@ -61,7 +70,7 @@ def _packet_size(head: bytes) -> int | None:
 
 
 def asf_seconds(path: str) -> float:
-    """How long an ASF (WMV) file is to last by its header, which the decoder does not believe once it is cut; or 0."""
+    """Read the seconds of an ASF (WMV) file from its header, which the decoder ignores in cut files; 0 without one."""
     with open_regular(path) as file:
         head = file.read(1 << 16)
     at = head.find(ASF_PROPERTIES)
@@ -72,7 +81,7 @@ def asf_seconds(path: str) -> float:
 
 
 def breaks_off(path: str) -> bool:
-    """Whether a file of packets or boxes ends in the middle of one: MPEG streams, transport streams, MP4."""
+    """Whether a file ends in the middle of a packet or box: MPEG streams, transport streams, MP4."""
     with open_regular(path) as file:
         head = file.read(HEAD)
         size = file.seek(0, os.SEEK_END)
@@ -84,7 +93,7 @@ def breaks_off(path: str) -> bool:
 
 
 def breaks_box(file: BinaryIO, size: int) -> bool:
-    """Whether the last box of MP4 and its like, which HEIC and AVIF are, reaches over the end of a file of a size."""
+    """Whether the last box of an MP4-like file, such as HEIC and AVIF, reaches beyond the file's size in bytes."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -92,7 +101,7 @@ def breaks_box(file: BinaryIO, size: int) -> bool:
         length = int.from_bytes(head[:4])
         length = int.from_bytes(head[8:]) if length == 1 else length or size - at
         if length < 8:
-            return False  # no box: something was appended
+            return False  # not a box: something was appended
         at += length
         if at > size:
             return head[4:8] not in EMPTY
@@ -100,7 +109,7 @@ def breaks_box(file: BinaryIO, size: int) -> bool:
 
 
 def _breaks_pack(file: BinaryIO, size: int) -> bool:
-    """Whether the packets behind the last pack header reach over the end of the file."""
+    """Whether the packets behind the last pack header reach beyond the end of the file."""
     file.seek(max(0, size - (1 << 16)))
     tail = file.read()
     at = tail.rfind(PACK)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from corit.detect.following import DEFAULT
-from corit.images.scenes import alike, colours, look
+from corit.images.scenes import colour_histogram, face_histogram, histogram_overlap
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera", "coins", "moon", "page", "brick", "grass", "gravel")
 
@@ -23,29 +23,29 @@ def photographs():
 
 
 def test_unlike_photographs_are_scenes_of_their_own(photographs):
-    pairs = [alike(colours(a), colours(b)) for a, b in combinations(photographs, 2)]
+    pairs = [histogram_overlap(colour_histogram(a), colour_histogram(b)) for a, b in combinations(photographs, 2)]
     assert np.mean(np.array(pairs) < DEFAULT.scene) > 0.85
 
 
 @pytest.mark.parametrize("step", [8, 32, 64])
 def test_a_pan_is_one_scene(photographs, step):
     for photograph in photographs:
-        shown = [colours(photograph[60:300, x : x + 320]) for x in range(0, 160, step)]
-        assert min(alike(a, b) for a, b in pairwise(shown)) >= DEFAULT.scene
+        shown = [colour_histogram(photograph[60:300, x : x + 320]) for x in range(0, 160, step)]
+        assert min(histogram_overlap(a, b) for a, b in pairwise(shown)) >= DEFAULT.scene
 
 
 def test_frames_are_compared_by_the_share_of_their_colours():
     halves = np.zeros((32, 32, 3), np.uint8)
     halves[:16] = 255
-    assert alike(colours(halves), colours(halves)) == 1.0
-    assert alike(colours(halves), colours(np.zeros_like(halves))) == pytest.approx(0.5)
+    assert histogram_overlap(colour_histogram(halves), colour_histogram(halves)) == 1.0
+    assert histogram_overlap(colour_histogram(halves), colour_histogram(np.zeros_like(halves))) == pytest.approx(0.5)
 
 
 def test_a_look_is_of_what_lies_inside_the_box():
     frame = np.zeros((40, 40, 3), np.uint8)
     frame[:20, :20] = 200
-    assert np.count_nonzero(look(frame, (0, 0, 20, 20))) == 1
-    assert np.count_nonzero(look(frame, (0, 0, 40, 40))) == 2
-    np.testing.assert_array_equal(look(frame, (-10, -10, 20, 20)), look(frame, (0, 0, 20, 20)))
-    assert look(frame, (0, 0, 20, 20)).sum() == 1024
-    assert look(frame, (50, 0, 60, 20)).size == 0
+    assert np.count_nonzero(face_histogram(frame, (0, 0, 20, 20))) == 1
+    assert np.count_nonzero(face_histogram(frame, (0, 0, 40, 40))) == 2
+    np.testing.assert_array_equal(face_histogram(frame, (-10, -10, 20, 20)), face_histogram(frame, (0, 0, 20, 20)))
+    assert face_histogram(frame, (0, 0, 20, 20)).sum() == 1024
+    assert face_histogram(frame, (50, 0, 60, 20)).size == 0
