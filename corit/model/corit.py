@@ -220,7 +220,7 @@ class Lockstep:
         self.regions = regions if recipe.rsi else regions[:, :0]
         self.paired = needs_twin(recipe)
         if self.paired and twins is None:
-            raise RecipeError("this recipe refines its masks with a self-blended twin (rrm), but there is none")
+            raise RecipeError("this recipe refines its masks with a self-blended twin (rrm), but none was given")
         x = torch.cat([images, twins]) if self.paired and twins is not None else images
         self.patch_at = slice(backbone.prefix, backbone.prefix + regions.shape[-1])
         self.tokens = backbone.embed(x)
