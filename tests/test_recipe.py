@@ -29,7 +29,7 @@ def test_a_recipe_survives_toml(changes, tmp_path):
     assert Recipe.read(tmp_path / "r.toml") == recipe
 
 
-def test_the_digest_tells_recipes_apart_and_ignores_how_a_number_was_written():
+def test_the_digest_differs_between_recipes_not_notations():
     assert Recipe().digest != Recipe().replace(**{"model.tau": 0.2}).digest
     assert Recipe().replace(**{"model.tau": 1}).digest == Recipe().replace(**{"model.tau": 1.0}).digest
     assert Recipe.from_toml("").digest == Recipe().digest

@@ -1,4 +1,4 @@
-"""A CSV file that lists pictures -> Sample rows."""
+"""A CSV file that lists pictures and videos."""
 
 from __future__ import annotations
 
@@ -38,12 +38,20 @@ class CsvIndex:
     Columns are separated by commas, semicolons or tabs, and the text is in UTF-8, or in UTF-16 with a byte order mark,
     as spreadsheets save it. Paths written on Windows, with backslashes, are read with slashes: see `_slashed`.
 
-    label: 0 or real, 1 or fake, or nothing. split: train, val or test, or nothing. Paths are below `root`, by default
-    the file's own folder. Where there is no column of them, the id is the path, the data set the file's name, the group
-    the video, else the path without its suffix, and a fake's manipulation "fake"; so are cells that are empty, but for
-    ids and paths. A video without a frame is one row, whose frame is WHOLE, and a video of its own. Landmarks beside a
-    preprocessed frame are read with it. Raises DataError for a file of another form; files that are missing are found
-    out when they are read, or by `corit data check`.
+    A label is 0 or real, 1 or fake, or nothing; a split is train, val, test or nothing. Without their column, or where
+    a cell is empty, the id is the path, the data set the file's name, the group the video or else the path without its
+    suffix, and a fake's manipulation "fake"; ids and paths may not be empty. A video without a frame is one row with
+    the frame WHOLE_VIDEO, and a video of its own. Landmarks beside a preprocessed frame are read with it. Files that do
+    not exist are reported when they are read, or by `corit data check`.
+
+    Attributes:
+        file: the CSV file.
+        root: the folder that its paths start from; empty for the file's own.
+        aligned: the pictures are face crops in the template's pose.
+        landmarks: points by path, or None.
+
+    Raises:
+        DataError: when rows are listed: the file has another form.
     """
 
     file: str
@@ -161,23 +169,33 @@ class CsvIndex:
 
     @cached_property
     def _landmarks(self) -> Landmarks | None:
-        """The landmarks, which know all pictures of the file."""
+        """The landmarks for all pictures of the file."""
         return None if self.landmarks is None else self.landmarks.among(s.path for s in self.samples)
 
 
 def open_index(file: str, root: str = "", aligned: bool = False, landmarks: str = "") -> CsvIndex:
-    """The index of a CSV file; landmarks: a file of them. Raises DataError."""
+    """Open a CSV file; see `CsvIndex`.
+
+    Args:
+        file: the CSV file.
+        root: the folder that its paths start from; empty for the file's own.
+        aligned: the pictures are face crops in the template's pose.
+        landmarks: a file of landmarks; empty for none.
+
+    Raises:
+        DataError: the landmarks cannot be read.
+    """
     return CsvIndex(file, root, aligned, read_landmarks(landmarks) if landmarks else None)
 
 
 def _plain(path: str) -> str:
-    """A path without what may be said in two ways: ./a.png is a.png."""
+    """A path in one notation: ./a.png is a.png."""
     return os.path.normpath(path) if "./" in path or "//" in path else path
 
 
-def _filled(given: list[str] | None, usual: list[str]) -> list[str]:
-    """A column, with what it would be without it in its empty cells."""
-    return [g or u for g, u in zip(given, usual, strict=True)] if given else usual
+def _filled(column: list[str] | None, defaults: list[str]) -> list[str]:
+    """A column whose empty cells hold the default."""
+    return [c or d for c, d in zip(column, defaults, strict=True)] if column else defaults
 
 
 def _read(path: str) -> pa.Table:
@@ -211,7 +229,7 @@ def _read(path: str) -> pa.Table:
 
 
 def _header(path: str, encoding: str) -> tuple[str, list[str]]:
-    """What separates the columns, and their names. Raises DataError without a column path."""
+    """The separator and the names of the columns. Raises DataError without a column path."""
     with open(path, encoding=encoding, newline="") as file:
         first = file.readline()
     if "\0" in first:
@@ -223,7 +241,7 @@ def _header(path: str, encoding: str) -> tuple[str, list[str]]:
 
 
 def _column(name: str) -> str:
-    """A column's name as `COLUMNS` has it, however it is written; others as they are."""
+    """A column's name as in `COLUMNS`, in capitals or small letters; other names as they are."""
     return name.lower() if name.lower() in COLUMNS else name
 
 

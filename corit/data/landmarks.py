@@ -1,4 +1,4 @@
-"""Landmarks that somebody already found: JSON and NumPy files, never pickles."""
+"""Landmarks from files: JSON and NumPy, never pickles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from corit.data.text_files import read_json
 from corit.errors import DataError, UnreadableError
 from corit.files import open_regular, require_regular
 
-# What NumPy raises of files that are damaged, or made to look large.
+# What NumPy raises for files that are damaged or that pretend to be large.
 DAMAGED = (
     *(OSError, ValueError, EOFError, TypeError, KeyError, NotImplementedError, BadZipFile, zlib.error, struct.error),
     *(MemoryError, OverflowError, RecursionError, SyntaxError, tokenize.TokenError),
@@ -55,10 +55,10 @@ class Landmarks:
     shared: frozenset[str] | None = None
 
     def among(self, paths: Iterable[str]) -> Landmarks:
-        """The same landmarks for a run over some pictures, so that keys can be told that more than one ends with.
+        """Return the same landmarks for a run over some pictures, of which several may end with one key.
 
         Args:
-            paths: of all pictures of the run, each once; they are read one by one and not kept.
+            paths: of all pictures of the run, each once; they are not kept.
         """
         first: dict[str, str] = {}
         shared = set()
@@ -70,7 +70,7 @@ class Landmarks:
         return replace(self, shared=frozenset(shared))
 
     def find(self, path: str) -> np.ndarray | None:
-        """The points (P, 2) float32 of a picture, or None where no entry is of it.
+        """Return the points (P, 2) float32 of a picture, or None where no entry is of it.
 
         Raises:
             UnreadableError: the entry is damaged, two entries are of the picture and differ, or an entry could be of
@@ -82,8 +82,8 @@ class Landmarks:
             if key in self.wrong:
                 raise UnreadableError(f"expected landmarks of {path}, but {self.wrong[key]}; correct the entry")
         if any(not np.array_equal(self.points[k], self.points[written[0]], equal_nan=True) for k in written):
-            said = " and ".join(map(repr, written))
-            raise UnreadableError(f"expected one entry of {path} in {self.origin}, got {said}; remove one")
+            entries = " and ".join(map(repr, written))
+            raise UnreadableError(f"expected one entry of {path} in {self.origin}, got {entries}; remove one")
         return self.points[written[0]] if written else None
 
     def _exact(self, path: str) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ class Landmarks:
 
 
 def _plain(path: str) -> str:
-    """A path with one kind of separator and without what may be said in two ways: ./a.png is a.png."""
+    """A path in one notation: with / between folders, and ./a.png as a.png."""
     return posixpath.normpath(path.replace("\\", "/"))
 
 
@@ -181,7 +181,7 @@ def read_landmarks(path: str | Path) -> Landmarks:
 
 
 def _arrays(path: Path, expected: str) -> dict[str, Any]:
-    """The arrays of an .npz by name; in the place of one that is damaged, what NumPy says of it."""
+    """The arrays of an .npz file by name; in the place of a damaged one, NumPy's error."""
     try:
         require_regular(path)
         with np.load(path, allow_pickle=False) as data:
@@ -198,7 +198,7 @@ def _array(data: Any, name: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; where a name comes twice with other values, words in their place: neither may be chosen."""
+    """A JSON object; a name that comes twice with different values gets an error in words as its value."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         found[key] = "two entries of this name" if key in found and found[key] != value else value
@@ -206,7 +206,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def read_points(path: str | Path) -> np.ndarray:
-    """The points (P, 2) float32 of one .npy file, as DeepfakeBench lays them beside frames. Raises DataError."""
+    """Read the points (P, 2) float32 of one .npy file, as DeepfakeBench puts them beside frames. Raises DataError."""
     try:
         with open_regular(path) as file:
             found = np.lib.format.read_array(file, allow_pickle=False)

@@ -149,7 +149,7 @@ def test_an_absent_or_empty_folder_is_named_as_such(tmp_path):
     assert examples(["a"]) == "a"
 
 
-def test_the_miniature_painter_keeps_people_and_forges_their_pictures(tmp_path):
+def test_the_miniature_painter_forges_pictures_of_its_people(tmp_path):
     world = Miniature(MiniatureSpec(train=4, val=2, test=3, pictures=2, side=32))
     paint = miniature(world)
     real, fake = paint(Subject("test", "000")), paint(Subject("test", "000", world.spec.kinds[0]))

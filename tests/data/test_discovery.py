@@ -49,7 +49,7 @@ def test_a_quoted_header_of_a_csv_file_is_understood(tmp_path):
 
 
 @pytest.mark.parametrize("deep", [True, False])
-def test_the_generators_of_a_data_set_are_not_that_data_set_again(tmp_path, deep):
+def test_parts_of_a_data_set_are_not_that_data_set_again(tmp_path, deep):
     genimage.genimage(tmp_path / "some" / "gen")
     for generator in (tmp_path / "some" / "gen").iterdir():
         (inner,) = generator.iterdir()

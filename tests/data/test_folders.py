@@ -31,7 +31,7 @@ def paint(path, value=100):
     cv2.imwrite(str(path), np.full((40, 40, 3), value, np.uint8))
 
 
-def test_pictures_are_listed_in_a_stable_order_without_hidden_and_other_files(tmp_path):
+def test_pictures_are_listed_in_order_without_other_files(tmp_path):
     for name in ("b.png", "a.jpg", "sub/c.webp", ".hidden.png", ".git/d.png"):
         paint(tmp_path / name)
     (tmp_path / "notes.txt").write_text("x")
@@ -57,7 +57,7 @@ def test_a_picture_and_its_fake_share_a_group_and_ids_are_unique(tmp_path):
     assert {s.group for s in by_folder.samples} == {"swap/p"}
 
 
-def test_a_fake_in_a_sub_folder_stays_with_the_real_picture_of_its_name(tmp_path):
+def test_a_fake_in_a_sub_folder_has_the_group_of_its_real(tmp_path):
     for i in range(20):
         for name in (f"real/{i}.jpg", f"fake/sdxl/{i}.png", f"fake/flux/{i}.jpg", f"fake/flux/{i}b.jpg"):
             paint(tmp_path / name)
@@ -130,7 +130,7 @@ def content(kind, path):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "AVIF", "MP4"])
 @pytest.mark.parametrize("name", ["a.jpg_large", "a.jpg.1", "a", "a.crdownload"])
-def test_a_file_is_taken_by_its_first_bytes_where_its_suffix_says_nothing(tmp_path, kind, name):
+def test_first_bytes_decide_where_the_suffix_does_not(tmp_path, kind, name):
     content(kind, tmp_path / name)
     passed = PassedOver()
     assert list(list_pictures(tmp_path, accepts=passed.accepts)) == [str(tmp_path / name)]
@@ -166,7 +166,7 @@ def test_one_file_that_is_passed_over_is_said_in_the_singular():
     assert summarize([]) == ""
 
 
-def test_rows_of_files_with_other_suffixes_are_unique_and_grouped_with_their_like(tmp_path):
+def test_files_with_odd_suffixes_have_unique_rows_and_groups(tmp_path):
     for name in ("real/a.jpg", "real/a.jpg.1", "real/a", "real/a.jpg_large", "real/frame.0001", "real/frame.0002"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         content("JPEG", tmp_path / name)
@@ -222,7 +222,7 @@ def test_classes_beside_and_in_the_splits_are_refused(tmp_path):
     assert len(open_folders(str(tmp_path)).samples) == 2
 
 
-def test_landmarks_are_found_by_path_beside_the_file_and_by_a_name_that_is_unique(tmp_path):
+def test_landmarks_are_found_by_path_and_by_a_unique_name(tmp_path):
     paint(tmp_path / "in" / "a.png")
     (tmp_path / "l.json").write_text(json.dumps({"in/a.png": POINTS, "other/b.png": POINTS, "more/b.png": POINTS}))
     marks = read_landmarks(tmp_path / "l.json")
@@ -258,7 +258,7 @@ def test_pickled_points_are_never_read(tmp_path):
 
 
 @given(st.lists(st.sampled_from([(0,), (1,), (0, 1), (0, 0, 1)]), min_size=3, max_size=40), st.integers(0, 5))
-def test_no_group_falls_on_two_sides_and_every_kind_is_in_each_split(kinds, key):
+def test_no_group_is_in_two_splits_and_each_split_has_every_kind(kinds, key):
     groups = [(0,), (1,)] * 3 + [(0, 1)] * 3 + [(0, 0, 1)] * 3 + kinds
     samples = [Sample(f"{g}-{i}", "p", y, group=str(g)) for g, ys in enumerate(groups) for i, y in enumerate(ys)]
     found = split_by_group(samples, key=key)
@@ -292,7 +292,7 @@ def test_one_picture_without_a_counterpart_stops_nothing():
     assert {(s.split, s.label) for s in found} == {(s, y) for s in ("train", "val", "test") for y in (0, 1)}
 
 
-def test_masks_and_landmarks_beside_frames_are_no_pictures_but_go_with_them(tmp_path):
+def test_masks_and_landmarks_beside_frames_are_no_pictures(tmp_path):
     for kind in ("real", "fake"):
         Hand(frames=2).video(tmp_path / kind, "v", Subject("", "v", kind), mask=kind == "fake")
     source = open_folders(str(tmp_path))

@@ -74,7 +74,7 @@ def test_what_archivers_leave_is_no_video(tmp_path):
     assert find_videos(tmp_path)["v"].frames == ("000.png",)
 
 
-def test_frames_are_ordered_by_their_numbers_whatever_their_suffixes():
+def test_frames_are_ordered_by_number_whatever_their_suffix():
     names = ["10.png", "9.jpeg", "100.png", "9.a.png", "009.png"]
     assert sorted(names, key=natural_key) == ["9.jpeg", "10.png", "009.png", "100.png", "9.a.png"]
 

@@ -92,7 +92,7 @@ def test_an_encoding_that_nothing_says_is_refused_in_words(tmp_path, encoding):
         _ = CsvIndex(str(tmp_path / "mine.csv")).samples
 
 
-def test_a_text_that_is_cut_in_the_middle_of_a_letter_is_refused_in_words(tmp_path):
+def test_a_text_cut_in_the_middle_of_a_letter_is_refused(tmp_path):
     (tmp_path / "mine.csv").write_bytes("path,label\na.png,0\n".encode("utf-16")[:-1])
     with pytest.raises(DataError, match="in UTF-16 with a byte order mark, at .*, but .*; save it as UTF-8"):
         _ = CsvIndex(str(tmp_path / "mine.csv")).samples

@@ -46,7 +46,7 @@ def options(spec, root=""):
     return open_spec(spec, TABLE, root).options
 
 
-def test_what_stands_before_the_first_option_is_the_place_whatever_signs_it_has():
+def test_the_text_before_the_first_option_is_the_place():
     assert options("videos:/data/ff++") == {"root": "/data/ff++"}
     assert options("videos:C:/a b,c/d=e") == {"root": "C:/a b,c/d=e"}
     assert options("videos:root=/x") == {"root": "/x"}
@@ -67,7 +67,7 @@ def test_a_video_data_set_takes_a_reading():
         options("videos:/x,choice=odd")
 
 
-def test_what_a_source_does_not_choose_itself_is_chosen_from_its_rows():
+def test_options_a_source_does_not_take_select_its_rows():
     found = open_spec("files:splits=test,manipulations=DF,max=2", TABLE)
     assert isinstance(found, SelectedRows)
     assert {(s.split, s.manipulation) for s in found.samples} == {("test", ""), ("test", "DF")}

@@ -25,7 +25,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_mark_does_no_harm_and_other_encodings_are_refused_in_words(tmp_path, name):
+def test_byte_order_marks_are_read_and_other_encodings_refused(tmp_path, name):
     make, inside = LISTS[name]
     make(tmp_path, Hand(frames=1))
     path = tmp_path / inside

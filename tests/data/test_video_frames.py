@@ -104,7 +104,7 @@ def test_what_cannot_be_read_is_an_error_of_its_rows(mine):
         source.load(row)
 
 
-def test_a_video_that_announces_hours_has_the_rows_that_are_there(mine):
+def test_a_video_that_announces_hours_has_rows_of_its_frames(mine):
     path = video_files.write(mine / "real" / "long.mkv", frames=12)
     data = path.read_bytes()
     at = data.find(b"\x44\x89\x88") + 3

@@ -112,7 +112,7 @@ def test_links_are_followed_as_the_walk_says(tmp_path):
     assert names(root, links="never") == ["a/1.txt"]
 
 
-def test_a_closed_folder_is_an_error_unless_the_caller_reports_it(tmp_path, close):
+def test_a_closed_folder_is_an_error_or_is_reported(tmp_path, close):
     write(tmp_path, "a/1.png", "closed/2.png")
     close("closed")
     expected = f"expected to open {tmp_path}/closed, but Permission denied; change its rights or leave it out"

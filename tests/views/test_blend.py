@@ -53,7 +53,7 @@ def test_lost_resolution_equals_the_slow_twin(resolution, side):
     assert np.abs(twin - crop(1, side)).max() > 20
 
 
-def test_draws_fill_the_ranges_of_their_recipe_and_leave_them_nowhere():
+def test_draws_fill_the_ranges_of_their_recipe():
     made = [draw_blend(BlendRecipe(perturb="either"), generator("ranges", k)) for k in range(1500)]
     column = lambda name: np.array([getattr(d, name) for d in made], dtype=float)
     ends = {
@@ -90,7 +90,7 @@ def test_draws_fill_the_ranges_of_their_recipe_and_leave_them_nowhere():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_shift_of_a_picture_is_that_of_its_mask_with_mirrored_edges(seed):
+def test_picture_and_mask_shift_alike_with_mirrored_edges(seed):
     of = replace(drawn(seed), translate=(0.1 * (seed - 1), 0.07), scale=1 / 0.8 if seed else 0.8)
     pixels = crop(seed, 32)
     fast, _ = geometry(pixels, np.zeros((32, 32), np.float32), of)
@@ -144,7 +144,7 @@ def test_the_blend_is_the_formula(seed):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.1, 0.45), st.floats(0.3, 0.7), st.sampled_from([32, 64, 224]))
-def test_any_draw_leaves_the_outside_alone_and_its_mask_in_the_unit_interval(seed, radius, at, side):
+def test_any_draw_changes_nothing_outside_its_mask(seed, radius, at, side):
     pixels = crop(seed, side)
     twin, m = self_blend(pixels, disc(side, radius, (at, 0.5)), drawn(seed), RECIPE)
     assert m.min() >= 0
@@ -156,7 +156,7 @@ def test_any_draw_leaves_the_outside_alone_and_its_mask_in_the_unit_interval(see
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.05, 0.6), st.floats(0, 1), st.floats(0, 1), st.sampled_from([(8, 8), (14, 14), (16, 16)]))
-def test_regions_never_share_a_patch_and_the_band_straddles_the_contour(radius, y, x, grid):
+def test_regions_share_no_patch_and_the_band_is_at_the_contour(radius, y, x, grid):
     mask = disc(112, radius, (y, x))
     regions = patch_regions(mask, grid)
     assert regions.sum(0).max() <= 1

@@ -40,7 +40,7 @@ def test_outside_the_mask_the_twin_is_the_picture_to_the_bit(picture, seed):
     assert not np.array_equal(twin, crop.pixels)
 
 
-def test_the_same_picture_gives_the_same_views_and_a_fake_is_drawn_apart(picture):
+def test_equal_pictures_have_equal_views_and_other_fakes(picture):
     a, b = (preparer(twins=2)(picture)[0] for _ in range(2))
     assert np.array_equal(a.twins, b.twins)
     assert not np.array_equal(a.twins[0], a.twins[1])
@@ -50,7 +50,7 @@ def test_the_same_picture_gives_the_same_views_and_a_fake_is_drawn_apart(picture
     assert np.array_equal(preparer().forge(crop, 0).pixels, fake.pixels)
 
 
-def test_fakes_are_perturbed_in_source_or_target_and_twins_in_the_source_alone(picture):
+def test_twins_perturb_the_source_alone_and_fakes_either(picture):
     crop, recipe = preparer().crops(picture)[0], BlendRecipe(perturb="either")
     perturbed = set()
     for k in range(8):
@@ -73,7 +73,7 @@ def landmarks(count):
     return np.concatenate([face, forehead]).astype(np.float32)
 
 
-def test_the_outline_of_81_points_is_that_of_their_68_without_the_forehead():
+def test_the_outline_of_81_points_is_that_of_their_first_68():
     whole, face = landmarks(81), landmarks(68)
     assert np.array_equal(face_hull(whole, 64), face_hull(face, 64))
     assert not face_hull(whole, 64)[:27].any()
@@ -90,7 +90,7 @@ def test_the_hull_is_filled_to_its_outermost_points(count):
     assert (rows.min(), rows.max()) == (points[:, 1].min(), points[:, 1].max())
 
 
-def test_a_face_is_aligned_at_the_recipes_side_and_then_resized_with_its_points(picture):
+def test_a_face_is_aligned_and_then_resized_with_its_points(picture):
     given = Picture(picture.pixels, landmarks=picture.landmarks)
     for side in (48, 200):
         made = Preparer(ViewsRecipe(crop_side=120, crop_scale=1.5), side, (4, 4))
@@ -146,7 +146,7 @@ def test_regions_equal_their_slow_twin(majority):
 
 @pytest.mark.parametrize("grid", [(4, 8), (8, 4), (5, 7)])
 @pytest.mark.parametrize("width", [0.02, 0.0625, 0.3])
-def test_regions_of_grids_with_unequal_sides_equal_their_slow_twin(grid, width):
+def test_regions_of_unequal_grids_equal_their_slow_twin(grid, width):
     y, x = np.mgrid[:64, :64]
     mask = (y - 20) ** 2 / 2 + (x - 40) ** 2 < 220  # off the centre, so that rows and columns cannot be exchanged
     found = patch_regions(mask, grid, width=width)
@@ -154,7 +154,7 @@ def test_regions_of_grids_with_unequal_sides_equal_their_slow_twin(grid, width):
 
 
 @pytest.mark.parametrize(("width", "radius"), [(0.0625, 2), (0.02, 1), (0.25, 8)])
-def test_the_boundary_reaches_as_far_to_either_side_of_the_contour(width, radius):
+def test_the_boundary_is_symmetric_about_the_contour(width, radius):
     mask = np.zeros((64, 64), bool)
     mask[:, 32:] = True
     assert np.flatnonzero(boundary_band(mask, width).all(0)).tolist() == list(range(32 - radius, 32 + radius))
@@ -225,7 +225,7 @@ def test_foregrounds_are_where_the_thing_is():
     assert np.array_equal(saliency(flat), ellipse(96))
 
 
-def test_the_fallback_is_a_centred_disc_of_two_thirds_of_the_side():
+def test_the_fallback_is_a_disc_of_two_thirds_of_the_side():
     for side in (60, 96):
         y, x = np.mgrid[:side, :side] - side // 2
         found, disc = ellipse(side), x**2 + y**2 <= (side // 3) ** 2
@@ -234,7 +234,7 @@ def test_the_fallback_is_a_centred_disc_of_two_thirds_of_the_side():
 
 
 @pytest.mark.parametrize("side", [32, 64])
-def test_what_stands_out_is_far_from_the_borders_colours_by_their_own_spread(side):
+def test_saliency_is_distance_from_the_borders_colours(side):
     """The Mahalanobis distance of each pixel in Lab, one by one, slightly blurred; the border is a sixteenth wide."""
     rng = generator("contrast", side)
     pixels = np.clip(rng.normal((120, 90, 60), (20, 4, 8), (side, side, 3)), 0, 255).astype(np.uint8)
@@ -260,7 +260,7 @@ def test_the_centre_counts_most_and_all_sides_alike():
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.02, False), (0.0625, True), (0.8, True), (0.9, False)])
-def test_a_foreground_of_next_to_nothing_or_of_nearly_all_says_nothing(share, kept):
+def test_a_foreground_too_small_or_too_large_is_replaced(share, kept):
     side = round(64 * share**0.5)
     mask = np.zeros((64, 64), bool)
     mask[:side, :side] = True
@@ -282,7 +282,7 @@ def test_of_several_pieces_the_largest_is_kept_without_its_holes():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_whichever_way_a_component_points_the_border_is_background(sign):
+def test_the_border_is_background_whatever_the_components_sign(sign):
     values = np.zeros((12, 12, 3))
     values[4:8, 3:9, 0] = 5.0 * sign
     values += 0.01 * generator("tokens").normal(size=values.shape)

@@ -12,7 +12,7 @@ from corit.world.masked import MASKED, MaskedPatchModel, draw_masks, patches
 N = (encoder.SIDE // encoder.PATCH) ** 2
 
 
-def test_every_picture_has_as_many_masked_patches_and_every_second_is_silent():
+def test_masks_are_equal_in_number_and_half_are_silent():
     masked, silent = draw_masks(6, generator("t"))
     assert masked.sum(1).tolist() == [round(MASKED * N)] * 6
     assert not torch.equal(masked[0], masked[1])
@@ -41,7 +41,7 @@ def test_masked_pixels_are_not_seen_and_only_they_are_judged():
     assert not torch.equal(loss, target[masked].mean())
 
 
-def test_a_silent_picture_reaches_its_paint_through_the_class_token_alone():
+def test_a_silent_picture_is_filled_by_the_class_token_alone():
     painter = MaskedPatchModel()
     masked, _ = draw_masks(2, generator("s"))
     x = torch.randn(2, 3, encoder.SIDE, encoder.SIDE, generator=torch.Generator().manual_seed(0))

@@ -18,7 +18,7 @@ def test_makers_carry_the_names_of_the_nineteen_subsets():
     assert tuple(UPSAMPLERS) == printed(4).columns
 
 
-def test_every_maker_has_as_many_reals_as_fakes_and_only_the_first_is_trained_on():
+def test_every_generator_has_as_many_reals_as_fakes():
     found = Counter((s.split, s.dataset, s.label) for s in FEW.samples)
     assert {k: n for k, n in found.items() if k[0] != "test"} == {
         ("train", "ProGAN", 0): 3,
@@ -39,7 +39,7 @@ def test_a_picture_is_the_same_in_another_source_of_the_seed():
     assert FEW.load(sample).landmarks is None
 
 
-def test_a_maker_that_does_nothing_changes_nothing_and_others_leave_their_periods():
+def test_a_generator_leaves_its_periods_and_nothing_else():
     grey = np.full((64, 64, 3), 128, np.uint8)
     assert np.array_equal(upsample(Upsampler(0.0, amplitude=0.0), grey, generator("x")), grey)
     trace = upsample(Upsampler(0.0, (8.0,), 10.0), grey, generator("x")).mean(-1) - 128

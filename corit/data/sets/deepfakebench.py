@@ -1,4 +1,4 @@
-"""DeepfakeBench's JSON files and preprocessed frames -> Sample rows."""
+"""DeepfakeBench's JSON files and preprocessed frames."""
 
 from __future__ import annotations
 
@@ -57,10 +57,18 @@ FAKES = {
 
 @dataclass(frozen=True)
 class JsonVideo:
-    """One entry of a JSON file: the label it lies under and the one it says, names of frames with / between folders."""
+    """One entry of a JSON file.
+
+    Attributes:
+        label: the label that it lies under.
+        own_label: the label that the entry itself names.
+        split: its split.
+        name: the video's name.
+        frames: names of its frames, with / between folders.
+    """
 
     label: str
-    said: str
+    own_label: str
     split: Split
     name: str
     frames: tuple[str, ...]
@@ -70,11 +78,18 @@ class JsonVideo:
 class DeepfakeBench:
     """The data set of one JSON file, in either nesting and with either separator in its paths.
 
-    root: the folder below which the frames lie, or several, by default that of the file; leading folders that all of
-    the file's paths share (a drive, the place on another machine) are dropped where they are not there, the same
-    number from every path. compression: of files that hold several; a file called ..._c40 means c40, else it is c23.
-    labels: label -> 0 or 1 for names that the benchmark does not have. Raises DataError for a file of another form and,
-    unless the reading is partial, when frames are missing; `absent` then names what was left out.
+    Attributes:
+        json: the file, whose name is the data set's.
+        root: the folder below which the frames lie, or several; by default the file's. Leading folders that all of the
+            file's paths share (a drive, a place on another machine) are dropped where they do not exist, equally many
+            from every path.
+        compression: of files that hold several; by default c40 for a file called ..._c40, else c23.
+        reading: what to read of the videos.
+        labels: label -> 0 or 1, for names that the benchmark does not have.
+
+    Raises:
+        DataError: an unknown compression; when rows are listed, the file has another form, or, unless the reading is
+            partial, frames are missing.
     """
 
     json: str
@@ -99,7 +114,7 @@ class DeepfakeBench:
 
     @property
     def absent(self) -> tuple[str, ...]:
-        """Frames that the file names and that are not there, and videos of which it names no frame."""
+        """Frames that the file names and that do not exist, and videos of which it names no frame."""
         return self._listing[1]
 
     @cached_property
@@ -133,10 +148,10 @@ class DeepfakeBench:
         self, video: JsonVideo, frames: list[tuple[str, str]], group: str, holds: Mapping[str, set[str]]
     ) -> Iterator[Sample]:
         label, kind = label_of(video.label, self.labels)
-        if video.said != video.label and label_of(video.said, self.labels)[0] != label:
+        if video.own_label != video.label and label_of(video.own_label, self.labels)[0] != label:
             raise DataError(
                 f"expected one label of {video.name} in {self.json}, but it lies under {video.label} and says "
-                f"{video.said}; correct the file"
+                f"{video.own_label}; correct the file"
             )
         files = Counter(name.rpartition("/")[2] for name, _ in frames)
         for i in choose(len(frames), self.reading.frames, self.reading.choice):
@@ -173,11 +188,14 @@ def _holders(videos: Iterable[JsonVideo]) -> dict[str, set[str]]:
 
 
 class FrameFinder:
-    """Which files there are below a root: one look into each folder, however many files are asked for.
+    """Finds files below a root with one look into each folder, however many files are looked up.
 
-    folders: those of all files that will be asked for. What they share at their front and is not below the root is
-    dropped, as many folders of each: were it decided folder by folder, a root that lies too deep would give the frames
-    of another method.
+    Leading folders that all files share and that do not exist below the root are dropped, equally many from each path.
+    Dropped folder by folder, a root that lies too deep would give the frames of another method.
+
+    Args:
+        root: the folder.
+        folders: the folders of all files that will be looked up.
     """
 
     def __init__(self, root: str, folders: Iterable[str]) -> None:
@@ -186,7 +204,7 @@ class FrameFinder:
         self._folders: dict[str, tuple[str, frozenset[str]]] = {}
 
     def find(self, name: str) -> str | None:
-        """The path of a file whose name may start with folders from another machine, or None."""
+        """Return the path of a file whose name may begin with folders of another machine, or None."""
         folder, _, file = name.rpartition("/")
         if folder not in self._folders:
             self._folders[folder] = self._look(folder)
@@ -199,7 +217,7 @@ class FrameFinder:
 
 
 def _dropped(root: str, folders: list[list[str]]) -> int:
-    """How many leading folders, of those that all share, are no folders below the root: as few as may be."""
+    """How many leading folders, of those that all share, to drop: as few as possible."""
     if not folders:
         return 0
     ends = zip(min(folders), max(folders), strict=False)  # what the first and the last share, all share
@@ -213,9 +231,15 @@ def _dropped(root: str, folders: list[list[str]]) -> int:
 
 
 def read_videos(path: str, compression: str = "", splits: tuple[Split, ...] = SPLITS) -> list[JsonVideo]:
-    """The videos of some splits in a DeepfakeBench JSON file; the other splits are not looked at.
+    """Read the videos of some splits in a DeepfakeBench JSON file.
 
-    Raises DataError for a file of another form or without a compression.
+    Args:
+        path: the file.
+        compression: see `DeepfakeBench`.
+        splits: the splits; the others are not read.
+
+    Raises:
+        DataError: the file has another form, or lacks the compression.
     """
     name = os.path.splitext(os.path.basename(path))[0]
     table = _object(text_files.read_json(path, "a DeepfakeBench JSON file"), path, "the file")
@@ -261,14 +285,16 @@ def _object(value: object, path: str, where: str) -> dict[str, Any]:
 
 def _video(label: str, split: Split, name: str, entry: object, path: str) -> JsonVideo:
     known = entry if isinstance(entry, dict) else {}
-    frames, said = known.get("frames"), known.get("label", label)
+    frames, own_label = known.get("frames"), known.get("label", label)
     if not isinstance(frames, list) or not all(isinstance(f, str) for f in frames):
         raise DataError(f'expected {{"label": ..., "frames": [...]}} at {label}/{split}/{name} of {path}')
-    return JsonVideo(label, str(said), split, name, tuple(sorted({plain_path(f) for f in frames}, key=natural_key)))
+    return JsonVideo(
+        label, str(own_label), split, name, tuple(sorted({plain_path(f) for f in frames}, key=natural_key))
+    )
 
 
 def plain_path(path: str) -> str:
-    """A path of the file with / between folders and without drive, leading separator and dots."""
+    """Return a path of the file with / between folders and without drive, leading separator and dots."""
     folder, _, file = path.replace("\\", "/").rpartition("/")
     folder = _plain_folder(folder)
     return f"{folder}/{file}" if folder else file
@@ -281,7 +307,7 @@ def _plain_folder(folder: str) -> str:
 
 
 def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, str]:
-    """0 or 1 of a label's name, and its manipulation. Raises DataError for a name that says neither."""
+    """Return 0 or 1 for a label's name, and its manipulation. Raises DataError for a name that tells neither."""
     small = name.lower()
     given = (labels or {}).get(name)
     if given == 0 or (given is None and (small.endswith("_real") or small == "ff-real")):
@@ -291,7 +317,7 @@ def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, s
     raise DataError(f"expected a label that ends in _real or _fake or that the benchmark has, got {name!r}; say which")
 
 
-# Data set -> the group of one of its videos, as the set's own adapter gives it.
+# Data set -> the group of one of its videos, as the data set's own reader gives it.
 GROUPS: dict[str, Callable[[JsonVideo], str]] = {
     "UADFV": lambda v: uadfv.source_video(v.name),
     "DFDCP": lambda v: dfdc.actor_group(v.name),
@@ -302,7 +328,7 @@ GROUPS: dict[str, Callable[[JsonVideo], str]] = {
 
 
 def _groups(videos: list[JsonVideo], dataset: str) -> dict[JsonVideo, str]:
-    """Video -> group: as the adapter of the data set says, or where names tell the pairs and videos behind them."""
+    """Video -> group: as the data set's own reader gives it, or as names tell the pairs and videos behind them."""
     if dataset in GROUPS:
         return {v: GROUPS[dataset](v) for v in videos}
     groups: dict[str, str] = {}

@@ -205,17 +205,17 @@ def _object(path: str) -> dict[str, dict[str, Any]]:
 
 
 def _label(entry: dict[str, Any], video: str, where: str) -> int:
-    said = str(entry.get("label", "")).lower()
-    if said not in LABELS:
-        raise DataError(f"expected the label of {video} in {where} to be real or fake, got {said or 'none'}")
-    return LABELS[said]
+    label = str(entry.get("label", "")).lower()
+    if label not in LABELS:
+        raise DataError(f"expected the label of {video} in {where} to be real or fake, got {label or 'none'}")
+    return LABELS[label]
 
 
 def _split(entry: dict[str, Any], video: str, where: str) -> Split:
-    said = entry.get("set")
-    if said not in ("train", "test"):
-        raise DataError(f'expected the "set" of {video} in {where} to be train or test, got {said!r}')
-    return said
+    split = entry.get("set")
+    if split not in ("train", "test"):
+        raise DataError(f'expected the "set" of {video} in {where} to be train or test, got {split!r}')
+    return split
 
 
 def _read_labels(path: str) -> dict[str, int]:

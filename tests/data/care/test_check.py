@@ -334,7 +334,7 @@ def test_progress_is_told_and_contents_are_optional(rows):
     assert (quick.problems, quick.duplicates, quick.leaks) == (None, None, ())
 
 
-def test_a_hundred_thousand_rows_are_checked_without_reading_them():
+def test_a_hundred_thousand_rows_are_checked_by_name_alone():
     """Work in proportion to rows and folders: a row is touched a few times, a folder is listed once."""
     samples = [
         Sample(str(k), f"/absent/real/{k // 50}/{k}.png", 0, "train", group=str(k // 50)) for k in range(100_000)

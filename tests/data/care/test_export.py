@@ -70,7 +70,7 @@ def test_pictures_of_no_video_stay_apart_when_they_are_read_back(tmp_path, name,
     assert len({s.video for s in back.samples}) == len(source.samples)
 
 
-def test_a_base_is_above_the_folder_by_whose_name_landmarks_are_found():
+def test_the_export_root_lies_above_the_folder_frames():
     assert above_frames("/a/frames/b/frames/c") == "/a/frames/b"
     assert above_frames("/a/b") == "/a/b"
 
@@ -113,7 +113,7 @@ def test_the_two_nestings_and_masks_of_fakes_only(tmp_path):
     assert "c23" not in flat["FF-real"]["test"]
 
 
-def test_videos_that_share_a_name_stay_apart_and_pictures_are_videos_of_one_frame(tmp_path):
+def test_videos_of_one_name_stay_apart_in_an_export(tmp_path):
     samples = [
         Sample("1", str(tmp_path / "a/v/0.png"), 0, "test", video="a/v"),
         Sample("2", str(tmp_path / "b/v/0.png"), 0, "test", video="b/v"),
@@ -132,7 +132,7 @@ def test_videos_that_share_a_name_stay_apart_and_pictures_are_videos_of_one_fram
     }
 
 
-def test_paths_start_with_a_dot_so_that_the_benchmark_finds_them_on_any_system(tmp_path):
+def test_exported_paths_start_with_a_dot(tmp_path):
     sample = one(path=str(tmp_path / "v" / "0.png"))
     frames = lambda **how: benchmark_json([sample], "mine", tmp_path, **how)["mine"]["set_Real"]["test"]["x"]["frames"]
     assert frames() == ["./v/0.png"]

@@ -121,7 +121,7 @@ def tree(root, frames=6):
 
 
 @pytest.mark.parametrize("same", [False, True], ids=["elsewhere", "in place"])
-def test_what_was_prepared_is_read_by_the_data_sets_adapter(tmp_path, same):
+def test_prepared_crops_are_read_as_their_data_set(tmp_path, same):
     root, out = tmp_path / "ff", tmp_path / "ff" if same else tmp_path / "out"
     tree(root)
     videos_of = FaceForensics(str(root), ("DF",), reading=Reading(media="videos"))
@@ -160,7 +160,7 @@ TREES = {
 
 @pytest.mark.parametrize("same", [False, True], ids=["elsewhere", "in place"])
 @pytest.mark.parametrize("name", TREES)
-def test_videos_and_what_was_prepared_from_them_are_the_same_rows_to_every_adapter(tmp_path, name, same):
+def test_prepared_crops_have_the_rows_of_their_videos(tmp_path, name, same):
     root, out = tmp_path / "set", tmp_path / "set" if same else tmp_path / "out"
     TREES[name](root, Hand(disc, frames=2, media="videos"))
     listed = SOURCES[name].build(str(root)).samples
@@ -200,7 +200,7 @@ WITHOUT = {
 
 
 @pytest.mark.parametrize("name", WITHOUT)
-def test_masks_that_are_not_there_are_missed_and_the_crops_are_kept(tmp_path, name):
+def test_crops_without_masks_are_kept_and_counted(tmp_path, name):
     write, masks, why = WITHOUT[name]
     row, path, folder = masked(tmp_path, write)
     assert (row.status, row.frames, row.masks, row.maskless) == ("ok", 4, masks, 4 - masks)
@@ -209,7 +209,7 @@ def test_masks_that_are_not_there_are_missed_and_the_crops_are_kept(tmp_path, na
     assert len(list(folder.iterdir()) if folder.exists() else []) == masks
 
 
-def test_a_frame_has_the_mask_of_its_own_index_however_long_the_video_of_masks(tmp_path):
+def test_a_frame_has_the_mask_of_its_own_index(tmp_path):
     row, _, folder = masked(tmp_path, lambda p: video_files.write(p, shown=shown(11)))
     assert (row.status, row.reason, row.masks, row.maskless) == ("ok", "", 4, 0)
     for index in choose(6, 4, "even"):  # the disc walks, and its crop with it: its mask stays in the middle
@@ -273,7 +273,7 @@ def test_without_a_second_look_the_landmarks_move_with_the_crop(tmp_path):
     assert np.abs(five_points(points) - template()).max() < 0.5
 
 
-def test_the_usual_cropping_looks_for_faces_as_the_benchmark_does():
+def test_the_default_cropping_finds_faces_as_the_benchmark_does():
     """On the whole frame, and with what dlib itself calls a face: landmarks differ where the frame is shrunk."""
     wide = np.zeros((720, 1600, 3), np.uint8)
     wide[:, 400:1120] = cv2.resize(astronaut(), (720, 720))
@@ -431,7 +431,7 @@ def test_progress_is_told_from_the_start(tmp_path):
     assert told == [(2, 2)]
 
 
-def test_a_full_disk_is_told_in_words_and_work_goes_on_afterwards(tmp_path, monkeypatch):
+def test_a_full_disk_is_named_and_the_work_can_resume(tmp_path, monkeypatch):
     faces.video(tmp_path / "in" / "a.mp4")
 
     def full(*args, **options):
@@ -585,7 +585,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path, monkeypatch):
 
 
 @linux
-def test_what_is_finished_behind_a_long_video_is_kept_and_an_interrupt_waits_for_nothing(tmp_path, monkeypatch):
+def test_an_interrupt_keeps_what_is_finished_and_ends_at_once(tmp_path, monkeypatch):
     process, workers = waiting(tmp_path, monkeypatch, "a")
     until(lambda: remembered(tmp_path / "out") == {"b.mp4", "c.mp4"})
     process.send_signal(signal.SIGINT)
@@ -605,7 +605,7 @@ def test_a_worker_that_is_killed_is_told_in_words(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_full_disk_is_told_in_words_and_leaves_no_half_of_a_video(tmp_path, workers):
+def test_a_full_disk_leaves_no_half_of_a_video(tmp_path, workers):
     faces.video(tmp_path / "in" / "a.mp4")
     videos_of, out = list(list_videos(tmp_path / "in")), tmp_path / "out"
     with narrow(3000), pytest.raises(MachineError, match="expected to write below .*File too large"):

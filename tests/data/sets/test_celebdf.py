@@ -82,7 +82,7 @@ def test_a_missing_list_is_an_error(root):
         _ = CelebDF(str(root)).samples
 
 
-def test_a_listed_video_that_is_missing_is_an_error_unless_partial(root):
+def test_a_missing_listed_video_is_an_error_unless_partial(root):
     shutil.rmtree(root / "Celeb-synthesis" / "frames" / "id0_id1_0001")
     with pytest.raises(
         DataError, match=r"named in List_of_testing_videos.txt in Celeb-synthesis/, but 1 .*id0_id1_0001"

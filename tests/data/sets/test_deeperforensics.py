@@ -37,14 +37,14 @@ def test_counts(root):
     assert len({s.id for s in both.samples}) == len(both.samples)
 
 
-def test_reals_are_on_one_side_only_with_the_swaps_of_their_actor(root):
+def test_reals_are_in_the_split_of_their_actors_swaps(root):
     samples = DeeperForensics(str(root)).samples
     require_groups_apart(samples)
     assert {s.split for s in samples if s.group == "actor M104"} == {"test"}
     assert {s.label for s in samples if s.group == "actor M104"} == {0, 1}
 
 
-def test_the_videos_that_the_faces_were_put_on_may_stand_for_the_reals(root, tmp_path):
+def test_the_target_videos_can_be_the_reals(root, tmp_path):
     faceforensics(tmp_path / "ff", Hand(frames=2))
     spec = f"deeperforensics:{root},faceforensics={tmp_path}/ff"
     source = open_source(spec)

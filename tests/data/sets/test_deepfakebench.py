@@ -157,7 +157,7 @@ def test_missing_frames_are_an_error_and_named_when_partial(shared, tmp_path):
     assert len(partial.samples) == 8
 
 
-def test_frames_that_are_named_twice_are_one_and_namesakes_of_two_folders_stay_apart(shared, tmp_path):
+def test_a_frame_named_twice_is_one_and_two_folders_stay_apart(shared, tmp_path):
     path = celeb_json(shared, tmp_path)
 
     def more(top):

@@ -150,7 +150,7 @@ def test_methods_of_a_union_that_are_not_there_are_missed(world):
         _ = DF40(str(world / "DF40"), ("FSAll_cdf",)).samples
 
 
-def test_fakes_of_ff_that_no_official_list_names_are_not_for_testing(own):
+def test_fakes_that_no_official_list_names_are_not_for_testing(own):
     for kind in ("frames", "landmarks"):
         for name in ("id0_0001", "998_999"):
             shutil.copytree(own / "DF40/lia/ff" / kind / "000_001", own / "DF40/lia/ff" / kind / name)

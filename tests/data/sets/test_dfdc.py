@@ -100,7 +100,7 @@ def test_parts_may_lie_in_the_root_and_hold_bare_videos(tmp_path):
     assert counts(DFDC(str(tmp_path))) == {("train", 0): 2, ("train", 1): 4, ("test", 0): 3, ("test", 1): 3}
 
 
-def test_a_listed_video_that_is_missing_is_an_error_unless_partial(root):
+def test_a_missing_listed_video_is_an_error_unless_partial(root):
     video = next((root / "test" / "frames").iterdir())
     shutil.rmtree(video)
     with pytest.raises(DataError, match=f"6 videos named in labels.csv in test/, but 1 .*{video.name}"):

@@ -128,7 +128,7 @@ def test_masks_and_landmarks_are_no_videos(tmp_path):
     assert set(find_videos(folder)) == {"000_001", "001_000", "002_003", "003_002", "004_005", "005_004"}
 
 
-def test_a_preprocessed_frame_brings_its_landmarks_and_is_aligned(root):
+def test_a_preprocessed_frame_has_landmarks_and_is_aligned(root):
     source = FaceForensics(str(root))
     fake = next(s for s in source.samples if s.label)
     picture = source.load(fake)
@@ -148,7 +148,7 @@ def test_whole_frames_are_not_aligned(tmp_path):
     assert (picture.aligned, picture.landmarks) == (False, None)
 
 
-def test_video_files_give_one_row_each_and_say_that_they_are_videos(tmp_path):
+def test_a_video_file_has_one_row_and_is_refused_as_a_picture(tmp_path):
     methods = {"FaceShifter": "FaceShifter"}
     faceforensics(tmp_path, Hand(media="videos"), pairs={"train": 2, "val": 1, "test": 1}, methods=methods)
     source = FaceForensics(str(tmp_path), ("FaceShifter",))
@@ -172,7 +172,7 @@ def test_splits_can_be_left_out_and_need_not_be_extracted(own):
     assert set(counts(FaceForensics(str(own), reading=reading))) == {("test", 0), ("test", 1)}
 
 
-def test_a_wrong_root_says_what_was_looked_for_and_where_to_get_it(tmp_path):
+def test_the_error_of_a_wrong_root_says_where_to_get_the_data(tmp_path):
     (tmp_path / "FaceForensics.zip").touch()
     with pytest.raises(DataError) as caught:
         _ = FaceForensics(str(tmp_path)).samples
@@ -283,7 +283,7 @@ def test_unknown_readings_are_refused(arguments, words):
         Reading(**arguments)
 
 
-def test_deepfakedetection_is_all_test_and_groups_by_the_recorded_actor(tmp_path):
+def test_deepfakedetection_is_all_test_and_grouped_by_actor(tmp_path):
     deepfakedetection(tmp_path)
     source = DeepFakeDetection(str(tmp_path))
     assert counts(source) == {("test", 0): 3 * 2 * 4, ("test", 1): 3 * 2 * 4}

@@ -167,7 +167,7 @@ def test_wrong_roots_and_classes(root, tmp_path):
         ForenSynths(str(root), sampling="max1000")
 
 
-def test_a_class_of_things_without_pictures_of_either_is_an_error_and_missed(tmp_path):
+def test_a_class_without_pictures_is_an_error_or_reported(tmp_path):
     forensynths(tmp_path)
     (tmp_path / "test" / "progan" / "whale").mkdir()
     (tmp_path / "test" / "progan" / "__MACOSX").mkdir()

@@ -54,7 +54,7 @@ def test_the_inner_folder_may_be_absent(root):
     assert len(GenImage(str(root), ("ADM",)).samples) == 12
 
 
-def test_two_inner_folders_are_refused_and_what_archivers_leave_is_none(root):
+def test_two_inner_folders_are_refused_but_not_hidden_ones(root):
     (root / "__MACOSX" / "imagenet" / "val" / "ai").mkdir(parents=True)
     assert len(GenImage(str(root)).samples) == 48
     shutil.copytree(root / "ADM" / "imagenet_ai_0508_adm", root / "ADM" / "part2")
