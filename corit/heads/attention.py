@@ -115,6 +115,6 @@ def _step(module: nn.Module, names: Sequence[str], weights: Sequence[Tensor], x:
         return nn.functional.binary_cross_entropy_with_logits(logits, y.to(logits))
 
     gradient = grad(lambda parameters: loss(parameters))
-    found = sam_gradient(lambda p: gradient(tuple(p)), tuple(w.detach() for w in weights), rho)
-    for w, g in zip(weights, found, strict=True):
+    gradients = sam_gradient(lambda p: gradient(tuple(p)), tuple(w.detach() for w in weights), rho)
+    for w, g in zip(weights, gradients, strict=True):
         w.grad = g

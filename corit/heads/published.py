@@ -28,12 +28,16 @@ Fetch = Callable[[str], bytes]
 
 
 def cache() -> Path:
-    """The folder in which fetched heads stay: CORIT_CACHE, or ~/.cache/corit."""
+    """Return the folder that holds fetched heads: CORIT_CACHE, or ~/.cache/corit."""
     return Path(os.environ.get("CORIT_CACHE") or Path.home() / ".cache" / "corit")
 
 
 def fetch(url: str) -> bytes:
-    """The bytes at a URL. Raises WeightsError when they cannot be had."""
+    """Download the bytes at a URL.
+
+    Raises:
+        WeightsError: when the download fails.
+    """
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             return bytes(answer.read())
@@ -45,10 +49,14 @@ def fetch(url: str) -> bytes:
 
 
 def unifd_head(path: str | Path | None = None, *, get: Fetch = fetch) -> Head:
-    """UniFD's head from a file, or from the cache into which it is fetched on first use, and again if it is damaged.
+    """Load UniFD's published head, whose features are CLIP ViT-L/14's projected class tokens (n, 768), not normalised.
 
-    Features are CLIP ViT-L/14's projected class tokens (n, 768), not normalised. Raises WeightsError when the file
-    cannot be had, or is not byte for byte the published one.
+    Args:
+        path: a file; None for the cache, into which the head is fetched on first use, and again if it is damaged.
+        get: downloads a URL.
+
+    Raises:
+        WeightsError: when the file cannot be read or fetched, or is not byte for byte the published one.
     """
     place = Path(path) if path is not None else cache() / NAME
     if path is None and not _kept(place):

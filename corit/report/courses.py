@@ -16,22 +16,22 @@ from corit.report.radii import colour
 
 
 def by_group(diagnosis: Diagnosis, head: HeadKind) -> Figure:
-    """Figure 3, forgeries: a panel for each store at its headline layer."""
-    made, axes = _row(len(diagnosis.stores))
+    """Draw Figure 3 by forgery: a panel for each store at its headline layer."""
+    figure, axes = _row(len(diagnosis.stores))
     for axis, store in zip(axes, diagnosis.stores, strict=True):
         for cell in diagnosis.headlines(store=store, head=head):
             _course(axis, cell, colour(diagnosis, cell.group), cell.group)
         _finish(axis, f"{store}, layer {layer_name(diagnosis.headline(store))}", diagnosis)
     _legend(axes)
-    return made
+    return figure
 
 
 def by_layer(diagnosis: Diagnosis, head: HeadKind) -> Figure:
-    """Figure 3, layers: a row for each store, a column for each of its groups."""
+    """Draw Figure 3 by layer: a row for each store, a column for each of its groups."""
     columns = max(len(g) for g in diagnosis.groups.values())
     size = (1.5 + 3.2 * columns, 0.6 + 2.7 * len(diagnosis.stores))
-    made = Figure(figsize=size, layout="constrained")
-    axes = made.subplots(len(diagnosis.stores), columns, squeeze=False, sharex=True, sharey=True)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(diagnosis.stores), columns, squeeze=False, sharex=True, sharey=True)
     for row, store in zip(axes, diagnosis.stores, strict=True):
         layers = diagnosis.layers[store]
         hues = colormaps["viridis"](np.linspace(0, 0.92, len(layers)))
@@ -43,27 +43,27 @@ def by_layer(diagnosis: Diagnosis, head: HeadKind) -> Figure:
         for axis in row[len(diagnosis.groups[store]) :]:
             axis.set_visible(False)
         _legend(row[: len(diagnosis.groups[store])])
-    return made
+    return figure
 
 
 def beside(diagnosis: Diagnosis, head: HeadKind) -> Figure | None:
-    """Figure 6: the stores' headline layers beside each other, a panel for each group; None where they share none."""
+    """Draw Figure 6: the stores' headline layers together, a panel for each shared group; None without a shared one."""
     groups = list(diagnosis.groups.values())
     shared = [g for g in groups[0] if all(g in others for others in groups)]
     if not shared:
         return None
-    made, axes = _row(len(shared), 3.3)
+    figure, axes = _row(len(shared), 3.3)
     for axis, group in zip(axes, shared, strict=True):
         for k, cell in enumerate(diagnosis.headlines(group=group, head=head)):
             _course(axis, cell, ("#2868c8", "#c0392b", "#2e7d4f", "#b7791f")[k % 4], cell.store)
         _finish(axis, group, diagnosis)
     _legend(axes)
-    return made
+    return figure
 
 
 def _row(count: int, width: float = 4.4) -> tuple[Figure, Sequence[Axes]]:
-    made = Figure(figsize=(1.2 + width * count, 3.4), layout="constrained")
-    return made, made.subplots(1, count, squeeze=False, sharey=True)[0]
+    figure = Figure(figsize=(1.2 + width * count, 3.4), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False, sharey=True)[0]
 
 
 def _course(axis: Axes, cell: DiagnosisCell, hue: str | tuple[float, ...], label: str, band: bool = True) -> None:

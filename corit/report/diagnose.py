@@ -1,4 +1,4 @@
-"""What `corit diagnose` leaves: tables, a page with the paper's figures for the stores, and lines for the terminal."""
+"""Writes a diagnosis: tables, a page with the paper's figures for the stores, and lines for the terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BADGES = {"stable": "real", "in the collapse zone": "fake", "never learned": "un
 
 
 def write(diagnosis: Diagnosis, out: str | Path) -> None:
-    """Write cor.csv, trajectories.csv, summary.json and report.html into a folder, each whole or not at all."""
+    """Write cor.csv, trajectories.csv, summary.json and report.html into a folder, each atomically."""
     folder, heads = Path(out), diagnosis.plan.heads
     write_tables(diagnosis, folder)
     page.write(
@@ -49,7 +49,7 @@ def write(diagnosis: Diagnosis, out: str | Path) -> None:
 
 
 def caption(diagnosis: Diagnosis, heads: Sequence[HeadKind]) -> str:
-    """World, backbone, head and seeds, said under every figure and table."""
+    """Name world, backbone, heads and seeds, as the caption of every figure and table."""
     stores = "; ".join(f"{name}: {text}" for name, text in diagnosis.captions.items())
     seeds = ", ".join(map(str, diagnosis.plan.seeds))
     return f"{stores}. Head: {'; '.join(map(diagnosis.plan.describe, heads))}. Seeds {seeds}."
@@ -124,7 +124,7 @@ def _landscape(store: str, group: str, head: HeadKind, plane: Landscape) -> dict
 
 
 def text(diagnosis: Diagnosis) -> str:
-    """The verdicts, a line for each group, and the rankings, for the terminal."""
+    """Format the verdicts, a line for each group, and the rankings for the terminal."""
     lines, said = [], verdicts(diagnosis)
     for store in diagnosis.stores:
         for head in diagnosis.plan.heads:
@@ -134,7 +134,7 @@ def text(diagnosis: Diagnosis) -> str:
 
 
 def chained(ranked: Sequence[DiagnosisCell]) -> str:
-    """Groups in the order of their radii, "A < B = C" where two have the same COR and half-way radius."""
+    """Join groups in the order of their radii: "A < B = C" where two have the same COR and half-way radius."""
     text, before = "", None
     for c in ranked:
         place = fragility(c)
@@ -144,12 +144,12 @@ def chained(ranked: Sequence[DiagnosisCell]) -> str:
 
 
 def _rankings(found: Sequence[Ranking]) -> str:
-    made = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for name in ("store", "head", "most fragile first, by COR", "lowest first, by early GSNR", "correlation"):
-        made.add_column(name)
+        table.add_column(name)
     for r in found:
         by_gsnr = " < ".join(c.group for c in r.by_gsnr)
         both = [f"{k.removesuffix('_gsnr')} {v:+.2f}" for k, v in r.correlations.items() if k.endswith("_gsnr")]
         known = [text for text in both if "nan" not in text]
-        made.add_row(r.store, TITLES[r.head], chained(r.by_cor), by_gsnr, ", ".join(known) or "not defined")
-    return table_text(made)
+        table.add_row(r.store, TITLES[r.head], chained(r.by_cor), by_gsnr, ", ".join(known) or "not defined")
+    return table_text(table)

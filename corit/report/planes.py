@@ -19,14 +19,18 @@ CLIPPED = 98  # percentile of all losses at which colours and heights end
 
 
 def contours(planes: dict[tuple[str, str], Landscape]) -> Figure:
-    """Contours of landscapes by (store, group): a row for each store, one colour scale, one set of levels.
+    """Draw landscapes as contours: a row for each store, one colour scale, one set of levels.
 
-    Raises DataError where there are none.
+    Args:
+        planes: (store, group) -> landscape.
+
+    Raises:
+        DataError: for no landscapes.
     """
     low, high = _range(planes)
     rows, columns = _names(planes)
-    made = Figure(figsize=(1.2 + 2.7 * len(columns), 0.5 + 2.7 * len(rows)), layout="constrained")
-    axes = made.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
+    figure = Figure(figsize=(1.2 + 2.7 * len(columns), 0.5 + 2.7 * len(rows)), layout="constrained")
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, sharex=True, sharey=True)
     levels = np.linspace(low, high, 15)
     for axis, store, group, plane in _places(axes, rows, columns, planes):
         if plane is None:
@@ -42,19 +46,23 @@ def contours(planes: dict[tuple[str, str], Landscape]) -> Figure:
         axis.set_xlabel("a, along u")
     for axis in axes[:, 0]:
         axis.set_ylabel("b, along v")
-    made.colorbar(_scale(planes), ax=axes.ravel().tolist(), label="loss (nats)", shrink=0.8)
-    return made
+    figure.colorbar(_scale(planes), ax=axes.ravel().tolist(), label="loss (nats)", shrink=0.8)
+    return figure
 
 
 def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
-    """The same landscapes as surfaces, seen from one place, on one scale of height and colour.
+    """Draw landscapes as surfaces, from one viewpoint, on one scale of height and colour.
 
-    Raises DataError where there are none.
+    Args:
+        planes: (store, group) -> landscape.
+
+    Raises:
+        DataError: for no landscapes.
     """
     low, high = _range(planes)
     rows, columns = _names(planes)
-    made = Figure(figsize=(1.0 + 2.9 * len(columns), 2.9 * len(rows)))
-    axes = made.subplots(len(rows), len(columns), squeeze=False, subplot_kw={"projection": "3d"})
+    figure = Figure(figsize=(1.0 + 2.9 * len(columns), 2.9 * len(rows)))
+    axes = figure.subplots(len(rows), len(columns), squeeze=False, subplot_kw={"projection": "3d"})
     for axis, store, group, plane in _places(axes, rows, columns, planes):
         axis.set_title(f"{store}, {group}", fontsize=10, y=0.98)
         axis.set_zlim(low, high)
@@ -68,12 +76,12 @@ def surfaces(planes: dict[tuple[str, str], Landscape]) -> Figure:
         x, y = np.meshgrid(plane.coordinates, plane.coordinates, indexing="ij")
         shown = np.clip(plane.loss.numpy(), low, high)
         axis.plot_surface(x, y, shown, cmap=CMAP, vmin=low, vmax=high, rcount=41, ccount=41, lw=0)
-    made.subplots_adjust(left=0.01, right=0.95, bottom=0.04, top=0.92, wspace=0.2, hspace=0.16)
-    return made
+    figure.subplots_adjust(left=0.01, right=0.95, bottom=0.04, top=0.92, wspace=0.2, hspace=0.16)
+    return figure
 
 
 def of_head(diagnosis: Diagnosis, head: HeadKind) -> dict[tuple[str, str], Landscape]:
-    """The landscapes of one kind of head, by store and group."""
+    """Select the landscapes of one kind of head, by store and group."""
     return {(s, g): l for (s, g, h), l in diagnosis.landscapes.items() if h == head}
 
 

@@ -21,17 +21,17 @@ GAINS = 0.1  # the range of radii in which the paper sees gains
 
 
 def colour(diagnosis: Diagnosis, group: str) -> str:
-    """A group's colour, the same in every figure."""
+    """Return a group's colour, the same in every figure."""
     every = list(dict.fromkeys(g for groups in diagnosis.groups.values() for g in groups))
     return COLOURS[every.index(group) % len(COLOURS)]
 
 
 def layerwise(diagnosis: Diagnosis, head: HeadKind) -> Figure:
-    """Figure 1b: COR against the layer, a panel for each store; what is censored lies at the edge with an arrow."""
+    """Draw Figure 1b: COR against the layer, a panel for each store; a censored COR lies at the edge with an arrow."""
     positive = [r for r in diagnosis.plan.rhos if r > 0] or [1.0]
     low, high = positive[0], positive[-1]
-    made = Figure(figsize=(1.2 + 4.6 * len(diagnosis.stores), 3.9), layout="constrained")
-    axes = made.subplots(1, len(diagnosis.stores), squeeze=False, sharey=True)[0]
+    figure = Figure(figsize=(1.2 + 4.6 * len(diagnosis.stores), 3.9), layout="constrained")
+    axes = figure.subplots(1, len(diagnosis.stores), squeeze=False, sharey=True)[0]
     for axis, store in zip(axes, diagnosis.stores, strict=True):
         layers, groups = diagnosis.layers[store], diagnosis.groups[store]
         for k, group in enumerate(groups):
@@ -51,7 +51,7 @@ def layerwise(diagnosis: Diagnosis, head: HeadKind) -> Figure:
     axes[-1].plot([], [], ":", color="#56616e", label="half-way radius")
     axes[0].set_ylabel("empirical COR (radius rho)")
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return figure
 
 
 def _column(
@@ -86,7 +86,7 @@ def _height(radius: Radius, edges: tuple[float, float]) -> float:
 
 
 def against_radius(diagnosis: Diagnosis) -> Figure:
-    """Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds."""
+    """Draw Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds."""
     return _panels(diagnosis, _auc, "test AUC", shared=True)
 
 
@@ -98,8 +98,8 @@ def gains(diagnosis: Diagnosis) -> Figure | None:
 def _panels(diagnosis: Diagnosis, draw: Any, label: str, shared: bool = False) -> Figure:
     """A row for each head, a column for each store."""
     heads, stores = diagnosis.plan.heads, diagnosis.stores
-    made = Figure(figsize=(1.2 + 4.6 * len(stores), 0.5 + 3.0 * len(heads)), layout="constrained")
-    axes = made.subplots(len(heads), len(stores), squeeze=False, sharey="all" if shared else "row", sharex=True)
+    figure = Figure(figsize=(1.2 + 4.6 * len(stores), 0.5 + 3.0 * len(heads)), layout="constrained")
+    axes = figure.subplots(len(heads), len(stores), squeeze=False, sharey="all" if shared else "row", sharex=True)
     for row, head in zip(axes, heads, strict=True):
         for axis, store in zip(row, stores, strict=True):
             for cell in diagnosis.headlines(store=store, head=head):
@@ -112,7 +112,7 @@ def _panels(diagnosis: Diagnosis, draw: Any, label: str, shared: bool = False) -
     for axis in axes[-1]:
         axis.set_xlabel("radius rho")
     axes[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    return made
+    return figure
 
 
 def _widen(axis: Axes) -> None:
