@@ -24,7 +24,7 @@ from corit.detect.output import begin
 from corit.errors import DataError, MachineError, StoreError
 from corit.files import replace_folder, write_text
 from corit.journal import Journal
-from corit.paper.run import _prepare_together, one
+from corit.paper.run import _prepare_together, make_one
 from corit.report import page
 from corit.world import encoder, pretrain
 
@@ -95,11 +95,11 @@ def test_a_failing_machine_ends_a_run_of_many_artefacts_and_is_no_result_of_one(
     runner = SimpleNamespace(prepare=fail, caption_without_weights={}, has_backbone=lambda need: True)
     what = SimpleNamespace(name="table01", title="T", needs=lambda runner: [SimpleNamespace(data="d")])
     with pytest.raises(type(err)):
-        one(what, runner, tmp_path)
+        make_one(what, runner, tmp_path)
     with pytest.raises(type(err)):
         _prepare_together([what], runner)
     err = DataError("not there")
-    assert one(what, runner, tmp_path).reason == "DataError: not there"
+    assert make_one(what, runner, tmp_path).reason == "DataError: not there"
     _prepare_together([what], runner)
 
 

@@ -54,7 +54,7 @@ def paper(
 def _described(record: Record) -> str:
     """The title, the text and the notes of a table or figure, or why it could not be made."""
     title = f"{record.name}: {record.title}"
-    notes = [*record.notes, record.said] if record.status == "ok" else [f"{record.status}: {record.reason}"]
+    notes = [*record.notes, record.caption_text] if record.status == "ok" else [f"{record.status}: {record.reason}"]
     return "\n".join([title, *([record.text] if record.text else []), *notes, ""])
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from corit.bench.runner import FeatureRequest, Runner
     from corit.bench.testbed import Testbed
-    from corit.paper.grid import Grid
+    from corit.paper.comparison_table import ComparisonTable
 
 Kind = Literal["table", "figure"]
 
@@ -24,14 +24,14 @@ class Content:
     """The content of an artefact: a table or figures, and the text below them.
 
     Attributes:
-        grid: the table, None for a figure.
+        table: the table, None for a figure.
         figures: the figures, from top to bottom.
         notes: sentences to print below the table or figure.
         numbers: the values behind a figure as rows of texts, the column names first.
         caption: caption fields that differ from those of the run.
     """
 
-    grid: Grid | None = None
+    table: ComparisonTable | None = None
     figures: tuple[Figure, ...] = ()
     notes: tuple[str, ...] = ()
     numbers: tuple[tuple[str, ...], ...] = ()

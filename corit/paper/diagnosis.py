@@ -19,7 +19,7 @@ from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadKind
 from corit.paper.artefact import Content, Maker
-from corit.paper.grid import Grid, Line
+from corit.paper.comparison_table import ComparisonTable, MeasuredRow
 from corit.paper.printed import printed
 from corit.report import courses, planes, radii
 from corit.serialise import number_text
@@ -248,14 +248,16 @@ def _landscapes(runner: Runner) -> Content:
 def _cor_by_layer(runner: Runner) -> Content:
     """COR and half-way radius at five layers: the perceptron's beside the paper's row, then the linear head's."""
     result, known = diagnosis(runner), printed(7)
-    lines = [line for kind in (MAIN, *(k for k in result.plan.heads if k != MAIN)) for line in _lines(result, kind)]
+    rows = [
+        row for kind in (MAIN, *(k for k in result.plan.heads if k != MAIN)) for row in _measured_rows(result, kind)
+    ]
     stood_for = runner.testbed.stand_ins.get(NEURAL_TEXTURES)
     shown = dict.fromkeys(known.columns, stood_for) if stood_for is not None else {}
     title = f"COR by layer on NeuralTextures ({NEURAL_TEXTURES})"
-    grid = Grid(title, "empirical COR", known.columns, tuple(lines), known, 1.0, 2, shown)
+    table = ComparisonTable(title, "empirical COR", known.columns, tuple(rows), known, 1.0, 2, shown)
     return Content(
-        grid,
-        notes=(*notes(runner, (NEURAL_TEXTURES,)), *_table_notes(runner, result), *grid.slips()),
+        table,
+        notes=(*notes(runner, (NEURAL_TEXTURES,)), *_table_notes(runner, result), *table.notes()),
         caption=caption(runner, result.plan.heads),
     )
 
@@ -265,13 +267,13 @@ def _layers(result: Diagnosis, store: str) -> dict[str, int]:
     return dict(zip(printed(7).columns, (l for l in result.layers[store] if l != FINAL), strict=True))
 
 
-def _lines(result: Diagnosis, kind: HeadKind) -> Iterator[Line]:
+def _measured_rows(result: Diagnosis, kind: HeadKind) -> Iterator[MeasuredRow]:
     name = "perceptron" if kind == MAIN else "linear head"
     for store in result.stores:
         cells = {c: cell(result, store, l, kind) for c, l in _layers(result, store).items()}
         paper = store if kind == MAIN else ""
-        yield Line(f"{store}, {name}", paper, {c: x.collapse.cor for c, x in cells.items()})
-        yield Line(f"{store}, {name}, half-way", "", {c: x.collapse.half for c, x in cells.items()})
+        yield MeasuredRow(f"{store}, {name}", paper, {c: x.collapse.cor for c, x in cells.items()})
+        yield MeasuredRow(f"{store}, {name}, half-way", "", {c: x.collapse.half for c, x in cells.items()})
 
 
 def cell(result: Diagnosis, store: str, layer: int, kind: HeadKind) -> DiagnosisCell:

@@ -1,4 +1,4 @@
-"""What an artefact needs here, whether it can be made, and how long that takes; nothing is measured for it."""
+"""The list of artefacts: what each needs, whether it can be made here, and how long that takes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from corit.paper.artefact import ARTEFACTS, Artefact
 from corit.sources import SOURCES
 
 # Seconds a picture of 224 px with its twin, one recipe of CLIP ViT-L/14 on two cores: see the page on performance.
-SECONDS = 2.0
-FEW = 40  # pictures of masks that are drawn and not stored
-BEHIND = {"df40": ("celeb-df-v2",)}  # data sets whose reals another one borrows
+SECONDS_PER_PICTURE = 2.0
+MASK_PICTURES = 40  # of figures without stored features
+BORROWED = {"df40": ("celeb-df-v2",)}  # data set -> the data sets whose reals it uses
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """One artefact: the places that it reads, which of them cannot be read and why, and minutes from nothing.
+    """What one artefact needs here.
 
-    lacks: "missing" or "incomplete" -> places; empty where it can be made. fetch: weights that the hub must give first.
-    minutes: in the miniature, or on real data
-    with CLIP ViT-L/14 on two CPU cores, None where that cannot be said.
+    Attributes:
+        artefact: the artefact.
+        needs: the folders of the data sets that it reads.
+        lacks: "missing" or "incomplete" -> folders; empty when it can be made.
+        minutes: time in the miniature, or on real data with CLIP ViT-L/14 on two CPU cores; None when it is unknown.
+        fetch: weights that have to be downloaded first.
     """
 
     artefact: Artefact
@@ -35,82 +38,90 @@ class Outlook:
 
     @property
     def here(self) -> str:
-        """Whether it can be made here."""
-        said = [f"{word} {', '.join(places)}" for word, places in self.lacks.items()]
-        if said:
-            return f"no: {'; '.join(said)}"
+        """Whether it can be made here, in words."""
+        lacks = [f"{word} {', '.join(places)}" for word, places in self.lacks.items()]
+        if lacks:
+            return f"no: {'; '.join(lacks)}"
         return f"yes, once {' and '.join(self.fetch)} can be fetched" if self.fetch else "yes"
 
 
-def outlooks(stage: Testbed, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
-    """All artefacts, and for each data set that is missing or incomplete what was looked for and where to get it.
+def outlooks(testbed: Testbed, weights: Mapping[str, str]) -> tuple[list[Outlook], tuple[str, ...]]:
+    """List what each artefact needs; nothing is measured.
 
-    weights: where a run would take them from, by backbone, the run's own first. Raises BackboneError and
-    WeightsError as `missing_weights`.
+    Args:
+        testbed: the data sets.
+        weights: where a run takes weights from, by backbone, the run's own first.
+
+    Returns:
+        An outlook for each artefact; and the problem of each data set that is missing or incomplete.
+
+    Raises:
+        BackboneError: for an unknown backbone.
+        WeightsError: when a weights file does not exist.
     """
     for name, place in weights.items():
         missing_weights(name, place)
-    if stage.kind == "miniature":
+    if testbed.kind == "miniature":
         return [Outlook(a, (), {}, a.minutes) for a in ARTEFACTS], ()
-    counts, problems = _counts(stage, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, stage)))
+    counts, problems = _counts(testbed, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, testbed)))
     if "faceforensics" in counts:
-        counts[PERTURBED] = len(stage.sources[PERTURBED]().samples)
-    found = [_outlook(a, stage, counts, problems, weights) for a in ARTEFACTS]
-    return found, tuple(dict.fromkeys(problems.values()))
+        counts[PERTURBED] = len(testbed.sources[PERTURBED]().samples)
+    all_outlooks = [_outlook(a, testbed, counts, problems, weights) for a in ARTEFACTS]
+    return all_outlooks, tuple(dict.fromkeys(problems.values()))
 
 
 def _outlook(
-    of: Artefact, stage: Testbed, counts: Mapping[str, int], problems: Mapping[str, str], weights: Mapping[str, str]
+    of: Artefact, testbed: Testbed, counts: Mapping[str, int], problems: Mapping[str, str], weights: Mapping[str, str]
 ) -> Outlook:
-    data = _data(of, stage)
-    lacks = _lacks(stage, [DATA_SETS[d][0] for d in data if d in problems])
-    measured = [*of.data(stage), *((PERTURBED,) if of.name == "figure08" else ())]
+    data = _data(of, testbed)
+    lacks = _lacks(testbed, [DATA_SETS[d][0] for d in data if d in problems])
+    measured = [*of.data(testbed), *((PERTURBED,) if of.name == "figure08" else ())]
     pictures = sum(counts.get(d, 0) for d in measured)
-    minutes = None if lacks else (of.recipes * pictures or FEW) * SECONDS / 60
+    minutes = None if lacks else (of.recipes * pictures or MASK_PICTURES) * SECONDS_PER_PICTURE / 60
     used = of.backbones or list(weights)[:1]
     fetch = tuple(filter(None, (missing_weights(name, weights.get(name, "")) for name in used)))
     return Outlook(of, tuple(dict.fromkeys(DATA_SETS[d][0] for d in data)), lacks, minutes, fetch)
 
 
-def _data(of: Artefact, stage: Testbed) -> tuple[str, ...]:
-    """The data sets that it reads, with those that they borrow from."""
-    found = of.data(stage)
-    return tuple(dict.fromkeys([*found, *(b for d in found for b in BEHIND.get(d, ()))]))
+def _data(of: Artefact, testbed: Testbed) -> tuple[str, ...]:
+    """The data sets that it reads, with those whose reals they use."""
+    names = of.data(testbed)
+    return tuple(dict.fromkeys([*names, *(b for d in names for b in BORROWED.get(d, ()))]))
 
 
-def _lacks(stage: Testbed, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+def _lacks(testbed: Testbed, places: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    lacks: dict[str, tuple[str, ...]] = {}
     for place in dict.fromkeys(places):
-        word = "incomplete" if os.path.isdir(os.path.join(stage.root, place)) else "missing"
-        found[word] = (*found.get(word, ()), place)
-    return found
+        word = "incomplete" if os.path.isdir(os.path.join(testbed.root, place)) else "missing"
+        lacks[word] = (*lacks.get(word, ()), place)
+    return lacks
 
 
-def _counts(stage: Testbed, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
-    """Pictures of the data sets that can be listed, and what is wrong with the others."""
+def _counts(testbed: Testbed, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
+    """Pictures of the data sets that can be listed, and the problems of the others."""
     counts: dict[str, int] = {}
     problems: dict[str, str] = {}
     for name in names:
         try:
-            counts[name] = len(stage.sources[name]().samples)
+            counts[name] = len(testbed.sources[name]().samples)
         except DataError as err:
             problems[name] = str(err)
-    for name in [d for d in problems if any(_same(problems[d], problems.get(o, "")) for o in BEHIND.get(d, ()))]:
-        own = os.path.join(stage.root, DATA_SETS[name][0])
+    for name in [d for d in problems if any(_same(problems[d], problems.get(o, "")) for o in BORROWED.get(d, ()))]:
+        own = os.path.join(testbed.root, DATA_SETS[name][0])
         if os.path.isdir(own):
-            del problems[name]  # nothing is wrong with it but what it borrows
+            del problems[name]  # only the borrowed data set has a problem
         else:
             problems[name] = str(SOURCES[name].origin.missing(own, "there is no such folder"))
     return counts, problems
 
 
 def _same(problem: str, other: str) -> bool:
-    """Whether two errors complain of the same folder, as that of who borrows from it and its own do."""
+    """Whether two errors name the same folder."""
     return problem.partition(": ")[0] == other.partition(": ")[0]
 
 
 def duration(minutes: float | None) -> str:
-    """A time in words: in seconds, minutes, hours or days."""
+    """Return a time in words: in seconds, minutes, hours or days; "" for None."""
     if minutes is None:
         return ""
     if minutes < 0.95:

@@ -1,4 +1,4 @@
-"""The pages of `corit paper`: figures with their captions as one picture, and the index of everything."""
+"""The output of `corit paper`: figures with captions as one picture, and the page of all artefacts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ DPI = 130
 
 
 def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
-    """Figures below each other and what must be said under them, as one PNG, whole or not at all.
-
-    Several figures are lettered (a), (b), ...
-    """
+    """Write figures and the notes below them as one PNG, atomically; several figures get letters (a), (b), ..."""
     for letter, figure in zip(ascii_lowercase, figures, strict=False):
         if len(figures) > 1:
             figure.suptitle(f"({letter})", x=0.01, ha="left", fontweight="bold")
@@ -36,31 +33,31 @@ def save(figures: Sequence[Figure], notes: Sequence[str], target: Path) -> None:
     for picture in drawn:
         sheet.paste(picture, ((sheet.width - picture.width) // 2, y))
         y += picture.height
-    held = io.BytesIO()
-    sheet.save(held, "PNG")
-    write_bytes(target, held.getvalue())
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    write_bytes(target, buffer.getvalue())
 
 
 def _drawn(figure: Figure, tight: bool = True) -> Image.Image:
-    held = io.BytesIO()
-    figure.savefig(held, format="png", dpi=DPI, bbox_inches="tight" if tight else None)
-    return Image.open(held).convert("RGB")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight" if tight else None)
+    return Image.open(buffer).convert("RGB")
 
 
 def _caption(notes: Sequence[str], width: int) -> Figure:
     """The notes, wrapped to a width in pixels."""
     inches = width / DPI
     lines = [line for note in notes for line in textwrap.wrap(note, max(30, int(inches * 15.5)))]
-    made = Figure(figsize=(inches, 0.2 + 0.155 * len(lines)))
-    made.text(0.08 / inches, 0.98, "\n".join(lines), fontsize=8, va="top", color="#56616e", linespacing=1.25)
-    return made
+    caption = Figure(figsize=(inches, 0.2 + 0.155 * len(lines)))
+    caption.text(0.08 / inches, 0.98, "\n".join(lines), fontsize=8, va="top", color="#56616e", linespacing=1.25)
+    return caption
 
 
-def write_page(found: Sequence[Record], out: Path) -> None:
-    """index.html: every artefact that the folder records, with its table or figure inside the page."""
-    shown = [{"record": r, "label": artefact(r.name).label, "picture": _inside(r, out)} for r in found]
+def write_page(records: Sequence[Record], out: Path) -> None:
+    """Write index.html with the table or figure of every record inside the page."""
+    shown = [{"record": r, "label": artefact(r.name).label, "picture": _inside(r, out)} for r in records]
     failed = [s for s in shown if s["record"].status != "ok"]  # type: ignore[attr-defined]
-    known = {r.name for r in found}
+    known = {r.name for r in records}
     absent = [a.label for a in ARTEFACTS if a.name not in known]
     page.write("paper.html", out / "index.html", shown=shown, failed=failed, absent=absent)
 

@@ -1,4 +1,4 @@
-"""The paper's own numbers as data, the official repositories' beside them, averages recomputed and slips noted."""
+"""The paper's own numbers as data, with those of official repositories, recomputed averages and errata."""
 
 from __future__ import annotations
 
@@ -13,19 +13,56 @@ import numpy as np
 from corit.errors import DataError
 
 FOLDER = Path(__file__).parent
-FRAME_AUC = (1, 3, 8, 9, 11, 12, 13)  # tables of one metric on shared data sets: what stands in two of them compares
-NOISE = 1.4  # points by which what stands in two of those differs at most: CoRIT's facedancer in Tables III and VIII
+FRAME_AUC_TABLES = (1, 3, 8, 9, 11, 12, 13)  # of one metric on shared data sets, so that cells can be compared
+NOISE = 1.4  # largest difference of equal cells of those, in points: CoRIT's facedancer in Tables III and VIII
 AVERAGES = ("Avg", "mAP", "mAcc")
 
 
 @dataclass(frozen=True)
-class Printed:
-    """One table as printed: values in percent by row and column (COR in Table VII), averages recomputed.
+class QuotedValue:
+    """A number from outside the paper's tables.
 
-    keys: the columns that name a row. columns: the measured ones. average: the name of the printed average, or "".
-    values: row -> column -> value; the average is left out. averages: row -> (printed, recomputed), None where it is
-    not printed or a value is missing. texts: row -> column -> the digits to print: the paper's own, and those of an
-    average recomputed to two decimals. said: what only the text gives. official: what repositories report, with source.
+    Attributes:
+        row: the table row that it belongs to.
+        column: the column.
+        value: the number, in percent.
+        where: where it comes from.
+    """
+
+    row: str
+    column: str
+    value: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """An error of the paper.
+
+    Attributes:
+        text: the error in one sentence.
+        average_of: the row whose average it is about, or "".
+    """
+
+    text: str
+    average_of: str = ""
+
+
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table as the paper prints it: percent by row and column (COR in Table VII), averages recomputed.
+
+    Attributes:
+        number: the table's number.
+        keys: the columns that name a row.
+        columns: the measured columns.
+        average: the name of the printed average, or "".
+        values: row -> column -> value, without the average.
+        averages: row -> (printed, recomputed), None where it is not printed or a value is missing.
+        texts: row -> column -> the digits to print: the paper's own, and a recomputed average to two decimals.
+        quoted: numbers of the paper's text.
+        official: numbers that repositories report.
+        errata: errors of the paper.
     """
 
     number: int
@@ -35,43 +72,46 @@ class Printed:
     values: Mapping[str, Mapping[str, float]]
     averages: Mapping[str, tuple[float | None, float | None]]
     texts: Mapping[str, Mapping[str, str]]
-    said: tuple[Said, ...]
-    official: tuple[Said, ...]
-    slips: tuple[Slip, ...]
+    quoted: tuple[QuotedValue, ...]
+    official: tuple[QuotedValue, ...]
+    errata: tuple[Erratum, ...]
 
     def value(self, row: str, column: str) -> float | None:
-        """The printed value, or for the average the recomputed one where all values are printed; None where none is."""
+        """Return the printed value, or None.
+
+        For the average, it is the recomputed one where all values are printed.
+        """
         if column == self.average and row in self.averages:
             printed, recomputed = self.averages[row]
             if recomputed is not None or printed is not None:
                 return recomputed if recomputed is not None else printed
-        found = self.values.get(row, {}).get(column)
-        told = [s.value for s in self.said if (s.row, s.column) == (row, column)]
-        return told[0] if found is None and told else found
+        value = self.values.get(row, {}).get(column)
+        quoted = [q.value for q in self.quoted if (q.row, q.column) == (row, column)]
+        return quoted[0] if value is None and quoted else value
 
     def repository(self, row: str, column: str) -> float | None:
-        """What the row's own repository, or somebody who ran it, reports."""
-        told = [s.value for s in self.official if (s.row, s.column) == (row, column)]
-        return told[0] if told else None
+        """Return the number that the method's repository or its users report, or None."""
+        reported = [q.value for q in self.official if (q.row, q.column) == (row, column)]
+        return reported[0] if reported else None
 
     def text(self, row: str, column: str) -> str:
-        """`value` in the digits in which it is printed; empty where there is none."""
-        told = [exact(s.value) for s in self.said if (s.row, s.column) == (row, column)]
-        return self.texts.get(row, {}).get(column) or (told[0] if told else "")
+        """Return `value` in its printed digits, "" for None."""
+        quoted = [exact(q.value) for q in self.quoted if (q.row, q.column) == (row, column)]
+        return self.texts.get(row, {}).get(column) or (quoted[0] if quoted else "")
 
     def repository_text(self, row: str, column: str) -> str:
-        """`repository` in its own digits; empty where there is none."""
+        """Return `repository` in its own digits, "" for None."""
         value = self.repository(row, column)
         return "" if value is None else exact(value)
 
     @property
     def differing(self) -> dict[str, tuple[str, str]]:
-        """Rows whose printed average is not that of their values, rounded as printed: row -> (printed, recomputed)."""
-        found = {}
-        for row, (told, whole) in self.averages.items():
-            if told is not None and whole is not None and abs(told - whole) > self._half(row) + 1e-9:
-                found[row] = (exact(told), self.texts[row][self.average])
-        return found
+        """Rows whose printed average differs from that of their values by more than rounding: (printed, recomputed)."""
+        rows = {}
+        for row, (printed, recomputed) in self.averages.items():
+            if printed is not None and recomputed is not None and abs(printed - recomputed) > self._half(row) + 1e-9:
+                rows[row] = (exact(printed), self.texts[row][self.average])
+        return rows
 
     def _half(self, row: str) -> float:
         """Half of the last digit of a row's values, which its average is printed with too."""
@@ -79,53 +119,38 @@ class Printed:
         return 0.5 * 10.0 ** -max(len(t.partition(".")[2]) for t in texts)
 
     @property
-    def told(self) -> str:
-        """Where the numbers come from that stand in the paper, but not in its table's legible cells; or nothing."""
+    def quoted_note(self) -> str:
+        """A sentence on where the quoted numbers stand in the paper, "" without any."""
         columns: dict[tuple[str, str], list[str]] = {}
-        for s in self.said:
-            columns.setdefault((s.row, s.where), []).append(f"{s.column} {exact(s.value)}")
+        for q in self.quoted:
+            columns.setdefault((q.row, q.where), []).append(f"{q.column} {exact(q.value)}")
         each = [f"{row}, {' and '.join(values)} ({where})" for (row, where), values in columns.items()]
         return f"Where the paper says so. {'; '.join(each)}." if each else ""
 
     @property
-    def sources(self) -> str:
-        """Where the repositories' numbers come from, in one sentence; empty where there are none."""
-        said = dict.fromkeys(f"{s.row}: {s.where}" for s in self.official)
-        return f"Repositories. {'; '.join(said)}." if said else ""
-
-
-@dataclass(frozen=True)
-class Said:
-    """A number that stands outside the paper's tables: its row, column, value and where it comes from."""
-
-    row: str
-    column: str
-    value: float
-    where: str
-
-
-@dataclass(frozen=True)
-class Slip:
-    """A slip of the paper in one sentence, and the row whose average it is about, or ""."""
-
-    text: str
-    average_of: str = ""
+    def official_note(self) -> str:
+        """A sentence on where the repositories' numbers come from, "" without any."""
+        sources = dict.fromkeys(f"{q.row}: {q.where}" for q in self.official)
+        return f"Repositories. {'; '.join(sources)}." if sources else ""
 
 
 def exact(value: float) -> str:
-    """A number in the fewest digits that name it, with a decimal point: 100.0, 97.35."""
+    """Return a number in its fewest digits, with a decimal point: 100.0, 97.35."""
     return np.format_float_positional(value, trim="0")
 
 
-def printed(number: int) -> Printed:
-    """The paper's Table `number`, 1 to 13. Raises DataError for another number.
+def printed(number: int) -> PrintedTable:
+    """Return the paper's table of a number, 1 to 13.
 
-    Tables VI and X have no legible numbers: their rows are empty and `said` holds what the text claims.
+    Tables VI and X have no legible numbers: their rows are empty, and `quoted` holds the claims of the text.
+
+    Raises:
+        DataError: for another number.
     """
     if not 1 <= number <= 13:
         raise DataError(f"the paper has Tables 1 to 13, got {number}")
-    found = sorted(FOLDER.glob(f"table{number:02d}_*.csv"))
-    rows = _read(found[0]) if found else []
+    files = sorted(FOLDER.glob(f"table{number:02d}_*.csv"))
+    rows = _read(files[0]) if files else []
     fields = list(rows[0]) if rows else []
     keys = tuple(f for f in fields if f in KEYS)
     average = next((f for f in fields if f in AVERAGES), "")
@@ -133,9 +158,10 @@ def printed(number: int) -> Printed:
     values = {_name(r, keys): {c: float(r[c]) for c in columns if r[c]} for r in rows}
     averages = {_name(r, keys): _averages(r, columns, average) for r in rows} if average else {}
     texts = {_name(r, keys): _texts(r, columns, average) for r in rows}
-    said, official = _said("said.csv", number, "where"), _said("official.csv", number, "source")
-    slips = tuple(Slip(r["slip"], r["average_of"]) for r in _read(FOLDER / "slips.csv") if int(r["table"]) == number)
-    return Printed(number, keys, columns, average, values, averages, texts, said, official, slips)
+    quoted, official = _quoted("quoted.csv", number, "where"), _quoted("repositories.csv", number, "source")
+    errata = (r for r in _read(FOLDER / "errata.csv") if int(r["table"]) == number)
+    errors = tuple(Erratum(r["erratum"], r["average_of"]) for r in errata)
+    return PrintedTable(number, keys, columns, average, values, averages, texts, quoted, official, errors)
 
 
 KEYS = ("method", "venue", "RSI", "RRM", "HRI", "regions", "K", "pooling", "tau", "layer", "type")
@@ -159,16 +185,16 @@ def _recomputed(row: Mapping[str, str], columns: tuple[str, ...]) -> Decimal | N
 
 
 def _texts(row: Mapping[str, str], columns: tuple[str, ...], average: str) -> dict[str, str]:
-    """The row's digits by column; the average's are recomputed where that can be done."""
-    found = {c: row[c] for c in columns if row[c]}
+    """The row's digits by column; the average is recomputed where no value is missing."""
+    texts = {c: row[c] for c in columns if row[c]}
     whole = _recomputed(row, columns) if average else None
-    told = row.get(average, "") if whole is None else str(whole.quantize(Decimal("0.01"), ROUND_HALF_UP))
-    return {**found, average: told} if told else found
+    printed = row.get(average, "") if whole is None else str(whole.quantize(Decimal("0.01"), ROUND_HALF_UP))
+    return {**texts, average: printed} if printed else texts
 
 
-def _said(name: str, number: int, where: str) -> tuple[Said, ...]:
+def _quoted(name: str, number: int, where: str) -> tuple[QuotedValue, ...]:
     rows = (r for r in _read(FOLDER / name) if int(r["table"]) == number)
-    return tuple(Said(r["row"], r["column"], float(r["value"]), r[where]) for r in rows)
+    return tuple(QuotedValue(r["row"], r["column"], float(r["value"]), r[where]) for r in rows)
 
 
 def _read(path: Path) -> list[dict[str, str]]:

@@ -1,4 +1,4 @@
-"""What became of an artefact: its record, kept beside its files."""
+"""The record of an artefact, kept beside its files: its status, caption and notes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,20 @@ Status = Literal["ok", "failed", "not made"]
 
 @dataclass(frozen=True)
 class Record:
-    """What became of an artefact.
+    """The outcome of making an artefact. Field names are keys of its JSON file.
 
-    reason: why it failed. files: what it left in the folder. caption: world, backbone, head, seeds, metric, seconds.
-    head, body: the table's cells; text: the table for a terminal. settings: what another run must share to reuse it.
+    Attributes:
+        name: table01 to figure11.
+        title: its title.
+        status: "ok", "failed" or "not made".
+        reason: why it failed.
+        files: names of its files.
+        caption: world, backbone, head, seeds, metric, seconds.
+        notes: sentences below the table or figure.
+        head: the table's column names.
+        body: the table's rows.
+        text: the table for a terminal.
+        settings: what another run must share to reuse it, see `corit.paper.run.settings_of`.
     """
 
     name: str
@@ -36,7 +46,7 @@ class Record:
     settings: str = ""
 
     @property
-    def said(self) -> str:
+    def caption_text(self) -> str:
         """The caption as one line."""
         c = {k: v for k, v in self.caption.items() if k not in ("seconds", "version")}
         seeds = ", ".join(map(str, c.pop("seeds", [])))
@@ -44,31 +54,31 @@ class Record:
         return ". ".join(part[0].upper() + part[1:] for part in parts) + f". {self.caption.get('seconds', 0):.0f} s."
 
 
-def keep(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: Record) -> None:
     """Write a record into a folder of artefacts."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     write_text(folder / RECORDS / f"{record.name}.json", json_text(asdict(record), indent=1))
 
 
-def clear(folder: Path, name: str) -> None:
-    """Remove the files that an earlier run left of an artefact, so that none outlives its record."""
-    if there(folder, name):
-        for file in read(folder, name).files:
+def remove_files(folder: Path, name: str) -> None:
+    """Remove the files of an artefact's earlier run, so that none outlives its record."""
+    if has_record(folder, name):
+        for file in read_record(folder, name).files:
             (folder / file).unlink(missing_ok=True)
 
 
-def there(folder: Path, name: str) -> bool:
-    """Whether a folder has a record of an artefact."""
+def has_record(folder: Path, name: str) -> bool:
+    """Tell whether a folder has a record of an artefact."""
     return (folder / RECORDS / f"{name}.json").exists()
 
 
-def read(folder: Path, name: str) -> Record:
-    """The record of an artefact."""
-    held = json.loads((folder / RECORDS / f"{name}.json").read_text())
-    tuples = {k: tuple(held[k]) for k in ("files", "notes", "head")}
-    return Record(**{**held, **tuples, "body": tuple(map(tuple, held["body"]))})
+def read_record(folder: Path, name: str) -> Record:
+    """Read the record of an artefact."""
+    stored = json.loads((folder / RECORDS / f"{name}.json").read_text())
+    tuples = {k: tuple(stored[k]) for k in ("files", "notes", "head")}
+    return Record(**{**stored, **tuples, "body": tuple(map(tuple, stored["body"]))})
 
 
-def records(folder: Path) -> list[Record]:
-    """All records of a folder, in the paper's order."""
-    return [read(folder, a.name) for a in ARTEFACTS if there(folder, a.name)]
+def read_records(folder: Path) -> list[Record]:
+    """Read all records of a folder, in the paper's order."""
+    return [read_record(folder, a.name) for a in ARTEFACTS if has_record(folder, a.name)]

@@ -18,7 +18,7 @@ from corit.bench.testbed import FORGERIES
 from corit.bench.variant import CORIT, UNIFD, RecipeVariant
 from corit.metrics.bootstrap import Estimate
 from corit.paper.artefact import LEFT_OUT, TABLE_10, Content, Maker, artefact
-from corit.paper.grid import Grid, Line
+from corit.paper.comparison_table import ComparisonTable, MeasuredRow
 from corit.paper.printed import printed
 from corit.recipe import RegionName
 
@@ -59,16 +59,17 @@ def _compare(
     about, known = artefact(f"table{number}"), printed(number)
     protocol = runner.testbed.protocol(about.protocols[0])
     summaries = [measure(runner, protocol, d, metric) for d in detectors]
-    lines = [
-        Line(d.label, d.published, {**s.values, known.average: s.average})
+    rows = [
+        MeasuredRow(d.label, d.published, {**s.values, known.average: s.average})
         for d, s in zip(detectors, summaries, strict=True)
     ]
-    columns = (*known.columns, known.average)
-    grid = Grid(about.title, METRICS[metric], columns, tuple(lines), known, shown=runner.testbed.stand_ins)
+    columns, stand_ins = (*known.columns, known.average), runner.testbed.stand_ins
+    table = ComparisonTable(about.title, METRICS[metric], columns, tuple(rows), known, stand_ins=stand_ins)
+    stood_in = runner.testbed.describe_stand_ins(known.columns)
     counts = describe_counts(summaries[-1].counts, protocol)
-    below = (first_note, runner.testbed.describe_stand_ins(known.columns), counts, *notes, known.sources, *grid.slips())
+    below = (first_note, stood_in, counts, *notes, known.official_note, *table.notes())
     caption = {"protocol": about.protocols[0], "metric": METRICS[metric]}
-    return Content(grid, notes=tuple(filter(None, below)), caption=caption)
+    return Content(table, notes=tuple(filter(None, below)), caption=caption)
 
 
 FRAME_AUC = detector_table(1, corit_and_baselines)
@@ -142,17 +143,18 @@ def _leave_one_out_needs(runner: Runner) -> list[FeatureRequest]:
 def _leave_one_out(runner: Runner) -> Content:
     """Each detector on each manipulation that it has not seen, and CoRIT's gain beside what the paper's text says."""
     protocols = [runner.testbed.protocol(p) for p in LEFT_OUT]
-    lines = []
+    rows = []
     for detector in corit_and_baselines(runner):
-        measured = [measure(runner, p, detector) for p in protocols]
-        lines.append(Line(detector.label, detector.published, {k: v for m in measured for k, v in m.values.items()}))
-    lines.append(Line(GAIN, GAIN, {k: _gain(runner, p, k) for p, k in zip(LEFT_OUT, FORGERIES, strict=True)}))
-    title = artefact("table6").title
-    grid = Grid(title, METRICS["auc"], FORGERIES, tuple(lines), printed(6), shown=runner.testbed.stand_ins)
-    counts = describe_counts({k: n for m in measured for k, n in m.counts.items()}, protocols[0])
-    notes = (runner.testbed.describe_stand_ins(FORGERIES), counts, *grid.slips())
+        summaries = [measure(runner, p, detector) for p in protocols]
+        values = {k: v for s in summaries for k, v in s.values.items()}
+        rows.append(MeasuredRow(detector.label, detector.published, values))
+    rows.append(MeasuredRow(GAIN, GAIN, {k: _gain(runner, p, k) for p, k in zip(LEFT_OUT, FORGERIES, strict=True)}))
+    title, stand_ins = artefact("table6").title, runner.testbed.stand_ins
+    table = ComparisonTable(title, METRICS["auc"], FORGERIES, tuple(rows), printed(6), stand_ins=stand_ins)
+    counts = describe_counts({k: n for s in summaries for k, n in s.counts.items()}, protocols[0])
+    notes = (runner.testbed.describe_stand_ins(FORGERIES), counts, *table.notes())
     caption = {"protocol": "faceforensics-without-*", "metric": METRICS["auc"]}
-    return Content(grid, notes=tuple(filter(None, notes)), caption=caption)
+    return Content(table, notes=tuple(filter(None, notes)), caption=caption)
 
 
 def _gain(runner: Runner, protocol: str, manipulation: str) -> Estimate:
@@ -192,14 +194,14 @@ def _backbone_needs(runner: Runner) -> list[FeatureRequest]:
 def _backbone_table(runner: Runner) -> Content:
     """The mean over the test sets for each backbone, and the gain with an interval of the pair."""
     protocol, known = runner.testbed.protocol(CROSS_DATASET), printed(10)
-    lines, means = [], {}
+    rows, means = [], {}
     for model, label in (("unifd", "UniFD"), ("corit", "CoRIT")):
         predictions = {t: runner.predictions(protocol, v) for t, v in backbone_variants(runner, model).items()}
         means[model] = {t: mean_over_test_sets(p, "auc", runner.settings.draws) for t, p in predictions.items()}
-        lines.append(Line(label, "", {t: m.estimate for t, m in means[model].items()}))
-    lines.append(Line(GAIN, GAIN, {t: m.minus(means["unifd"][t]) for t, m in means["corit"].items()}))
-    titles = tuple(dict.fromkeys([*means["corit"], *(s.column for s in known.said)]))
-    grid = Grid(artefact("table10").title, f"mean {METRICS['auc']}", titles, tuple(lines), known)
+        rows.append(MeasuredRow(label, "", {t: m.estimate for t, m in means[model].items()}))
+    rows.append(MeasuredRow(GAIN, GAIN, {t: m.minus(means["unifd"][t]) for t, m in means["corit"].items()}))
+    titles = tuple(dict.fromkeys([*means["corit"], *(q.column for q in known.quoted)]))
+    table = ComparisonTable(artefact("table10").title, f"mean {METRICS['auc']}", titles, tuple(rows), known)
     variants = backbone_variants(runner, "corit")
     notes = (
         "The paper's Table X is not legible; its text claims +6.2 with CLIP ViT-B and +10.6 with ImageNet ViT-L.",
@@ -208,8 +210,8 @@ def _backbone_table(runner: Runner) -> Content:
         describe_counts(runner.summary(protocol, variants[titles[0]]).counts, protocol),
     )
     used = "; ".join(map(runner.describe_backbone, variants.values()))  # in the order of the columns
-    caption = {"backbone": used, "protocol": CROSS_DATASET, "metric": grid.metric}
-    return Content(grid, notes=tuple(filter(None, notes)), caption=caption)
+    caption = {"backbone": used, "protocol": CROSS_DATASET, "metric": table.metric}
+    return Content(table, notes=tuple(filter(None, notes)), caption=caption)
 
 
 BACKBONES = Maker(_backbone_needs, _backbone_table)

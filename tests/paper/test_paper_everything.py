@@ -213,7 +213,7 @@ def test_tables_of_the_universal_protocol_have_the_nineteen_subsets(everything):
 
 def test_tables_without_printed_numbers_show_what_the_text_claims(everything):
     for name in ("table06", "table10"):
-        said = {(s.row, s.column): s.value for s in printed(int(name[-2:])).said}
+        said = {(s.row, s.column): s.value for s in printed(int(name[-2:])).quoted}
         found = {
             (r["row"], r["column"]): r["value"] for r in lines(everything / f"{name}.csv") if r["whose"] == "paper"
         }

@@ -139,7 +139,11 @@ def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
         faces = head.logits(test.rows.values).numpy().reshape(10, 3)
         assert found[at // 2, at % 2] == pytest.approx(auc(test.y[::3], faces.max(1)))
     last = long_training.fit(
-        [long_training.problem(held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe)],
+        [
+            long_training.standardised_problem(
+                held["train"].rows, held["train"].y, held["val"].rows, held["val"].y, recipe
+            )
+        ],
         long_training.replace(recipe, select="last"),
         seeds=run.settings.seeds,
     )

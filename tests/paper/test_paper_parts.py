@@ -18,9 +18,9 @@ from corit.heads.defaults import limit_batch
 from corit.heads.head import HeadRecipe
 from corit.metrics.bootstrap import Estimate
 from corit.paper.artefact import artefact
-from corit.paper.grid import Grid, Line
+from corit.paper.comparison_table import ComparisonTable, MeasuredRow
 from corit.paper.outlook import duration
-from corit.paper.printed import FRAME_AUC, NOISE, printed
+from corit.paper.printed import FRAME_AUC_TABLES, NOISE, printed
 from corit.seeding import generator
 from corit.theory.collapse import NEVER, Radius, Spread
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -40,11 +40,11 @@ def test_numbers_of_the_text_and_of_repositories_stand_beside_printed_ones():
     first = printed(1).official[0]
     assert printed(1).repository(first.row, first.column) == first.value
     assert printed(1).repository("nobody", "Avg") is None
-    assert printed(1).sources.startswith(
+    assert printed(1).official_note.startswith(
         "Repositories. ForAda: README of OUC-VAS/ForensicsAdapter a4cc94f, best on test;"
     )
-    assert printed(9).sources == ""
-    said = printed(6).said[0]
+    assert printed(9).official_note == ""
+    said = printed(6).quoted[0]
     assert printed(6).value(said.row, said.column) == said.value
 
 
@@ -58,8 +58,8 @@ def grid(number=13, **changes):
     known = printed(number)
     columns = (*known.columns, known.average)
     values = dict.fromkeys(columns, Estimate(0.5, 0.4, 0.6))
-    line = Line("mine", next(iter(known.values)), values)
-    return Grid("T", "AUC, %", columns, (line,), known, **changes)
+    line = MeasuredRow("mine", next(iter(known.values)), values)
+    return ComparisonTable("T", "AUC, %", columns, (line,), known, **changes)
 
 
 def test_a_grid_sets_the_papers_row_under_ours_and_the_others_below():
@@ -71,7 +71,7 @@ def test_a_grid_sets_the_papers_row_under_ours_and_the_others_below():
 
 
 def test_columns_of_stand_ins_have_a_star_and_a_wide_grid_lies_on_its_side():
-    assert "CDFv1*" in grid(shown={"CDFv1": "something else"}).cells()[0]
+    assert "CDFv1*" in grid(stand_ins={"CDFv1": "something else"}).cells()[0]
     head, body = grid(4).cells()
     assert head[1] == "mine, ours"
     assert [row[0] for row in body] == list(grid(4).columns)
@@ -87,14 +87,14 @@ def test_every_printed_average_that_differs_is_known(number):
 
 
 def test_differing_averages_are_told_once_and_all_of_them():
-    three, five = grid(3).slips(), grid(5).slips()
+    three, five = grid(3).notes(), grid(5).notes()
     assert sum("82.8" in n for n in three) == 1
     assert printed(3).differing == {"UniFD": ("80.0", "82.82")}
     assert any("CNN-Spot 69.58 (69.59), PatchForensics 71.24 (71.25), Freq-spec 55.45 (55.50)" in n for n in five)
 
 
 def test_the_papers_noise_is_what_its_tables_differ_by_and_stands_where_it_means_something():
-    known = [printed(n) for n in FRAME_AUC]
+    known = [printed(n) for n in FRAME_AUC_TABLES]
     same = {1: "CoRIT", 3: "CoRIT", 8: "1 1 1", 9: "F+Bd+Bg 3 Avg.", 11: "0.1", 12: "18", 13: "Concat"}
     unifd = {1: "UniFD", 3: "UniFD", 8: "0 0 0"}
     most = 0.0
@@ -103,8 +103,8 @@ def test_the_papers_noise_is_what_its_tables_differ_by_and_stands_where_it_means
         by = {c: [v for d, v in cells if d == c and v is not None] for c, _ in cells}
         most = max(most, *(max(v) - min(v) for v in by.values() if v))
     assert most == pytest.approx(NOISE)
-    assert all(any("1.4 points" in n for n in grid(n).slips()) for n in FRAME_AUC)
-    assert not any("1.4 points" in n for k in (2, 4, 5) for n in grid(k).slips())
+    assert all(any("1.4 points" in n for n in grid(n).notes()) for n in FRAME_AUC_TABLES)
+    assert not any("1.4 points" in n for k in (2, 4, 5) for n in grid(k).notes())
 
 
 def test_digits_are_the_papers_and_those_of_recomputed_averages_exact():
@@ -121,7 +121,7 @@ def test_radii_leave_numbers_and_censoring_apart():
     spread = Spread(Radius(1.68, ""), Radius(0.01, "<"), Radius(5.0, ">"))
     never = Spread(NEVER, NEVER, NEVER)
     values = {"L5": spread, "L10": never}
-    made = Grid("T", "COR", known.columns, (Line("mine", "UniFD", values),), known, 1.0, 2)
+    made = ComparisonTable("T", "COR", known.columns, (MeasuredRow("mine", "UniFD", values),), known, 1.0, 2)
     rows = list(csv.DictReader(io.StringIO(made.csv())))
     first, second, paper = rows[:3]
     assert [first[k] for k in ("value", "low", "high")] == ["1.68", "", ""]
