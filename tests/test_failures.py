@@ -61,7 +61,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_an_end_is_said_in_one_line_with_its_code(name, monkeypatch, capsys):
+def test_an_error_is_one_line_with_its_exit_code(name, monkeypatch, capsys):
     err, code, said = ENDS[name]
 
     def fail(*given, **named):
@@ -88,7 +88,7 @@ def test_a_bug_is_no_failure_of_the_machine(err, monkeypatch):
 
 
 @pytest.mark.parametrize("err", [MachineError("killed"), caused(StoreError("s"), full())])
-def test_a_failing_machine_ends_a_run_of_many_artefacts_and_is_no_result_of_one(err, tmp_path):
+def test_a_machine_failure_ends_a_run_of_artefacts(err, tmp_path):
     def fail(needs):
         raise err
 
@@ -128,7 +128,7 @@ def test_a_reader_of_errors_that_goes_changes_no_code():
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no device that is full")
 @pytest.mark.parametrize("words", ["--help", "backbones"])
-def test_output_that_cannot_be_written_is_said(words):
+def test_unwritable_output_is_reported(words):
     with open("/dev/full", "w") as device:
         process = started(words, stdout=device, stderr=subprocess.PIPE)
         said = process.communicate(timeout=60)[1]

@@ -30,7 +30,7 @@ from corit.images.video import VideoFile, is_video_file
 needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 
 
-def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
+def test_a_file_appears_when_it_is_complete(tmp_path):
     place = tmp_path / "a.txt"
     write_text(place, "eins ä\n")
     assert place.read_text(encoding="utf-8") == "eins ä\n"
@@ -43,7 +43,7 @@ def cut_short(place):
         raise KeyboardInterrupt
 
 
-def test_an_error_leaves_what_was_there(tmp_path):
+def test_an_error_leaves_the_old_file(tmp_path):
     place = tmp_path / "a.txt"
     write_text(place, "old")
     with pytest.raises(KeyboardInterrupt):
@@ -53,7 +53,7 @@ def test_an_error_leaves_what_was_there(tmp_path):
 
 
 @pytest.mark.parametrize(("place", "words"), [("file/a.txt", "Not a directory|File exists"), ("folder", "directory")])
-def test_a_place_that_cannot_be_written_is_said_before_the_work(tmp_path, place, words):
+def test_an_unwritable_place_is_an_error_before_the_work(tmp_path, place, words):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     with pytest.raises(DataError, match=f"expected to write .*{place}, but .*({words})"):
@@ -164,7 +164,7 @@ def test_a_check_of_a_folder_reports_its_pipes(pipe, tmp_path):
 
 
 @needs_pipes
-def test_sockets_and_devices_are_named(tmp_path, monkeypatch):
+def test_sockets_and_devices_are_refused_by_kind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the name of a socket must be short
     with socket.socket(socket.AF_UNIX) as made:
         made.bind("x.jpg")
@@ -177,7 +177,7 @@ def test_sockets_and_devices_are_named(tmp_path, monkeypatch):
 
 
 @needs_pipes
-def test_regular_files_and_what_is_absent_are_as_ever(tmp_path):
+def test_regular_files_open_and_missing_ones_raise(tmp_path):
     (tmp_path / "a").write_bytes(b"bytes")
     os.symlink(tmp_path / "a", tmp_path / "link")
     with open_regular(tmp_path / "link") as file:

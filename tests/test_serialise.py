@@ -43,7 +43,7 @@ def test_json_takes_numpy_scalars():
     )
 
 
-def test_csv_quotes_what_readers_would_split_and_ends_lines_as_unix_does():
+def test_csv_quotes_what_readers_would_split():
     text = csv_text(
         [["a\rb", "c\nd", 'e"', None], ["f,g", "", 0.1, -0.0], [nan, inf, np.float64(0.1), np.float32(0.1)]]
     )

@@ -31,6 +31,7 @@ from corit.metrics.bootstrap import bootstrap
 from corit.metrics.calibration import Calibration
 from corit.metrics.curve import average_precision
 from corit.metrics.robustness import relative_variation
+from corit.progress import no_progress
 from corit.recipe import BackboneRecipe, Recipe
 from corit.report import robustness as report
 from corit.seeding import generator, torch_generator
@@ -310,7 +311,7 @@ def test_the_intervals_of_a_damage_draw_sources():
     damage = PerturbedSource(None, "blur", 1)
     widths = []
     for some in (once, often):
-        (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, None)
+        (found,) = assess._damages("d", some["plain"], [(damage, some["damaged"])], 200, 0, no_progress)
         widths.append(found.found.variation.high - found.found.variation.low)
     assert widths[1] == pytest.approx(widths[0], rel=0.1)
 

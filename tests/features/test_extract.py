@@ -128,7 +128,7 @@ def test_forging_more_later_measures_only_what_lacks(tmp_path, whole):
     assert (again.rows, again.skipped) == (0, 24)
 
 
-def test_fakes_of_a_picture_that_is_gone(tmp_path):
+def test_a_picture_without_faces_has_no_fakes(tmp_path):
     class Gone(Preparing):
         def crops(self, picture):
             return ()
@@ -139,7 +139,7 @@ def test_fakes_of_a_picture_that_is_gone(tmp_path):
     assert run(tmp_path, Pictures(4), preparer=Gone(), forge=1).rows == 0
 
 
-def test_what_is_stored_is_not_decoded_again(tmp_path):
+def test_stored_pictures_are_not_decoded_again(tmp_path):
     run(tmp_path, limit=10)
     assert {i for i, _ in rows(tmp_path)} == {f"p{i:03d}" for i in range(10)}
     log = tmp_path / "log"
@@ -155,7 +155,7 @@ def test_features_beyond_half_precision(tmp_path):
     assert run(tmp_path, encoder=StandIn(scale=1e7)).rows == 0
 
 
-def test_progress_is_told(tmp_path):
+def test_progress_counts_samples(tmp_path):
     told = []
     run(tmp_path, limit=4)
     run(tmp_path, batch=5, progress=lambda done, total: told.append((done, total)))
@@ -301,7 +301,7 @@ def test_extraction_outside_the_main_thread(tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_bug_is_no_status(tmp_path, workers):
+def test_a_bug_ends_the_run_and_is_no_status(tmp_path, workers):
     with pytest.raises(ZeroDivisionError) as caught:
         run(tmp_path, Pictures(bug="p009"), batch=2, workers=workers)
     told = str(caught.value) + " ".join(getattr(caught.value, "__notes__", []))

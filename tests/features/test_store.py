@@ -220,7 +220,7 @@ def test_what_half_precision_cannot_hold_becomes_a_row_that_says_so(tmp_path, ba
     assert store.features().ids.tolist() == ["s01"]
 
 
-def test_features_that_half_precision_makes_zero_are_not_stored_as_zero():
+def test_features_that_become_zero_in_half_precision_overflow():
     assert measured_row(sample(0), 0, None, value(0) * 1e-12).status == "overflow"
     assert measured_row(sample(0), 0, None, value(0), np.full(LEVELS, 1e-12)).status == "overflow"
     assert measured_row(sample(0), 0, None, np.zeros(WIDTH), np.zeros(LEVELS)).status == "ok"
@@ -298,7 +298,7 @@ def test_shards_never_take_the_place_of_others(tmp_path):
     assert (tmp_path / "part-000003.arrow").exists()
 
 
-def test_what_is_stored_is_known(tmp_path):
+def test_the_writer_finds_stored_pictures(tmp_path):
     now = CurrentVersion(())
     rows = [row(0), failed(1), measured_row(sample(2), 0, None, value(2) * 1e9)]
     filled(tmp_path, [replace(r, version=Version(now.stamp, "content")) for r in rows])
@@ -336,7 +336,7 @@ def test_two_processes_do_not_write_together(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"ARROW1" + b[6:100]])
-def test_damage_is_named(tmp_path, damage):
+def test_a_damaged_shard_is_an_error(tmp_path, damage):
     filled(tmp_path, [row(0)])
     shard = tmp_path / "part-000000.arrow"
     shard.write_bytes(damage(shard.read_bytes()))
@@ -377,7 +377,7 @@ def _no_space(_):
     raise OSError(28, "No space left on device")
 
 
-def test_a_full_disk_is_named_and_keeps_what_was_stored(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_stored_rows_stay(tmp_path, monkeypatch):
     filled(tmp_path, [row(0)])
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", _no_space)

@@ -276,7 +276,7 @@ def test_an_interrupted_run_leaves_no_rows_of_the_run_before(backbone, tmp_path,
     assert len(held) == 12
 
 
-def test_a_damaged_listing_and_a_lost_shard_are_named(backbone, tmp_path):
+def test_a_damaged_listing_or_a_missing_shard_is_an_error(backbone, tmp_path):
     from corit.errors import StoreError
 
     run = Run(backbone, tmp_path)

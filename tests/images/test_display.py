@@ -317,7 +317,7 @@ def test_hdr_heic_is_tone_mapped_with_all_its_bits(transfer, nits):
     assert np.abs(found - colours.tone_mapped(nits(deep / 1023))).mean() < 1
 
 
-def test_colours_that_no_screen_shows_are_said():
+def test_colours_that_no_screen_shows_get_a_note():
     assert "not for screens" in cicp(10, 17).note
     assert "not for screens" in cicp(1, 9).note
     data = colours.with_chunks(encoded(NOISE), (b"cICP", bytes([10, 17, 0, 1])))

@@ -230,13 +230,13 @@ def test_metadata_of_real_streams_is_understood(more, peak):
     assert (light.transfer, light.primaries, light.peak) == ("pq", BT2020, peak)
 
 
-def test_dolby_vision_without_a_base_is_said():
+def test_dolby_vision_profile_5_gets_a_note():
     header = struct.pack("=Q", 24) + bytes(16) + b"\2\0\x12\0"
     assert colours_of_frame(told(DOVI_METADATA=header + b"\0" + bytes(9))).note == DOLBY
     assert colours_of_frame(told(DOVI_METADATA=header + b"\1" + bytes(9))).note == ""
 
 
-def test_transfers_that_no_screen_has_are_said(tmp_path):
+def test_transfers_that_no_screen_shows_get_a_note(tmp_path):
     stored, _ = colours.frame(CODES, "yuv444p", 1)
     stored.color_primaries, stored.color_trc = 10, 17
     assert colours_of_frame(stored).space == SRGB

@@ -108,7 +108,7 @@ def preparer(**given):
     return Preparer(ViewsRecipe(), 64, (8, 8), **given)
 
 
-def test_a_crop_without_landmarks_is_prepared_as_with_those_that_are_predicted(photograph):
+def test_a_crop_without_landmarks_uses_the_predicted_ones(photograph):
     crop, _, _ = align(*photograph)
     found = predict_landmarks(crop)
     (without,) = preparer()(Picture(crop, aligned=True, note="first of 3 pages"))

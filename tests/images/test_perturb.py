@@ -37,7 +37,7 @@ def damage(pixels, name, level):
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", p.PERTURBATIONS)
-def test_a_picture_stays_a_picture_of_its_size_and_the_original_is_left_alone(name, size):
+def test_perturbing_keeps_the_size_and_the_original(name, size):
     pixels = texture(*SIZES[size])
     before = pixels.copy()
     for level in p.LEVELS:
@@ -56,7 +56,7 @@ def test_damage_grows_with_the_level(name, size):
 
 
 @pytest.mark.parametrize("name", p.PERTURBATIONS)
-def test_the_same_picture_gives_the_same_result_and_another_one_another(name):
+def test_the_result_depends_on_the_picture_alone(name):
     once, again = p.perturb(PIXELS, name, 3), p.perturb(PIXELS.copy(), name, 3)
     assert np.array_equal(once, again)
     assert not np.array_equal(once, p.perturb(np.roll(PIXELS, 1, axis=0), name, 3))

@@ -97,7 +97,7 @@ TURNED = struct.pack(">HHI4s", 0x112, 3, 1, b"\0\6\0\0")
         (b"MM\0*\0\0\0\x08\0\1\x01\x12", False),
     ],
 )
-def test_exif_data_that_are_damaged_elsewhere_still_turn_a_picture_or_say_nothing(exif, turned, tmp_path):
+def test_partly_damaged_exif_data_turn_a_picture_or_are_ignored(exif, turned, tmp_path):
     stored = decode(encoded(RGB, "JPEG")).pixels
     data = encoded(RGB, "JPEG", exif=b"Exif\0\0" + exif)
     assert np.array_equal(decode(data).pixels, np.rot90(stored, -1) if turned else stored)
@@ -158,7 +158,7 @@ def test_alignment_is_the_least_squares_similarity(agree):
     agree(found, SimilarityTransform.from_estimate(source, target).params[:2], rtol=1e-6, atol=1e-6)
 
 
-def test_the_five_points_of_81_are_those_of_their_68_and_none_of_the_forehead():
+def test_the_five_points_of_81_landmarks_are_those_of_68():
     points = np.stack([np.arange(81.0), -np.arange(81.0)], 1)
     assert faces.five_points(points)[:, 0].tolist() == [37, 44, 30, 49, 55]
     assert np.array_equal(faces.five_points(points), faces.five_points(points[:68]))

@@ -34,7 +34,7 @@ def settings():
     )
 
 
-def test_rules_hold_until_the_last_who_asked_for_them_is_gone(monkeypatch):
+def test_settings_hold_until_the_last_thread_leaves(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1234)
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     before = settings()

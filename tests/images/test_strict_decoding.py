@@ -132,7 +132,7 @@ def test_jpeg_in_tiff_is_decoded_as_strictly_as_elsewhere():
         decode(data[:middle] + bytes(size // 4) + data[middle + size // 4 :])
 
 
-def test_a_lost_strip_or_page_is_named():
+def test_a_missing_strip_or_page_is_reported():
     data = encoded("TIFF")
     with pytest.raises(UnreadableError, match="page 1 reaches beyond the end of the file"):
         decode(data[: part(data)[0]] + data[-40:])
@@ -144,7 +144,7 @@ def test_a_lost_strip_or_page_is_named():
         decode(pages[: second + size - 1])
 
 
-def test_words_of_the_tiff_decoder_are_the_reason_and_not_on_standard_error(capfd):
+def test_errors_of_the_tiff_decoder_become_the_reason(capfd):
     data = MADE["TIFF, LZW"]()
     start, size = part(data)
     with pytest.raises(UnreadableError, match=r"x.tif is damaged or cut short: .*LZW|not yet in table"):
@@ -184,7 +184,7 @@ def test_an_empty_last_box_that_is_cut_loses_nothing():
         decode(data + (100).to_bytes(4) + b"mdat" + bytes(20))
 
 
-def test_a_program_that_takes_truncated_files_does_not_change_what_is_damage(monkeypatch):
+def test_a_caller_that_allows_truncated_files_changes_nothing(monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     data = encoded("BMP")
     with pytest.raises(UnreadableError):
@@ -215,13 +215,13 @@ def test_what_a_fax_decoder_reports_is_damage(capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_a_small_part_that_unpacks_to_much_is_refused_before_it_is_unpacked():
+def test_a_decompression_bomb_is_refused_before_unpacking():
     with pytest.raises(ValueError, match="unpacks to more than its picture holds"):
         _require_deflated(zlib.compress(bytes(10**8)), 10**6)
     _require_deflated(zlib.compress(bytes(10**6)), 10**6)
 
 
-def test_a_gif_without_its_end_is_said_to_have_none():
+def test_a_gif_without_an_end_is_damaged():
     held = BytesIO()
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(held, "GIF")
     whole = held.getvalue()

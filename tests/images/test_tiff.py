@@ -110,7 +110,7 @@ def test_the_picture_is_the_first_of_full_resolution(how, big, order, tmp_path):
     assert read_header(str(tmp_path / "a.tif")) == Header(36, 24, "tiff")
 
 
-def test_further_pages_are_said():
+def test_a_note_counts_the_other_pages():
     three = tiff(one(PIXELS), one(SMALL), one(SMALL))
     assert np.array_equal(grey(decode(three)), PIXELS)
     assert decode(three).note == "page 1 of 3: the other pages are not scored"
@@ -223,7 +223,7 @@ def test_twelve_bits_are_a_range_of_their_own():
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.uint64])
-def test_numbers_that_cannot_be_read_are_said(kind):
+def test_unreadable_grey_values_get_a_note(kind):
     with pytest.raises(UnsupportedError, match="x.tif is a TIFF file of a kind that cannot be read"):
         decode(tiff(one(PIXELS.astype(kind))), "x.tif")
     with pytest.raises(UnreadableError, match="bytes are not one"):
@@ -250,7 +250,7 @@ KINDS = {0x020002: "picture 1 of 2: the other pictures are not scored", 0x010002
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pictures_beside_each_other_are_said_and_helpers_are_not(kind):
+def test_a_note_counts_independent_pictures_not_gain_maps(kind):
     data = saved(IMAGES[:2], "MPO")
     with Image.open(BytesIO(data)) as image:
         assert image.n_frames == 2

@@ -92,7 +92,7 @@ def test_damage_in_the_first_of_two_joined_files_is_not_of_the_second(tmp_path):
     assert [f.index for f in read_video(joined).frames] == [k for k in range(16) if k != 4]
 
 
-def test_a_first_file_that_breaks_off_inside_a_packet_loses_its_last_frame(tmp_path):
+def test_a_first_file_cut_inside_a_packet_loses_its_last_frame(tmp_path):
     whole = video_files.encode(tmp_path / "whole.ts", "h264", shown=noisy(8), rate=25, options=ALONE["h264"])
     _, frames = parts(whole)
     end = 188 * frames[7][len(frames[7]) // 2] + 100

@@ -51,7 +51,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("name", UNSUPPORTED)
-def test_pictures_of_other_kinds_are_named_with_what_to_do(name):
+def test_other_picture_kinds_are_refused_with_advice(name):
     data, kind = UNSUPPORTED[name]
     with pytest.raises(UnsupportedError) as caught:
         decode(data, name)
@@ -59,7 +59,7 @@ def test_pictures_of_other_kinds_are_named_with_what_to_do(name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_is_no_picture_at_all_is_named(name):
+def test_files_that_are_no_pictures_are_refused_by_kind(name):
     data, kind = OTHERS[name]
     with pytest.raises(UnsupportedError) as caught:
         decode(data, name)

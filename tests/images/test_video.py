@@ -78,7 +78,7 @@ def test_colours_are_red_green_blue(tmp_path):
     assert pixels.flags.c_contiguous
 
 
-def test_frames_come_one_by_one_and_the_end_is_told_at_the_end(mp4):
+def test_frames_come_one_by_one_and_the_ending_last(mp4):
     opened = VideoFile(mp4)
     stream = opened.frames(5)
     assert next(stream).index == 0
@@ -217,7 +217,7 @@ def test_a_video_whose_index_is_cut_off_is_damaged_and_of_no_odd_codec(tmp_path,
         read_video(tmp_path / "cut.mp4")
 
 
-def test_a_codec_that_cannot_be_decoded_is_named(tmp_path):
+def test_a_codec_without_a_decoder_is_reported_by_name(tmp_path):
     data = video_files.write(tmp_path / "video.avi").read_bytes()
     path = tmp_path / "odd.avi"
     path.write_bytes(data.replace(b"MJPG", b"XYZ1"))
@@ -306,7 +306,7 @@ HOLES = {  # videos of containers that lose packets without a trace: suffix, cod
 
 @pytest.mark.parametrize("wanted", [None, 20])
 @pytest.mark.parametrize("name", HOLES)
-def test_frames_that_are_lost_inside_are_told_and_the_others_keep_their_index_and_time(tmp_path, name, wanted):
+def test_missing_frames_are_reported_and_others_keep_their_index(tmp_path, name, wanted):
     suffix, codec, pixels, options, rate = HOLES[name]
     if codec not in av.codecs_available:
         pytest.skip(f"no encoder {codec}")
@@ -368,7 +368,7 @@ def test_a_rate_that_varies_is_no_loss(tmp_path, suffix, name):
     assert [f.seconds for f in video.frames] == pytest.approx([t / 25 for t in times], abs=2e-3)
 
 
-def test_a_single_frame_that_is_lost_is_told(mp4, tmp_path):
+def test_a_single_missing_frame_is_reported(mp4, tmp_path):
     data = bytearray(mp4.read_bytes())
     with av.open(str(mp4)) as container:
         packet = [p for p in container.demux(video=0) if p.size][19]
