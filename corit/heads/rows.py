@@ -25,7 +25,8 @@ class Rows(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """D, the width of a row."""
 
     def gather(self, index: np.ndarray) -> Tensor:
         """Gather the rows of `index` (b) as a tensor (b, D) of the working precision."""
@@ -48,9 +49,11 @@ class TensorRows:
 
     @property
     def width(self) -> int:
+        """D, the width of a row."""
         return self.values.shape[1]
 
     def gather(self, index: np.ndarray) -> Tensor:
+        """Gather rows; see `Rows.gather`."""
         rows = self.values.index_select(0, torch.from_numpy(index).to(self.values.device))
         return rows if rows.dtype in (torch.float32, torch.float64) else rows.float()
 
@@ -67,9 +70,11 @@ class Subset:
 
     @property
     def width(self) -> int:
+        """D, the width of a row."""
         return self.rows.width
 
     def gather(self, index: np.ndarray) -> Tensor:
+        """Gather rows; see `Rows.gather`."""
         return self.rows.gather(self.index[index])
 
 
@@ -195,9 +200,11 @@ class Standardised:
 
     @property
     def width(self) -> int:
+        """D, the width of a row."""
         return self.standardiser.width
 
     def gather(self, index: np.ndarray) -> Tensor:
+        """Gather rows; see `Rows.gather`."""
         return self.standardiser(self.rows.gather(index))
 
 
