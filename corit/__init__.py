@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from corit.backbones.load import load_backbone
     from corit.data.care.check import check_source
     from corit.data.sample import Sample
-    from corit.detect.detector import Detector, Row
+    from corit.detect.detector import Detector
+    from corit.detect.files import detect_files
     from corit.detect.named import load as load_detector
+    from corit.detect.row import Row
     from corit.detect.video import VideoReport, score_video
     from corit.detect.video_score import VideoScore
     from corit.diagnose.diagnosis import diagnose_stores
@@ -54,9 +56,10 @@ _PUBLIC = {
     # detect
     "Detector": "corit.detect.detector",
     "ExternalDetector": "corit.evaluate.detectors:Outside",
-    "Row": "corit.detect.detector",
+    "Row": "corit.detect.row",
     "VideoReport": "corit.detect.video",
     "VideoScore": "corit.detect.video_score",
+    "detect_files": "corit.detect.files",
     "load_detector": "corit.detect.named:load",
     "score_video": "corit.detect.video",
     # train

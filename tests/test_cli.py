@@ -186,7 +186,7 @@ def test_exit_codes_tell_how_a_command_ends(photos, detector, capsys, tmp_path):
     empty.mkdir()
     assert "found none" in run(capsys, "detect", empty, "--detector", detector)[2]
     with pytest.raises(DataError, match="expected files"):
-        scan.Job(("nowhere",))
+        scan.ScanOptions(paths=("nowhere",))
 
 
 def test_extraction_to_a_store(photos, capsys, tmp_path):

@@ -20,7 +20,7 @@ from corit import cli, failures
 from corit.data.care.export import export_json
 from corit.data.sample import Sample
 from corit.detect.detector import Detector
-from corit.detect.output import begin
+from corit.detect.output import ResumableRows
 from corit.errors import DataError, MachineError, StoreError
 from corit.files import replace_folder, write_text
 from corit.journal import Journal
@@ -149,7 +149,7 @@ def drawn():
 WRITERS = {
     "a text": lambda at: write_text(at / "a.txt", "x" * 5000),
     "a journal": lambda at: Journal(at / "j", {"x": "x" * 5000}),
-    "settings": lambda at: begin(at / "rows.part", {"x": "x" * 5000}),
+    "settings": lambda at: ResumableRows(at / "rows", "jsonl", {"x": "x" * 5000}).__enter__(),
     "an export": lambda at: export_json([a_frame(at)], at / "d.json", at, prefix="p" * 5000 + "/"),
     "a figure": lambda at: page.save(drawn(), at / "a.png"),
     "weights": lambda at: encoder.save({"w": torch.ones(5000)}, at / "w.safetensors", {}),

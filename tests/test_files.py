@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from corit.commands.scan import inputs
 from corit.data.care.contents import read_contents
 from corit.data.folders import FolderSource
 from corit.data.index import open_index
 from corit.data.landmarks import read_landmarks, read_points
 from corit.data.text_files import read_json, read_text
+from corit.detect.files import list_inputs
 from corit.diagnose.npz import read_npz
 from corit.errors import DataError, UnreadableError
 from corit.files import atomic_file, open_regular, require_regular, require_writable, write_bytes, write_text
@@ -122,8 +122,8 @@ def test_a_pipe_is_no_picture_and_no_video(pipe):
     assert read_header(path) is None
     assert frames_in(path) == 1
     assert not is_video_file(path)
-    assert list(inputs([path], videos=False)) == [path]
-    assert list(inputs([path], videos=True)) == []
+    assert list(list_inputs([path], videos=False)) == [path]
+    assert list(list_inputs([path], videos=True)) == []
     with pytest.raises(UnreadableError, match="x.gif is not a regular file"):
         read_picture(path)
     with pytest.raises(UnreadableError, match="x.gif cannot be read: it is a named pipe, not a regular file"):

@@ -31,6 +31,7 @@ PUBLIC = [
     "critical_radius",
     "decompose",
     "delong",
+    "detect_files",
     "diagnose_stores",
     "evaluate_detectors",
     "landscape",

@@ -53,11 +53,12 @@ def detect(
         weights: new place of the backbone's weights, if they moved
         twins: self-blended twins to score each picture with; more than one gives a spread
     """
-    from corit.commands.scan import Job, run
+    from corit.commands.scan import ScanOptions, run
     from corit.detect.detector import Detector
+    from corit.detect.video_score import VideoScore
 
-    job = Job(
-        tuple(paths),
+    scan = ScanOptions(
+        paths=tuple(paths),
         format=output.format,
         html=output.html,
         out=output.out,
@@ -66,12 +67,12 @@ def detect(
         landmarks=crops.read_landmarks(),
         batch=compute.batch,
         workers=compute.workers,
-        frames=frames.frames,
+        frames=frames.limit,
         choice=frames.choice,
         per=output.per,
-        video_score=output.video_score,
+        video_score=VideoScore(output.video_score),
     )
     loaded = Detector.load(detector, weights=weights, device=compute.device)
     if loaded.outside():
         say(f"these files are {loaded.outside()}; every verdict is unsure")
-    return exit_codes.DONE if run(loaded, job) else exit_codes.NOTHING_SCORED
+    return exit_codes.DONE if run(loaded, scan) else exit_codes.NOTHING_SCORED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from corit.data.sample import Sample, Source
+from corit.detect.row import Row
 from corit.errors import DetectorError, InputError
 from corit.features.preparation import PreparedRow, PrepareTask, PrepareWorker, prepare
 from corit.files import replace_folder
@@ -31,28 +33,6 @@ if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Row:
-    """The result for one face, or for one picture without faces to find.
-
-    status: ok, no_face, unreadable, too_small, unsupported. score in [0, 1] (the probability of fake), spread (standard
-    deviation of the score over several twins), verdict: None unless ok. face: (x0, y0, x1, y1) in pixels, or None.
-    reason: why there is no score; of an ok row, what its reader must know of how the picture was read, or nothing.
-    """
-
-    path: str
-    face: tuple[float, float, float, float] | None
-    score: float | None
-    spread: float | None
-    verdict: str | None
-    status: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        if (self.status == "ok") != (self.score is not None):
-            raise ValueError(f"a row has a score exactly when it is ok, got {self.status} with score {self.score}")
 
 
 @dataclass(frozen=True)
@@ -139,6 +119,15 @@ class Detector:
             (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
         return target
 
+    @property
+    def identity(self) -> str:
+        """A digest (SHA-256) of the recipe, the head and the calibration: of everything that decides a score."""
+        digest = hashlib.sha256(self.card.recipe.digest.encode())
+        for name, tensor in sorted(self.head.state().items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        digest.update(repr(sorted(asdict(self.card.calibration).items())).encode())
+        return digest.hexdigest()
+
     @cached_property
     def backbone(self) -> Backbone:
         """The frozen backbone, checked against the digest that the detector was trained with."""
@@ -194,7 +183,8 @@ class Detector:
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
         reason = join_notes(self.outside(view.domain), view.note)
-        return Row(path, view.box, score, spread, self.verdict(score, view.domain), "ok", reason)
+        verdict = self.verdict(score, view.domain)
+        return Row(path, view.box, score, spread, verdict, reason=reason)
 
     def outside(self, domain: str = "") -> str:
         """Why pictures are none that the detector knows, in words; empty where they may be.
@@ -263,13 +253,13 @@ class Detector:
 
     def _item(self, item: PreparedRow, logits: Iterator[np.ndarray]) -> Row:
         if item.views is None:
-            return Row(item.sample.path, item.box, None, None, None, item.status, item.reason)
+            return Row(item.sample.path, item.box, status=item.status, reason=item.reason)
         return self._row(item.sample.path, item.views, next(logits))
 
 
 def failed(path: str, error: InputError) -> Report:
     """The report of a picture that could not be scored: one row with a status and a reason."""
-    return Report(path, (Row(path, None, None, None, None, error.status, str(error)),))
+    return Report(path, (Row(path, status=error.status, reason=str(error)),))
 
 
 def _with_twin(view: Views, index: int) -> Views:

@@ -1,115 +1,236 @@
-"""Scored pictures and videos as lines of one shape, written as they come, and a file of them taken up again."""
+"""Rows as JSON lines or CSV, written as they come, and the file of rows that an interrupted run resumes."""
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+import sys
+from collections.abc import Iterator, Mapping, Set
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from types import TracebackType
+from typing import IO, Any, Literal, Protocol
 
-from corit.detect.detector import Report
-from corit.detect.video import TrackRow, VideoReport
-from corit.errors import DataError
-from corit.files import write_text
+from corit.data.stamp import CurrentVersion
+from corit.detect.row import FIELDS, Row
+from corit.errors import DataError, examples
+from corit.journal import Journal, lock_file
 from corit.serialise import csv_text
 
 Format = Literal["table", "jsonl", "csv"]
-Per = Literal["frame", "track", "video"]
 ENCODING: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape"}  # file names need not be text
 
 
-@dataclass(frozen=True)
-class Line:
-    """One result. part: what it is of: picture (or a face in one), video, track or frame.
+class RowWriter:
+    """Writes each row at once, as a JSON object or as a line of CSV."""
 
-    score in [0, 1], spread and verdict: None unless something was scored. face: (x0, y0, x1, y1) in pixels. frame: its
-    index. start and end: seconds of a track's first and last frame; a frame has a start alone, those that could not be
-    decoded an end where others follow. track: its number.
-    frames: with a score, of a track or video.
-    """
+    def __init__(self, stream: IO[str], format: Format, *, header: bool = True) -> None:
+        """Begin to write.
 
-    path: str
-    face: tuple[float, float, float, float] | None
-    score: float | None
-    spread: float | None
-    verdict: str | None
-    status: str
-    reason: str
-    part: Literal["picture", "video", "track", "frame"] = "picture"
-    frame: int | None = None
-    start: float | None = None
-    end: float | None = None
-    track: int | None = None
-    frames: int | None = None
-
-
-FIELDS = tuple(f.name for f in fields(Line))
-
-
-def picture_lines(report: Report) -> Iterator[Line]:
-    """A line for each face of a picture, or for the picture."""
-    for r in report.rows:
-        yield Line(r.path, r.face, r.score, r.spread, r.verdict, r.status, r.reason)
-
-
-def video_lines(report: VideoReport, per: Per, verdict: Callable[[float], str]) -> Iterator[Line]:
-    """A line for the video, then one for each track unless asked `per` video, then one for each face of each frame."""
-    scored = len({r.index for r in report.frames if r.score is not None})
-    yield Line(
-        report.path, None, report.score, None, report.verdict, report.status, report.reason, "video", frames=scored
-    )
-    if per in ("track", "frame"):
-        yield from (_track(report.path, t) for t in report.tracks)
-    for r in report.frames if per == "frame" else ():
-        called = None if r.score is None else verdict(r.score)
-        start, end = round(r.seconds, 3), None if r.until is None else round(r.until, 3)
-        yield Line(
-            report.path, r.face, r.score, None, called, r.status, r.reason, "frame", r.index, start, end, r.track
-        )
-
-
-def _track(path: str, t: TrackRow) -> Line:
-    start, end = round(t.first, 3), round(t.last, 3)
-    return Line(path, None, t.score, None, t.verdict, "ok", t.reason, "track", None, start, end, t.track, t.frames)
-
-
-class Stream:
-    """Writes a JSON object or a CSV row for each line, at once. begun: the CSV header is there already."""
-
-    def __init__(self, stream: IO[str], format: Format, begun: bool) -> None:
+        Args:
+            stream: to write to.
+            format: "jsonl" or "csv".
+            header: write the header of a CSV file.
+        """
         self.stream, self.format = stream, format
-        if format == "csv" and not begun:
+        if format == "csv" and header:
             stream.write(csv_text([FIELDS]))
 
-    def write(self, line: Line) -> None:
-        """Write one line."""
-        plain = asdict(line)
+    def write(self, row: Row) -> None:
+        """Write one row."""
+        plain = asdict(row)
         if self.format == "jsonl":
             self.stream.write(json.dumps(plain) + "\n")
             return
-        plain["face"] = None if line.face is None else " ".join(f"{v:.0f}" for v in line.face)
+        plain["face"] = None if row.face is None else " ".join(f"{v:.0f}" for v in row.face)
         self.stream.write(csv_text([[plain[f] for f in FIELDS]]))
 
     def end(self) -> None:
-        """Nothing is left to write."""
+        """Do nothing: each row is written at once."""
+
+
+class Output(Protocol):
+    """Where rows go: `StandardOutput`, or `ResumableRows`. It is a context manager.
+
+    Attributes:
+        stream: to write to, while the context is open.
+        done: files whose rows an earlier run wrote.
+        scored: how many of these rows have a score.
+        begun: whether rows, or the header of a CSV file, are there already.
+    """
+
+    stream: IO[str]
+    done: Set[str]
+    scored: int
+    begun: bool
+
+    def __enter__(self) -> Output: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def before(self, path: str) -> None:
+        """Note a file before it is read."""
+
+    def after(self, path: str) -> None:
+        """Note that all rows of a file are written."""
+
+    def complete(self) -> None:
+        """Note that the rows of all files are written."""
+
+
+class StandardOutput:
+    """Standard output; see `Output`."""
+
+    def __init__(self) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors=ENCODING["errors"])
+        self.stream: IO[str] = sys.stdout
+        self.done: Set[str] = frozenset()
+        self.scored, self.begun = 0, False
+
+    def __enter__(self) -> StandardOutput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def before(self, path: str) -> None:
+        """Note nothing."""
+
+    def after(self, path: str) -> None:
+        """Flush the rows of a file."""
+        self.stream.flush()
+
+    def complete(self) -> None:
+        """Note nothing."""
+
+
+class ResumableRows:
+    """A file of rows that an interrupted run resumes; see `Output`.
+
+    The rows are written to OUT.part, which becomes OUT when they are complete. OUT.part.journal holds the settings that
+    the rows depend on, and the version of each file that has rows. A lock keeps other processes away.
+    """
+
+    def __init__(self, out: Path, format: Format, settings: Mapping[str, Any]) -> None:
+        """Name the file; nothing is read or written before the context is entered.
+
+        Args:
+            out: the file.
+            format: "jsonl" or "csv".
+            settings: whatever the rows depend on beside the files; see `corit.journal.require_same_settings`.
+        """
+        self.out, self.format, self.settings = out, format, settings
+        self.part = out.with_name(out.name + ".part")
+        self.done: Set[str] = frozenset()
+        self.scored, self.begun = 0, False
+        self._stamps: dict[str, str] = {}
+        self._exit = ExitStack()
+
+    def __enter__(self) -> ResumableRows:
+        """Truncate the file to the last complete input, so that the run can resume.
+
+        Raises:
+            DataError: another process writes the file, it was begun with other settings or in another format, or an
+                input has changed since.
+        """
+        with ExitStack() as stack:
+            self.out.parent.mkdir(parents=True, exist_ok=True)
+            lock = self.part.with_name(self.part.name + ".lock")
+            stack.enter_context(lock_file(str(lock), str(self.out)))
+            stack.callback(lock.unlink, missing_ok=True)
+            self._drop_older()
+            path = self.part.with_name(self.part.name + ".journal")
+            advice = "use the same settings, or remove it to begin anew"
+            self._journal = Journal(path, self.settings, output=self.part, advice=advice, keep=False)
+            resumed = resume(self.part, self.format)
+            self.done, self.scored = resumed.done, resumed.scored
+            self._require_unchanged()
+            stack.callback(self._remove_if_empty)
+            self.stream: IO[str] = stack.enter_context(self.part.open("a", newline="", **ENCODING))
+            self.begun = self.stream.tell() > 0
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.close()
+
+    def before(self, path: str) -> None:
+        """Note the version of a file before it is read."""
+        self._stamps[path] = CurrentVersion([path]).stamp
+
+    def after(self, path: str) -> None:
+        """Flush the rows of a file, and remember its version with them."""
+        self.stream.flush()
+        self._journal.write(path, stamp=self._stamps.pop(path, ""))
+
+    def complete(self) -> None:
+        """Give the file its name, and remove the journal."""
+        self.stream.close()
+        os.replace(self.part, self.out)
+        self._journal.path.unlink()
+
+    def _drop_older(self) -> None:
+        """Remove what an earlier version of corit kept beside the rows. Raises DataError where it kept rows too."""
+        older = [self.part.with_name(self.part.name + end) for end in (".json", ".stamps")]
+        if older[0].exists() and self.part.exists() and self.part.stat().st_size:
+            raise DataError(f"{self.part} was begun by an earlier version of corit; remove it to begin anew")
+        for path in older:
+            path.unlink(missing_ok=True)
+
+    def _remove_if_empty(self) -> None:
+        if self.part.exists() and not self.part.stat().st_size:
+            self.part.unlink()
+            self._journal.path.unlink(missing_ok=True)
+
+    def _require_unchanged(self) -> None:
+        """Raise DataError where an input is another file than the one that has rows."""
+        stamps = {path: entry.get("stamp") for path, entry in self._journal.entries.items() if path in self.done}
+        changed = [path for path, stamp in stamps.items() if CurrentVersion([path]).stamp != stamp]
+        self._journal.entries.clear()
+        if changed:
+            raise DataError(
+                f"expected the files that {self.part} has rows of, but {examples(changed)} changed since; remove "
+                f"{self.part} to begin anew"
+            )
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """What an interrupted run left: the paths that are done, how many of their lines have a score."""
+    """What an interrupted run left.
+
+    Attributes:
+        done: the files whose rows are complete.
+        scored: how many of these rows have a score.
+    """
 
     done: frozenset[str] = frozenset()
     scored: int = 0
 
 
 def resume(part: Path, format: Format) -> Resumed:
-    """Cut a file back to whole inputs, so that it can be gone on with, and say which they are.
+    """Truncate a file of rows to the last complete input, so that the run can resume.
 
-    The last input is measured again, since it may have had more lines than were written. Raises DataError for a file
-    of another format or other columns.
+    The last input is scored again, since it may have more rows than were written.
+
+    Args:
+        part: the file; it need not exist.
+        format: "jsonl" or "csv".
+
+    Returns:
+        The inputs whose rows are complete.
+
+    Raises:
+        DataError: the file is of another format or has other columns.
     """
     if not part.exists():
         return Resumed()
@@ -124,37 +245,6 @@ def resume(part: Path, format: Format) -> Resumed:
             last, start = None, end
     os.truncate(part, start)
     return Resumed(frozenset(done), scored)
-
-
-def settings_of(part: Path) -> Path:
-    """The file beside a .part that holds what its lines are made with."""
-    return part.with_name(part.name + ".json")
-
-
-def begin(part: Path, settings: Mapping[str, Any]) -> None:
-    """Write beside a file what its lines are made with, once it is clear that those it has were made with the same.
-
-    Raises DataError, which says what differs, for a file that was begun otherwise.
-    """
-    beside = settings_of(part)
-    if part.exists() and part.stat().st_size and beside.exists():
-        found = _settings(beside)
-        other = sorted(k for k in {*found, *settings} if found.get(k) != settings.get(k))
-        if other:
-            said = ", ".join(f"{k} {found.get(k)!r} instead of {settings.get(k)!r}" for k in other)
-            raise DataError(f"{part} was begun with {said}; use the same, or remove it to begin anew")
-    part.parent.mkdir(parents=True, exist_ok=True)
-    write_text(beside, json.dumps(settings) + "\n")
-
-
-def _settings(beside: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(beside.read_text(encoding="utf-8"))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise DataError(f"{beside} is damaged; remove it and the file beside it to begin anew")
-    return found
 
 
 def _read(part: Path, format: Format) -> Iterator[tuple[str | None, bool, int]]:

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, Protocol
@@ -17,7 +17,8 @@ import numpy as np
 
 from corit.data.sample import Sample, Source
 from corit.detect import named as detectors
-from corit.detect.detector import Detector, Report, Row, failed
+from corit.detect.detector import Detector, Report, failed
+from corit.detect.row import Row
 from corit.errors import CoritError, DetectorError, InputError
 from corit.images.picture import Picture
 from corit.images.scenes import colour_histogram, face_histogram
@@ -63,12 +64,8 @@ class Trained:
 
     @property
     def identity(self) -> str:
-        """A digest of recipe, head and calibration."""
-        h = hashlib.sha256(self.detector.card.recipe.digest.encode())
-        for name, tensor in sorted(self.detector.head.state().items()):
-            h.update(name.encode() + tensor.numpy().tobytes())
-        h.update(repr(sorted(asdict(self.detector.card.calibration).items())).encode())
-        return h.hexdigest()
+        """That of the detector; see `Detector.identity`."""
+        return self.detector.identity
 
     @property
     def about(self) -> Mapping[str, str]:
@@ -202,7 +199,7 @@ class Outside:
 
     def _row(self, sample: Sample, box: Box | None, score: float, note: str) -> Row:
         verdict = "fake" if score >= self.threshold else "real"
-        return Row(sample.path, box, score, None, verdict, "ok", note)
+        return Row(sample.path, box, score, verdict=verdict, reason=note)
 
 
 def _numbers(answer: Any) -> np.ndarray | None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from corit.detect.detector import Evidence, Report, Row
-from corit.detect.video import FrameRow, VideoReport
+from corit.detect.detector import Evidence, Report
+from corit.detect.row import Row
+from corit.detect.video import VideoReport
 from corit.detect.video_score import TRACK
 from corit.metrics.calibration import Calibration
 from corit.report import page
@@ -69,8 +70,8 @@ class Gallery:
         (heapq.heappush if len(kept) < self.most[has_score] else heapq.heappushpop)(kept, (*rank, held))
 
     def _video(self, report: VideoReport) -> _ShownVideo:
-        faceless = len({r.index for r in report.frames if r.status in ("no_face", "too_small")})
-        return _ShownVideo(replace(report, frames=()), timeline(report, self.calibration), faceless)
+        faceless = len({r.frame for r in report.frames if r.status in ("no_face", "too_small")})
+        return _ShownVideo(replace(report, frames=(), scenes=()), timeline(report, self.calibration), faceless)
 
     def write(self, target: Path) -> None:
         """Write the page, whole or not at all."""
@@ -128,8 +129,8 @@ def _video_card(video: _ShownVideo, top: float) -> dict[str, Any]:
 
 
 def _in_time(video: _ShownVideo) -> list[Any]:
-    def key(row: FrameRow) -> tuple[float, int]:
-        return row.seconds, row.track or 0
+    def key(row: Row) -> tuple[float, int]:
+        return row.start or 0.0, row.track or 0
 
     return sorted(video.report.moments, key=lambda m: key(m.row))
 

@@ -7,11 +7,11 @@ from typing import IO
 
 from rich.table import Table
 
-from corit.detect.output import Line
+from corit.detect.row import Row
 from corit.report.text import escape_controls, table_text
 
 
-def rows(found: Sequence[Line]) -> str:
+def rows(found: Sequence[Row]) -> str:
     """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
     videos = any(r.part != "picture" for r in found)
     table = Table(box=None, pad_edge=False)
@@ -29,7 +29,7 @@ def rows(found: Sequence[Line]) -> str:
     return table_text(table)
 
 
-def _seconds(line: Line) -> str:
+def _seconds(line: Row) -> str:
     times = [f"{t:.2f}" for t in (line.start, line.end) if t is not None]
     return " to ".join(times)
 
@@ -40,9 +40,9 @@ class Screen:
     ROWS = 1000
 
     def __init__(self, stream: IO[str]) -> None:
-        self.stream, self.lines = stream, list[Line]()
+        self.stream, self.lines = stream, list[Row]()
 
-    def write(self, line: Line) -> None:
+    def write(self, line: Row) -> None:
         """Keep one line, and print those that are kept when there are many."""
         self.lines.append(line)
         if len(self.lines) >= self.ROWS:

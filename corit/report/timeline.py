@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from corit.detect.video import FrameRow, VideoReport
+from corit.detect.row import Row
+from corit.detect.video import VideoReport
 from corit.metrics.calibration import Calibration
 from corit.report.page import COLOURS
 
@@ -20,21 +21,21 @@ TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds
 
 def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
     """Where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
-    last = max((r.seconds for r in report.frames), default=0.0)
+    last = max((_start(r) for r in report.frames), default=0.0)
     lost = [r for r in report.frames if r.status == "unreadable"]
-    cut = any(r.until is None for r in lost)
+    cut = any(r.end is None for r in lost)
     length = max(last, _announced(report) if cut else 0.0) or 1.0  # what was looked at, and what is missing of it
 
     def across(seconds: float) -> float:
         return round(LEFT + WIDTH * seconds / length, 1)
 
-    fields = ((across(r.seconds), across(length if r.until is None else r.until)) for r in lost)
+    fields = ((across(_start(r)), across(length if r.end is None else r.end)) for r in lost)
     return {
         "tracks": [_curve(number, rows, across) for number, rows in sorted(_by_track(report.frames).items())],
         "fake": _down(min(calibration.fake, 1.0)),
         "real": _down(min(calibration.real, 1.0)),
-        "cuts": sorted({across(s) for s in _cuts(report.frames)}),
-        "blank": sorted({across(r.seconds) for r in report.frames if r.score is None and r.status != "unreadable"}),
+        "cuts": sorted({across(s) for s in _cuts(report)}),
+        "blank": sorted({across(_start(r)) for r in report.frames if r.score is None and r.status != "unreadable"}),
         "lost": [(x, round(end - x, 1)) for x, end in fields if end > x],
         "ticks": [(across(s), _clock(s)) for s in _ticks(length)],
     }
@@ -43,21 +44,21 @@ def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
 def _announced(report: VideoReport) -> float:
     """Seconds that the whole video would last, by the pace of its frames."""
     last = report.frames[-1] if report.frames else None
-    return last.seconds * report.count / last.index if last is not None and last.index else 0.0
+    return _start(last) * report.count / last.frame if last is not None and last.frame else 0.0
 
 
-def _by_track(rows: Sequence[FrameRow]) -> dict[int, list[FrameRow]]:
-    found: dict[int, list[FrameRow]] = defaultdict(list)
+def _by_track(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    found: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         if row.track is not None:
             found[row.track].append(row)
     return found
 
 
-def _curve(number: int, rows: Sequence[FrameRow], across: Any) -> dict[str, Any]:
+def _curve(number: int, rows: Sequence[Row], across: Any) -> dict[str, Any]:
     stretches = np.array_split(np.arange(len(rows)), min(POINTS, len(rows)))
     highest = [max((rows[i] for i in part), key=lambda r: r.score or 0.0) for part in stretches]
-    points = [(across(r.seconds), _down(r.score or 0.0)) for r in highest]
+    points = [(across(_start(r)), _down(r.score or 0.0)) for r in highest]
     red, green, blue = COLOURS[number % len(COLOURS)]
     return {"number": number, "points": points, "colour": f"rgb({red},{green},{blue})"}
 
@@ -66,11 +67,15 @@ def _down(score: float) -> float:
     return round(TOP + HEIGHT * (1 - score), 1)
 
 
-def _cuts(rows: Sequence[FrameRow]) -> Iterator[float]:
+def _cuts(report: VideoReport) -> Iterator[float]:
     """The middle between the last frame of each scene and the first of the next."""
-    for a, b in pairwise(rows):
-        if a.scene != b.scene:
-            yield (a.seconds + b.seconds) / 2
+    for (a, before), (b, after) in pairwise(zip(report.frames, report.scenes, strict=True)):
+        if before != after:
+            yield (_start(a) + _start(b)) / 2
+
+
+def _start(row: Row) -> float:
+    return row.start or 0.0
 
 
 def _ticks(length: float) -> list[float]:

@@ -25,7 +25,7 @@ from trees.write import Hand
 from corit import cli
 from corit.data.care.audit import Finding, audit_source
 from corit.data.frames import Reading
-from corit.detect.output import Line
+from corit.detect.row import Row
 from corit.errors import DataError
 from corit.report.data import format_findings, format_rows
 from corit.report.demo import photographs
@@ -502,8 +502,8 @@ def test_control_characters_in_names_are_escaped():
     rows = [{"name": "a\x1b[31m\r\x9b\u202eb", "n": 1}]
     assert format_rows(rows, "table").splitlines()[1].startswith("a\\x1b[31m\\r\\x9b\\u202eb")
     assert "\x1b" not in format_findings([Finding("missing", name="a\x1b[31m")], "table")
-    line = Line("a\x1b[31m.png", None, None, None, None, "unreadable", "a\x1b[31m.png is empty")
-    assert "\x1b" not in rows_of([line])
+    row = Row("a\x1b[31m.png", None, None, None, None, "unreadable", "a\x1b[31m.png is empty")
+    assert "\x1b" not in rows_of([row])
 
 
 def test_a_source_reports_missing_files_and_lists_the_rest():

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -19,10 +19,14 @@ from full import narrow
 from images import video_files
 from PIL import Image
 
+import corit
 from corit.commands import scan
 from corit.data.landmarks import Landmarks
-from corit.detect.output import FIELDS, Line, Stream, resume
+from corit.detect import files
+from corit.detect.output import RowWriter, resume
+from corit.detect.row import FIELDS, Row
 from corit.detect.video import score_video
+from corit.detect.video_score import FRAMES
 from corit.errors import DataError
 from corit.images.face_shape import mean_face
 from corit.images.picture import DRAWN
@@ -61,12 +65,16 @@ def folder(tmp_path_factory):
     return root
 
 
+def options_of(paths, format="table", **options):
+    return scan.ScanOptions(paths=paths, format=format, **options)
+
+
 ORDER = ["b0.png", "b1.png", "video.png", "cut.avi", "picture.mp4", "whole.AVI", "zero.mp4", "a/deep.mp4"]
 STATUS = ["ok", "ok", "unsupported", "truncated", "unsupported", "ok", "unreadable", "ok"]
 
 
 def run(made, capsys, *paths, **asked):
-    scored = scan.run(made, scan.Job(tuple(map(str, paths)), **{"format": "jsonl"} | asked))
+    scored = scan.run(made, options_of(tuple(map(str, paths)), **{"format": "jsonl"} | asked))
     return scored, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -89,7 +97,7 @@ def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp
         still.save(tmp_path / "g.gif_large", format="GIF")
     for name in ("x.cr2", "y.cr2", "note.txt", "z.jxl"):
         (tmp_path / name).write_bytes(b"II*\0\x10\0\0\0CR")
-    asked = scan.Job((str(tmp_path),), "jsonl", per="video", frames=2)
+    asked = options_of((str(tmp_path),), "jsonl", per="video", frames=2)
     assert scan.run(made, asked) == 3
     printed = capsys.readouterr()
     lines = [json.loads(line) for line in printed.out.splitlines()]
@@ -106,7 +114,7 @@ def test_files_of_other_suffixes_are_scored_or_counted(made, folder, capsys, tmp
 def test_a_folder_of_other_files_is_refused_with_their_number(made, tmp_path):
     (tmp_path / "x.cr2").touch()
     with pytest.raises(DataError, match="but found none; passed over 1 file: 1 .cr2"):
-        scan.run(made, scan.Job((str(tmp_path),)))
+        scan.run(made, options_of((str(tmp_path),)))
 
 
 def test_rows_per_track_and_per_frame(made, folder, capsys):
@@ -119,7 +127,7 @@ def test_rows_per_track_and_per_frame(made, folder, capsys):
     assert track["score"] == report.tracks[0].score
     scored, lines = run(made, capsys, path, frames=6, per="frame")
     assert [x["part"] for x in lines] == ["video", "track"] + ["frame"] * len(report.frames)
-    assert [x["frame"] for x in lines[2:]] == [r.index for r in report.frames]
+    assert [x["frame"] for x in lines[2:]] == [r.frame for r in report.frames]
     assert [x["score"] for x in lines[2:]] == [r.score for r in report.frames]
     assert [x["status"] for x in lines[2:]] == ["ok"] * (len(report.frames) - 1) + ["unreadable"]
     assert lines[2]["verdict"] == made.card.calibration.verdict(lines[2]["score"])
@@ -131,7 +139,7 @@ def test_the_caller_chooses_the_frames(made, folder, capsys):
     for asked, expected in (
         ({"frames": 3, "choice": "first"}, [0, 1, 2]),
         ({"frames": 3}, [0, 5, 11]),
-        ({"frames": 0}, list(range(12))),
+        ({"frames": None}, list(range(12))),
     ):
         _, lines = run(made, capsys, path, per="frame", **asked)
         assert [x["frame"] for x in lines if x["part"] == "frame"] == expected
@@ -170,7 +178,7 @@ def test_landmarks_are_for_pictures_only(made, folder, capsys):
 def whole(request, made, folder, tmp_path_factory):
     """A job whose file is whole, and how many of its lines have a score."""
     out = tmp_path_factory.mktemp("whole") / "rows"
-    job = scan.Job((str(folder),), request.param, out=out, per="frame", frames=4)
+    job = options_of((str(folder),), request.param, out=out, per="frame", frames=4)
     return job, scan.run(made, job)
 
 
@@ -192,6 +200,7 @@ OTHERS = {
     "frames": 5,
     "choice": "first",
     "per": "video",
+    "video_score": FRAMES,
     "aligned": True,
     "landmarks": Landmarks({"b0.png": np.zeros((5, 2), np.float32)}),
     "detector": None,
@@ -201,21 +210,21 @@ OTHERS = {
 
 @pytest.mark.parametrize("what", OTHERS)
 def test_a_file_of_other_settings_is_not_resumed(made, folder, tmp_path, monkeypatch, what):
-    job = scan.Job((str(folder),), "jsonl", out=tmp_path / "rows", frames=4)
+    job = options_of((str(folder),), "jsonl", out=tmp_path / "rows", frames=4)
     part = tmp_path / "rows.part"
     written = []
 
     class StoppedError(Exception):
         pass
 
-    def stopped(self, line, real=Stream.write):
+    def stopped(self, line, real=RowWriter.write):
         real(self, line)
         written.append(line)
         if len(written) == 3:
             raise StoppedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Stream, "write", stopped)
+        patched.setattr(RowWriter, "write", stopped)
         with pytest.raises(StoppedError):
             scan.run(made, job)
     held = part.read_bytes()
@@ -237,17 +246,17 @@ def test_a_file_of_other_settings_is_not_resumed(made, folder, tmp_path, monkeyp
 def test_a_file_of_changed_inputs_is_not_resumed(made, folder, tmp_path, monkeypatch):
     photos = tmp_path / "photos"
     shutil.copytree(folder, photos)
-    job, part = scan.Job((str(photos),), "jsonl", out=tmp_path / "rows"), tmp_path / "rows.part"
+    job, part = options_of((str(photos),), "jsonl", out=tmp_path / "rows"), tmp_path / "rows.part"
     written = []
 
-    def stopped(self, line, real=Stream.write):
+    def stopped(self, line, real=RowWriter.write):
         real(self, line)
         written.append(line.path)
         if len(written) == 3:
             raise InterruptedError
 
     with monkeypatch.context() as patched:
-        patched.setattr(Stream, "write", stopped)
+        patched.setattr(RowWriter, "write", stopped)
         with pytest.raises(InterruptedError):
             scan.run(made, job)
     held, first = part.read_bytes(), Path(written[0])
@@ -265,9 +274,39 @@ def test_a_file_of_changed_inputs_is_not_resumed(made, folder, tmp_path, monkeyp
 
 def test_unreadable_settings_are_reported(made, folder, tmp_path):
     (tmp_path / "rows.part").write_text("{}\n")
-    (tmp_path / "rows.part.json").write_text("[")
-    with pytest.raises(DataError, match="is damaged; remove it"):
-        scan.run(made, scan.Job((str(folder),), "jsonl", out=tmp_path / "rows"))
+    (tmp_path / "rows.part.journal").write_text("[")
+    with pytest.raises(DataError, match="is damaged; remove it and .*rows.part to begin anew"):
+        scan.run(made, options_of((str(folder),), "jsonl", out=tmp_path / "rows"))
+
+
+def test_rows_of_an_earlier_version_are_refused_in_words(made, folder, tmp_path):
+    (tmp_path / "rows.part").write_text("{}\n")
+    (tmp_path / "rows.part.json").write_text('{"detector": "0123"}')
+    job = options_of((str(folder / "b0.png"),), "jsonl", out=tmp_path / "rows")
+    with pytest.raises(DataError, match=r"rows.part was begun by an earlier version of corit; remove it to begin anew"):
+        scan.run(made, job)
+    (tmp_path / "rows.part").unlink()
+    scan.run(made, job)
+    assert [p.name for p in tmp_path.iterdir()] == ["rows"]
+
+
+def test_detect_files_gives_the_rows_of_the_command(made, folder, capsys):
+    for per in ("video", "track", "frame"):
+        scored, lines = run(made, capsys, folder, per=per, frames=4, video_score=FRAMES)
+        rows = list(corit.detect_files(made, folder, per=per, frames=4, video_score=FRAMES))
+        assert [json.loads(json.dumps(asdict(row))) for row in rows] == lines
+        assert sum(row.score is not None for row in rows) == scored
+    (row,) = corit.detect_files(made, [folder / "b0.png"])
+    assert row.path == str(folder / "b0.png")
+
+
+def test_detect_files_refuses_what_the_command_refuses(made, tmp_path):
+    with pytest.raises(DataError, match="but found none"):
+        corit.detect_files(made, tmp_path)
+    with pytest.raises(DataError, match="there is no .*absent"):
+        corit.detect_files(made, [tmp_path / "absent"])
+    with pytest.raises(DataError, match="at least one twin"):
+        corit.detect_files(made, tmp_path, twins=0)
 
 
 def stripped(text, format):
@@ -296,9 +335,9 @@ NAMES = ["plain.png", 'quote " comma ,.png', "two\nlines.png", "carriage\rreturn
 def test_any_file_name_is_written_and_read_back(tmp_path, format):
     part = tmp_path / "rows.part"
     with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        writer = Stream(stream, format, begun=False)
+        writer = RowWriter(stream, format)
         for name in [*NAMES, "last.png"]:
-            writer.write(Line(name, None, 0.5, None, "real", "ok", ""))
+            writer.write(Row(name, None, 0.5, None, "real", "ok", ""))
     whole = part.read_bytes()
     found = resume(part, format)
     assert (found.done, found.scored) == (frozenset(NAMES), len(NAMES))
@@ -327,8 +366,8 @@ def test_scoring_begins_before_the_folder_is_listed(made, folder, capsys, monkey
         assert len(listed) < 40
         raise EnoughError
 
-    monkeypatch.setattr(scan, "inputs", endless)
-    monkeypatch.setattr(Stream, "write", lambda self, line: stop(line))
+    monkeypatch.setattr(files, "list_inputs", endless)
+    monkeypatch.setattr(RowWriter, "write", lambda self, line: stop(line))
     with pytest.raises(EnoughError):
         run(made, capsys, folder)
 
@@ -338,7 +377,7 @@ def test_a_long_table_is_printed_in_parts(monkeypatch):
     stream = io.StringIO()
     table = Screen(stream)
     for i in range(5):
-        table.write(Line(f"{i}.png", None, 0.5, None, "real", "ok", ""))
+        table.write(Row(f"{i}.png", None, 0.5, None, "real", "ok", ""))
         assert len(table.lines) < 2
     table.end()
     first = [line.split()[0] for line in stream.getvalue().splitlines()]
@@ -347,7 +386,7 @@ def test_a_long_table_is_printed_in_parts(monkeypatch):
 
 
 def test_a_table_shows_what_videos_have(made, folder, capsys):
-    scan.run(made, scan.Job((str(folder / "whole.AVI"), str(folder / "b0.png"))))
+    scan.run(made, options_of((str(folder / "whole.AVI"), str(folder / "b0.png"))))
     out = capsys.readouterr().out
     assert out.split()[:5] == ["path", "part", "seconds", "track", "frames"]
     assert "0.00 to 1.10" in out
@@ -361,7 +400,7 @@ def test_a_page_shows_timelines_and_says_what_it_leaves_out(made, folder, capsys
     assert text.count('class="timeline"') == 3
     assert text.count("<polyline") == 3
     assert text.count('class="lost"') == 1
-    assert text.count("<figure>") == sum(min(scan.MOMENTS, n) for n in (4, 4, 2))
+    assert text.count("<figure>") == sum(min(files.MOMENTS, n) for n in (4, 4, 2))
     assert "Shown are" not in text
     assert "video of 12 frames" in text
     assert "video of 0 frames" not in text
@@ -405,27 +444,27 @@ def test_a_page_of_names_that_are_not_utf8_is_written(made, folder, capsys, tmp_
 
 @pytest.mark.parametrize("kind", ["out", "html"])
 def test_unwritable_outputs_are_reported_before_any_work(made, folder, tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(scan, "_reports", lambda *a: pytest.fail("an input was scored"))
+    monkeypatch.setattr(files.FileScan, "reports", lambda *a: pytest.fail("an input was scored"))
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "rows", tmp_path):
         with pytest.raises(DataError, match="expected to write"):
-            scan.run(made, scan.Job((str(folder),), "jsonl", **{kind: place}))
+            scan.run(made, options_of((str(folder),), "jsonl", **{kind: place}))
 
 
 def test_missing_output_folders_are_created(made, folder, tmp_path):
     out, html = tmp_path / "a" / "rows", tmp_path / "b" / "page.html"
-    scan.run(made, scan.Job((str(folder / "b0.png"),), "jsonl", out=out, html=html))
+    scan.run(made, options_of((str(folder / "b0.png"),), "jsonl", out=out, html=html))
     assert out.is_file()
     assert html.is_file()
 
 
 def test_a_full_disk_keeps_the_rows_and_the_run_resumes(made, folder, tmp_path):
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    job = scan.Job((str(folder),), "jsonl", out=whole, per="video", frames=2)
+    job = options_of((str(folder),), "jsonl", out=whole, per="video", frames=2)
     scan.run(made, job)
     with narrow(900), pytest.raises(OSError, match="File too large"):
         scan.run(made, replace(job, out=cut))
-    beside = [f"cut.jsonl.part{end}" for end in ("", ".json", ".stamps")]
+    beside = [f"cut.jsonl.part{end}" for end in ("", ".journal")]
     assert sorted(p.name for p in tmp_path.iterdir()) == [*beside, "whole.jsonl"]
     scan.run(made, replace(job, out=cut))
     assert cut.read_text() == whole.read_text()
@@ -433,15 +472,15 @@ def test_a_full_disk_keeps_the_rows_and_the_run_resumes(made, folder, tmp_path):
 
 
 def test_two_runs_do_not_write_one_file(made, folder, tmp_path, monkeypatch):
-    job = scan.Job((str(folder / "b0.png"), str(folder / "b1.png")), "jsonl", out=tmp_path / "rows")
+    job = options_of((str(folder / "b0.png"), str(folder / "b1.png")), "jsonl", out=tmp_path / "rows")
 
-    def written(self, line, real=Stream.write):
+    def written(self, line, real=RowWriter.write):
         real(self, line)
         with pytest.raises(DataError, match="another process is writing to .*rows"):
             scan.run(made, job)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Stream, "write", written)
+        patched.setattr(RowWriter, "write", written)
         scan.run(made, job)
     assert len(job.out.read_text().splitlines()) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["rows"]
@@ -460,7 +499,7 @@ BAD = {
 def test_impossible_options_are_reported_before_any_work(tmp_path, name):
     asked, words = BAD[name]
     with pytest.raises(DataError, match=words):
-        scan.Job((str(tmp_path),), **asked)
+        options_of((str(tmp_path),), **asked)
 
 
 def test_fields_are_those_of_a_line():
@@ -489,9 +528,9 @@ def test_a_detector_of_drawn_faces_says_so_of_every_file(folder, capsys, tmp_pat
     assert shown.count(words) == 1 + 3
     assert 'class="verdict fake"' not in shown
     assert 'class="verdict real"' not in shown
-    scan.run(narrow, scan.Job((str(paths[0]),), "csv"))
+    scan.run(narrow, options_of((str(paths[0]),), "csv"))
     assert words in capsys.readouterr().out
-    scan.run(narrow, scan.Job((str(paths[0]),), "table"))
+    scan.run(narrow, options_of((str(paths[0]),), "table"))
     table = capsys.readouterr().out
     assert "unsure" in table
     assert "outside what this" in " ".join(table.split())
@@ -513,6 +552,6 @@ def test_landmark_keys_are_matched_among_all_pictures(made, tmp_path, capsys):
 def test_a_row_notes_what_of_its_file_is_not_scored(made, tmp_path):
     pages = [Image.fromarray(np.random.default_rng(k).integers(0, 256, (64, 64, 3), dtype=np.uint8)) for k in range(3)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
-    scan.run(made, scan.Job((str(tmp_path),), "jsonl", out=tmp_path / "rows"))
+    scan.run(made, options_of((str(tmp_path),), "jsonl", out=tmp_path / "rows"))
     (row,) = map(json.loads, (tmp_path / "rows").read_text().splitlines())
     assert (row["status"], row["reason"]) == ("ok", "page 1 of 3: the other pages are not scored")

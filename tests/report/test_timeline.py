@@ -6,22 +6,22 @@ from dataclasses import replace
 
 import pytest
 
-from corit.detect.video import FrameRow, VideoReport, summary
+from corit.detect.row import Row
+from corit.detect.video import summary
 from corit.metrics.calibration import Calibration
 from corit.report.timeline import HEIGHT, LEFT, POINTS, TOP, WIDTH, timeline
 
 LIMITS = Calibration(1.0, 0.0, 0.75, 0.25, 0.05, 10, 10)
 
 
-def row(index, score, track=0, status="ok", scene=0):
+def row(index, score, track=0, status="ok"):
     track = None if score is None else track
-    return FrameRow(index, index / 10, track, None, score, status, "", scene)
+    return Row("v", None, score, status=status, part="frame", frame=index, start=index / 10, track=track)
 
 
-def drawn(rows, count=0):
-    return timeline(
-        VideoReport("v", 0.5, "unsure", "ok", "", summary("v", rows, str).tracks, tuple(rows), count), LIMITS
-    )
+def drawn(rows, count=0, scenes=None):
+    report = summary("v", rows, str)
+    return timeline(replace(report, scenes=tuple(scenes or [0] * len(rows)), count=count), LIMITS)
 
 
 def test_a_score_lies_where_its_time_and_its_value_say():
@@ -44,10 +44,10 @@ def test_cuts_blanks_and_what_was_not_decoded():
     rows = [
         row(0, 0.5),
         row(10, None, status="no_face"),
-        row(20, 0.5, track=1, scene=1),
-        row(30, None, status="unreadable", scene=1),
+        row(20, 0.5, track=1),
+        row(30, None, status="unreadable"),
     ]
-    made = drawn(rows, count=60)  # three of six seconds
+    made = drawn(rows, count=60, scenes=[0, 0, 1, 1])  # three of six seconds
     assert made["cuts"] == [LEFT + WIDTH * 1.5 / 6]
     assert made["blank"] == [LEFT + WIDTH / 6]
     assert made["lost"] == [(LEFT + WIDTH / 2, WIDTH / 2)]
@@ -56,7 +56,7 @@ def test_cuts_blanks_and_what_was_not_decoded():
 
 
 def test_a_part_inside_that_was_not_decoded_ends_where_frames_follow():
-    lost = replace(row(10, None, status="unreadable"), until=2.0)
+    lost = replace(row(10, None, status="unreadable"), end=2.0)
     made = drawn([row(0, 0.5), lost, row(20, 0.5), row(40, 0.5)], count=41)
     assert made["lost"] == [(pytest.approx(LEFT + WIDTH / 4, abs=0.06), pytest.approx(WIDTH / 4, abs=0.11))]
     assert made["ticks"][-1] == (LEFT + WIDTH, "0:04")
