@@ -120,7 +120,7 @@ class Features:
         return Features(self.z.take(index), self.table.take(pa.array(index)), self.digest)
 
     def select(self, **equal: object) -> Features:
-        """Select rows by metadata, as in select(split="train", manipulation=("", "DF")).
+        """Select rows by the values of their metadata, such as `split="train"` or `manipulation=("", "DF")`.
 
         Args:
             equal: by column, the value that rows must have, or several of which they must have one.

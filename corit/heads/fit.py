@@ -176,7 +176,11 @@ def fit_each(
         problems: of one feature width.
         recipe: how heads are trained.
         heads: (N) of index of the problem, seed and rho.
-        steps: as for `fit`, like the remaining arguments.
+        steps: optimiser steps; None for the recipe's epochs of the longest problem.
+        progress: called with steps done and in all, summed over groups.
+        device: of the training.
+        dtype: of parameters and rows.
+        budget: bytes of first layers in a group, so that they stay in the processor's cache.
 
     Returns:
         [weight (N, M, D), bias (N, M)] and, for perceptrons, [top (N, M), top_bias (N)].

@@ -109,6 +109,7 @@ class Standardiser:
         return self.mean.shape[0] if self.matrix is None else self.matrix.shape[1]
 
     def __call__(self, x: Tensor) -> Tensor:
+        """Standardise rows (n, D), which keep their floating type."""
         wide = x.to(torch.promote_types(x.dtype, self.mean.dtype))
         centred = wide - self.mean.to(wide)
         return (centred * self.scale.to(wide) if self.matrix is None else centred @ self.matrix.to(wide)).to(x.dtype)
