@@ -18,7 +18,7 @@ def benchmarks(monkeypatch):
     return lambda name: importlib.import_module(f"benchmarks.{name}")
 
 
-def test_results_are_flat_and_numbers_of_other_benchmarks_are_kept(benchmarks, tmp_path):
+def test_results_are_flat_and_keep_other_benchmarks(benchmarks, tmp_path):
     main, results = benchmarks("__main__"), tmp_path / "results.json"
     table = {"one": lambda: {"a": 1.0, "b": 2}, "two": lambda: {"c": 3.00001}}
     main.run(["one", "two"], results, table)
@@ -34,7 +34,7 @@ def test_numbers_of_another_machine_are_dropped(benchmarks, tmp_path):
     assert "old" not in json.loads(results.read_text())
 
 
-def test_a_benchmark_that_fails_leaves_what_was_measured(benchmarks, tmp_path):
+def test_a_failed_benchmark_keeps_earlier_numbers(benchmarks, tmp_path):
     main, results = benchmarks("__main__"), tmp_path / "results.json"
     with pytest.raises(ZeroDivisionError):
         main.run(["one", "two"], results, {"one": lambda: {"a": 1.0}, "two": lambda: {"b": 1 / 0}})
@@ -48,7 +48,7 @@ def test_an_unknown_benchmark_is_wrong_usage(benchmarks, capsys):
     assert "forward" in capsys.readouterr().err
 
 
-def test_the_fit_is_measured_in_a_process_of_its_own(benchmarks):
+def test_the_fit_is_measured_in_a_fresh_process(benchmarks):
     found = benchmarks("fit").fit_cost(rows=400, width=64, epochs=2)
     assert found["fit_valid_auc"] > 0.6  # the fakes are moved: the head must see it
     assert 0.05 < found["fit_peak_gb"] < 2
@@ -66,12 +66,12 @@ def test_extraction_of_repeated_pictures_is_complete(benchmarks, tmp_path):
     assert len(list((tmp_path / "store-70").glob("*.arrow"))) == 1
 
 
-def test_every_promised_number_has_a_benchmark(benchmarks):
-    promised = {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas", "index"}
-    assert promised | {"rehearsal", "paper", "training"} == set(benchmarks("__main__").BENCHMARKS)
+def test_every_documented_benchmark_exists(benchmarks):
+    documented = {"forward", "path", "views", "fit", "memory", "heads", "observe", "atlas", "index"}
+    assert documented | {"rehearsal", "paper", "training"} == set(benchmarks("__main__").BENCHMARKS)
 
 
-def test_thousands_of_heads_are_compared_with_a_loop_a_floor_and_a_product(benchmarks):
+def test_heads_are_compared_with_loop_floor_and_product(benchmarks):
     found = benchmarks("heads").heads_speedup(1, steps=4, scale=10)
     assert set(found) == {
         "heads_linear_speedup", "heads_linear_per_second", "heads_linear_loop_per_second", "heads_linear_floor_share",
@@ -105,7 +105,7 @@ def test_observing_is_compared_with_training_alone(benchmarks):
     assert found["observe_mlp_ratio"] > 0
 
 
-def test_a_small_atlas_is_swept_in_a_process_of_its_own_and_its_heads_learn(benchmarks):
+def test_the_heads_of_a_small_sweep_learn(benchmarks):
     found = benchmarks("atlas").atlas(layers=2, seeds=2, steps=150, rows=120, width=24)
     assert found["atlas_heads"] == 2 * 4 * 19 * 2
     assert found["atlas_best_auc"] > 0.8
@@ -119,7 +119,7 @@ def test_a_generated_index_is_listed_checked_and_sampled(benchmarks):
     assert min(found.values()) > 0
 
 
-def test_the_rehearsal_goes_from_folders_of_data_sets_to_tables(benchmarks):
+def test_the_rehearsal_makes_tables_from_folders(benchmarks):
     found = benchmarks("rehearsal").rehearsal("miniature", ["table2"])
     # four recipes; one row of each split, label and manipulation: of FaceForensics++ three splits of reals and four
     # manipulations, of Celeb-DF and DFDC the test split of two labels, of DFDCP that of reals and two methods
@@ -134,20 +134,20 @@ def test_table_ii_is_made_at_full_size(benchmarks):
     assert found["rehearsal_peak_gb"] < 5
 
 
-def test_everything_is_made_again_from_features(benchmarks):
+def test_all_artefacts_are_made_again_from_features(benchmarks):
     small = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
     found = benchmarks("everything").everything(["table1", "figure4"], *small)
     assert set(found) == {"paper_seconds", "paper_peak_gb", "paper_again_seconds"}
 
 
-def test_the_memory_of_training_is_measured_in_a_process_of_its_own(benchmarks):
+def test_training_memory_is_measured_in_a_fresh_process(benchmarks):
     (found,) = benchmarks("training").training_memory("miniature", batch=4).items()
     name, value = found
     assert (name, value < 50) == (("training_gpu_mb" if torch.cuda.is_available() else "training_cpu_peak_gb"), True)
     assert value > 0.05
 
 
-def test_the_step_of_that_benchmark_is_the_logistic_gradient(benchmarks):
+def test_the_training_step_uses_the_logistic_gradient(benchmarks):
     generator = torch.Generator().manual_seed(0)
     z, w = torch.randn(5, 3, generator=generator), torch.randn(1, 3, generator=generator).requires_grad_()
     b, y = torch.zeros(1, requires_grad=True), torch.tensor([0.0, 1, 1, 0, 1])

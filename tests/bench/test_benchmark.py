@@ -91,7 +91,7 @@ def test_the_threshold_comes_from_the_rows_to_select_by(stores):
     assert found.value("DF", "acc-val").value > 0.6
 
 
-def test_the_threshold_is_not_the_test_rows(tmp_path):
+def test_the_threshold_does_not_come_from_test_rows(tmp_path):
     """Validation logits lie five lower: their cut, -4, calls the test rows' reals at 1 fake, their own would not."""
     logits = {
         ("val", 0): (-6, -5, -5, -5),
@@ -125,7 +125,7 @@ def test_trained_heads_are_the_median_over_seeds(stores):
     assert values(again) == values(found)
 
 
-def test_unless_told_otherwise_five_seeds_are_trained_and_videos_drawn(stores):
+def test_defaults_are_five_seeds_and_draws_of_videos(stores):
     of = ONE.replace(metrics=("auc",))
     plain = benchmark(of, stores, HEAD, draws=20)
     told = benchmark(of, stores, HEAD, seeds=(0, 1, 2, 3, 4), by="video", draws=20)
@@ -145,7 +145,7 @@ def test_videos_are_means_of_their_frames(stores):
     assert row.value == pytest.approx(slow.auc(y, s), abs=1e-9)
 
 
-def test_the_benchmarks_grouping_is_had_by_name_only(tmp_path):
+def test_dfb_grouping_merges_videos_of_one_name(tmp_path):
     """Videos 00 of reals, DF and NT share a folder's name: under dfb, which has one label a group, they are one."""
     held = {"a": store(tmp_path / "a", people(data="a", count=6))}
     base = ONE.replace(test=(Selection("a", "test"),), level="video", metrics=("auc",))
@@ -156,7 +156,7 @@ def test_the_benchmarks_grouping_is_had_by_name_only(tmp_path):
     assert predict(merged, rows, [fixed(1.0).logits]).keys == tuple(f"{k:02d}" for k in range(6))
 
 
-def test_a_picture_is_as_suspicious_as_its_most_suspicious_face(tmp_path):
+def test_a_pictures_score_is_that_of_its_highest_face(tmp_path):
     rows = [
         (sample(f"{split}{k}", k % 2, split), 0, np.full(WIDTH, k % 2)) for split in ("train", "val") for k in range(4)
     ]
@@ -184,7 +184,7 @@ def test_best_on_test_is_a_labelled_extra(stores):
     assert {r.metric for r in given.results if r.label} == {"acc"}  # a given head has no epoch to choose
 
 
-def test_without_a_manipulation_it_is_not_trained_on(stores):
+def test_a_left_out_type_is_neither_trained_nor_selected_on(stores):
     each = tuple(Selection("a", "test", (k,), name=k) for k in ("DF", "NT"))
     _, without = leave_one_out(ONE.replace(test=each, metrics=("auc",)), ("DF", "NT"))
     seen = []
@@ -198,7 +198,7 @@ def test_without_a_manipulation_it_is_not_trained_on(stores):
     assert found.value("NT", "auc").fakes == 24
 
 
-def test_test_rows_that_steer_are_an_error_before_any_training(tmp_path):
+def test_shared_test_rows_are_refused_before_any_training(tmp_path):
     rows = people(data="a", count=3)
     twin = [(s, f, z) for s, f, z in people(data="c", count=3)]
     from dataclasses import replace
@@ -249,7 +249,7 @@ def test_intervals_and_the_test_of_two_detectors_draw_videos(tmp_path):
 
 
 @pytest.mark.parametrize("by", ["video", "source"])
-def test_every_interval_draws_what_was_asked_for_the_labelled_extras_too(tmp_path, by):
+def test_every_interval_draws_the_given_unit(tmp_path, by):
     held = {n: store(tmp_path / n, people(data=n, count=8, frames=4, gap=0.6)) for n in ("a", "b")}
     found = benchmark(ONE, held, HEAD, seeds=(0, 1), oracle=True, draws=60, by=by)
     of = found.predictions["NT"]

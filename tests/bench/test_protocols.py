@@ -48,7 +48,7 @@ def test_every_protocol_can_be_applied_to_a_recipe_and_a_source():
     assert PROTOCOLS is PROTOCOLS
 
 
-def test_leaving_one_out_never_shows_it_to_the_head():
+def test_leave_one_out_never_trains_on_the_left_out_type():
     for p in leave_one_out(MINIATURE, ("DF", "F2F", "FS", "NT")):
         (train,), (select,), (test,) = p.train, p.select, p.test
         assert test.manipulations == (test.title,)
@@ -89,14 +89,14 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_protocol_that_cannot_be_fair_is_refused(name):
+def test_invalid_protocols_are_refused(name):
     changes, words = BAD[name]
     base = MINIATURE.replace(train=(Selection("a", "train"),), select=(Selection("a", "val"),), test=(A,))
     with pytest.raises(DataError, match=words):
         base.replace(**changes)
 
 
-def test_parts_of_one_split_that_share_nothing_may_stand_on_two_sides():
+def test_disjoint_parts_of_one_split_are_allowed():
     base = MINIATURE.replace(train=(Selection("a", "train"),), select=(Selection("a", "val"),), test=(A,))
     apart = base.replace(
         select=(Selection("a", "test", datasets=("x",)),), test=(Selection("a", "test", datasets=("y",)),)
@@ -105,14 +105,14 @@ def test_parts_of_one_split_that_share_nothing_may_stand_on_two_sides():
     assert base.replace(select=(Selection("b", "test"),)).data == ("a", "b")
 
 
-def test_data_sets_that_share_videos_and_their_splits_stand_on_two_sides_by_them():
+def test_data_sets_of_the_same_videos_are_allowed_by_split():
     base = MINIATURE.replace(train=(Selection("faceforensics", "train"),), select=(Selection("faceforensics", "val"),))
     assert base.replace(test=(Selection("faceshifter"), Selection("df40"))).data[0] == "faceforensics"
     with pytest.raises(DataError, match="expected a split of a of train, val and test, or none, got 'dev'"):
         Selection("a", "dev")
 
 
-def test_stand_ins_take_the_name_of_what_is_not_there():
+def test_stand_ins_keep_the_titles_of_test_sets():
     made = protocol("cross-dataset-video").with_test_sets(
         {"CDFv2": Selection("miniature", "test", ("NT",), name="CDFv2")}
     )
@@ -122,5 +122,5 @@ def test_stand_ins_take_the_name_of_what_is_not_there():
         protocol("table 1")
 
 
-def test_the_table_of_protocols_names_no_place_on_a_disk():
+def test_no_protocol_names_a_path():
     assert not [p for p in PROTOCOLS.values() for d in p.data if Path(d).is_absolute()]

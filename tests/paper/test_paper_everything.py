@@ -32,7 +32,7 @@ def test_the_list_has_thirteen_tables_and_eleven_figures():
 
 
 @pytest.mark.parametrize("name", TABLES + FIGURES)
-def test_every_artefact_is_made_and_says_how(everything, name):
+def test_every_artefact_has_a_full_caption(everything, name):
     entry = index(everything)[name]
     assert entry["status"] == "ok", entry["reason"]
     assert entry["world"].startswith("miniature, seed 0, 6/2/6 identities")
@@ -44,14 +44,14 @@ def test_every_artefact_is_made_and_says_how(everything, name):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_figure_is_a_picture_with_something_on_it(everything, name):
+def test_every_figure_has_content(everything, name):
     pixels = np.asarray(Image.open(everything / f"{name}.png").convert("L"))
     assert min(pixels.shape) > 300
     assert (pixels < 128).mean() > 0.001
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_table_has_our_numbers_beside_the_papers(everything, name):
+def test_every_table_has_our_numbers_and_the_papers(everything, name):
     rows, known = lines(everything / f"{name}.csv"), printed(int(name[-2:]))
     ours = [r for r in rows if r["whose"] == "ours"]
     assert ours
@@ -67,7 +67,7 @@ def test_every_table_has_our_numbers_beside_the_papers(everything, name):
 
 
 @pytest.mark.parametrize("name", ["table01", "table02", "table03", "table04", "table08", "table09", "table13"])
-def test_stand_ins_are_said_under_tables_and_in_every_column(everything, name):
+def test_stand_ins_are_noted_and_in_every_column(everything, name):
     assert index(everything)[name]["notes"][0].startswith(("Stand-ins. ", "The trained attention"))
     known = printed(int(name[-2:]))
     on = {r["column"]: r["measured_on"] for r in lines(everything / f"{name}.csv") if r["whose"] == "ours"}
@@ -75,14 +75,14 @@ def test_stand_ins_are_said_under_tables_and_in_every_column(everything, name):
     assert on[known.average] == ""
 
 
-def test_the_papers_slip_in_table_3_is_noted_and_its_average_recomputed(everything):
+def test_the_erratum_of_table_3_is_noted_and_corrected(everything):
     assert any("80.0" in n and "82.8" in n for n in index(everything)["table03"]["notes"])
     rows = lines(everything / "table03.csv")
     (average,) = [r["value"] for r in rows if (r["row"], r["whose"], r["column"]) == ("UniFD", "paper", "Avg")]
     assert average == "82.82"
 
 
-def test_the_papers_decimals_are_printed_as_they_are(everything):
+def test_the_papers_decimals_are_kept(everything):
     rows = [r for r in lines(everything / "table05.csv") if r["whose"] != "ours"]
     found = {(r["row"], r["column"]): r["value"] for r in rows}
     assert found["CoRIT", "ProGAN"] == "99.99"
@@ -94,7 +94,7 @@ def test_the_papers_decimals_are_printed_as_they_are(everything):
 
 
 @pytest.mark.parametrize("name", ["table06", "table07", *(f"figure{n:02d}" for n in (1, 2, 3, 5, 6, 7, 9, 10, 11))])
-def test_every_artefact_of_the_forgeries_says_what_stands_in_for_them(everything, name):
+def test_artefacts_of_the_forgeries_note_their_stand_ins(everything, name):
     said = index(everything)[name]["notes"][0]
     assert said.startswith("Stand-ins. ")
     kinds = ["CDFv2"] if name == "figure05" else ["NT"] if name == "table07" else ["DF", "F2F", "FS", "NT"]
@@ -113,7 +113,7 @@ def test_a_table_opens_with_its_title_and_metric(everything):
     assert any("NeuralTextures (NT)" in n for n in index(everything)["table07"]["notes"])
 
 
-def test_radii_are_numbers_and_their_censoring_has_columns_of_its_own(everything):
+def test_radii_are_numbers_with_censoring_columns(everything):
     rows = [r for r in lines(everything / "table07.csv") if r["whose"] == "ours"]
     assert rows
     for r in rows:
@@ -124,14 +124,14 @@ def test_radii_are_numbers_and_their_censoring_has_columns_of_its_own(everything
     assert "over head seeds, not videos" in " ".join(index(everything)["table07"]["notes"])
 
 
-def test_what_only_the_papers_text_says_is_noted(everything):
+def test_quoted_numbers_are_noted(everything):
     notes = {n: " ".join(index(everything)[n]["notes"]) for n in ("table02", "table03", "table06")}
     assert "CoRIT, Avg 91.0 (text: 88.9 by frame and 91.0 by video)" in notes["table02"]
     assert "CoRIT, Avg 91.6 (UniFD's printed 80.0 plus the printed gain of 11.6)" in notes["table03"]
     assert "F2F 12.5 and NT 8.2 (text;" in notes["table06"]
 
 
-def test_captions_say_what_was_trained_and_drawn(everything):
+def test_captions_describe_heads_and_draws(everything):
     found = index(everything)
     for name in ("figure03", "figure06"):
         assert "adamw (learning rate 0.003) without SAM (rho 0)" in found[name]["head"]
@@ -150,7 +150,7 @@ def test_captions_say_what_was_trained_and_drawn(everything):
     assert "Each column: 6 real and 6 fake pictures." in found["table06"]["notes"]
 
 
-def test_figures_1_and_2_explain_their_lines_bands_and_triangles(everything):
+def test_figures_1_and_2_explain_lines_bands_and_triangles(everything):
     first, second = (" ".join(index(everything)[n]["notes"]) for n in ("figure01", "figure02"))
     for said in ("Dashed: rho = 0.05", "Dotted: AUC 0.55", "bands their range", "bars from the smallest"):
         assert said in first
@@ -158,7 +158,7 @@ def test_figures_1_and_2_explain_their_lines_bands_and_triangles(everything):
     assert "(b) The gain over rho = 0" in second
 
 
-def test_figures_of_radii_and_courses_leave_their_numbers(everything):
+def test_figures_of_radii_and_courses_write_their_numbers(everything):
     rows = lines(everything / "figure01.csv")
     assert {r["panel"] for r in rows} == {"a", "b"}
     assert {r["head"] for r in rows if r["panel"] == "b"} == {"perceptron"}
@@ -174,13 +174,13 @@ def test_figures_of_radii_and_courses_leave_their_numbers(everything):
     assert sum(bool(r["bottleneck"]) for r in sixth) == 2 * 4 * 2  # detectors, forgeries, seeds
 
 
-def test_table_7_has_the_half_way_radius_below_each_radius_of_collapse(everything):
+def test_table_7_has_a_half_way_radius_below_each_cor(everything):
     ours = [r["row"] for r in lines(everything / "table07.csv") if r["whose"] == "ours"]
     names = [f"{s}, {h}" for h in ("perceptron", "linear head") for s in ("UniFD", "CoRIT")]
     assert list(dict.fromkeys(ours)) == [n + part for n in names for part in ("", ", half-way")]
 
 
-def test_tables_alone_say_how_they_are_read_and_the_page_says_it_once(everything):
+def test_each_table_file_has_the_legend_and_the_page_one(everything):
     for name in TABLES:
         text = (everything / f"{name}.txt").read_text()
         assert ("95 % intervals by bootstrap over videos" in text) == (name != "table07")
@@ -188,14 +188,14 @@ def test_tables_alone_say_how_they_are_read_and_the_page_says_it_once(everything
     assert (everything / "index.html").read_text().count("bootstrap intervals over videos") == 1
 
 
-def test_every_artefact_that_measures_says_how_much(everything):
+def test_every_measured_artefact_notes_its_counts(everything):
     found = index(everything)
     for name in [*TABLES, *FIGURES]:
         if name not in ("figure04", "figure09", "figure10", "figure11"):  # the masks' figures count by kind
             assert re.search(r"\d+ real and \d+ fake|\d+ pictures of all splits", " ".join(found[name]["notes"])), name
 
 
-def test_tables_that_leave_rows_to_their_csv_say_so(everything):
+def test_tables_note_the_rows_of_their_csv_alone(everything):
     for name in ("table04", "table05"):
         assert any(
             n == "In the CSV alone: the paper's rows of CNN-Spot, PatchForensics, Co-occurrence, Freq-spec, F3Net, "
@@ -205,13 +205,13 @@ def test_tables_that_leave_rows_to_their_csv_say_so(everything):
         assert not any("CNN-Spot" in line for line in (everything / f"{name}.md").read_text().splitlines()[2:24])
 
 
-def test_tables_of_the_universal_protocol_have_the_nineteen_subsets(everything):
+def test_universal_tables_have_the_nineteen_subsets(everything):
     for name in ("table04", "table05"):
         ours = {r["column"] for r in lines(everything / f"{name}.csv") if (r["row"], r["whose"]) == ("CoRIT", "ours")}
         assert ours == {*printed(4).columns, printed(int(name[-2:])).average}
 
 
-def test_tables_without_printed_numbers_show_what_the_text_claims(everything):
+def test_illegible_tables_have_the_numbers_of_the_text(everything):
     for name in ("table06", "table10"):
         said = {(s.row, s.column): s.value for s in printed(int(name[-2:])).quoted}
         found = {
@@ -227,19 +227,19 @@ def test_the_shapes_in_figure_4_are_those_of_the_backbone(everything):
     assert shapes["z"] == "768"
 
 
-def test_figure_5_goes_on_for_ten_times_the_runs_training(everything):
+def test_figure_5_trains_ten_times_longer_than_the_run(everything):
     rows = lines(everything / "figure05.csv")
     assert len(rows) == 150
     for r in rows:
         assert float(r["CoRIT low"]) <= float(r["CoRIT median"]) <= float(r["CoRIT high"])
 
 
-def test_figure_8_has_four_damages_in_five_levels_for_both_detectors(everything):
+def test_figure_8_has_four_perturbations_in_five_levels(everything):
     rows = lines(everything / "figure08.csv")
     assert len({(r["detector"], r["damage"], r["level"]) for r in rows}) == len(rows) == 2 * 4 * 5
 
 
-def test_masks_keep_shares_between_nothing_and_all(everything):
+def test_kept_shares_lie_between_zero_and_one(everything):
     for name in FIGURES[8:]:
         rows = lines(everything / f"{name}.csv")
         assert list(dict.fromkeys(r["kind"] for r in rows)) == ["real", "DF", "F2F", "FS", "NT"]
@@ -250,7 +250,7 @@ def test_masks_keep_shares_between_nothing_and_all(everything):
             assert all(0 <= float(low[k]) <= float(mean[k]) <= float(high[k]) <= 1 for k in layers)
 
 
-def test_the_page_holds_every_artefact_and_needs_nothing_from_elsewhere(everything):
+def test_the_page_holds_every_artefact_and_is_self_contained(everything):
     page = (everything / "index.html").read_text()
     assert all(f'id="{name}"' in page for name in TABLES + FIGURES)
     assert page.count("data:image/png;base64,") == len(FIGURES)
@@ -263,17 +263,17 @@ def test_the_page_holds_every_artefact_and_needs_nothing_from_elsewhere(everythi
     assert re.findall(r'<td class="([^"]*)"', row)[:3] == ["", "ours", "paper"]
 
 
-def test_nothing_half_written_is_left(everything):
+def test_no_partial_file_is_left(everything):
     assert not list(everything.rglob("*.part"))
 
 
-def test_a_second_run_of_the_same_settings_makes_nothing_again(everything):
+def test_a_second_run_of_the_same_settings_repeats_nothing(everything):
     before = {p.name: p.read_bytes() for p in (everything / "records").iterdir()}
     assert command("all", *WORLD, "--out", everything) == 0
     assert {p.name: p.read_bytes() for p in (everything / "records").iterdir()} == before
 
 
-def test_an_artefact_that_is_named_is_made_again_with_the_same_numbers(everything, capsys):
+def test_a_named_artefact_is_made_again_with_equal_numbers(everything, capsys):
     before = (everything / "table12.csv").read_bytes()
     (everything / "table12.csv").unlink()
     assert command("table12", *WORLD, "--out", everything) == 0

@@ -61,25 +61,25 @@ def test_kept_fractions_have_mean_and_range_on_an_axis_that_fits():
     assert axis.get_xticks().tolist() == list(range(1, 25))
 
 
-def test_pictures_without_the_region_do_not_count_and_leave_nothing_where_there_is_no_other():
+def test_pictures_without_the_region_do_not_count():
     values = np.array([[0.5, 1.0], [np.nan, np.nan], [1.0, 1.0]])
     assert [v.tolist() for v in masks.spread(values)] == [[0.75, 1.0], [0.5, 1.0], [1.0, 1.0]]
     assert masks.numbers({"real": np.full((2, 2), np.nan)})[1] == ("real", "mean", "", "")
 
 
-def test_a_kind_without_any_usable_picture_is_refused_in_words():
+def test_a_kind_without_a_usable_picture_is_refused():
     lab = SimpleNamespace(source=lambda data: SimpleNamespace(samples=()))
     encoder = SimpleNamespace(preparer=lambda: None)
     with pytest.raises(DataError, match="expected a test picture of NT in ff to draw masks on, got none"):
         masks.views_of(lab, "ff", "NT", encoder)
 
 
-def test_a_detector_without_neuraltextures_is_refused_in_words():
+def test_a_diagnosis_without_neuraltextures_is_refused():
     with pytest.raises(DataError, match="expected S to be diagnosed on NT, got A"):
         instruments.cell(diagnosis(cell("A")), "S", 4, "linear")
 
 
-def test_figure_7_of_diverged_heads_alone_is_refused_in_words(monkeypatch):
+def test_figure_7_of_diverged_heads_alone_is_refused(monkeypatch):
     none = SimpleNamespace(landscapes={}, plan=SimpleNamespace(seeds=(0,)), shown=0.05)
     monkeypatch.setattr(instruments, "diagnosis", lambda lab: none)
     monkeypatch.setattr(instruments, "notes", lambda lab: ())
@@ -87,7 +87,7 @@ def test_figure_7_of_diverged_heads_alone_is_refused_in_words(monkeypatch):
         instruments.LANDSCAPES.make(None)
 
 
-def test_figure_4_leads_from_the_regions_to_the_embedding():
+def test_figure_4_has_an_arrow_from_regions_to_embedding():
     backbone = SimpleNamespace(depth=8, patch=8, width=96)
     keys = ("x, x~", "R", "[C; V; T]", "g", "a", "m", "r", "F_l", "z")
     encoder = SimpleNamespace(backbone=backbone, recipe=SimpleNamespace(model=ModelRecipe()))
@@ -152,14 +152,14 @@ def test_figure_5_scores_a_picture_by_its_most_suspicious_face(lab):
 
 
 @pytest.mark.parametrize(("split", "role"), [("train", "train on"), ("val", "select by")])
-def test_figure_5_refuses_test_rows_that_decided_something(lab, split, role):
+def test_figure_5_refuses_test_rows_in_training_or_selection(lab, split, role):
     run, held = lab
     held["test"] = held[split]
     with pytest.raises(DataError, match=f"the rows to {role} share"):
         long_training.auc_course(run, OF, CORIT)
 
 
-def test_several_figures_of_one_sheet_are_lettered(tmp_path):
+def test_several_figures_on_one_sheet_have_letters(tmp_path):
     two = (Figure(figsize=(3, 2)), Figure(figsize=(3, 2)))
     for figure in two:
         figure.subplots()

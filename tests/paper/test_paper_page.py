@@ -30,7 +30,7 @@ def test_a_number_of_the_page_is_that_of_the_record(value, interval, table, row,
             assert float(text) == pytest.approx(float(held[key]), abs=0.0501)
 
 
-def test_numbers_are_found_and_every_table_has_some_in_the_record():
+def test_the_page_has_numbers_of_every_table():
     assert len(NUMBERS) == PAGE.count("<!-- table") > 25
     assert {t for t, _, _ in HELD} == {f"table{n:02d}" for n in range(1, 14)}
 

@@ -36,7 +36,7 @@ def test_averages_are_recomputed_where_every_value_is_printed():
     assert known.value("UniFD", "Avg") == whole
 
 
-def test_numbers_of_the_text_and_of_repositories_stand_beside_printed_ones():
+def test_quoted_and_repository_numbers_are_returned():
     first = printed(1).official[0]
     assert printed(1).repository(first.row, first.column) == first.value
     assert printed(1).repository("nobody", "Avg") is None
@@ -62,7 +62,7 @@ def grid(number=13, **changes):
     return ComparisonTable("T", "AUC, %", columns, (line,), known, **changes)
 
 
-def test_a_grid_sets_the_papers_row_under_ours_and_the_others_below():
+def test_rows_are_ours_then_the_papers_then_all_others():
     found = grid()
     assert [(r[0], r[1]) for r in found.rows] == [("mine", "ours"), ("mine", "paper"), ("Concat", "paper")]
     head, body = found.cells()
@@ -70,7 +70,7 @@ def test_a_grid_sets_the_papers_row_under_ours_and_the_others_below():
     assert body[0][2] == "50.0 [40.0, 60.0]"
 
 
-def test_columns_of_stand_ins_have_a_star_and_a_wide_grid_lies_on_its_side():
+def test_stand_ins_have_stars_and_wide_tables_are_transposed():
     assert "CDFv1*" in grid(stand_ins={"CDFv1": "something else"}).cells()[0]
     head, body = grid(4).cells()
     assert head[1] == "mine, ours"
@@ -86,14 +86,14 @@ def test_every_printed_average_that_differs_is_known(number):
     assert set(known.differing) == {row for row, (told, whole) in pairs.items() if abs(told - whole) > half + 1e-9}
 
 
-def test_differing_averages_are_told_once_and_all_of_them():
+def test_every_differing_average_is_noted_once():
     three, five = grid(3).notes(), grid(5).notes()
     assert sum("82.8" in n for n in three) == 1
     assert printed(3).differing == {"UniFD": ("80.0", "82.82")}
     assert any("CNN-Spot 69.58 (69.59), PatchForensics 71.24 (71.25), Freq-spec 55.45 (55.50)" in n for n in five)
 
 
-def test_the_papers_noise_is_what_its_tables_differ_by_and_stands_where_it_means_something():
+def test_the_papers_noise_is_its_largest_difference():
     known = [printed(n) for n in FRAME_AUC_TABLES]
     same = {1: "CoRIT", 3: "CoRIT", 8: "1 1 1", 9: "F+Bd+Bg 3 Avg.", 11: "0.1", 12: "18", 13: "Concat"}
     unifd = {1: "UniFD", 3: "UniFD", 8: "0 0 0"}
@@ -107,7 +107,7 @@ def test_the_papers_noise_is_what_its_tables_differ_by_and_stands_where_it_means
     assert not any("1.4 points" in n for k in (2, 4, 5) for n in grid(k).notes())
 
 
-def test_digits_are_the_papers_and_those_of_recomputed_averages_exact():
+def test_digits_are_the_papers_and_averages_are_exact():
     assert printed(4).text("CoRIT", "SAN") == "65.89"
     assert printed(4).text("CNN-Spot", "BigGAN") == "84.50"
     assert printed(8).text("0 0 0", "Avg") == "78.58"  # 78.575, which binary numbers would round down
@@ -116,7 +116,7 @@ def test_digits_are_the_papers_and_those_of_recomputed_averages_exact():
     assert printed(1).repository_text("ForAda", "CDFv2") == "90.0"
 
 
-def test_radii_leave_numbers_and_censoring_apart():
+def test_radii_and_their_censoring_have_separate_columns():
     known = printed(7)
     spread = Spread(Radius(1.68, ""), Radius(0.01, "<"), Radius(5.0, ">"))
     never = Spread(NEVER, NEVER, NEVER)
@@ -151,7 +151,7 @@ def slow_auc(y, s):
     return float(np.mean(pairs))
 
 
-def test_a_mean_over_test_sets_is_the_median_over_heads_of_their_means(agree):
+def test_a_mean_over_test_sets_is_the_median_over_heads(agree):
     sets = {"a": scored(0), "b": scored(1)}
     want = np.median([np.mean([slow_auc(s.labels, s.scores[h]) for s in sets.values()]) for h in range(3)])
     found = mean_over_test_sets(sets, "auc", 10)
@@ -165,7 +165,7 @@ def test_draws_are_the_same_for_detectors_on_the_same_rows():
     assert one.minus(two) == Estimate(0.0, 0.0, 0.0)
 
 
-def test_sets_too_small_to_be_drawn_from_have_a_mean_without_an_interval():
+def test_tiny_test_sets_have_a_mean_without_an_interval():
     pair = np.array(["p0", "p1"])
     one = {
         k: Predictions(("0", "1"), np.array([0, 1]), np.array([[0.2, 0.7]]), pair + k, np.arange(2))
@@ -177,7 +177,7 @@ def test_sets_too_small_to_be_drawn_from_have_a_mean_without_an_interval():
     assert np.isnan([found.estimate.low, found.estimate.high]).all()
 
 
-def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages():
+def test_first_frames_have_twenty_perturbations_each():
     made = PerturbedFirstFrames(WORLD)
     first = {original_id(s.id) for s in made.samples}
     assert len(made.samples) == 20 * len(first)
@@ -188,12 +188,12 @@ def test_damaged_test_pictures_are_the_first_of_each_video_under_twenty_damages(
     assert not np.array_equal(made.load(one).pixels, WORLD.load(sample).pixels)
 
 
-def test_a_sample_without_a_damage_is_refused():
+def test_a_sample_without_a_perturbation_is_refused():
     with pytest.raises(DataError, match="expected a sample of a perturbed source"):
         PerturbedFirstFrames(WORLD).load(WORLD.samples[0])
 
 
-def test_stages_refuse_protocols_that_they_have_not_and_say_what_stands_in():
+def test_a_testbed_refuses_unknown_protocols():
     here = miniature_testbed(Size.of(4, 1))
     with pytest.raises(DataError, match="no protocol 'x' here"):
         here.protocol("x")
@@ -210,7 +210,7 @@ def test_no_protocol_of_the_miniature_trains_or_selects_on_a_test_set():
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(None, ""), (0.5, "30 s"), (2, "2 min"), (120, "2 h"), (5000, "3 days")])
-def test_durations_are_said_in_the_unit_that_fits(minutes, said):
+def test_durations_have_the_fitting_unit(minutes, said):
     assert duration(minutes) == said
 
 

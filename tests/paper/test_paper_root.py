@@ -23,14 +23,14 @@ def index(folder):
 
 
 @pytest.mark.parametrize("name", [a.name for a in ARTEFACTS])
-def test_every_command_ends_on_a_tree_of_the_real_layout(on_tree, tree, name):
+def test_every_artefact_is_made_on_the_real_layout(on_tree, tree, name):
     entry = index(on_tree)[name]
     assert entry["status"] == "ok", entry["reason"]
     assert entry["world"] == f"the data sets in {tree}"
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
-def test_on_data_sets_columns_are_the_papers_and_nothing_stands_in(on_tree, number):
+def test_real_data_sets_have_no_stand_ins(on_tree, number):
     with (on_tree / f"table{number:02d}.csv").open(newline="") as file:
         ours = [r for r in csv.DictReader(file) if (r["row"], r["whose"]) == ("CoRIT", "ours")]
     known = printed(number)
@@ -39,7 +39,7 @@ def test_on_data_sets_columns_are_the_papers_and_nothing_stands_in(on_tree, numb
     assert not any("Stand-ins" in n for n in index(on_tree)[f"table{number:02d}"]["notes"])
 
 
-def test_a_missing_data_set_fails_the_tables_that_need_it_and_says_what_was_looked_for(tmp_path, capsys):
+def test_a_missing_data_set_fails_only_its_tables(tmp_path, capsys):
     root = tmp_path / "sets"
     root.mkdir()
     assert command("table3", "figure4", "--root", root, *REAL, "--out", tmp_path / "out") == 1
@@ -57,14 +57,14 @@ def test_a_missing_data_set_fails_the_tables_that_need_it_and_says_what_was_look
     assert "1 made, failed: table03" in capsys.readouterr().out
 
 
-def test_the_list_says_what_can_run_on_a_whole_tree(tree, capsys):
+def test_the_list_of_a_complete_tree_has_no_gaps(tree, capsys):
     assert command("list", "--root", tree) == 0
     out = capsys.readouterr().out
     assert out.count(" yes") == len(ARTEFACTS)
     assert "clip-vit-l14's weights" in out
 
 
-def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, capsys):
+def test_the_list_names_missing_and_incomplete_data_sets(tree, tmp_path, capsys):
     root = tmp_path / "sets"
     for name in ("FaceForensics++", "Celeb-DF-v2"):
         shutil.copytree(tree / name, root / name)
@@ -89,13 +89,13 @@ def test_the_list_says_what_is_missing_and_what_is_incomplete(tree, tmp_path, ca
     assert f"DF40 in {root / 'DF40'}: there is no such folder" in out
 
 
-def test_figure_4_needs_the_backbone_though_it_needs_no_data(tree, monkeypatch):
+def test_figure_4_needs_a_backbone_and_no_data(tree, monkeypatch):
     monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: False)
     found, _ = outlooks(real_testbed(str(tree)), {"clip-vit-l14": ""})
     assert {o.artefact.command: o.here for o in found}["figure4"] == "yes, once clip-vit-l14's weights can be fetched"
 
 
-def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
+def test_every_artefact_measures_its_number_of_recipes(tree, monkeypatch):
     titles = ("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L")
     monkeypatch.setattr(tables, "BACKBONE_TITLES", dict(zip(titles, artefact("table10").backbones, strict=True)))
     projection = SimpleNamespace(out_features=768)
@@ -109,7 +109,7 @@ def test_as_many_recipes_are_promised_as_are_measured(tree, monkeypatch):
         assert len({(n.variant.name, n.variant.backbone) for n in needs}) == made.recipes
 
 
-def test_the_list_says_which_weights_have_to_be_fetched_first(tree, capsys, monkeypatch):
+def test_the_list_names_weights_to_download(tree, capsys, monkeypatch):
     monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: "large_patch14" in name)
     found, problems = outlooks(real_testbed(str(tree)), {"clip-vit-l14": ""})
     assert problems == ()
@@ -133,12 +133,12 @@ def test_a_world_and_a_root_together_are_refused(tmp_path, capsys):
     assert "expected --world miniature or --root DIR, got both" in capsys.readouterr().err
 
 
-def test_a_root_that_is_not_there_is_an_error(tmp_path, capsys):
+def test_a_missing_root_is_an_error(tmp_path, capsys):
     assert command("table1", "--root", tmp_path / "nowhere", "--out", tmp_path / "out") != 0
     assert "expected a folder of data sets at" in capsys.readouterr().err
 
 
-def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
+def test_an_unknown_table_is_an_error(tmp_path, capsys):
     assert command("table14", *WORLD, "--out", tmp_path) != 0
     assert "the paper has no 'table14'" in capsys.readouterr().err
 
@@ -157,17 +157,17 @@ def test_a_table_that_the_paper_has_not_is_an_error(tmp_path, capsys):
         (["figure4", "--device", "nowhere"], "device 'nowhere' is not available"),
     ],
 )
-def test_what_cannot_be_run_is_said_before_anything_is_measured(words, said, tmp_path, capsys):
+def test_wrong_options_are_refused_before_any_measurement(words, said, tmp_path, capsys):
     assert command(*words, "--out", tmp_path / "out") == 2
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path, capsys):
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, capsys):
     (tmp_path / "out").write_text("mine")
     assert command("figure4", *WORLD, "--out", tmp_path / "out") == 2
     assert "is a file; choose another --out" in capsys.readouterr().err
 
 
-def test_every_place_is_a_folder_of_the_tree(tree):
+def test_the_tree_has_every_data_set_folder(tree):
     assert {place for place, _ in DATA_SETS.values()} == {p.name for p in tree.iterdir()}

@@ -45,7 +45,7 @@ def test_the_list_names_every_protocol_of_the_real_data_sets(capsys):
     assert named == {"name", *(n for n in PROTOCOLS if not n.startswith("miniature"))}
 
 
-def test_every_metric_detector_and_test_set_has_its_row_and_the_scores_behind_it(capsys, tmp_path):
+def test_every_metric_detector_and_test_set_has_a_row(capsys, tmp_path):
     metrics = ["auc", "ap", "acc-val", "tpr@5"]
     words = ("run", "cross-dataset-video", *MINIATURE, "--detector", "corit", "unifd", "--metrics", *metrics)
     code, out, _ = run(capsys, *words, "--out", tmp_path)
@@ -74,7 +74,7 @@ def test_every_metric_detector_and_test_set_has_its_row_and_the_scores_behind_it
     assert "head: linear, SAM rho 0.05" in out
 
 
-def test_best_on_test_stands_apart_and_says_that_it_is_no_result(capsys, tmp_path):
+def test_best_on_test_is_labelled_as_no_result(capsys, tmp_path):
     words = ("run", "faceforensics", *MINIATURE, "--detector", "unifd", "--best-on-test", "--metrics", "auc", "acc")
     code, out, _ = run(capsys, *words, "--out", tmp_path)
     assert code == 0
@@ -90,7 +90,7 @@ def test_best_on_test_stands_apart_and_says_that_it_is_no_result(capsys, tmp_pat
     }
 
 
-def test_videos_of_one_name_are_merged_only_when_grouped_as_the_benchmark_does(capsys, tree, tmp_path):
+def test_only_dfb_grouping_merges_videos_of_one_name(capsys, tree, tmp_path):
     words = ("run", "faceforensics-combined", "--root", tree, *REAL, "--level", "video", "--detector", "unifd")
     counts = {}
     for grouping in ("path", "dfb"):
@@ -115,7 +115,7 @@ def long_videos(tmp_path_factory):
     return root
 
 
-def test_the_frames_that_are_measured_are_those_that_are_said(capsys, long_videos, tmp_path):
+def test_the_given_frames_are_measured(capsys, long_videos, tmp_path):
     words = ("run", "faceforensics-combined", "--root", long_videos, *REAL, "--detector", "unifd")
     code, _, err = run(capsys, *words, "--frames", 2, "--choice", "first", "--out", tmp_path)
     assert code == 0, err
@@ -141,14 +141,14 @@ def test_a_data_set_is_listed_as_a_protocol_reads_it(reading, frames, long_video
 
 
 @pytest.mark.parametrize("name", [n for n in PROTOCOLS if n.startswith(("miniature", "universal"))])
-def test_the_miniature_has_every_protocol_of_its_own_and_of_whole_pictures(name):
+def test_the_miniature_has_its_own_and_universal_protocols(name):
     of = miniature_testbed(Size.of(6, 1)).protocol(name)
     assert of.name == name
     assert of.metrics == PROTOCOLS[name].metrics
     assert len(of.test) == len(PROTOCOLS[name].test)
 
 
-def test_two_detectors_that_nothing_varies_between_are_said_with_their_aucs():
+def test_delong_without_variance_prints_both_aucs():
     of = PROTOCOLS["miniature"]
     title, labels, groups = of.test[0].title, np.array([0, 0, 1, 1]), np.arange(4)
     scores = {"unifd": [0.5] * 4, "corit": [0.1, 0.2, 0.3, 0.4]}
@@ -176,7 +176,7 @@ def test_two_detectors_that_nothing_varies_between_are_said_with_their_aucs():
         (["faceforensics", "--world", "miniature", "--root", "."], "got both"),
     ],
 )
-def test_what_cannot_be_measured_is_said_in_words(capsys, words, said, tmp_path):
+def test_invalid_protocol_runs_are_refused(capsys, words, said, tmp_path):
     code, _, err = run(capsys, "run", *words, "--people", 6, "--pictures", 1, "--out", tmp_path)
     assert code == 2
     assert said in err

@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     return out
 
 
-def test_it_leaves_a_report_results_and_a_detector(folder):
+def test_the_demo_writes_report_results_and_detector(folder):
     found = json.loads((folder / "results.json").read_text())
     assert found["seeds"] == [0, 1]
     for table in ("in_domain", "leave_one_out"):
@@ -54,7 +54,7 @@ def test_it_leaves_a_report_results_and_a_detector(folder):
     assert made.card.domain == "drawn faces of the miniature world"
 
 
-def test_its_detector_calls_no_file_real_or_fake(folder, tmp_path, capsys):
+def test_the_demos_detector_is_unsure_outside_its_domain(folder, tmp_path, capsys):
     points = mean_face() * 96
     cv2.imwrite(str(tmp_path / "a.png"), np.full((96, 96, 3), 90, np.uint8))
     (tmp_path / "l.json").write_text(json.dumps({"a.png": points.tolist()}))
@@ -69,7 +69,7 @@ def test_its_detector_calls_no_file_real_or_fake(folder, tmp_path, capsys):
     assert f"corit: these files are {words}; every verdict is unsure\n" in printed.err
 
 
-def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folder):
+def test_tables_hold_the_aucs_of_their_heads(folder):
     spec = MiniatureSpec(train=6, val=2, test=4, pictures=2)
     found = compare_models(folder, spec=spec, seeds=(0, 1), workers=0)
     store = FeatureStore.open(folder / "features" / "corit")
@@ -85,7 +85,7 @@ def test_the_tables_are_the_heads_aucs_and_nothing_left_out_was_trained_on(folde
     assert sizes == [60, 48, 48, 48, 48]
 
 
-def test_replication_takes_the_median_over_worlds_and_does_not_repeat_finished_ones(tmp_path):
+def test_replication_takes_medians_and_repeats_no_world(tmp_path):
     spec = MiniatureSpec(train=4, val=2, test=2, pictures=2)
     asked = {"spec": spec, "seeds": (0,), "workers": 0}
     first = replicate(tmp_path, worlds=(0, 1), steps=2, faces=40, **asked)

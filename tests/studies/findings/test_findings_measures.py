@@ -42,7 +42,7 @@ def pictures(out):
     return backbone, images, twins, regions
 
 
-def test_all_variants_see_the_same_pictures_and_differ_in_what_they_switch_off(out):
+def test_all_variants_share_pictures_and_differ_in_features(out):
     stores = {v: open_store(out, MAIN, 0, v) for v in ("unifd", "corit", "no-mask", "pool", "plain")}
     assert {len(s) for s in stores.values()} == {(6 + 3 + 4) * 2 * 5}
     assert {tuple(s.features().ids) for s in stores.values()} == {tuple(stores["unifd"].features().ids)}
@@ -61,7 +61,7 @@ def test_a_finished_world_is_not_drawn_again(out, monkeypatch):
     extract_world(out, PLAN, 0)
 
 
-def test_the_narrow_features_are_principal_components_of_training_rows(out):
+def test_narrow_features_are_principal_components(out):
     store = open_store(out, MAIN, 0, "corit")
     wide, narrow = (read_features(store, v, 8, ("train", "val")) for v in ("corit", "corit-narrow"))
     z = wide["train"][0]
@@ -81,7 +81,7 @@ def test_a_cell_has_the_reals_and_one_type():
     assert len(reals_and_fakes(part, "")[1]) == 6
 
 
-def test_the_features_gsnr_is_that_of_the_gradients_of_a_head_of_zeros(agree):
+def test_gsnr_at_zero_equals_that_of_explicit_gradients(agree):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 4)), (rng.random(30) < 0.5).astype(float)
     g = (0.5 - y)[:, None] * np.concatenate([x, np.ones((30, 1))], 1)
@@ -92,7 +92,7 @@ def test_the_features_gsnr_is_that_of_the_gradients_of_a_head_of_zeros(agree):
     agree(found.plain, (g.mean(0) ** 2).sum() / g.var(0).sum())
 
 
-def test_people_are_those_of_the_training_rows_of_a_type(out):
+def test_identities_belong_to_the_training_rows_of_a_type(out):
     store = open_store(out, MAIN, 0, "unifd")
     (one,) = tasks_of(store, Setting(MAIN, 0, "unifd", "linear", "standard", (8,)), HeadRecipe(), ["NT"])
     people = identities_of(store, "NT")
@@ -100,7 +100,7 @@ def test_people_are_those_of_the_training_rows_of_a_type(out):
     assert len(set(people)) == quick_plan().train
 
 
-def test_a_sweeps_record_holds_the_aucs_of_its_heads_on_test_rows(out):
+def test_a_sweeps_record_has_a_cell_for_each_type(out):
     setting = Setting(MAIN, 0, "unifd", "mlp", "standard", (8,))
     record = sweeps.measure(out, PLAN, FROZEN, setting)
     again = sweeps.measure(out, PLAN, FROZEN, setting)
@@ -111,13 +111,13 @@ def test_a_sweeps_record_holds_the_aucs_of_its_heads_on_test_rows(out):
         assert {r["censoring"] for r in cell["cor"]} <= {"", ">", "<", "never learned"}
 
 
-def test_the_choice_of_knobs_is_the_earliest_within_half_a_point_of_the_best():
+def test_the_choice_has_the_fewest_epochs_near_the_best_auc():
     table = np.array([[0.50, 0.70, 0.699], [0.60, 0.698, 0.702], [0.55, 0.60, 0.61]])
     assert hyperparameters.choose(table) == (0, 1)
     assert hyperparameters.choose(np.array([[0.5, 0.6], [np.nan, np.nan]])) == (0, 1)
 
 
-def test_knobs_are_frozen_without_a_test_row(out, monkeypatch):
+def test_hyperparameters_are_chosen_without_a_test_row(out, monkeypatch):
     asked = []
     plain = FeatureStore.features
 
@@ -133,7 +133,7 @@ def test_knobs_are_frozen_without_a_test_row(out, monkeypatch):
     assert hyperparameters.recipe_of(found, "mlp", "whiten").scaling == "whiten"
 
 
-def test_the_pass_with_masks_held_is_corits(pictures):
+def test_the_forward_pass_with_fixed_masks_equals_corits(pictures):
     backbone, images, twins, regions = pictures
     recipe = encoder_of(backbone, "corit").recipe.model
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_the_true_gradient_is_the_slope_of_the_score(pictures):
     assert (found.own.abs() <= 1).all()
 
 
-def test_regional_gsnr_compares_patches_their_average_and_the_masks(agree):
+def test_regional_gsnr_rises_from_patch_to_pool_to_mask(agree):
     rng = torch.Generator().manual_seed(0)
     y = (torch.arange(200) % 2).float()
     # Two patches carry the same signal under independent noise, a third has none and lies outside of the mask.
@@ -174,7 +174,7 @@ def test_regional_gsnr_compares_patches_their_average_and_the_masks(agree):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_convex_loss_never_turns_sam_back_on_its_own_batch(seed):
+def test_sam_never_opposes_its_batch_for_a_convex_loss(seed):
     rng = torch.Generator().manual_seed(seed)
     x = torch.randn(40, 5, generator=rng, dtype=torch.float64)
     y = (torch.rand(40, generator=rng) < 0.4).double()
@@ -185,7 +185,7 @@ def test_a_convex_loss_never_turns_sam_back_on_its_own_batch(seed):
             np.testing.assert_allclose(row["own_least"], row["expectation"], rtol=1e-4)
 
 
-def test_the_population_can_be_opposed_where_the_batch_is_not():
+def test_sam_can_oppose_the_population_but_not_the_batch():
     # method: w = 0, batches of one, no bias; y = 0 has z = 1, y = 1 has z = 2 with probability .49, else 0.
     x = torch.tensor([[1.0]] * 100 + [[2.0]] * 49 + [[0.0]] * 51, dtype=torch.float64)
     y = torch.tensor([0.0] * 100 + [1.0] * 100, dtype=torch.float64)
@@ -200,7 +200,7 @@ def test_the_population_can_be_opposed_where_the_batch_is_not():
     assert float(stability(heads, every, torch.tensor([0.1], dtype=torch.float64)).inner) < 0
 
 
-def test_missing_encoders_without_photographs_are_an_error_that_says_what_to_give(tmp_path):
+def test_missing_encoders_without_photographs_are_an_error(tmp_path):
     with pytest.raises(DataError, match=r"semantic-1\.safetensors, or photographs to train it with: give --photos"):
         ensure_encoder(tmp_path, FindingsPlan(), MAIN, 1, None)
     ensure_encoder(tmp_path, FindingsPlan(), MAIN, 0, None)
@@ -210,7 +210,7 @@ def test_missing_encoders_without_photographs_are_an_error_that_says_what_to_giv
     assert not list(tmp_path.iterdir())
 
 
-def test_plans_that_mean_nothing_are_refused():
+def test_invalid_plans_are_refused():
     with pytest.raises(DataError, match="radii that begin with 0"):
         replace(FindingsPlan(), rhos=(0.1, 0.2))
     with pytest.raises(DataError, match="semantic with them"):

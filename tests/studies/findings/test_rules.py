@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from studies.findings.made import NO, PLAN, SOME, YES, measurements
+from studies.findings.records import NO, PLAN, SOME, YES, measurements
 
 from corit.errors import DataError
 from corit.studies.findings import further_claims, main_claims
@@ -45,7 +45,7 @@ def test_every_claim_can_be_mixed(judged, name):
     assert judged["some"][name].verdict == "mixed"
 
 
-def test_every_row_says_rule_world_heads_and_seeds(judged):
+def test_every_claim_names_rule_world_heads_and_seeds(judged):
     for claim in judged["yes"].values():
         assert claim.rule
         assert "miniature" in claim.setting
@@ -65,7 +65,7 @@ def test_values_are_those_of_the_cells(agree):
     agree(found["curvature drift"].effects["perceptron, rho 0.1"].value, -0.02)
 
 
-def test_a_censored_radius_ranks_at_its_end_and_a_lost_head_not_at_all():
+def test_censored_radii_take_the_grids_end_and_lost_heads_nan():
     made = measurements(YES)
     key = Case()
     cells = made.sweeps[key.name(0)]["cells"]
@@ -76,7 +76,7 @@ def test_a_censored_radius_ranks_at_its_end_and_a_lost_head_not_at_all():
     assert share.tolist() == [23 / 24, 1.0]
 
 
-def test_cells_are_compared_at_the_layers_that_both_have():
+def test_cells_are_compared_at_shared_layers():
     made = measurements(YES)
     a, b = made.matched(Case("pool"), Case(), 1)
     assert [made.places(Case("pool"), 1)[i] for i in a] == [made.places(Case(), 1)[i] for i in b]
@@ -88,13 +88,13 @@ def test_a_phase_without_an_end_counts_as_long_as_the_course():
     assert set(measurements(YES).start(Case("corit"), 0).flatten()) == {40.0}
 
 
-def test_a_setting_that_was_not_measured_is_an_error_in_words():
+def test_an_unmeasured_setting_is_an_error():
     empty = Measurements(PLAN, {}, {}, {}, {}, {})
     with pytest.raises(DataError, match=r"semantic-0\.unifd\.mlp\.standard, but it was not measured"):
         empty.cor(Case(), 0)
 
 
-def test_without_controls_there_is_no_row_of_them():
+def test_without_controls_their_claim_is_absent():
     plan = replace(PLAN, targets=("semantic",))
     assert "bifurcation, semantic pretraining" not in rows(measurements(YES, plan))
 

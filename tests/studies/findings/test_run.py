@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_it_leaves_every_claim_with_verdict_numbers_and_interval(folder):
+def test_every_claim_has_verdict_numbers_and_interval(folder):
     found = json.loads((folder / "claims.json").read_text())
     assert len(found["claims"]) == 21
     for claim in found["claims"]:
@@ -42,7 +42,7 @@ def test_it_leaves_every_claim_with_verdict_numbers_and_interval(folder):
 
 
 @pytest.mark.slow
-def test_what_was_measured_is_not_measured_again(folder, monkeypatch):
+def test_finished_measurements_are_not_repeated(folder, monkeypatch):
     before = json.loads((folder / "claims.json").read_text())
     gone = next((folder / "measured" / "regional").glob("*.json"))
     kept, text = next((folder / "measured" / "sweeps").glob("*.json")), gone.read_text()
@@ -68,7 +68,7 @@ def test_a_missing_measurement_is_named(folder, tmp_path):
     assert set(read(folder, quick_plan()).sweeps) == {s.name for s in quick_plan().settings}
 
 
-def test_an_interrupt_leaves_whole_files_and_is_gone_on_from(tmp_path, monkeypatch):
+def test_an_interrupted_run_leaves_whole_files_and_resumes(tmp_path, monkeypatch):
     done = []
 
     def measure(self, out, plan, frozen):
@@ -89,7 +89,7 @@ def test_an_interrupt_leaves_whole_files_and_is_gone_on_from(tmp_path, monkeypat
     assert not [p for p in written if ".part" in p.name]
 
 
-def test_units_have_files_of_their_own():
+def test_measurements_have_distinct_files():
     names = [(u.kind, u.name) for u in measurements_of(FindingsPlan())]
     assert len(set(names)) == len(names)
     assert {k for k, _ in names} == {"sweeps", "courses", "proxy", "regional", "opposition"}

@@ -38,7 +38,7 @@ def auc(labels, scores):
     return area(np.array(labels), np.array(scores))
 
 
-def test_figure_8_is_of_the_heads_that_the_protocol_trains(here):
+def test_figure_8_uses_the_heads_of_the_protocol(here):
     of = here.testbed.protocol("faceforensics")
     kinds = ("DF", "F2F", "FS", "NT")
     first = of.replace(test=(Selection("miniature", "test", kinds, name=CLEAN),), frames=1, choice="first")
@@ -50,7 +50,7 @@ def test_figure_8_is_of_the_heads_that_the_protocol_trains(here):
     np.testing.assert_allclose(found.scores.T, [every[k] for k in found.keys], atol=1e-6)
 
 
-def test_a_damage_is_compared_on_the_pictures_that_have_both_scores():
+def test_a_perturbation_is_compared_on_pictures_with_both_scores():
     def held(keys, scores):
         labels = np.array([int(k[0] == "f") for k in keys])
         groups = np.array([k[1] for k in keys])
@@ -67,7 +67,7 @@ def test_a_damage_is_compared_on_the_pictures_that_have_both_scores():
         robustness.compare(("blur", 2), clean, {}, damaged, draws=10)
 
 
-def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
+def test_a_changed_data_set_is_measured_again(tree, tmp_path):
     root, out = tmp_path / "sets", tmp_path / "out"
     shutil.copytree(tree, root)
     words = ("table2", "--root", root, *REAL, "--out", out)
@@ -81,7 +81,7 @@ def test_a_data_set_that_changed_is_measured_anew(tree, tmp_path):
     assert before != after  # one fake video less in one column, which the note under the table counts
 
 
-def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
+def test_the_files_digest_changes_with_any_file(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
     source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
@@ -99,7 +99,7 @@ def test_features_are_found_again_until_a_file_changes(tree, tmp_path):
     assert runner.files_digest(source()) not in (second, third)
 
 
-def test_the_folder_of_features_is_known_by_its_rows_and_what_is_drawn(tree, tmp_path):
+def test_the_rows_digest_changes_with_rows_and_drawing_code(tree, tmp_path):
     root = tmp_path / "sets"
     shutil.copytree(tree / "Celeb-DF-v1", root / "Celeb-DF-v1")
     source = lambda: open_source(f"celeb-df-v1:{root / 'Celeb-DF-v1'}")
@@ -119,7 +119,7 @@ def test_the_folder_of_features_is_known_by_its_rows_and_what_is_drawn(tree, tmp
     assert runner.rows_digest(Redrawn(world.spec)) != drawn == runner.rows_digest(Miniature(world.spec))
 
 
-def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_path):
+def test_settings_that_change_numbers_prevent_reuse(here, tmp_path):
     four = artefact("table4")
     known = settings_of(here, four)
     for changes in (
@@ -140,7 +140,7 @@ def test_what_decides_the_numbers_decides_whether_they_are_made_again(here, tmp_
     assert with_file() != before
 
 
-def test_weights_of_a_further_backbone_have_an_option_of_their_own(here, tmp_path, monkeypatch):
+def test_missing_weights_of_another_backbone_name_the_option(here, tmp_path, monkeypatch):
     def lacking(name, weights):
         raise WeightsError(f"expected to fetch {name}")
 
@@ -152,7 +152,7 @@ def test_weights_of_a_further_backbone_have_an_option_of_their_own(here, tmp_pat
         made.backbone()
 
 
-def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
+def test_a_failed_artefact_removes_its_earlier_files(tmp_path):
     assert command("table3", *WORLD, "--out", tmp_path / "out") == 0
     assert (tmp_path / "out" / "table03.csv").exists()
     (tmp_path / "empty").mkdir()
@@ -160,7 +160,7 @@ def test_files_of_an_earlier_run_do_not_outlive_a_failure(tmp_path):
     assert not list((tmp_path / "out").glob("table03.*"))
 
 
-def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
+def test_table_10_uses_the_given_weights(tmp_path, tree, monkeypatch):
     from corit.bench.testbed import real_testbed
 
     names = {"CLIP ViT-L": "clip-vit-l14", "CLIP ViT-B": "clip-vit-b16", "ImageNet ViT-L": "vit-l16-imagenet"}
@@ -177,7 +177,7 @@ def test_table_x_takes_the_weights_that_are_named(tmp_path, tree, monkeypatch):
     }
 
 
-def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monkeypatch):
+def test_missing_weights_cost_other_artefacts_no_pass(here, tmp_path, monkeypatch):
     passes = []
     extract, backbone = runner.extract, runner.load_backbone
 
@@ -198,7 +198,7 @@ def test_weights_that_cannot_be_had_cost_the_others_no_pass(here, tmp_path, monk
     assert set(passes) == {6}  # four detectors, and two more on one of the two random backbones
 
 
-def test_a_published_head_that_does_not_fit_is_left_out_and_says_why():
+def test_a_published_head_that_does_not_fit_is_noted():
     class Narrow:
         projection = type("Projection", (), {"out_features": 512})()
 
@@ -211,7 +211,7 @@ def test_a_published_head_that_does_not_fit_is_left_out_and_says_why():
     assert said == (f"UniFD's published head reads {WIDTH} numbers, and this backbone projects to 512.",)
 
 
-def test_the_stand_ins_of_all_forgeries_have_pictures_of_their_own(here):
+def test_stand_ins_of_all_forgeries_have_their_own_pictures(here):
     of = here.testbed.protocol("cross-dataset")
     ids = {t.title: {s.id for s in here.source(t.data).samples} for t in of.test}
     assert not any(ids["DFDC"] & ids[t] for t in ids if t != "DFDC")

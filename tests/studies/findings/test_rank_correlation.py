@@ -12,7 +12,7 @@ RNG = np.random.default_rng(3)
 A, B, C = RNG.integers(0, 6, size=(3, 30)).astype(float)
 
 
-def test_it_is_scipys_with_ties_and_without_the_unknown(agree):
+def test_spearman_equals_scipys_with_ties_and_without_nan(agree):
     agree(spearman(A, B), stats.spearmanr(A, B).statistic)
     holes = A.copy()
     holes[[3, 7]] = np.nan
@@ -20,13 +20,13 @@ def test_it_is_scipys_with_ties_and_without_the_unknown(agree):
     agree(spearman(holes, B), stats.spearmanr(A[keep], B[keep]).statistic)
 
 
-def test_held_quantities_are_regressed_out_of_the_ranks(agree):
+def test_partial_correlation_equals_regression_on_ranks(agree):
     a, b, c = (stats.rankdata(v) for v in (A, B, C))
     left = [v - np.polyval(np.polyfit(c, v, 1), c) for v in (a, b)]
     agree(partial_spearman(A, B, C), np.corrcoef(*left)[0, 1], rtol=1e-8)
 
 
-def test_what_is_explained_by_the_held_quantity_vanishes():
+def test_partial_correlation_removes_the_held_quantity():
     x = np.arange(40.0)
     noise = RNG.normal(size=(2, 40))
     assert spearman(x + noise[0], x + noise[1]) > 0.9
@@ -39,7 +39,7 @@ def test_too_few_or_constant_entries_have_no_correlation(pair):
     assert np.isnan(partial_spearman(*pair, pair[0]))
 
 
-def test_permutations_tell_order_from_none():
+def test_permutations_distinguish_order_from_none():
     x = np.arange(12.0)
     assert permutation_share(x, x, 300) == 1 / 301
     assert permutation_share(x, np.abs(x - 5.5), 300) > 0.5

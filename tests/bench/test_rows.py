@@ -25,7 +25,7 @@ def stores(tmp_path_factory):
     return {n: store(folder / n, people(data=n, count=3)) for n in ("a", "b")}
 
 
-def test_splits_manipulations_and_data_sets_are_selected_and_reals_stay(stores):
+def test_selection_by_split_type_and_data_set_keeps_reals(stores):
     found = select_rows(PROTOCOL, [Selection("a", "val", ("NT",))], stores)
     assert set(found.column("split")) == {"val"}
     assert set(found.column("manipulation")) == {"", "NT"}
@@ -35,7 +35,7 @@ def test_splits_manipulations_and_data_sets_are_selected_and_reals_stay(stores):
         select_rows(PROTOCOL, [Selection("a", "val", datasets=("elsewhere",))], stores)
 
 
-def test_rows_of_several_data_sets_are_stacked_with_their_features(stores):
+def test_rows_of_several_data_sets_are_stacked(stores):
     found = select_rows(PROTOCOL, [Selection("a", "val"), Selection("b", "test")], stores)
     apart = [select_rows(PROTOCOL, [s], stores) for s in (Selection("a", "val"), Selection("b", "test"))]
     assert isinstance(found.rows, Stacked)
@@ -47,7 +47,7 @@ def test_rows_of_several_data_sets_are_stacked_with_their_features(stores):
     assert len(np.unique(found.units("source"))) == 6
 
 
-def test_units_fall_back_on_what_is_known(tmp_path):
+def test_units_are_video_then_source_then_picture(tmp_path):
     rows = [sample("x", 0, video="v", group="g"), sample("y", 1, group="g"), sample("z", 1)]
     found = select_rows(PROTOCOL, [Selection("a")], {"a": store(tmp_path / "s", [(r, 0, np.ones(4)) for r in rows])})
     assert [u.partition("\0")[2] for u in found.units("video")] == ["v", "g", "z"]
@@ -80,7 +80,7 @@ def empty(folder, count):
         (folder / f"{k}.png").touch()  # 10.png is listed before 2.png
 
 
-def test_the_published_cut_is_the_adapters(tmp_path):
+def test_the_cut_of_subsets_equals_the_data_sets_own(tmp_path):
     """Of SAN, of CycleGAN, whose pictures lie in a folder for each class of things, and of no training row."""
     for things in ("train/progan/cat", "test/san", "test/cyclegan/horse", "test/cyclegan/horse2zebra"):
         for side, count in (("0_real", 130), ("1_fake", 120)):
@@ -104,7 +104,7 @@ def test_rows_that_could_not_be_measured_are_counted(tmp_path):
     assert (len(found), dict(found.unscored)) == (5, {"no_face": 2, "unreadable": 1})
 
 
-def test_layers_stand_side_by_side(tmp_path):
+def test_features_of_several_layers_are_concatenated(tmp_path):
     rows = [(sample(f"p{k}", k % 2), 0, np.full(4, float(k))) for k in range(4)]
     held = {"a": store(tmp_path / "s", rows, levels=(3, 2, 2))}
     found = select_rows(PROTOCOL, [Selection("a")], held, layers=(0, 2))
@@ -115,7 +115,7 @@ def test_layers_stand_side_by_side(tmp_path):
         select_rows(PROTOCOL, [Selection("a")], held, layers=(3,))
 
 
-def test_what_is_missing_is_said_in_words(stores, tmp_path):
+def test_missing_stores_and_other_widths_are_errors(stores, tmp_path):
     with pytest.raises(DataError, match="made needs features of a, but there are none of a"):
         select_rows(PROTOCOL, PROTOCOL.test, {})
     narrow = {"c": store(tmp_path / "c", [(sample(f"c{k}", k % 2), 0, np.ones(3)) for k in range(4)])}
@@ -132,7 +132,7 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("what", LEAKS)
-def test_a_test_row_that_helped_to_choose_is_found(what, tmp_path):
+def test_rows_shared_with_test_rows_are_refused(what, tmp_path):
     first, second = LEAKS[what]
     mine = [sample(f"train{k}", k % 2) for k in range(4)]
     theirs = [sample(f"test{k}", k % 2) for k in range(4)]
@@ -149,7 +149,7 @@ def _part(folder, rows):
     return select_rows(PROTOCOL, [Selection("a", "")], {"a": FeatureStore.open(folder)})
 
 
-def test_people_of_one_name_in_two_data_sets_are_two_people(tmp_path):
+def test_equal_source_names_in_two_data_sets_do_not_clash(tmp_path):
     rows = [(sample(f"{n}{k}", k % 2, group="actor 01"), 0, np.ones(4)) for n in "ab" for k in range(2)]
     held = {n: store(tmp_path / n, [r for r in rows if r[0].id[0] == n]) for n in "ab"}
     a, b = (select_rows(PROTOCOL, [Selection(n)], held) for n in "ab")
