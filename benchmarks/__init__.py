@@ -1,1 +1,1 @@
-"""What corit costs: ratios and rates, each measured within one run; `python -m benchmarks` runs them all."""
+"""Speed and memory of corit: ratios and rates, each measured within one run; `python -m benchmarks` runs all."""

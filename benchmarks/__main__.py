@@ -13,14 +13,14 @@ import psutil
 import torch
 
 from benchmarks.atlas import atlas
-from benchmarks.everything import everything
+from benchmarks.extraction import path_ratio, views_per_second
 from benchmarks.fit import fit_cost
 from benchmarks.forward import forward_ratio
 from benchmarks.heads import heads_speedup
 from benchmarks.index import index_cost
 from benchmarks.memory import memory_growth
 from benchmarks.observe import observe_ratio
-from benchmarks.path import path_ratio, views_per_second
+from benchmarks.paper_run import paper_run
 from benchmarks.rehearsal import rehearsal
 from benchmarks.training import training_memory
 from corit.files import write_text
@@ -39,13 +39,13 @@ BENCHMARKS: dict[str, Callable[[], Numbers]] = {
     "atlas": atlas,
     "index": index_cost,
     "rehearsal": rehearsal,
-    "paper": everything,
+    "paper": paper_run,
     "training": training_memory,
 }
 
 
 def machine() -> dict[str, str | float]:
-    """What the numbers were taken on."""
+    """Return the machine and the versions that the numbers belong to."""
     return {
         "machine_cpu": _cpu(),
         "machine_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -65,17 +65,22 @@ def _cpu() -> str:
 def run(
     names: Sequence[str], results: Path = RESULTS, benchmarks: Mapping[str, Callable[[], Numbers]] = BENCHMARKS
 ) -> None:
-    """Run the named benchmarks; after each one the file holds what is known, as a whole or not at all.
+    """Run benchmarks, and write the file of results atomically after each.
 
-    Numbers of other benchmarks are kept if they were taken on the same machine, and dropped otherwise.
+    Numbers of other benchmarks stay if they are of the same machine.
+
+    Args:
+        names: names of benchmarks.
+        results: the file.
+        benchmarks: all benchmarks, by name.
     """
     here = machine()
     kept = _kept(results, here)
     for name in names:
-        found = {k: round(float(v), 4) for k, v in benchmarks[name]().items()}
-        kept |= found
+        numbers = {k: round(float(v), 4) for k, v in benchmarks[name]().items()}
+        kept |= numbers
         _write(results, {**dict(sorted(kept.items())), **here})
-        print("\n".join(f"| `{k}` | {v:g} |" for k, v in found.items()), flush=True)
+        print("\n".join(f"| `{k}` | {v:g} |" for k, v in numbers.items()), flush=True)
 
 
 def _kept(results: Path, here: Mapping[str, str | float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""(c) The full atlas of a ViT-L/14-shaped store: layers x forgeries x radii x seeds, linear heads, two cores."""
+"""(c) A full sweep over a ViT-L/14-shaped store: layers x forgeries x radii x seeds, linear heads, two cores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 from corit.data.sample import Sample, Split
 from corit.features.shards import FeatureRow, StoreHeader
 from corit.features.writer import StoreWriter
@@ -23,26 +23,26 @@ ROWS: dict[Split, int] = {"train": 2_500, "val": 250, "test": 500}  # of each ki
 def atlas(
     layers: int = LAYERS, seeds: int = SEEDS, steps: int = STEPS, rows: int = ROWS["train"], width: int = WIDTH
 ) -> dict[str, float]:
-    """`atlas_seconds`, from opening the store to the finished sweep, and `atlas_peak_gb` of the process that did it.
+    """Measure `atlas_seconds`, from opening the store to the finished sweep, and `atlas_peak_gb` of its process.
 
-    Each forgery of each layer is set against the same reals; every head is tested, and what collapses is refined.
-    Smaller numbers scale it down.
+    Each forgery of each layer is trained against the same reals; every head is tested, and radii of collapse are
+    refined. Smaller arguments make the sweep smaller.
     """
     with tempfile.TemporaryDirectory(prefix="corit-atlas-") as folder:
         write(Path(folder), layers, rows, width)
-        return fresh.run("benchmarks.atlas", folder, layers, seeds, steps)
+        return fresh_process.run("benchmarks.atlas", folder, layers, seeds, steps)
 
 
 def write(folder: Path, layers: int, rows: int, width: int) -> None:
-    """A store with all levels: reals, and as many fakes of each forgery, that move along a direction of their own."""
+    """Write a store with all levels: reals, and as many fakes of each forgery, shifted along its own direction."""
     directions = generator("atlas").normal(size=(FORGERIES + 1, width)).astype(np.float32) / width**0.5
     directions[0] = 0
     recipe = Recipe().replace(**{"model.kind": "unifd"})
     with StoreWriter(folder, StoreHeader.of(recipe, width, (layers + 1, 1, width))) as store:
-        for split, most in ROWS.items():
+        for split, limit in ROWS.items():
             for kind in range(FORGERIES + 1):
-                for start in range(0, min(rows, most), 250):
-                    count = min(250, rows - start, most - start)
+                for start in range(0, min(rows, limit), 250):
+                    count = min(250, rows - start, limit - start)
                     store.append(_rows(split, kind, start, count, layers, directions[kind]))
 
 
@@ -58,7 +58,7 @@ def _rows(split: Split, kind: int, start: int, count: int, layers: int, directio
 
 
 def measure(folder: Path, layers: int, seeds: int, steps: int) -> dict[str, float]:
-    """Open the store, standardise each task, sweep; seconds, peak memory and what the heads learned."""
+    """Open the store, standardise each task and sweep; return seconds, peak memory and the best AUC."""
     from corit.features.store import FeatureStore
     from corit.heads.head import HeadRecipe
     from corit.theory.sweep import sweep, task
@@ -73,15 +73,20 @@ def measure(folder: Path, layers: int, seeds: int, steps: int) -> dict[str, floa
             parts = [store.features(level=layer, split=s, manipulation=kinds) for s in ROWS]
             train, valid, test = ((part, part.y) for part in parts)
             tasks.append(task(layer, kinds[1], train, valid, test, recipe))
-    found = sweep(tasks, recipe, rhos, range(seeds), steps=steps)
-    spent, heads = time.perf_counter() - started, found.auc.size
-    best = float(found.auc[-1].max())
-    numbers = {"atlas_seconds": spent, "atlas_peak_gb": fresh.peak_gb(), "atlas_heads": heads, "atlas_best_auc": best}
-    return numbers | {"atlas_head_steps_per_second": heads * steps / spent}
+    result = sweep(tasks, recipe, rhos, range(seeds), steps=steps)
+    seconds, heads = time.perf_counter() - started, result.auc.size
+    best = float(result.auc[-1].max())
+    numbers = {
+        "atlas_seconds": seconds,
+        "atlas_peak_gb": fresh_process.peak_gb(),
+        "atlas_heads": heads,
+        "atlas_best_auc": best,
+    }
+    return numbers | {"atlas_head_steps_per_second": heads * steps / seconds}
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 5:
-        fresh.answer(measure(Path(sys.argv[1]), *map(int, sys.argv[2:])))
-    else:  # python -m benchmarks.atlas [LAYERS SEEDS STEPS]: on the side, nothing is written
+        fresh_process.print_numbers(measure(Path(sys.argv[1]), *map(int, sys.argv[2:])))
+    else:  # python -m benchmarks.atlas [LAYERS SEEDS STEPS]: prints the numbers, writes no results
         print("\n".join(f"{k} {v:.3f}" for k, v in atlas(*map(int, sys.argv[1:4])).items()))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 from corit.data.sample import Sample, Split
 from corit.features.shards import FeatureRow, StoreHeader
 from corit.features.writer import StoreWriter
@@ -21,14 +21,14 @@ CHUNK = 1000
 
 
 def fit_cost(rows: int = ROWS, width: int = WIDTH, epochs: int = EPOCHS) -> dict[str, float]:
-    """`fit_seconds`, from opening the store to the trained head, and `fit_peak_gb` of the process that did it."""
+    """Measure `fit_seconds`, from opening the store to the trained head, and `fit_peak_gb` of its process."""
     with tempfile.TemporaryDirectory(prefix="corit-fit-") as folder:
         write(Path(folder), rows, width)
-        return fresh.run("benchmarks.fit", folder, epochs)
+        return fresh_process.run("benchmarks.fit", folder, epochs)
 
 
 def write(folder: Path, rows: int, width: int) -> None:
-    """A feature store of `rows` training rows and VALID validation rows, half of them fakes that are a little moved."""
+    """Write a store of `rows` training rows and VALID validation rows; half of them are slightly shifted fakes."""
     direction = generator("fit", "direction").normal(size=width).astype(np.float32) / width**0.5
     with StoreWriter(folder, StoreHeader.of(Recipe(), width)) as store:
         for start in range(0, rows + VALID, CHUNK):
@@ -45,7 +45,7 @@ def _sample(i: int, rows: int) -> Sample:
 
 
 def measure(folder: Path, epochs: int) -> dict[str, float]:
-    """Open the store, standardise, train with the default head recipe; seconds and peak memory so far."""
+    """Open the store, standardise and train with the default head recipe; return seconds and peak memory."""
     from corit.features.store import FeatureStore
     from corit.heads.fit import fit
     from corit.heads.head import HeadRecipe
@@ -54,11 +54,11 @@ def measure(folder: Path, epochs: int) -> dict[str, float]:
     started = time.perf_counter()
     store, recipe = FeatureStore.open(folder), HeadRecipe(epochs=epochs)
     train, valid = store.features(split="train"), store.features(split="val")
-    done = fit([standardised_problem(train, train.y, valid, valid.y, recipe)], recipe)
+    result = fit([standardised_problem(train, train.y, valid, valid.y, recipe)], recipe)
     seconds = time.perf_counter() - started
-    area = float(done.trajectory.valid_auc.max())
-    return {"fit_seconds": seconds, "fit_peak_gb": fresh.peak_gb(), "fit_valid_auc": area}
+    best = float(result.trajectory.valid_auc.max())
+    return {"fit_seconds": seconds, "fit_peak_gb": fresh_process.peak_gb(), "fit_valid_auc": best}
 
 
 if __name__ == "__main__":
-    fresh.answer(measure(Path(sys.argv[1]), int(sys.argv[2])))
+    fresh_process.print_numbers(measure(Path(sys.argv[1]), int(sys.argv[2])))

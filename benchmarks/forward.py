@@ -17,9 +17,9 @@ from corit.seeding import generator
 
 
 def forward_ratio(repeats: int = 5, *, batch: int = 4, threads: int = 2) -> float:
-    """The median over `repeats` of seconds of CoRIT (image and twin in lockstep) / seconds of timm on each of the two.
+    """Return the median ratio of CoRIT's seconds (image and twin in lockstep) to timm's (one, then the other).
 
-    Both run on random weights in turns, so that whatever else the machine does meets both alike.
+    Both run on random weights in turns, so that other load of the machine affects both alike.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -33,7 +33,7 @@ def forward_ratio(repeats: int = 5, *, batch: int = 4, threads: int = 2) -> floa
 
 
 def passes(backbone: Backbone, batch: int) -> tuple[Callable[[], object], Callable[[], object]]:
-    """CoRIT's pass over a batch of images with twins, and timm's own over the images and then over the twins."""
+    """Return CoRIT's pass over a batch of images with twins, and timm's over the images and then the twins."""
     rng = generator("forward_ratio")
     shape = (batch, backbone.side, backbone.side, 3)
     x, twin = (backbone.normalise(rng.integers(0, 256, shape).astype("uint8")) for _ in range(2))

@@ -26,7 +26,7 @@ PERCEPTRON = HeadRecipe(kind="mlp", hidden=HIDDEN, select="last", learning_rate=
 
 
 def problems(number: int, rows: int = ROWS, width: int = WIDTH) -> list[Problem]:
-    """Feature sets of noise in which the fakes are a little moved, of mean squared norm 1 as standardised ones."""
+    """Return problems of noise with slightly shifted fakes, of mean squared norm 1 like standardised features."""
     found = []
     for i in range(number):
         rng = generator("heads", i)
@@ -40,15 +40,15 @@ def problems(number: int, rows: int = ROWS, width: int = WIDTH) -> list[Problem]
 
 
 def radii(number: int = RADII) -> list[float]:
-    """A grid of radii."""
+    """Return a grid of radii."""
     return np.geomspace(0.01, 10, number).tolist()
 
 
 def heads_speedup(repeats: int = 5, *, steps: int = 250, scale: int = 1) -> dict[str, float]:
-    """`heads_linear_speedup`, `heads_mlp_speedup`: head-steps per second over the loop's, medians of turns in one run.
+    """Measure `heads_linear_speedup`, `heads_mlp_speedup`: head-steps per second over the loop's, medians in one run.
 
-    And the rates themselves, the share of the floor (bare products and passes over memory) that linear heads reach,
-    and the share of the machine's rate of matrix products that perceptron heads reach. scale divides the heads.
+    Also the rates themselves, the share of the floor (bare products and passes over memory) that linear heads reach,
+    and the share of the machine's rate of matrix products that perceptron heads reach. `scale` divides the heads.
     """
     number = max(1, PROBLEMS // scale)
     data = problems(number)
@@ -61,7 +61,7 @@ def heads_speedup(repeats: int = 5, *, steps: int = 250, scale: int = 1) -> dict
 def _turns(
     data: list[Problem], recipe: HeadRecipe, grid: tuple[int, int, int], steps: int, repeats: int
 ) -> dict[str, float]:
-    """Ours, the loop, the floor and a large product in turns, so that a busy machine meets all of them alike."""
+    """Time ours, the loop, the floor and a large product in turns, so that other load affects all alike."""
     heads, found = int(np.prod(grid)), []
     ours = lambda: fit(data, recipe, rhos=radii(grid[2]), seeds=range(grid[1]), steps=steps)
     ours()  # the first call allocates

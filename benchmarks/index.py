@@ -1,4 +1,4 @@
-"""A generated index of a million rows: how long it takes to list, check and sample, and the memory of all three."""
+"""A generated index of a million rows: seconds to list, check and sample it, and the peak memory."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 
 ROWS, FRAMES, LIMIT = 1_000_000, 32, 1_000
 
 
 def index_cost(rows: int = ROWS) -> dict[str, float]:
-    """`index_load_seconds`, `index_check_seconds`, `index_sample_seconds`, `index_peak_gb`, in a fresh process.
+    """Measure `index_load_seconds`, `index_check_seconds`, `index_sample_seconds`, `index_peak_gb`, in a fresh process.
 
-    The listed files do not exist, so that the check asks the disk for each and finds it missing; none is decoded.
+    The listed files do not exist, so the check finds each missing on the disk; none is decoded.
     """
     with tempfile.TemporaryDirectory(prefix="corit-index-") as folder:
-        return fresh.run("benchmarks.index", write(Path(folder) / "index.csv", rows))
+        return fresh_process.run("benchmarks.index", write(Path(folder) / "index.csv", rows))
 
 
 def write(path: Path, rows: int) -> Path:
-    """A CSV file of so many frames in videos of 32, every second one fake, eight pairs in ten in train."""
+    """Write a CSV file of frames in videos of 32; every second video is fake, eight pairs in ten are in train."""
     with path.open("w") as file:
         file.write("path,label,split,video,frame\n")
         for i in range(rows):
@@ -49,9 +49,9 @@ def measure(path: Path) -> dict[str, float]:
         step()
         times.append(time.perf_counter())
     names = ("index_load_seconds", "index_check_seconds", "index_sample_seconds")
-    spent = (b - a for a, b in itertools.pairwise(times))
-    return {**dict(zip(names, spent, strict=True)), "index_peak_gb": fresh.peak_gb()}
+    seconds = (b - a for a, b in itertools.pairwise(times))
+    return {**dict(zip(names, seconds, strict=True)), "index_peak_gb": fresh_process.peak_gb()}
 
 
 if __name__ == "__main__":
-    fresh.answer(measure(Path(sys.argv[1])))
+    fresh_process.print_numbers(measure(Path(sys.argv[1])))

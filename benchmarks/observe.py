@@ -14,9 +14,9 @@ ROWS, MLP_ROWS, INTERVAL = 256, 128, 20
 
 
 def observe_ratio(repeats: int = 5, *, steps: int = 240, number: int = 4) -> dict[str, float]:
-    """`observe_ratio`: linear heads, the median over turns; `observe_mlp_ratio` for perceptron heads D-32-1.
+    """Measure `observe_ratio` of linear heads, the median over turns, and `observe_mlp_ratio` of perceptrons D-32-1.
 
-    All that a `Course` holds is measured, on as many seeded training rows of each problem as the numbers say.
+    Everything in a `Course` is measured, on `observe_rows` and `observe_mlp_rows` training rows of each problem.
     """
     linear = _ratio(number, LINEAR, steps, ROWS, repeats)
     mlp = _ratio(1, PERCEPTRON, steps, MLP_ROWS, repeats)
@@ -33,14 +33,14 @@ def _ratio(number: int, recipe: HeadRecipe, steps: int, rows: int, repeats: int)
 
     watched = lambda: train(Watch(data, recipe, len(seeds), RADII, rows=rows))
     train(None), watched()  # the first calls allocate
-    found = []
+    ratios = []
     for i in range(repeats):
         if i % 2:
             below = seconds(lambda: train(None))
-            found.append(seconds(watched) / below)
+            ratios.append(seconds(watched) / below)
         else:
-            found.append(seconds(watched) / seconds(lambda: train(None)))
-    return median(found)
+            ratios.append(seconds(watched) / seconds(lambda: train(None)))
+    return median(ratios)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Photographs to measure on: pieces of scikit-image's, written as JPEG files."""
+"""Photographs for benchmarks: crops of scikit-image's, written as JPEG files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LANDMARKS = "landmarks.json"
 
 
 def scenes(folder: Path, count: int) -> None:
-    """`count` pictures of 1,024 x 768 pixels: random pieces of photographs, enlarged."""
+    """Write `count` pictures of 1,024 x 768 pixels: enlarged random crops of photographs."""
     from skimage import data
 
     for i in range(count):
@@ -31,9 +31,10 @@ def scenes(folder: Path, count: int) -> None:
 
 
 def faces(folder: Path, count: int, side: int = 256) -> None:
-    """`count` aligned crops of one face, each a little wider or brighter, and their 68 landmarks in LANDMARKS.
+    """Write `count` aligned crops of one face, with different margins and brightness, and 68 landmarks in LANDMARKS.
 
-    Raises MissingLibraryError without the extra `faces`.
+    Raises:
+        MissingLibraryError: without the extra `faces`.
     """
     from skimage import data
 

@@ -9,26 +9,26 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 
 TABLES = ("table1", "table2", "table4", "table5")
 PEOPLE = 6
 
 
 def rehearsal(backbone: str = "clip-vit-l14", tables: Sequence[str] = TABLES) -> dict[str, float]:
-    """`rehearsal_seconds`, `rehearsal_peak_gb` and `rehearsal_pictures`, in a fresh process.
+    """Measure `rehearsal_seconds`, `rehearsal_peak_gb` and `rehearsal_pictures`, in a fresh process.
 
     One row of each data set, split, label and manipulation of a tiny tree in the layout of the real ones, one head
     seed. Drawing the tree is not counted.
     """
     with tempfile.TemporaryDirectory(prefix="corit-rehearsal-") as folder:
         tree(Path(folder) / "sets")
-        return fresh.run("benchmarks.rehearsal", folder, backbone, *tables)
+        return fresh_process.run("benchmarks.rehearsal", folder, backbone, *tables)
 
 
 def tree(root: Path) -> None:
-    """Every data set of the paper, painted with the miniature's faces."""
-    sys.path.append(str(fresh.ROOT / "tests"))  # where the tiny trees of the data sets are drawn
+    """Write every data set of the paper as a tiny tree with the miniature's faces."""
+    sys.path.append(str(fresh_process.ROOT / "tests"))  # holds the code of the tiny trees
     from trees.paint import miniature
     from trees.paper import paper
     from trees.write import Hand
@@ -39,7 +39,11 @@ def tree(root: Path) -> None:
 
 
 def measure(folder: Path, backbone: str, tables: Sequence[str]) -> dict[str, float]:
-    """`corit paper TABLES --root SETS --weights random:0 --max 1`, start to finish. Raises ValueError if one fails."""
+    """Run `corit paper TABLES --root SETS --weights random:0 --max 1`.
+
+    Raises:
+        ValueError: when a table fails.
+    """
     from corit import cli
 
     words = ["paper", *tables, "--root", folder / "sets", "--out", folder / "out", "--backbone", backbone]
@@ -51,23 +55,23 @@ def measure(folder: Path, backbone: str, tables: Sequence[str]) -> dict[str, flo
         if stop.code:
             raise ValueError(f"expected all of {', '.join(tables)} made, see above") from stop
     seconds = time.perf_counter() - started
-    made = json.loads((folder / "out" / "index.json").read_text())["artefacts"]
-    if [m["status"] for m in made] != ["ok"] * len(tables):
-        raise ValueError(f"expected {len(tables)} tables, got {[(m['name'], m['reason']) for m in made]}")
+    artefacts = json.loads((folder / "out" / "index.json").read_text())["artefacts"]
+    if [m["status"] for m in artefacts] != ["ok"] * len(tables):
+        raise ValueError(f"expected {len(tables)} tables, got {[(m['name'], m['reason']) for m in artefacts]}")
     stores = {p.parent for p in (folder / "out" / "features").rglob("part-*")}
     return {
         "rehearsal_seconds": seconds,
-        "rehearsal_peak_gb": fresh.peak_gb(),
+        "rehearsal_peak_gb": fresh_process.peak_gb(),
         "rehearsal_pictures": sum(map(rows, stores)),
     }
 
 
 def rows(store: Path) -> int:
-    """Rows of a feature store."""
+    """Return the number of rows of a feature store."""
     from corit.features.store import FeatureStore
 
     return len(FeatureStore.open(store))
 
 
 if __name__ == "__main__":
-    fresh.answer(measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    fresh_process.print_numbers(measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3:]))

@@ -6,22 +6,22 @@ import sys
 
 import torch
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 
 BATCH, RHO, RATE = 20, 0.05, 0.1
 
 
 def training_memory(backbone: str = "clip-vit-l14", batch: int = BATCH) -> dict[str, float]:
-    """`training_gpu_mb` where there is a GPU (the paper says 2,130 MB on a V100), else `training_cpu_peak_gb`.
+    """Measure `training_gpu_mb` on a GPU (the paper says 2,130 MB on a V100), else `training_cpu_peak_gb`.
 
-    On the GPU what torch has allocated at most, weights included; on the CPU the resident peak of a fresh process.
+    On a GPU it is torch's peak allocation with weights, on a CPU the resident peak of a fresh process.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return fresh.run("benchmarks.training", backbone, batch, device)
+    return fresh_process.run("benchmarks.training", backbone, batch, device)
 
 
 def measure(name: str, batch: int, device: str) -> dict[str, float]:
-    """Two steps of one head on features that are computed in the step, as without a feature store."""
+    """Train one head for two steps on features computed in each step, without a feature store."""
     from corit.backbones.load import load_backbone
     from corit.heads.sam import sam_gradient
     from corit.model import corit
@@ -43,14 +43,14 @@ def measure(name: str, batch: int, device: str) -> dict[str, float]:
             w, b = w - RATE * dw, b - RATE * db
     if device == "cuda":
         return {"training_gpu_mb": torch.cuda.max_memory_allocated() / 1e6}
-    return {"training_cpu_peak_gb": fresh.peak_gb()}
+    return {"training_cpu_peak_gb": fresh_process.peak_gb()}
 
 
 def gradient(z: torch.Tensor, y: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The logistic head's mini-batch gradient: rows z (B, D), labels y (B), weight w (1, D), bias b (1)."""
+    """Return the logistic head's gradient of a mini-batch: rows z (B, D), labels y (B), weight w (1, D), bias b (1)."""
     residual = (torch.sigmoid(z @ w[0] + b) - y) / len(y)
     return (residual @ z)[None], residual.sum()[None]
 
 
 if __name__ == "__main__":
-    fresh.answer(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
+    fresh_process.print_numbers(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

@@ -56,7 +56,7 @@ def test_the_fit_is_measured_in_a_fresh_process(benchmarks):
 
 
 def test_both_kinds_of_photographs_give_views(benchmarks):
-    found = benchmarks("path").views_per_second(3)
+    found = benchmarks("extraction").views_per_second(3)
     assert set(found) == {"views_per_second_face", "views_per_second_scene"}
     assert min(found.values()) > 0
 
@@ -136,7 +136,7 @@ def test_table_ii_is_made_at_full_size(benchmarks):
 
 def test_all_artefacts_are_made_again_from_features(benchmarks):
     small = ["--people", "6", "--pictures", "1", "--seeds", "1", "--draws", "5", "--workers", "0"]
-    found = benchmarks("everything").everything(["table1", "figure4"], *small)
+    found = benchmarks("paper_run").paper_run(["table1", "figure4"], *small)
     assert set(found) == {"paper_seconds", "paper_peak_gb", "paper_again_seconds"}
 
 

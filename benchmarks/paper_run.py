@@ -1,4 +1,4 @@
-"""All of the paper's tables and figures in the miniature: from nothing, and again from the features that are kept."""
+"""All tables and figures of the paper in the miniature: without stored features, and again with them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import fresh
+from benchmarks import fresh_process
 
 
-def everything(what: Sequence[str] = ("all",), *options: str) -> dict[str, float]:
-    """`paper_seconds`, `paper_peak_gb`, and `paper_again_seconds`: with only the features left; in fresh processes."""
+def paper_run(what: Sequence[str] = ("all",), *options: str) -> dict[str, float]:
+    """Measure `paper_seconds`, `paper_peak_gb`, and `paper_again_seconds` with stored features, in fresh processes."""
     with tempfile.TemporaryDirectory(prefix="corit-paper-") as folder:
-        first = fresh.run("benchmarks.everything", folder, *what, *options)
+        first = fresh_process.run("benchmarks.paper_run", folder, *what, *options)
         for kept in Path(folder).iterdir():
             if kept.name != "features":
                 shutil.rmtree(kept) if kept.is_dir() else kept.unlink()
-        again = fresh.run("benchmarks.everything", folder, *what, *options)
+        again = fresh_process.run("benchmarks.paper_run", folder, *what, *options)
     return {
         "paper_seconds": first["seconds"],
         "paper_peak_gb": first["peak_gb"],
@@ -28,7 +28,11 @@ def everything(what: Sequence[str] = ("all",), *options: str) -> dict[str, float
 
 
 def measure(folder: Path, words: Sequence[str]) -> dict[str, float]:
-    """`corit paper all --world miniature`, start to finish. Raises ValueError if an artefact fails."""
+    """Run `corit paper all --world miniature`.
+
+    Raises:
+        ValueError: when an artefact fails.
+    """
     from corit import cli
 
     started = time.perf_counter()
@@ -37,8 +41,8 @@ def measure(folder: Path, words: Sequence[str]) -> dict[str, float]:
     except SystemExit as stop:
         if stop.code:
             raise ValueError("expected every artefact made, see above") from stop
-    return {"seconds": time.perf_counter() - started, "peak_gb": fresh.peak_gb()}
+    return {"seconds": time.perf_counter() - started, "peak_gb": fresh_process.peak_gb()}
 
 
 if __name__ == "__main__":
-    fresh.answer(measure(Path(sys.argv[1]), sys.argv[2:]))
+    fresh_process.print_numbers(measure(Path(sys.argv[1]), sys.argv[2:]))

@@ -1,4 +1,4 @@
-"""A benchmark in a process of its own, so that its peak memory is its own."""
+"""Run a benchmark in a fresh process, to measure its peak memory."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ STATUS = Path("/proc/self/status")
 
 
 def run(module: str, *arguments: object) -> dict[str, float]:
-    """Run `python -m module arguments` and read the JSON object of numbers on its last line of output.
+    """Run `python -m module arguments` and return the JSON object of numbers on its last line of output.
 
-    Raises subprocess.CalledProcessError when it fails; what it says on standard error is shown.
+    Raises:
+        subprocess.CalledProcessError: when it fails; its standard error is shown.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def peak_gb() -> float:
-    """The largest resident memory that this process has had, in 10^9 bytes, pages of mapped files included.
+    """Return the peak resident memory of this process in 10^9 bytes, with pages of mapped files.
 
-    Linux's own high-water mark where there is one: getrusage counts there what the parent held when it forked.
+    On Linux it is VmHWM, since getrusage counts there the memory of the parent at the fork.
     """
     if STATUS.exists():
         lines = (line.split() for line in STATUS.read_text().splitlines())
@@ -34,6 +35,6 @@ def peak_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
 
 
-def answer(numbers: dict[str, float]) -> None:
+def print_numbers(numbers: dict[str, float]) -> None:
     """Print the numbers as the last line, for `run`."""
     print(json.dumps(numbers))

@@ -1,4 +1,4 @@
-"""(b) The whole path from JPEG files to stored features over the model alone; and the rate of preparation alone."""
+"""(b) Extraction from JPEG files to stored features over the model alone; and the rate of preparation alone."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ DOMAINS = ("face", "scene")
 
 
 def path_ratio(pictures: int = PICTURES, *, batch: int = 4, workers: int = 1) -> dict[str, float]:
-    """`path_ratio`, the larger of `path_ratio_face` and `path_ratio_scene`, and the `workers` they were taken with.
+    """Measure `path_ratio`, the larger of `path_ratio_face` and `path_ratio_scene`, with `workers` processes.
 
-    CLIP ViT-L/14 on random weights. The path reads JPEG files, prepares them in `workers` processes, runs the model and
-    writes the store; starting the processes counts. The model alone runs on the same views in the same batches, one
-    half before and one half after, so that a machine that slows down or speeds up meets both alike.
+    CLIP ViT-L/14 on random weights. Extraction reads JPEG files, prepares them in `workers` processes, runs the model
+    and writes the store; the start of the processes counts. The model alone runs on the same views in the same batches,
+    one half before and one half after, so that a change of the machine's speed affects both alike.
     """
     backbone = load_backbone("clip-vit-l14", "random:0")
     assert backbone.digest  # computed once, as for any number of pictures
@@ -56,7 +56,7 @@ def _ratio(backbone: Backbone, domain: str, pictures: int, batch: int, workers: 
 
 
 def views_per_second(pictures: int = PICTURES) -> dict[str, float]:
-    """`views_per_second_face` (aligned crops) and `views_per_second_scene`: JPEG to views, on one thread."""
+    """Measure `views_per_second_face` (aligned crops) and `views_per_second_scene`: JPEG to views, on one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -81,7 +81,7 @@ def _rate(domain: str, pictures: int) -> float:
 
 
 def write(folder: Path, domain: str, pictures: int) -> Source:
-    """Photographs in a new folder, as a source of aligned faces or of scenes."""
+    """Write photographs into a folder and return them as a source of aligned faces or of scenes."""
     folder.mkdir(parents=True, exist_ok=True)
     if domain == "scene":
         photographs.scenes(folder, pictures)
@@ -91,7 +91,7 @@ def write(folder: Path, domain: str, pictures: int) -> Source:
 
 
 def prepared(source: Source, preparer: Preparer) -> list[Views]:
-    """The views of all pictures, prepared in this process."""
+    """Return the views of all pictures, prepared in this process."""
     return [v for s in source.samples for v in preparer(source.load(s))]
 
 
