@@ -27,7 +27,7 @@ PERCEPTRON = HeadRecipe(kind="mlp", hidden=HIDDEN, select="last", learning_rate=
 
 def problems(number: int, rows: int = ROWS, width: int = WIDTH) -> list[Problem]:
     """Return problems of noise with slightly shifted fakes, of mean squared norm 1 like standardised features."""
-    found = []
+    tasks = []
     for i in range(number):
         rng = generator("heads", i)
         x = rng.standard_normal((rows + VALID, width), dtype=np.float32)
@@ -35,8 +35,8 @@ def problems(number: int, rows: int = ROWS, width: int = WIDTH) -> list[Problem]
         x += 2 * y[:, None].astype(np.float32) * rng.normal(size=width).astype(np.float32) / width**0.5
         z = torch.from_numpy(x / np.float32(width**0.5))
         same = Standardiser(torch.zeros(width), torch.ones(width))
-        found.append(Problem(TensorRows(z[:rows]), y[:rows], TensorRows(z[rows:]), y[rows:], same))
-    return found
+        tasks.append(Problem(TensorRows(z[:rows]), y[:rows], TensorRows(z[rows:]), y[rows:], same))
+    return tasks
 
 
 def radii(number: int = RADII) -> list[float]:
@@ -62,7 +62,7 @@ def _turns(
     data: list[Problem], recipe: HeadRecipe, grid: tuple[int, int, int], steps: int, repeats: int
 ) -> dict[str, float]:
     """Time ours, the loop, the floor and a large product in turns, so that other load affects all alike."""
-    heads, found = int(np.prod(grid)), []
+    heads, turns = int(np.prod(grid)), []
     ours = lambda: fit(data, recipe, rhos=radii(grid[2]), seeds=range(grid[1]), steps=steps)
     ours()  # the first call allocates
     for _ in range(repeats):
@@ -70,10 +70,10 @@ def _turns(
         loop = steps / seconds(lambda: _loop(data[0], recipe, steps))
         least = floor(recipe, grid, steps)
         gflops = gemm_rate()
-        found.append(
+        turns.append(
             (rate / loop, rate, loop, least * rate / (heads * steps), flops(recipe, grid[2]) * rate / gflops / 1e9)
         )
-    values = [median(column) for column in zip(*found, strict=True)]
+    values = [median(column) for column in zip(*turns, strict=True)]
     return dict(zip(("speedup", "per_second", "loop_per_second", "floor_share", "gemm_share"), values, strict=True))
 
 

@@ -280,5 +280,5 @@ def _names(rows: ProtocolRows, what: str) -> set[str]:
     names = rows.column(what)
     if what in ("group", "video"):
         return {f"{d}\0{n}" for d, n in zip(rows.column("data"), names, strict=True) if n}
-    found = set(names.tolist()) - {""}
-    return real_paths(found) if what == "path" else found
+    known = set(names.tolist()) - {""}
+    return real_paths(known) if what == "path" else known

@@ -27,8 +27,8 @@ def save(data: Measurements, target: Path) -> None:
 
 def draw(data: Measurements) -> Figure:
     """Four panels: (a) AUC against rho, (b) AUC by layer, (c) COR against GSNR, (d) CoRIT's COR over UniFD's."""
-    made = Figure(figsize=(13, 8.4), layout="constrained")
-    (a, b), (c, d) = made.subplots(2, 2)
+    figure = Figure(figsize=(13, 8.4), layout="constrained")
+    (a, b), (c, d) = figure.subplots(2, 2)
     _collapse(a, data)
     _depth(b, data)
     _scatter(c, data)
@@ -37,12 +37,12 @@ def draw(data: Measurements) -> Figure:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     p = data.plan
-    made.suptitle(
+    figure.suptitle(
         f"Miniature, {p.train}/{p.val}/{p.test} identities x {p.pictures} pictures; encoder seeds "
         f"{', '.join(map(str, p.encoders))}, {len(p.heads)} head seeds each; features standardised, / root of width",
         fontsize=10,
     )
-    return made
+    return figure
 
 
 def _collapse(axis: Axes, data: Measurements) -> None:
@@ -68,11 +68,11 @@ def _collapse(axis: Axes, data: Measurements) -> None:
 
 def _over_seeds(data: Measurements, case: Case, kind: str, layers: tuple[int, ...]) -> np.ndarray:
     """Test AUC (encoder and head seeds, R) of one type, mean over layers; a diverged head is at chance."""
-    found = [
+    aucs = [
         np.nan_to_num(data.column(case, e, "auc")[cells_of(data.places(case, e), [kind], layers)], nan=0.5).mean(0)
         for e in seeds(data, case)
     ]
-    return np.concatenate(found)
+    return np.concatenate(aucs)
 
 
 def _depth(axis: Axes, data: Measurements) -> None:

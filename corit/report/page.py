@@ -21,7 +21,7 @@ COLOURS = np.array([[230, 80, 60], [250, 200, 40], [60, 120, 220], [60, 180, 110
 
 
 def write(template: str, target: Path, **values: Any) -> None:
-    """Fill in a template of this folder and write the page, whole or not at all."""
+    """Fill in a template of this folder and write the page atomically."""
     loader = jinja2.PackageLoader("corit", "report")
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
     text = environment.get_template(template).render(**values)
@@ -29,34 +29,34 @@ def write(template: str, target: Path, **values: Any) -> None:
     write_text(target, text.encode(errors="backslashreplace").decode())  # file names need not be text
 
 
-def save(made: Figure, target: Path, **options: Any) -> None:
-    """Write a matplotlib figure as a PNG, whole or not at all."""
-    held = io.BytesIO()  # which the library may write without a word of a full disk
-    made.savefig(held, format="png", dpi=DPI, **options)
-    write_bytes(target, held.getvalue())
+def save(figure: Figure, target: Path, **options: Any) -> None:
+    """Write a matplotlib figure as a PNG atomically."""
+    buffer = io.BytesIO()  # matplotlib may ignore a full disk; corit.files does not
+    figure.savefig(buffer, format="png", dpi=DPI, **options)
+    write_bytes(target, buffer.getvalue())
 
 
 def picture(pixels: np.ndarray, side: int = 128) -> str:
-    """Pixels (H, W, 3) uint8 as a data URI, enlarged without smoothing when small."""
+    """Return pixels (H, W, 3) uint8 as a data URI; small pictures are enlarged without smoothing."""
     height, width = pixels.shape[:2]
     scale = side / max(height, width)
     method = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
     shown = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=method)
-    held = io.BytesIO()
-    Image.fromarray(shown).save(held, "PNG" if side <= 160 else "JPEG", quality=90)
+    buffer = io.BytesIO()
+    Image.fromarray(shown).save(buffer, "PNG" if side <= 160 else "JPEG", quality=90)
     kind = "png" if side <= 160 else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode()}"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def figure(made: Figure) -> str:
-    """A matplotlib figure as a data URI."""
-    held = io.BytesIO()
-    made.savefig(held, format="png", dpi=DPI, bbox_inches="tight")
-    return f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+def figure(drawing: Figure) -> str:
+    """Return a matplotlib figure as a data URI."""
+    buffer = io.BytesIO()
+    drawing.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def tinted(pixels: np.ndarray, regions: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """A crop (S, S, 3) with each patch region (K, N) bool in its own colour."""
+    """Return a crop (S, S, 3) with each patch region (K, N) bool in its own colour."""
     shown = pixels.astype(np.float32)
     for row, colour in zip(regions, COLOURS, strict=False):
         chosen = _enlarged(row.reshape(grid).astype(np.float32), pixels.shape[:2], cv2.INTER_NEAREST)[..., None]
@@ -65,7 +65,13 @@ def tinted(pixels: np.ndarray, regions: np.ndarray, grid: tuple[int, int]) -> np
 
 
 def heated(pixels: np.ndarray, heat: np.ndarray, top: float) -> np.ndarray:
-    """A crop (S, S, 3) under its patch evidence (h, w): red raises the score, blue lowers it, `top` is full colour."""
+    """Return a crop (S, S, 3) under its patch evidence (h, w): red raises the score, blue lowers it.
+
+    Args:
+        pixels: the crop.
+        heat: the evidence.
+        top: the evidence of full colour.
+    """
     wide = _enlarged(heat.astype(np.float32), pixels.shape[:2], cv2.INTER_CUBIC)
     level = np.clip(wide / (top or 1.0), -1, 1)
     colour = colormaps["coolwarm"]((level + 1) / 2)[..., :3] * 255
@@ -79,12 +85,12 @@ def _enlarged(values: np.ndarray, shape: tuple[int, int], method: int) -> np.nda
 
 
 def resized(pixels: np.ndarray, side: int) -> np.ndarray:
-    """A square crop at another side."""
+    """Resize a square crop to another side."""
     return cv2.resize(np.ascontiguousarray(pixels), (side, side), interpolation=cv2.INTER_AREA)
 
 
 def outlined(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A crop darkened outside a mask (S, S) bool, with the mask's outline drawn."""
+    """Return a crop that is dark outside a mask (S, S) bool, with the mask's outline."""
     shown = np.where(mask[..., None], pixels, (pixels * 0.35).astype(np.uint8))
     edges, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(np.ascontiguousarray(shown), edges, -1, (250, 200, 40), 2))

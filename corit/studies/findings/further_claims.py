@@ -1,4 +1,4 @@
-"""The paper's smaller assertions and the convexity argument, each a rule as in `headline`."""
+"""The paper's further claims and the convexity argument, with rules as in `main_claims`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOLDS = Thresholds(-0.001, -0.05)
 
 
 def claims(data: Measurements) -> list[Claim]:
-    """All of them."""
+    """Return the further claims."""
     return [
         misspecification(data),
         earlier(data),
@@ -37,13 +37,13 @@ def claims(data: Measurements) -> list[Claim]:
     ]
 
 
-def _effect(data: Measurements, function: Callable[..., Any], *given: Any) -> Effect:
-    """function(data, encoder seed, *given) of every encoder seed."""
-    return Effect.of([function(data, e, *given) for e in data.plan.encoders])
+def _effect(data: Measurements, function: Callable[..., Any], *arguments: Any) -> Effect:
+    """The effect function(data, seed, *arguments) over encoder seeds."""
+    return Effect.of([function(data, e, *arguments) for e in data.plan.encoders])
 
 
 def misspecification(data: Measurements) -> Claim:
-    """The misspecification term does not depend on the forgery."""
+    """Claim: the misspecification term does not depend on the manipulation type."""
     spread = lambda case, name: _effect(data, _evenness, case, name)
     names = ("misspecification", "statistical", "geometric")
     effects = {f"{HEADS[h]}, {n}": spread(Case(head=h), n) for h in HEADS for n in names}
@@ -71,7 +71,7 @@ def _evenness(data: Measurements, seed: int, case: Case, factor: str) -> np.ndar
 
 
 def spread_over_types(data: Measurements, seed: int, case: Case, factor: str) -> np.ndarray:
-    """(largest - smallest) / mean over types of a factor at the bottleneck, mean over layers, (S)."""
+    """Return (largest - smallest) / mean over types of a factor at the bottleneck, mean over layers (S)."""
     places = data.places(case, seed, "courses")
     values = data.column(case, seed, factor, "courses")
     by_layer = []
@@ -82,7 +82,7 @@ def spread_over_types(data: Measurements, seed: int, case: Case, factor: str) ->
 
 
 def earlier(data: Measurements) -> Claim:
-    """CoRIT enters the optimisation phase earlier."""
+    """Claim: CoRIT enters the optimisation phase earlier."""
     effects = {HEADS[h]: _effect(data, lead, h) for h in HEADS}
     never = {f"{v}, {HEADS[h]}": rounded(_never(data, v, h)) for v in MODELS for h in HEADS}
     return Claim(
@@ -101,7 +101,7 @@ def earlier(data: Measurements) -> Claim:
 
 
 def lead(data: Measurements, seed: int, head: str) -> np.ndarray:
-    """log2 of how much later UniFD's phase (i) ends than CoRIT's, mean over cells, (S)."""
+    """Return log2 of UniFD's last step of phase (i) over CoRIT's, mean over cells (S)."""
     return mean(np.log2(_start(data, "unifd", head, seed) / _start(data, "corit", head, seed)))
 
 
@@ -110,12 +110,12 @@ def _start(data: Measurements, variant: str, head: str, seed: int) -> np.ndarray
 
 
 def _never(data: Measurements, variant: str, head: str) -> float:
-    found = [np.isnan(data.column(Case(variant, head), e, "start", "courses")).mean() for e in data.plan.encoders]
-    return float(np.mean(found))
+    shares = [np.isnan(data.column(Case(variant, head), e, "start", "courses")).mean() for e in data.plan.encoders]
+    return float(np.mean(shares))
 
 
 def small_drift(data: Measurements) -> Claim:
-    """Curvature changes little over the ball."""
+    """Claim: curvature changes little within the ball of SAM's radius."""
     effects: dict[str, Effect] = {}
     for h in HEADS:
         radii = _drift_cells(data, Case(head=h), data.plan.encoders[0])[0][0]["radii"]
@@ -141,13 +141,13 @@ def _steadiness(data: Measurements, seed: int, head: str, radius: int) -> np.nda
 
 
 def drifted(data: Measurements, seed: int, head: str, radius: int) -> np.ndarray:
-    """The worst drift over a course's points at one radius, mean over types and models, (S)."""
+    """Return the largest change of lambda_max over a course's points at one radius, mean over types and models (S)."""
     cells = [c for v in MODELS for c in _drift_cells(data, Case(v, head), seed)]
     return mean(np.stack([np.array([p["drift"][radius] for p in c], float).max(0) for c in cells]))
 
 
 def proxies(data: Measurements) -> list[Claim]:
-    """The contrastive gradient proxy against the true gradient."""
+    """Claims: the contrastive gradient proxy agrees with the true gradient."""
     names = {
         "own": "cosine",
         "inside": "foreground tokens",
@@ -203,7 +203,7 @@ def _proxy(data: Measurements, seed: int, field: str) -> np.ndarray:
 
 
 def pooling(data: Measurements) -> Claim:
-    """Pooling raises the regional GSNR over single patches."""
+    """Claim: pooling raises the regional GSNR over single patches."""
     return _regional(
         data,
         "pooling raises regional GSNR",
@@ -215,7 +215,7 @@ def pooling(data: Measurements) -> Claim:
 
 
 def masking(data: Measurements) -> Claim:
-    """The mask raises the regional GSNR further."""
+    """Claim: the mask raises the regional GSNR further."""
     return _regional(
         data,
         "masking raises regional GSNR",
@@ -253,7 +253,7 @@ def _log_ratio(data: Measurements, seed: int, region: str, above: str, below: st
 
 
 def analytic(data: Measurements) -> Claim:
-    """The bound's order is that of the empirical COR."""
+    """Claim: the bound orders cells as the empirical COR does."""
     of = lambda case, field: _effect(data, bound_ranks, case, field)
     effects = {
         "UniFD": of(Case(), "bound"),
@@ -281,7 +281,7 @@ def _looseness(data: Measurements, seed: int) -> np.ndarray:
 
 
 def bound_ranks(data: Measurements, seed: int, case: Case, field: str) -> np.ndarray:
-    """Rank correlation of empirical COR with a field of the courses, over cells, (S)."""
+    """Return the rank correlation of empirical COR with a field of the courses, over cells (S)."""
     bound, cor = data.column(case, seed, field, "courses"), data.cor(case, seed)
     return np.array([spearman(c, b) for c, b in zip(cor.T, bound.T, strict=True)])
 
@@ -292,7 +292,7 @@ def _seen(data: Measurements, seed: int, head: str, field: str) -> np.ndarray:
 
 
 def monotone(data: Measurements) -> Claim:
-    """On its own batch SAM never opposes a linear head's gradient."""
+    """Claim: on its own batch, SAM never opposes the gradient of a linear head."""
     effects = {HEADS[h]: _effect(data, _margin, h) for h in HEADS}
     turned = {
         HEADS[h]: rounded(np.mean([(_seen(data, e, h, "own_least") < 0).mean((0, 1)) for e in data.plan.encoders], 0))
@@ -315,7 +315,7 @@ def _margin(data: Measurements, seed: int, head: str) -> np.ndarray:
 
 
 def sufficient(data: Measurements) -> Claim:
-    """(8) with lambda_max(H) is enough for (3)."""
+    """Claim: (8) with lambda_max(H) is sufficient for (3)."""
     effects = {HEADS[h]: _effect(data, _kept, h) for h in HEADS}
     beyond = {HEADS[h]: _positive(data, h) for h in HEADS}
     return Claim(
@@ -335,7 +335,7 @@ def _kept(data: Measurements, seed: int, head: str) -> np.ndarray:
 
 
 def violated(data: Measurements, seed: int, head: str) -> np.ndarray:
-    """The share of cases in which (3) fails below the bound, (S)."""
+    """Return the share of cases (S) in which (3) fails below the bound."""
     radii = [m < 1 for m in MULTIPLES]
     return (_seen(data, seed, head, "expectation")[:, :, radii] <= 0).mean((0, 2))
 

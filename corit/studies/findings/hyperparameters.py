@@ -69,14 +69,14 @@ def choose(table: np.ndarray) -> tuple[int, int]:
 
 def _mean_aucs(out: Path, plan: FindingsPlan, head: str, rate: float) -> list[float]:
     """The mean validation AUC after each of the plan's epochs."""
-    found = []
+    aucs = []
     for scaling in ("standard", "whiten"):
         recipe = replace(base(head, scaling), learning_rate=rate, epochs=max(plan.epochs))
         for variant in ("unifd", "corit"):
             problems = _problems(out, plan, variant, recipe)
             course = fit(problems, recipe, seeds=SEEDS).trajectory.valid_auc  # (E, P, S, 1)
-            found.append(np.nan_to_num(course, nan=0.5)[[e - 1 for e in plan.epochs]].mean((1, 2, 3)))
-    return np.mean(found, 0).tolist()
+            aucs.append(np.nan_to_num(course, nan=0.5)[[e - 1 for e in plan.epochs]].mean((1, 2, 3)))
+    return np.mean(aucs, 0).tolist()
 
 
 def _problems(out: Path, plan: FindingsPlan, variant: str, recipe: HeadRecipe) -> list[Problem]:

@@ -1,4 +1,4 @@
-"""The paper's six claims, each a rule: an effect by encoder and head seed, and the bars it has to pass."""
+"""The paper's six main claims: each is an effect by encoder and head seed, with thresholds that decide it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UP_TO = 0.1
 
 
 def claims(data: Measurements) -> list[Claim]:
-    """All six, some in several rows."""
+    """Return the six claims; some have several rows."""
     rows = [collapse(data, "mlp"), collapse(data, "linear")]
     rows += [bifurcation(data, q) for q in KEEPS]
     controls = [t for t in data.plan.targets if t != MAIN]
@@ -38,7 +38,7 @@ def claims(data: Measurements) -> list[Claim]:
 
 
 def setting(data: Measurements, what: str) -> str:
-    """World, backbone and seeds in words, beside what is particular."""
+    """Describe world, backbone and seeds in words, then `what` is particular."""
     p = data.plan
     return (
         f"miniature, {p.train}/{p.val}/{p.test} identities x {p.pictures} pictures, encoder seeds "
@@ -52,7 +52,7 @@ def _table(data: Measurements, function: Any) -> list[Any]:
 
 
 def collapse(data: Measurements, head: str) -> Claim:
-    """AUC falls to chance above a radius."""
+    """Claim: test AUC falls to chance above a radius."""
     share = lambda case: Effect.of(_table(data, lambda e: collapsed(data, case, e)))
     both = [
         [(a + b) / 2 for a, b in zip(*rows, strict=True)]
@@ -74,7 +74,7 @@ def collapse(data: Measurements, head: str) -> Claim:
 
 
 def collapsed(data: Measurements, case: Case, seed: int) -> np.ndarray:
-    """(S): of the cells that learned, the share that collapsed inside the grid or below it."""
+    """Return the share (S) of the cells that learned whose head collapsed inside the grid or below it."""
     words = data.censoring(case, seed)
     learned = (words != "never learned").sum(0)
     fell = ((words == "") | (words == "<")).sum(0)
@@ -83,34 +83,34 @@ def collapsed(data: Measurements, case: Case, seed: int) -> np.ndarray:
 
 def _median_cor(data: Measurements, case: Case, group: str) -> float:
     last = [data.plan.layers[-1]]
-    found = [data.cor(case, e)[cells_of(data.places(case, e), [group], last)] for e in data.plan.encoders]
-    known = np.concatenate(found, axis=None)
+    cors = [data.cor(case, e)[cells_of(data.places(case, e), [group], last)] for e in data.plan.encoders]
+    known = np.concatenate(cors, axis=None)
     known = known[~np.isnan(known)]
     return float(np.median(known)) if len(known) else float("nan")
 
 
 def quantity(data: Measurements, name: str, case: Case, seed: int) -> np.ndarray:
-    """AUC without SAM, log10 of COR, or log10 of the features' GSNR: (C, S) or (C, 1)."""
+    """Return AUC without SAM, log10 of COR, or log10 of the features' GSNR: (C, S) or (C, 1)."""
     if name == "AUC":
         return data.auc(case, seed)
     return np.log10(data.cor(case, seed)) if name == "COR" else data.gsnr(case, seed)
 
 
 def ends(data: Measurements) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The first and the last third of the layers."""
+    """Return the first and the last third of the layers."""
     third = max(1, len(data.plan.layers) // 3)
     return data.plan.layers[:third], data.plan.layers[-third:]
 
 
 def change(data: Measurements, name: str, case: Case, seed: int, groups: tuple[str, ...]) -> np.ndarray:
-    """A quantity's mean in the last third of the layers less that in the first, over types: (S)."""
+    """Return a quantity's mean over types in the last third of the layers minus that in the first (S)."""
     values, places = quantity(data, name, case, seed), data.places(case, seed)
     first, last = (mean(values[cells_of(places, groups, layers)]) for layers in ends(data))
     return last - first
 
 
 def bifurcation(data: Measurements, name: str) -> Claim:
-    """Subtle types lose with depth, overt ones do not."""
+    """Claim: a quantity falls with depth for subtle manipulation types and not for overt ones."""
     case, keep = Case(), KEEPS[name]
     subtle = Effect.of(_table(data, lambda e: -change(data, name, case, e, SUBTLE)))
     overt = Effect.of(_table(data, lambda e: change(data, name, case, e, OVERT)))
@@ -128,7 +128,7 @@ def bifurcation(data: Measurements, name: str) -> Claim:
 
 
 def by_layer(data: Measurements, name: str, case: Case) -> dict[str, list[Any]]:
-    """The mean over seeds of a quantity by type, a number for each layer."""
+    """Return the mean over seeds of a quantity by type, a number for each layer."""
     table: dict[str, list[Any]] = {}
     for group in (*OVERT, *SUBTLE):
         rows = [
@@ -140,12 +140,12 @@ def by_layer(data: Measurements, name: str, case: Case) -> dict[str, list[Any]]:
 
 
 def seeds(data: Measurements, case: Case) -> tuple[int, ...]:
-    """The encoder seeds of a setting."""
+    """Return the encoder seeds of a case."""
     return data.plan.encoders_of(case.target)
 
 
 def semantics(data: Measurements, controls: list[str]) -> Claim:
-    """The bifurcation belongs to semantic pretraining."""
+    """Claim: the bifurcation comes from semantic pretraining."""
     main = np.array(_table(data, lambda e: contrast(data, Case(), e)))
     effects, numbers = {}, {}
     for target in controls:
@@ -168,23 +168,23 @@ def semantics(data: Measurements, controls: list[str]) -> Claim:
 
 
 def contrast(data: Measurements, case: Case, seed: int) -> np.ndarray:
-    """How far the types part with depth in AUC, (S)."""
+    """Return how much the AUC of overt and subtle types diverges with depth (S)."""
     return change(data, "AUC", case, seed, OVERT) - change(data, "AUC", case, seed, SUBTLE)
 
 
 def correlations(data: Measurements, case: Case, seed: int, field: str = "gsnr") -> np.ndarray:
-    """Rank correlation of COR with the features' GSNR over cells, by head seed (S)."""
+    """Return the rank correlation of COR with the features' GSNR over cells, by head seed (S)."""
     return np.array([spearman(c, data.gsnr(case, seed, field)[:, 0]) for c in data.cor(case, seed).T])
 
 
 def beside_auc(data: Measurements, case: Case, seed: int) -> np.ndarray:
-    """The same with the cells' AUC without SAM held (S)."""
+    """Return the partial rank correlation (S), given the cells' AUC without SAM."""
     gsnr, auc = data.gsnr(case, seed)[:, 0], data.auc(case, seed)
     return np.array([partial_spearman(c, gsnr, auc[:, s]) for s, c in enumerate(data.cor(case, seed).T)])
 
 
 def cor_rises_with_gsnr(data: Measurements) -> Claim:
-    """COR rises with GSNR, over (type, layer) cells."""
+    """Claim: COR rises with GSNR, over (type, layer) cells."""
     of = lambda case: Effect.of([correlations(data, case, e) for e in seeds(data, case)])
     effects = {
         "UniFD": of(Case()),
@@ -225,12 +225,12 @@ def cor_rises_with_gsnr(data: Measurements) -> Claim:
 
 
 def medians(values: np.ndarray) -> np.ndarray:
-    """Medians over head seeds of values (C, S) without NaN, NaN where a cell has none."""
+    """Return medians over head seeds of values (C, S) without NaN; NaN where a cell has none."""
     return np.array([np.median(row[~np.isnan(row)]) if (~np.isnan(row)).any() else np.nan for row in values])
 
 
 def corit_raises_cor(data: Measurements) -> Claim:
-    """CoRIT raises COR over UniFD at the matched layer."""
+    """Claim: CoRIT has a larger COR than UniFD at the same layer."""
     ratio = lambda case, layers=None: Effect.of(_table(data, lambda e: raised(data, case, e, layers)))
     last = data.plan.layers[-1:]
     effects = {"corit": ratio(Case("corit")), "corit, last layer": ratio(Case("corit"), last)}
@@ -266,7 +266,7 @@ def raised(
     layers: Any = None,
     groups: tuple[str, ...] = (*OVERT, *SUBTLE),
 ) -> np.ndarray:
-    """Mean log10 ratio of COR to UniFD's with the same head and scaling over shared cells, (S)."""
+    """Return the mean log10 ratio of COR to UniFD's with the same head and scaling, over shared cells (S)."""
     reference = Case(head=case.head, scaling=case.scaling, target=case.target)
     a, b = data.matched(case, reference, seed)
     rows = cells_of([data.places(case, seed)[i] for i in a], groups, layers or data.plan.layers)
@@ -279,7 +279,7 @@ def _by_type(data: Measurements, layers: Any) -> dict[str, Any]:
 
 
 def flatter(data: Measurements) -> Claim:
-    """CoRIT's heads sit in a flatter landscape."""
+    """Claim: the loss landscape around CoRIT's heads is flatter."""
     effects = {
         f"{HEADS[h]}, {name}": Effect.of(_table(data, lambda e, h=h, f=f: flatness(data, h, f, e)))
         for h in HEADS
@@ -304,7 +304,7 @@ def flatter(data: Measurements) -> Claim:
 
 
 def flatness(data: Measurements, head: str, figure: str, seed: int) -> np.ndarray:
-    """log10 of a landscape figure of UniFD over CoRIT's, mean over types, (S)."""
+    """Return log10 of UniFD's landscape measure over CoRIT's, mean over types (S)."""
     logs = []
     for variant in MODELS:
         cells = [c for c in data.cells(Case(variant, head), seed, "courses") if "landscape" in c]
@@ -313,7 +313,7 @@ def flatness(data: Measurements, head: str, figure: str, seed: int) -> np.ndarra
 
 
 def gains(data: Measurements, head: str) -> Claim:
-    """Radii up to 0.1 generalise better."""
+    """Claim: radii up to 0.1 generalise better."""
     radii = [i for i, r in enumerate(data.plan.rhos) if 0 < r <= UP_TO]
     of = lambda v, rs: Effect.of(_table(data, lambda e: mean(np.stack([gain(data, Case(v, head), e, r) for r in rs]))))
     both = (of("unifd", radii).table + of("corit", radii).table) / 2
@@ -335,12 +335,12 @@ def gains(data: Measurements, head: str) -> Claim:
 
 
 def gain(data: Measurements, case: Case, seed: int, radius: int) -> np.ndarray:
-    """Mean over cells of AUC at a radius less AUC without SAM, (S)."""
+    """Return the mean over cells of AUC at a radius minus AUC without SAM (S)."""
     return mean(data.auc(case, seed, radius) - data.auc(case, seed))
 
 
 def chosen_gain(data: Measurements, case: Case, seed: int, radii: list[int]) -> np.ndarray:
-    """The gain at each head's radius of best validation AUC among 0 and `radii`, (S)."""
+    """Return the gain (S) at each head's radius of best validation AUC among 0 and `radii`."""
     among = [0, *radii]
     valid, test = (data.column(case, seed, f)[:, :, among] for f in ("valid_auc", "auc"))
     best = np.nan_to_num(valid, nan=0.0).argmax(-1)
