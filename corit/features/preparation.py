@@ -113,7 +113,7 @@ class PrepareWorker:
                 rows = [_failed(_named(task.sample, n), 0, None, err) for n in draws]
             version = UNKNOWN_VERSION if now is None else now.version(getattr(picture, "digest", ""))
             rows = [replace(row, version=version) for row in rows]
-            if picture is None or picture.aligned or not (self.coloured and task.sample.video):
+            if picture is None or not (self.coloured and task.sample.video) or picture.aligned:
                 return rows
             return [_coloured(row, picture.pixels) for row in rows]
 
