@@ -51,7 +51,9 @@ def test_the_wheel_holds_the_package_and_nothing_of_the_tests(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     tops = {n.split("/")[0] for n in names}
     assert {t for t in tops if not t.endswith(".dist-info")} == {"corit"}
-    assert not [n for n in names if "trees" in n or "test" in n or n.endswith(".pyc")]
+    rooms = {part for n in names for part in n.split("/")}
+    assert rooms.isdisjoint({"tests", "trees", "benchmarks", "__pycache__"})
+    assert not [part for part in rooms if part.startswith(("test_", "conftest"))]
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "corit").rglob("*.py")}
     assert {n for n in names if n.endswith(".py")} == code
 
