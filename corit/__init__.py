@@ -21,17 +21,15 @@ if TYPE_CHECKING:
     from corit.data.sample import Sample
     from corit.detect.detector import Detector
     from corit.detect.files import detect_files
-    from corit.detect.named import load as load_detector
+    from corit.detect.named import load_detector
     from corit.detect.row import Row
     from corit.detect.video import VideoReport, score_video
     from corit.detect.video_score import VideoScore
     from corit.diagnose.diagnosis import diagnose_stores
     from corit.errors import CoritError
-    from corit.evaluate.detectors import Outside as ExternalDetector
-    from corit.evaluate.labelled import labelled as open_labelled
-    from corit.evaluate.run import evaluations as evaluate_detectors
-    from corit.evaluate.run import named as load_detectors
-    from corit.evaluate.run import perturbed as measure_robustness
+    from corit.evaluate.detectors import ExternalDetector
+    from corit.evaluate.labelled import open_labelled
+    from corit.evaluate.run import evaluate_detectors, load_detectors, measure_robustness
     from corit.features.store import FeatureStore
     from corit.heads.head import HeadRecipe
     from corit.images.picture import Picture, read_picture
@@ -55,12 +53,12 @@ if TYPE_CHECKING:
 _PUBLIC = {
     # detect
     "Detector": "corit.detect.detector",
-    "ExternalDetector": "corit.evaluate.detectors:Outside",
+    "ExternalDetector": "corit.evaluate.detectors",
     "Row": "corit.detect.row",
     "VideoReport": "corit.detect.video",
     "VideoScore": "corit.detect.video_score",
     "detect_files": "corit.detect.files",
-    "load_detector": "corit.detect.named:load",
+    "load_detector": "corit.detect.named",
     "score_video": "corit.detect.video",
     # train
     "Encoder": "corit.model.encode",
@@ -74,10 +72,10 @@ _PUBLIC = {
     "auc": "corit.metrics.auc",
     "bootstrap": "corit.metrics.bootstrap",
     "delong": "corit.metrics.delong",
-    "evaluate_detectors": "corit.evaluate.run:evaluations",
-    "load_detectors": "corit.evaluate.run:named",
-    "measure_robustness": "corit.evaluate.run:perturbed",
-    "open_labelled": "corit.evaluate.labelled:labelled",
+    "evaluate_detectors": "corit.evaluate.run",
+    "load_detectors": "corit.evaluate.run",
+    "measure_robustness": "corit.evaluate.run",
+    "open_labelled": "corit.evaluate.labelled",
     # theory
     "collapses": "corit.theory.collapse",
     "critical_radius": "corit.theory.cor",

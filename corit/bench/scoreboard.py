@@ -18,7 +18,7 @@ from corit.bench.means import AVERAGED, mean_over_test_sets
 from corit.bench.protocols import Protocol, Selection
 from corit.bench.runner import Runner, feature_requests
 from corit.bench.variant import variant_of
-from corit.detect.named import entry
+from corit.detect.named import detector_entry
 from corit.errors import DetectorError
 from corit.evaluate.slices import Comparison, Level, comparison
 from corit.files import write_text
@@ -83,7 +83,7 @@ def scoreboard(runner: Runner, protocol: Protocol, detectors: Sequence[str], *, 
 
 
 def _spec(runner: Runner, name: str) -> DetectorSpec:
-    if entry(name).published:
+    if detector_entry(name).published:
         specs, notes = unifd_with_published_head(runner)
         if not specs:
             width = runner.backbone().projection

@@ -8,7 +8,7 @@ from typing import Any
 
 from corit.backbones.stepped import Backbone
 from corit.bench.protocols import Protocol
-from corit.detect.named import entry
+from corit.detect.named import detector_entry
 from corit.recipe import BackboneRecipe, Recipe
 
 
@@ -40,7 +40,7 @@ def variant_of(detector: str) -> RecipeVariant:
     Raises:
         DetectorError: for an unknown name.
     """
-    return RecipeVariant(detector, entry(detector).changes)
+    return RecipeVariant(detector, detector_entry(detector).changes)
 
 
 UNIFD, CORIT = variant_of("unifd"), variant_of("corit")

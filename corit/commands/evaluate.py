@@ -25,26 +25,26 @@ def evaluate(
             resume
     """
     from corit.detect.video_score import VideoScore
-    from corit.evaluate import run as assess
+    from corit.evaluate.run import ScoringOptions, describe, evaluate_detectors
     from corit.evaluate.slices import compare
     from corit.progress import progress_bar
     from corit.report.evaluate import remarks, table, write
     from corit.report.text import print_text
 
-    effort = assess.Effort(compute.batch, compute.workers, progress_bar)
+    scoring = ScoringOptions(compute.batch, compute.workers, progress_bar)
     rows = pictures.open()
-    named = detectors.load(compute.device)
-    evaluations = assess.evaluations(
-        named,
+    loaded = detectors.load(compute.device)
+    evaluations = evaluate_detectors(
+        loaded,
         rows,
         out,
         draws=intervals.draws,
         seed=intervals.seed,
         video_score=VideoScore(video_score),
-        effort=effort,
+        scoring=scoring,
     )
     comparisons, warnings = compare(evaluations), remarks(evaluations)
-    write(out, evaluations, comparisons, assess.about(named, rows), intervals.draws, warnings)
+    write(out, evaluations, comparisons, describe(loaded, rows), intervals.draws, warnings)
     print_text(table(evaluations, comparisons, warnings))
     print_text(str(out / "report.html"))
     return exit_codes.DONE

@@ -16,8 +16,8 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
     from corit.data.landmarks import Landmarks
-    from corit.evaluate.detectors import Judge
-    from corit.evaluate.labelled import Labelled
+    from corit.evaluate.detectors import ScoringDetector
+    from corit.evaluate.labelled import LabelledData
     from corit.heads.head import HeadRecipe
     from corit.recipe import Recipe
     from corit.train.heads import SplitSource
@@ -285,11 +285,11 @@ class Detectors:
     weights: Names | None = None
     unifd_head: PublishedHead = None
 
-    def load(self, device: str) -> Mapping[str, Judge]:
+    def load(self, device: str) -> Mapping[str, ScoringDetector]:
         """Load the detectors onto a device, each under its name."""
-        from corit.evaluate.run import named
+        from corit.evaluate.run import load_detectors
 
-        return named(self.detector, self.weights or (), device, self.unifd_head)
+        return load_detectors(self.detector, self.weights or (), device, self.unifd_head)
 
 
 @Parameter(name="*")
@@ -306,12 +306,12 @@ class LabelledPictures:
     root: Root = ""
     frames: Frames = field(default_factory=Frames)
 
-    def open(self) -> Labelled:
+    def open(self) -> LabelledData:
         """List the pictures, and report the files that are passed over."""
-        from corit.evaluate.labelled import labelled
+        from corit.evaluate.labelled import open_labelled
         from corit.report.data import print_passed_over
 
-        rows = labelled(self.data, self.root, frames=self.frames.limit, choice=self.frames.choice)
+        rows = open_labelled(self.data, self.root, frames=self.frames.limit, choice=self.frames.choice)
         print_passed_over(rows)
         return rows
 

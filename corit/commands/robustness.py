@@ -30,17 +30,19 @@ def robustness(
             all
         levels: some of 1 to 5; by default all
     """
-    from corit.evaluate import run as assess
+    from corit.evaluate.run import ScoringOptions, describe, measure_robustness
     from corit.images.perturb import LEVELS, PERTURBATIONS
     from corit.progress import progress_bar
     from corit.report.robustness import table, write
 
     conditions = [(n, k) for n in perturbations or PERTURBATIONS for k in levels or LEVELS]
-    effort = assess.Effort(compute.batch, compute.workers, progress_bar)
+    scoring = ScoringOptions(compute.batch, compute.workers, progress_bar)
     rows = pictures.open()
-    named = detectors.load(compute.device)
-    damages = assess.perturbed(named, rows, conditions, out, draws=intervals.draws, seed=intervals.seed, effort=effort)
-    write(out, damages, assess.about(named, rows), intervals.draws)
+    loaded = detectors.load(compute.device)
+    damages = measure_robustness(
+        loaded, rows, conditions, out, draws=intervals.draws, seed=intervals.seed, scoring=scoring
+    )
+    write(out, damages, describe(loaded, rows), intervals.draws)
     print(table(damages))
     print(out / "robustness.html")
     return exit_codes.DONE

@@ -161,7 +161,7 @@ class Detector:
         try:
             views = self.preparer(twins)(_picture(image))
         except InputError as err:
-            return failed(label, err)
+            return failed_report(label, err)
         return self.report(label, views, evidence=evidence)
 
     def report(self, path: str, views: Sequence[Views], *, evidence: bool = False) -> Report:
@@ -257,7 +257,7 @@ class Detector:
         return self._row(item.sample.path, item.views, next(logits))
 
 
-def failed(path: str, error: InputError) -> Report:
+def failed_report(path: str, error: InputError) -> Report:
     """The report of a picture that could not be scored: one row with a status and a reason."""
     return Report(path, (Row(path, status=error.status, reason=str(error)),))
 

@@ -45,7 +45,7 @@ DETECTORS: dict[str, DetectorEntry] = {
 }
 
 
-def entry(name: str) -> DetectorEntry:
+def detector_entry(name: str) -> DetectorEntry:
     """A detector of the table. Raises DetectorError for a name that it has not."""
     if name not in DETECTORS:
         raise DetectorError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
@@ -55,7 +55,7 @@ def entry(name: str) -> DetectorEntry:
 def recipe_of(name: str, base: Recipe) -> Recipe:
     """The recipe of a detector's features: what detectors differ in is its own, all else the base's."""
     usual = {"model.kind": "corit", "model.inject": True, "model.rrm": True}
-    return base.replace(**{**usual, **entry(name).changes})
+    return base.replace(**{**usual, **detector_entry(name).changes})
 
 
 def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> HeadRecipe | Head:
@@ -67,11 +67,11 @@ def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> Head
 
     from corit.heads.published import unifd_head
 
-    found = entry(name)
+    found = detector_entry(name)
     return unifd_head(path) if found.published else replace(base, **found.head)
 
 
-def load(
+def load_detector(
     name: str, *, weights: str | None = None, device: str = "cpu", domain: str = "scene", head: str | Path | None = None
 ) -> Detector:
     """A detector by its folder, or "unifd-768" with its published head on CLIP ViT-L/14.
@@ -83,7 +83,7 @@ def load(
 
     if Path(name).is_dir() or name not in DETECTORS:
         return Detector.load(name, weights=weights, device=device)
-    if not entry(name).published:
+    if not detector_entry(name).published:
         raise DetectorError(
             f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"
         )

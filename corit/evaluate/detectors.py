@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,8 +17,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from corit.data.sample import Sample, Source
-from corit.detect import named as detectors
-from corit.detect.detector import Detector, Report, failed
+from corit.detect.detector import Detector, Report, failed_report
+from corit.detect.named import load_detector
 from corit.detect.row import Row
 from corit.errors import CoritError, DetectorError, InputError
 from corit.images.picture import Picture
@@ -29,8 +30,8 @@ NAME = "DETECTOR"  # what a file of an outside detector has to define
 Pictures = Sequence[np.ndarray]
 
 
-class Judge(Protocol):
-    """A detector as evaluation sees it: `Trained` or `Outside`."""
+class ScoringDetector(Protocol):
+    """A detector as evaluation sees it: `TrainedDetector` or `ExternalDetector`."""
 
     @property
     def threshold(self) -> float:
@@ -52,7 +53,7 @@ class Judge(Protocol):
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedDetector:
     """A detector that this package trained, or UniFD's published one."""
 
     detector: Detector
@@ -106,7 +107,7 @@ class _Prepared:
 
 
 @dataclass(frozen=True)
-class Outside:
+class ExternalDetector:
     """Somebody else's detector: a function of pictures, measured on the same rows as any other.
 
     score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each: numbers, an array or a tensor. domain:
@@ -159,7 +160,7 @@ class Outside:
         scores = iter(self._scores([pixels for one in prepared for pixels, _, _ in one.crops]))
         for s, one in zip(samples, prepared, strict=True):
             if one.error is not None:
-                yield replace(failed(s.path, one.error), colours=one.colours)
+                yield replace(failed_report(s.path, one.error), colours=one.colours)
                 continue
             rows = tuple(self._row(s, box, next(scores), note) for _, box, note in one.crops)
             yield Report(s.path, rows, colours=one.colours, looks=one.looks)
@@ -186,7 +187,7 @@ class Outside:
     def _scores(self, pictures: Pictures) -> list[float]:
         if not pictures:
             return []
-        with _spoken_for("a detector's function to score pictures"):
+        with _wrap_external_errors("a detector's function to score pictures"):
             answer = self.score(pictures)
             answer = list(answer) if isinstance(answer, Iterator) else answer
             scores = _numbers(answer)
@@ -214,7 +215,7 @@ def _numbers(answer: Any) -> np.ndarray | None:
 
 
 @contextmanager
-def _spoken_for(expected: str) -> Generator[None]:
+def _wrap_external_errors(expected: str) -> Generator[None]:
     """An error of somebody else's code, whichever it is, as a DetectorError that says where in it."""
     try:
         yield
@@ -232,20 +233,32 @@ def _spoken_for(expected: str) -> Generator[None]:
         ) from err
 
 
-def load(name: str, *, weights: str | None = None, device: str = "cpu", head: str | Path | None = None) -> Judge:
-    """A detector by its folder, a name of `corit.detect.named`, or a Python file that defines DETECTOR, an `Outside`.
+def load_scoring_detector(
+    name: str, *, weights: str | None = None, device: str = "cpu", head: str | Path | None = None
+) -> ScoringDetector:
+    """Load a detector to measure.
 
-    The file is run, and may import what lies beside it; the text of all of that is part of its identity. head: the file
-    of UniFD's published head. Raises DetectorError, WeightsError.
+    Args:
+        name: a detector's folder, a name of `corit.detect.named`, or a Python file that defines DETECTOR, an
+            `ExternalDetector`. The file is run, and may import what lies beside it; the text of all of that is part of
+            the detector's identity.
+        weights: place of the backbone's weights, if they moved.
+        device: cpu or cuda.
+        head: file of UniFD's published head.
+
+    Returns:
+        The detector; `ScoringDetector.ready` loads its weights.
+
+    Raises:
+        DetectorError: there is no such detector, it is damaged, or the file does not define one.
+        WeightsError: the published head is not available.
     """
     if not name.endswith(".py"):
-        return Trained(detectors.load(name, weights=weights, device=device, head=head))
+        return TrainedDetector(load_detector(name, weights=weights, device=device, head=head))
     module, digest = _module(Path(name))
     found = module.__dict__.get(NAME)
-    if not isinstance(found, Outside):
-        raise DetectorError(
-            f"expected {name} to define {NAME} = corit.evaluate.detectors.Outside(...), got {found!r:.60}"
-        )
+    if not isinstance(found, ExternalDetector):
+        raise DetectorError(f"expected {name} to define {NAME} = corit.ExternalDetector(...), got {found!r:.60}")
     return replace(found, version=f"{digest} {found.version}")
 
 
@@ -264,7 +277,7 @@ def _module(path: Path) -> tuple[ModuleType, str]:
     module = ModuleType(f"corit_outside_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # where dataclasses look up their annotations
-    with _beside(path) as helpers, _spoken_for(f"{path} to define {NAME}"):
+    with _beside(path) as helpers, _wrap_external_errors(f"{path} to define {NAME}"):
         exec(compile(text, str(path), "exec"), module.__dict__)
         digest = hashlib.sha256(text)
         for helper in helpers():
@@ -291,3 +304,11 @@ def _beside(path: Path) -> Generator[Callable[[], list[Path]]]:
         sys.path.remove(str(folder))
         for name in found():
             del sys.modules[name]
+
+
+def __getattr__(name: str) -> Any:
+    """The earlier name of `ExternalDetector`, which users' files may import."""
+    if name != "Outside":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn("Outside is now called corit.ExternalDetector", DeprecationWarning, stacklevel=2)
+    return ExternalDetector

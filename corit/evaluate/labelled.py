@@ -21,7 +21,7 @@ from corit.sources import SOURCES, open_source
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldOutRows:
     """Another source's test rows where it has a test split, and all of its rows otherwise."""
 
     source: Source
@@ -38,7 +38,7 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Titled:
+class TitledSource:
     """A plain folder or CSV file of somebody's own, with a title that tells its rows from others'.
 
     prefix: put the title before ids, groups and videos, so that several such sources can be joined. dataset: the title
@@ -86,7 +86,7 @@ def _below(s: Sample) -> str:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledData:
     """Data to measure on; see `labelled`. texts: how it was named. root: the place of texts that have none."""
 
     source: Source
@@ -127,9 +127,9 @@ class Labelled:
         return self.source.load(sample)
 
 
-def labelled(
+def open_labelled(
     data: Sequence[str], root: str = "", *, frames: int | None = FRAMES_PER_VIDEO, choice: Choice = "even"
-) -> Labelled:
+) -> LabelledData:
     """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `open_source` names.
 
     Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
@@ -148,7 +148,7 @@ def labelled(
         made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
         said = parse_spec(spec, SOURCES)[1]
         parts.append(VideoFrames(made, said.get("frames", frames), said.get("choice", choice)))
-    return Labelled(parts[0] if len(parts) == 1 else JoinedSources(tuple(parts)), tuple(data), root)
+    return LabelledData(parts[0] if len(parts) == 1 else JoinedSources(tuple(parts)), tuple(data), root)
 
 
 def _spec(text: str) -> str:
@@ -194,7 +194,7 @@ def _part(spec: str, title: str, root: str, several: bool) -> Source:
     made = open_source(spec, root=root)
     kind = spec.partition(":")[0]
     if kind == "folder":
-        made = Titled(made, title, several, dataset=True, kinds="by_folder=" not in spec)
+        made = TitledSource(made, title, several, dataset=True, kinds="by_folder=" not in spec)
     elif kind == "csv":
-        made = Titled(made, title, several)
-    return made if "splits=" in spec else Held(made)
+        made = TitledSource(made, title, several)
+    return made if "splits=" in spec else HeldOutRows(made)

@@ -13,12 +13,11 @@ import numpy as np
 from corit.data.perturbed import PerturbedSource
 from corit.detect.video_score import TRACK, VideoScore
 from corit.errors import DataError, DetectorError
-from corit.evaluate import detectors as judge
 from corit.evaluate import slices
-from corit.evaluate.detectors import Judge
-from corit.evaluate.labelled import Labelled
+from corit.evaluate.detectors import ScoringDetector, load_scoring_detector
+from corit.evaluate.labelled import LabelledData
 from corit.evaluate.rows import ScoredRow
-from corit.evaluate.scoring import score
+from corit.evaluate.scoring import score_source
 from corit.evaluate.slices import Evaluation
 from corit.images.perturb import LEVEL_TEXTS
 from corit.metrics.auc import auc
@@ -28,12 +27,12 @@ from corit.progress import OpenBar, Progress, no_bar
 SCORES = "scores"
 
 
-def named(
+def load_detectors(
     detectors: Sequence[str],
     weights: Sequence[str] = (),
     device: str = "cpu",
     head: str | Path | None = None,
-) -> dict[str, Judge]:
+) -> dict[str, ScoringDetector]:
     """Detectors under the last parts of their paths.
 
     weights: where backbones' weights are, "NAME=PLACE" for a detector's own, "PLACE" for all others. head: the file of
@@ -45,7 +44,8 @@ def named(
         raise DetectorError(f"expected detectors with names of their own, got {', '.join(detectors) or 'none'}")
     places = _places(weights, names)
     return {
-        n: judge.load(d, weights=places[n], device=device, head=head) for n, d in zip(names, detectors, strict=True)
+        n: load_scoring_detector(d, weights=places[n], device=device, head=head)
+        for n, d in zip(names, detectors, strict=True)
     }
 
 
@@ -62,20 +62,20 @@ def _places(weights: Sequence[str], names: Sequence[str]) -> dict[str, str | Non
 
 
 @dataclass(frozen=True)
-class About:
+class Description:
     """What a page says, by word: of the data, and of each detector by its name."""
 
     data: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def about(detectors: Mapping[str, Judge], data: Labelled) -> About:
+def describe(detectors: Mapping[str, ScoringDetector], data: LabelledData) -> Description:
     """What a page says of the data and of each detector."""
-    return About(data.about, {name: dict(d.about) for name, d in detectors.items()})
+    return Description(data.about, {name: dict(d.about) for name, d in detectors.items()})
 
 
 @dataclass(frozen=True)
-class Effort:
+class ScoringOptions:
     """How the scoring is done: pictures a batch, processes that prepare them, and where progress is shown."""
 
     batch: int = 8
@@ -87,7 +87,7 @@ class Effort:
             raise DataError(f"expected a batch >= 1 and workers >= 0, got {self.batch} and {self.workers}")
 
     def score(
-        self, name: str, detector: Judge, data: Labelled, out: Path, damage: PerturbedSource | None = None
+        self, name: str, detector: ScoringDetector, data: LabelledData, out: Path, damage: PerturbedSource | None = None
     ) -> tuple[ScoredRow, ...]:
         """The data's rows scored into OUT/scores by a detector of that name, as they are or damaged."""
         short = f"{damage.name} {damage.level}" if damage else ""
@@ -95,7 +95,7 @@ class Effort:
         place = out / SCORES / ".".join(filter(None, (name, short.replace(" ", "-"), "jsonl")))
         label = f"{name} under {short}" if short else f"{name} on the data"
         with self.bars(label) as progress:
-            return score(
+            return score_source(
                 detector,
                 damage or data,
                 place,
@@ -107,29 +107,29 @@ class Effort:
             )
 
 
-def evaluations(
-    detectors: Mapping[str, Judge],
-    data: Labelled,
+def evaluate_detectors(
+    detectors: Mapping[str, ScoringDetector],
+    data: LabelledData,
     out: str | Path,
     *,
     draws: int = 1000,
     seed: int = 0,
     video_score: VideoScore = TRACK,
-    effort: Effort = Effort(),
+    scoring: ScoringOptions = ScoringOptions(),
 ) -> tuple[Evaluation, ...]:
     """Score the data with each detector into OUT/scores and measure.
 
     video_score: how the scores of faces become that of a video. What is kept in OUT/scores serves every such score.
 
-    Raises DataError for less than two draws, and see `slices.evaluate`.
+    Raises DataError for less than two draws, and see `slices.evaluate_rows`.
     """
     _require_draws(draws)
     found = []
     for name, detector in detectors.items():
-        rows = effort.score(name, detector, data, Path(out))
-        with effort.bars(f"intervals of {name}") as progress:
+        rows = scoring.score(name, detector, data, Path(out))
+        with scoring.bars(f"intervals of {name}") as progress:
             options = {"draws": draws, "seed": seed, "video_score": video_score, "progress": progress}
-            found.append(slices.evaluate(rows, detector.threshold, detector=name, **options))  # type: ignore[arg-type]
+            found.append(slices.evaluate_rows(rows, detector.threshold, detector=name, **options))  # type: ignore[arg-type]
     return tuple(found)
 
 
@@ -139,7 +139,7 @@ def _require_draws(draws: int) -> None:
 
 
 @dataclass(frozen=True)
-class Damage:
+class RobustnessResult:
     """One detector under one perturbation and level: (26) on the n rows with both scores, and rows lost to it.
 
     original, found: None where the rows with both scores are not of both classes.
@@ -154,16 +154,16 @@ class Damage:
     lost: int
 
 
-def perturbed(
-    detectors: Mapping[str, Judge],
-    data: Labelled,
+def measure_robustness(
+    detectors: Mapping[str, ScoringDetector],
+    data: LabelledData,
     conditions: Sequence[tuple[str, int]],
     out: str | Path,
     *,
     draws: int = 1000,
     seed: int = 0,
-    effort: Effort = Effort(),
-) -> tuple[Damage, ...]:
+    scoring: ScoringOptions = ScoringOptions(),
+) -> tuple[RobustnessResult, ...]:
     """Each detector's AUC on the data and under each (perturbation, level), on the rows that both could score.
 
     Rows that the perturbation made unscorable, such as faces no longer found, are counted as lost. A condition that is
@@ -174,10 +174,10 @@ def perturbed(
     damages = [PerturbedSource(data, kind, level) for kind, level in dict.fromkeys(conditions)]
     made = []
     for name, detector in detectors.items():
-        plain = effort.score(name, detector, data, Path(out))
+        plain = scoring.score(name, detector, data, Path(out))
         slices.require_both(plain)
-        scored = [(damage, effort.score(name, detector, data, Path(out), damage)) for damage in damages]
-        with effort.bars(f"intervals of {name}") as progress:
+        scored = [(damage, scoring.score(name, detector, data, Path(out), damage)) for damage in damages]
+        with scoring.bars(f"intervals of {name}") as progress:
             made += _damages(name, plain, scored, draws, seed, progress)
     return tuple(made)
 
@@ -187,7 +187,7 @@ Scored = Sequence[tuple[PerturbedSource, Sequence[ScoredRow]]]
 
 def _damages(
     name: str, plain: Sequence[ScoredRow], scored: Scored, draws: int, seed: int, progress: Progress
-) -> list[Damage]:
+) -> list[RobustnessResult]:
     """(26) of each damage; those that left the same rows share their draws, and the unperturbed AUC of each."""
     before = np.array([np.nan if r.score is None else r.score for r in plain], dtype=np.float64)
     after = [np.array([np.nan if r.score is None else r.score for r in rows], dtype=np.float64) for _, rows in scored]
@@ -205,6 +205,6 @@ def _damages(
     lost = [int((np.isfinite(before) & ~b).sum()) for b in both]
     originals = [auc(labels[b], before[b]) if i in found else None for i, b in enumerate(both)]
     return [
-        Damage(name, damage.name, damage.level, originals[i], found.get(i), int(both[i].sum()), lost[i])
+        RobustnessResult(name, damage.name, damage.level, originals[i], found.get(i), int(both[i].sum()), lost[i])
         for i, (damage, _) in enumerate(scored)
     ]

@@ -15,7 +15,7 @@ from corit.detect.detector import Report
 from corit.detect.following import follow_reports
 from corit.detect.video_score import FaceScore
 from corit.errors import DataError, examples
-from corit.evaluate.detectors import Judge
+from corit.evaluate.detectors import ScoringDetector
 from corit.evaluate.rows import ScoredRow
 from corit.images.display import READING
 from corit.images.header import read_header
@@ -26,8 +26,8 @@ UNLABELLED = "unlabelled"
 FORMAT = 1  # of scores: to be raised when the same pixels and detector give another one
 
 
-def score(
-    detector: Judge,
+def score_source(
+    detector: ScoringDetector,
     source: Source,
     journal: str | Path,
     *,
@@ -100,7 +100,7 @@ def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
 
 
 def _scored(
-    detector: Judge, source: Source, samples: Sequence[Sample], batch: int, workers: int
+    detector: ScoringDetector, source: Source, samples: Sequence[Sample], batch: int, workers: int
 ) -> Iterator[tuple[Sample, dict[str, Any]]]:
     for s in samples:
         if s.label is None:

@@ -23,7 +23,7 @@ from corit.progress import Progress, no_progress
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]
-MOST = 50  # slices of a kind
+MAX_SLICES = 50  # slices of a kind
 MEASURED = tuple("acc-own" if m == "acc-val" else m for m in METRICS)  # no row here is a validation row
 Z = 1.959964  # of 95 %
 
@@ -56,7 +56,7 @@ class Evaluation:
     """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
 
     mixed: why there is no level of videos though rows name them, or "". many: of which kinds there are more slices than
-    `MOST`, and how many. video_score: how the scores of frames became those of videos.
+    `MAX_SLICES`, and how many. video_score: how the scores of frames became those of videos.
     """
 
     detector: str
@@ -73,7 +73,7 @@ class Evaluation:
         """Pictures, and videos where there are any."""
         return tuple(dict.fromkeys(s.level for s in self.slices))
 
-    def whole(self, level: Level = "picture") -> Slice:
+    def overall(self, level: Level = "picture") -> Slice:
         """All rows."""
         return next(s for s in self.slices if s.level == level and s.by == "all")
 
@@ -100,7 +100,7 @@ class Comparison:
     reason: str = ""
 
 
-def evaluate(
+def evaluate_rows(
     rows: Sequence[ScoredRow],
     threshold: float,
     *,
@@ -130,7 +130,7 @@ def evaluate(
         found.append(_measure(level, by, name, some, threshold, draws, seed))
         progress(len(found), len(parts))
     named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
-    many = {by: n for by, n in named.items() if n > MOST}
+    many = {by: n for by, n in named.items() if n > MAX_SLICES}
     return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many, video_score)
 
 
@@ -161,7 +161,7 @@ def require_both(rows: Sequence[ScoredRow]) -> None:
 
 
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
-    """All rows, then the slices of every kind that has more than one, the largest `MOST` of each."""
+    """All rows, then the slices of every kind that has more than one, the largest `MAX_SLICES` of each."""
     yield "all", "all", list(rows)
     reals = [r for r in rows if r.label == 0]
     for by, (named, names) in _kinds(rows).items():
@@ -189,7 +189,7 @@ def _parts(rows: Sequence[ScoredRow], names: Sequence[str]) -> list[tuple[str, l
     found: dict[str, list[ScoredRow]] = {}
     for r, name in zip(rows, names, strict=True):
         found.setdefault(name or "unnamed", []).append(r)
-    largest = sorted(found, key=lambda n: -len(found[n]))[:MOST]
+    largest = sorted(found, key=lambda n: -len(found[n]))[:MAX_SLICES]
     return [(n, found[n]) for n in sorted(largest)] if len(found) > 1 else []
 
 

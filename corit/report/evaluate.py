@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.evaluate.files import files
+from corit.evaluate.file_clues import file_clues
 from corit.evaluate.rows import FIELDS
-from corit.evaluate.run import About
-from corit.evaluate.slices import MEASURED, MOST, Comparison, Evaluation, Level, Slice
+from corit.evaluate.run import Description
+from corit.evaluate.slices import MAX_SLICES, MEASURED, Comparison, Evaluation, Level, Slice
 from corit.files import write_text
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
@@ -37,7 +37,7 @@ def write(
     folder: Path,
     evaluations: Sequence[Evaluation],
     comparisons: Sequence[Comparison],
-    about: About,
+    about: Description,
     draws: int = 1000,
     remarks: Sequence[str] = (),
 ) -> None:
@@ -65,7 +65,7 @@ def write(
     )
 
 
-def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], about: About) -> dict[str, Any]:
+def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], about: Description) -> dict[str, Any]:
     """Everything measured, without the rows."""
     found = {
         e.detector: {
@@ -83,7 +83,7 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
     """Every metric of every detector on all rows, what could not be scored, DeLong's tests, and remarks."""
     made = Table(box=None, pad_edge=False)
     made.add_column("", overflow="fold")
-    wholes = [(e, e.whole(level)) for e in evaluations for level in e.levels]
+    wholes = [(e, e.overall(level)) for e in evaluations for level in e.levels]
     for e, s in wholes:
         made.add_column(f"{e.detector}, by {s.level}", overflow="fold")
     made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
@@ -107,13 +107,13 @@ def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
     said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
     said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
     many = {by: n for e in evaluations for by, n in e.many.items()}
-    said += [f"of {n} slices by {by} only the {MOST} with the most rows are measured" for by, n in many.items()]
-    return [*said, *files(evaluations[0].rows).warnings]
+    said += [f"of {n} slices by {by} only the {MAX_SLICES} with the most rows are measured" for by, n in many.items()]
+    return [*said, *file_clues(evaluations[0].rows).warnings]
 
 
 def _of(e: Evaluation, level: Level) -> Iterator[str]:
     """What the whole of a level cannot tell."""
-    s = e.whole(level)
+    s = e.overall(level)
     coarse = [f"{share} %" for share, reals in ((1, 100), (5, 20)) if s.reals < reals]
     if coarse:
         yield f"TPR at {' and '.join(coarse)} FPR is TPR at no false positive, since there are only {s.reals} reals"

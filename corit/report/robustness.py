@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from corit.evaluate.run import About, Damage
+from corit.evaluate.run import Description, RobustnessResult
 from corit.files import write_text
 from corit.images.perturb import LEVEL_TEXTS, PAPER
 from corit.report import page
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 
-def write(folder: Path, found: Sequence[Damage], about: About, draws: int = 1000) -> None:
+def write(folder: Path, found: Sequence[RobustnessResult], about: Description, draws: int = 1000) -> None:
     """Write robustness.csv, .json, .png and .html, each whole or not at all. about, draws: see `evaluate`."""
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "robustness.csv", csv_text([COLUMNS, *map(_line, found)]))
@@ -48,7 +48,7 @@ def write(folder: Path, found: Sequence[Damage], about: About, draws: int = 1000
     )
 
 
-def _line(d: Damage) -> tuple[object, ...]:
+def _line(d: RobustnessResult) -> tuple[object, ...]:
     if d.found is None:
         return (d.detector, d.name, d.level, *[""] * 7, d.n, d.lost)
     a, v = d.found.auc, d.found.variation
@@ -56,25 +56,25 @@ def _line(d: Damage) -> tuple[object, ...]:
     return (d.detector, d.name, d.level, *(number_text(x) if x is not None else "" for x in numbers), d.n, d.lost)
 
 
-def _kinds(found: Sequence[Damage]) -> list[str]:
+def _kinds(found: Sequence[RobustnessResult]) -> list[str]:
     return list(dict.fromkeys(d.name for d in found))
 
 
-def _levels(found: Sequence[Damage]) -> list[int]:
+def _levels(found: Sequence[RobustnessResult]) -> list[int]:
     return sorted({d.level for d in found})
 
 
-def _pairs(found: Sequence[Damage]) -> list[tuple[str, str]]:
+def _pairs(found: Sequence[RobustnessResult]) -> list[tuple[str, str]]:
     return list(dict.fromkeys((d.detector, d.name) for d in found))
 
 
-def _cells(found: Sequence[Damage], detector: str, kind: str) -> list[Damage | None]:
+def _cells(found: Sequence[RobustnessResult], detector: str, kind: str) -> list[RobustnessResult | None]:
     """What was measured at each level of all."""
     known = {d.level: d for d in found if (d.detector, d.name) == (detector, kind)}
     return [known.get(k) for k in _levels(found)]
 
 
-def figure(found: Sequence[Damage]) -> Figure:
+def figure(found: Sequence[RobustnessResult]) -> Figure:
     """A panel for each perturbation: (26) against the level, a line with its intervals for each detector."""
     kinds = _kinds(found)
     across = min(len(kinds), 5)
@@ -100,7 +100,7 @@ def figure(found: Sequence[Damage]) -> Figure:
     return made
 
 
-def table(found: Sequence[Damage]) -> str:
+def table(found: Sequence[RobustnessResult]) -> str:
     """The AUC on unperturbed pictures, (26) in percent, and the most rows that a level lost, by perturbation."""
     made = Table(box=None, pad_edge=False)
     for name in ("detector", "perturbation", "AUC", *(f"level {k}" for k in _levels(found)), "lost at most"):
@@ -112,13 +112,13 @@ def table(found: Sequence[Damage]) -> str:
     return table_text(made)
 
 
-def _original(found: Sequence[Damage], detector: str, kind: str) -> str:
+def _original(found: Sequence[RobustnessResult], detector: str, kind: str) -> str:
     """The AUC on unperturbed pictures: of the first level that has one, since each level may have lost other rows."""
     values = [d.original for d in _cells(found, detector, kind) if d and d.original is not None]
     return f"{values[0]:.3f}" if values else ""
 
 
-def variation(d: Damage | None) -> str:
+def variation(d: RobustnessResult | None) -> str:
     """(26) in percent, "one class" where what is left has no AUC, "from 0" where there was none to lose."""
     if d is None or d.found is None:
         return "" if d is None else "one class"
@@ -126,7 +126,7 @@ def variation(d: Damage | None) -> str:
     return "from 0" if math.isnan(value) else signed_percent(value)
 
 
-def variation_interval(d: Damage) -> str:
+def variation_interval(d: RobustnessResult) -> str:
     """(26) in percent with its interval, where there is one."""
     v = d.found.variation if d.found else None
     ends = "" if v is None or math.isnan(v.low) else f" [{signed_percent(v.low)}, {signed_percent(v.high)}]"

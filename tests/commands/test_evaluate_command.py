@@ -13,8 +13,8 @@ from PIL import Image
 from corit import cli
 
 DETECTOR = """
-from corit.evaluate.detectors import Outside
-DETECTOR = Outside(lambda pictures: [float(p.mean()) / 255 for p in pictures], threshold={threshold})
+from corit.evaluate.detectors import ExternalDetector
+DETECTOR = ExternalDetector(lambda pictures: [float(p.mean()) / 255 for p in pictures], threshold={threshold})
 """
 
 

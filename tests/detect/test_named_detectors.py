@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from corit.backbones.load import load_backbone
-from corit.detect.named import DETECTORS, head_of, load, published, recipe_of
+from corit.detect.named import DETECTORS, head_of, load_detector, published, recipe_of
 from corit.errors import DetectorError
 from corit.heads import published as file
 from corit.heads.head import Head, HeadRecipe
@@ -107,9 +107,9 @@ def test_the_published_detector_is_sigmoid_of_its_head_on_the_centre_crop(backbo
 
 def test_detectors_that_must_be_trained_say_so(tmp_path):
     with pytest.raises(DetectorError, match="corit train --model pooled"):
-        load("pooled")
+        load_detector("pooled")
     with pytest.raises(DetectorError, match="expected a detector folder"):
-        load(str(tmp_path))
+        load_detector(str(tmp_path))
 
 
 def test_every_change_of_a_detector_has_its_usual_value_in_the_others():

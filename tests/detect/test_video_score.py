@@ -15,10 +15,10 @@ from PIL import Image
 from corit.detect.video import score_video
 from corit.detect.video_score import FRAMES, TRACK, FaceScore, VideoScore
 from corit.errors import DataError
-from corit.evaluate.detectors import Outside, Trained
-from corit.evaluate.labelled import labelled
+from corit.evaluate.detectors import ExternalDetector, TrainedDetector
+from corit.evaluate.labelled import open_labelled
 from corit.evaluate.rows import by_video
-from corit.evaluate.scoring import score
+from corit.evaluate.scoring import score_source
 from corit.metrics.video import mean_by_video
 from corit.sources import open_source
 
@@ -71,7 +71,7 @@ def test_detect_and_evaluate_give_a_video_the_same_score(made, folder, tmp_path,
         preparer = made.preparer
         made.preparer = lambda twins=1: replace(preparer(twins), finder=faces.find_discs)
     how = VideoScore(name)
-    rows = score(Trained(made), labelled([str(folder)]), tmp_path / "s.jsonl", workers=workers)
+    rows = score_source(TrainedDetector(made), open_labelled([str(folder)]), tmp_path / "s.jsonl", workers=workers)
     finder = faces.find_discs if workers else find_two
     for video in by_video(rows, how):
         report = score_video(made, video.path, video_score=how, finder=finder)
@@ -83,21 +83,21 @@ def test_detect_and_evaluate_give_a_video_the_same_score(made, folder, tmp_path,
 
 
 def test_a_video_of_which_a_frame_is_missing_is_scored_as_a_whole(made, folder, tmp_path, monkeypatch):
-    data = labelled([str(folder)])
+    data = open_labelled([str(folder)])
 
     def stop(done, total):
         if done == 15:
             raise KeyboardInterrupt
 
-    whole = score(Trained(made), data, tmp_path / "whole.jsonl")
+    whole = score_source(TrainedDetector(made), data, tmp_path / "whole.jsonl")
     with pytest.raises(KeyboardInterrupt):
-        score(Trained(made), data, tmp_path / "cut.jsonl", progress=stop)
+        score_source(TrainedDetector(made), data, tmp_path / "cut.jsonl", progress=stop)
     scanned = []
     scan = made.scan
     monkeypatch.setattr(
         made, "scan", lambda source, samples, **k: scan(source, [scanned.append(s) or s for s in samples], **k)
     )
-    again = score(Trained(made), data, tmp_path / "cut.jsonl")
+    again = score_source(TrainedDetector(made), data, tmp_path / "cut.jsonl")
     assert len(scanned) == 12
     assert [r.id for r in again] == [r.id for r in whole]
     for a, b in zip(again, whole, strict=True):
@@ -105,7 +105,7 @@ def test_a_video_of_which_a_frame_is_missing_is_scored_as_a_whole(made, folder, 
         assert [value for _, value in a.tracks] == pytest.approx([value for _, value in b.tracks], abs=1e-5)
     old = [line.replace('"tracks"', '"traces"') for line in (tmp_path / "cut.jsonl").read_text().splitlines(True)]
     (tmp_path / "cut.jsonl").write_text("".join(old))
-    anew = score(Trained(made), data, tmp_path / "cut.jsonl")
+    anew = score_source(TrainedDetector(made), data, tmp_path / "cut.jsonl")
     assert len(scanned) == 12 + 24  # rows of an earlier version are measured anew
     assert [bool(r.tracks) for r in anew] == [r.score is not None for r in whole]
 
@@ -126,7 +126,7 @@ def test_frames_on_disk_are_followed_only_where_one_shows_several_faces(made, tm
     red = [np.where(s > 150, s, [140, 40, 40]).astype(np.uint8) for s in alone]
     rows = on_disk(tmp_path, "real", alone + red) + on_disk(tmp_path, "fake", [two(k) for k in range(8)])
     (tmp_path / "rows.csv").write_text("\n".join(["path,label,video,frame", *rows]) + "\n")
-    scored = score(Trained(made), labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+    scored = score_source(TrainedDetector(made), open_labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
     assert {track for r in scored if r.label == 0 for track, _ in r.tracks} == {0}
     assert {track for r in scored if r.label == 1 for track, _ in r.tracks} == {0, 1}
     (real, fake), (real_frames, fake_frames) = by_video(scored, TRACK), by_video(scored, FRAMES)
@@ -145,14 +145,14 @@ def test_face_crops_of_a_video_are_one_track(made, tmp_path):
         np.save(tmp_path / "landmarks" / f"v{k % 2}" / f"{k}.npy", world.load(sample).landmarks)
         lines.append(f"frames/v{k % 2}/{k}.png,{k % 2},v{k % 2},{k}")
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
-    rows = score(Trained(made), labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+    rows = score_source(TrainedDetector(made), open_labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
     assert [[track for track, _ in r.tracks] for r in rows] == [[0]] * 4
     assert [v.score for v in by_video(rows, TRACK)] == [v.score for v in by_video(rows, FRAMES)]
 
 
 def test_pictures_that_an_external_detector_scores_are_one_track(folder, tmp_path):
-    bright = Outside(lambda pictures: [float(p.mean()) / 255 for p in pictures])
-    rows = score(bright, labelled([str(folder)]), tmp_path / "s.jsonl")
+    bright = ExternalDetector(lambda pictures: [float(p.mean()) / 255 for p in pictures])
+    rows = score_source(bright, open_labelled([str(folder)]), tmp_path / "s.jsonl")
     assert {track for r in rows for track, _ in r.tracks} == {0}
     for track, frames in zip(by_video(rows, TRACK), by_video(rows, FRAMES), strict=True):
         assert track.score == frames.score

@@ -19,10 +19,10 @@ from corit.detect.video import score_video
 from corit.errors import DataError, DetectorError
 from corit.evaluate import run as assess
 from corit.evaluate import slices
-from corit.evaluate.detectors import Outside, Trained
-from corit.evaluate.labelled import labelled
+from corit.evaluate.detectors import ExternalDetector, TrainedDetector
+from corit.evaluate.labelled import open_labelled
 from corit.evaluate.rows import ScoredRow
-from corit.evaluate.scoring import score
+from corit.evaluate.scoring import score_source
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 from corit.images.perturb import perturb
@@ -87,8 +87,8 @@ def run(capsys, *words):
 
 
 def test_every_labelled_picture_has_a_row_and_its_detectors_score(backbone, folder, tmp_path):
-    made, source = detector(backbone), labelled([str(folder)])
-    rows = score(Trained(made), source, tmp_path / "s.jsonl", batch=3)
+    made, source = detector(backbone), open_labelled([str(folder)])
+    rows = score_source(TrainedDetector(made), source, tmp_path / "s.jsonl", batch=3)
     assert [r.id for r in rows] == [s.id for s in source.samples]
     assert [(r.status, r.kind, r.width) for r in rows if r.score is None] == [("unreadable", "", 0)]
     for r in rows:
@@ -99,15 +99,15 @@ def test_every_labelled_picture_has_a_row_and_its_detectors_score(backbone, fold
 
 
 def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, monkeypatch):
-    made, source = detector(backbone), labelled([str(folder)])
-    whole = score(Trained(made), source, tmp_path / "whole.jsonl")
+    made, source = detector(backbone), open_labelled([str(folder)])
+    whole = score_source(TrainedDetector(made), source, tmp_path / "whole.jsonl")
 
     def stop(done, total):
         if done == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        score(Trained(made), source, tmp_path / "cut.jsonl", batch=1, progress=stop)
+        score_source(TrainedDetector(made), source, tmp_path / "cut.jsonl", batch=1, progress=stop)
     with open(tmp_path / "cut.jsonl", "a") as file:
         file.write('{"name": "real/7.jpg", "sco')  # as a kill leaves it
     asked = []
@@ -117,12 +117,12 @@ def test_an_interrupted_run_goes_on_where_it_was(backbone, folder, tmp_path, mon
         "scan",
         lambda self, source, samples, **k: scan(self, source, [asked.append(s.id) or s for s in samples], **k),
     )
-    again = score(Trained(made), source, tmp_path / "cut.jsonl", batch=1)
+    again = score_source(TrainedDetector(made), source, tmp_path / "cut.jsonl", batch=1)
     assert len(asked) == len(whole) - 5
     assert [r.id for r in again] == [r.id for r in whole]
     assert [r.score for r in again if r.score] == pytest.approx([r.score for r in whole if r.score], abs=1e-6)
     asked.clear()
-    assert score(Trained(made), source, tmp_path / "cut.jsonl") == again
+    assert score_source(TrainedDetector(made), source, tmp_path / "cut.jsonl") == again
     assert asked == []
 
 
@@ -132,21 +132,23 @@ def test_the_frames_of_videos_have_the_scores_that_detect_gives_them(backbone, f
         whole = write(tmp_path / f"{kind}.{names[0][2:]}", frames=20, shown=noise(20, kind))
         (tmp_path / "videos" / kind / names[0]).write_bytes(whole.read_bytes())
         cut(whole, tmp_path / "videos" / kind / names[1], 0.7 if kind == "real" else 0)
-    made, source = detector(backbone), labelled([str(tmp_path / "videos")], frames=6)
-    rows = score(Trained(made), source, tmp_path / "s.jsonl", batch=4)
+    made, source = detector(backbone), open_labelled([str(tmp_path / "videos")], frames=6)
+    rows = score_source(TrainedDetector(made), source, tmp_path / "s.jsonl", batch=4)
     for name in ("real/a.avi", "real/cut.avi", "fake/a.mp4"):
         of = [r for r in rows if r.video == name]
         seen = [f for f in score_video(made, tmp_path / "videos" / name, frames=6).frames if f.score is not None]
         assert [(r.frame, r.status, r.kind, r.height) for r in of[: len(seen)]] == [
-            (f.index, "ok", name[-3:], 96) for f in seen
+            (f.frame, "ok", name[-3:], 96) for f in seen
         ]
         assert [r.score for r in of[: len(seen)]] == pytest.approx([f.score for f in seen], abs=1e-5)
         assert [r.status for r in of[len(seen) :]] == ["unreadable"] * (6 - len(seen))
         assert 0 < len(seen) < 6 if "cut" in name else len(seen) == 6
     assert [(r.status, r.frame) for r in rows if "none" in r.path] == [("unreadable", -1)]
-    found = slices.evaluate(rows, 0.5, draws=10)
-    assert (found.whole("video").reals, found.whole("video").fakes, found.whole("picture").fakes) == (2, 1, 6)
-    (loud,) = assess.perturbed({"d": Trained(made)}, source, [("noise", 5)], tmp_path / "out", draws=10)
+    found = slices.evaluate_rows(rows, 0.5, draws=10)
+    assert (found.overall("video").reals, found.overall("video").fakes, found.overall("picture").fakes) == (2, 1, 6)
+    (loud,) = assess.measure_robustness(
+        {"d": TrainedDetector(made)}, source, [("noise", 5)], tmp_path / "out", draws=10
+    )
     assert (loud.n, loud.lost) == (sum(r.score is not None for r in rows), 0)
     assert loud.found.auc != loud.original
 
@@ -160,24 +162,24 @@ def noise(frames, kind):
 
 
 def test_scores_of_another_detector_are_not_gone_on_with(backbone, folder, tmp_path):
-    source = labelled([str(folder)])
-    score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
+    source = open_labelled([str(folder)])
+    score_source(TrainedDetector(detector(backbone)), source, tmp_path / "s.jsonl")
     with pytest.raises(DataError, match="begun with detector"):
-        score(Trained(detector(backbone, seed=1)), source, tmp_path / "s.jsonl")
+        score_source(TrainedDetector(detector(backbone, seed=1)), source, tmp_path / "s.jsonl")
     for other in ({"note": "blur 1"}, {"data": "elsewhere"}):
         (word,) = other
         with pytest.raises(DataError, match=f"begun with {word} '' instead of '{other[word]}'"):
-            score(Trained(detector(backbone)), source, tmp_path / "s.jsonl", **other)
+            score_source(TrainedDetector(detector(backbone)), source, tmp_path / "s.jsonl", **other)
 
 
 def test_a_picture_that_was_changed_is_scored_again(backbone, folder, tmp_path):
     for kind in ("real", "fake"):
         (tmp_path / "d" / kind).mkdir(parents=True)
         (tmp_path / "d" / kind / "1.png").write_bytes((folder / kind / "1.png").read_bytes())
-    made, place = Trained(detector(backbone)), tmp_path / "s.jsonl"
-    before = score(made, labelled([str(tmp_path / "d")]), place)
+    made, place = TrainedDetector(detector(backbone)), tmp_path / "s.jsonl"
+    before = score_source(made, open_labelled([str(tmp_path / "d")]), place)
     (tmp_path / "d" / "real" / "1.png").write_bytes((folder / "real" / "2.png").read_bytes())
-    after = score(made, labelled([str(tmp_path / "d")]), place)
+    after = score_source(made, open_labelled([str(tmp_path / "d")]), place)
     assert after[1] == before[1]  # the fake, untouched
     assert after[0].score == pytest.approx(made.detector(folder / "real" / "2.png").score, abs=1e-5)
     assert after[0].score != before[0].score
@@ -191,13 +193,13 @@ def test_a_row_is_scored_again_when_its_landmarks_or_its_frame_are_others(tmp_pa
             (tmp_path / kind / f"v{k}").mkdir(parents=True)
         Image.fromarray(picture.pixels).save(tmp_path / "frames" / f"v{k}" / "000.png")
         np.save(tmp_path / "landmarks" / f"v{k}" / "000.npy", picture.landmarks)
-    made = Outside(lambda crops: [asked.append(c) or 0.5 for c in crops], domain="face", side=48)
+    made = ExternalDetector(lambda crops: [asked.append(c) or 0.5 for c in crops], domain="face", side=48)
 
     def scored(frame=0):
         lines = ["id,path,label,frame", f"a,frames/v0/000.png,0,{frame}", "b,frames/v1/000.png,1,0"]
         (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
         asked.clear()
-        rows = score(made, labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+        rows = score_source(made, open_labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
         assert [r.status for r in rows] == ["ok", "ok"]
         return len(asked)
 
@@ -210,7 +212,9 @@ def test_a_row_is_scored_again_when_its_landmarks_or_its_frame_are_others(tmp_pa
 def test_rows_without_a_label_are_counted_and_not_scored(backbone, folder, tmp_path):
     lines = ["path,label", *(f"{folder}/{kind}/{k}.png,{kind}" for kind in ("real", "fake") for k in range(2))]
     (tmp_path / "rows.csv").write_text("\n".join([*lines, f"{folder}/real/3.png,"]) + "\n")
-    rows = score(Trained(detector(backbone)), labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl")
+    rows = score_source(
+        TrainedDetector(detector(backbone)), open_labelled([str(tmp_path / "rows.csv")]), tmp_path / "s.jsonl"
+    )
     assert [(r.label, r.status) for r in rows[-1:]] == [(-1, "unlabelled")]
     assert sum(r.status == "ok" for r in rows) == 4
 
@@ -255,7 +259,7 @@ def test_robustness_is_26_on_pictures_that_were_perturbed(folder, saved, backbon
         ("jpeg", "1"),
         ("jpeg", "5"),
     ]
-    made, source = detector(backbone), labelled([str(folder)])
+    made, source = detector(backbone), open_labelled([str(folder)])
     known = [s for s in source.samples if "damaged" not in s.id]
     y = np.array([s.label for s in known])
     before = auc(y, np.array([made(source.load(s)).score for s in known]))
@@ -282,14 +286,16 @@ def test_rows_that_damage_makes_unscorable_are_lost_and_not_guessed(backbone, fo
         return load(self, sample)
 
     monkeypatch.setattr(PerturbedSource, "load", shaky)
-    (found,) = assess.perturbed(
-        {"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 2)], tmp_path, draws=10
+    (found,) = assess.measure_robustness(
+        {"d": TrainedDetector(detector(backbone))}, open_labelled([str(folder)]), [("noise", 2)], tmp_path, draws=10
     )
     assert (found.n, found.lost) == (2 * COUNT - 2, 2)
     monkeypatch.setattr(PerturbedSource, "load", lambda *_: (_ for _ in ()).throw(TooSmallError("nothing is left")))
-    (gone,) = assess.perturbed({"d": Trained(detector(backbone))}, labelled([str(folder)]), [("noise", 3)], tmp_path)
+    (gone,) = assess.measure_robustness(
+        {"d": TrainedDetector(detector(backbone))}, open_labelled([str(folder)]), [("noise", 3)], tmp_path
+    )
     assert (gone.original, gone.found, gone.n, gone.lost) == (None, None, 0, 2 * COUNT)
-    report.write(tmp_path, [found, gone], assess.About())
+    report.write(tmp_path, [found, gone], assess.Description())
     last = list(csv.DictReader((tmp_path / "robustness.csv").open()))[-1]
     assert (last["level"], last["variation"], last["lost"]) == ("3", "", str(2 * COUNT))
     assert "what is left is of one class" in (tmp_path / "robustness.html").read_text()
@@ -317,19 +323,19 @@ def test_the_intervals_of_a_damage_draw_sources():
 
 
 def test_every_interval_draws_by_the_asked_seed(folder, tmp_path):
-    data = labelled([str(folder)])
-    mean = Outside(lambda pictures: [float(p.astype(float).std()) / 255 for p in pictures])
+    data = open_labelled([str(folder)])
+    mean = ExternalDetector(lambda pictures: [float(p.astype(float).std()) / 255 for p in pictures])
 
     def ends(seed):
-        (whole,) = assess.evaluations({"d": mean}, data, tmp_path, draws=30, seed=seed)
-        (damage,) = assess.perturbed({"d": mean}, data, [("contrast", 3)], tmp_path, draws=30, seed=seed)
-        e, v = whole.whole().metrics["ap"], damage.found.auc
+        (whole,) = assess.evaluate_detectors({"d": mean}, data, tmp_path, draws=30, seed=seed)
+        (damage,) = assess.measure_robustness({"d": mean}, data, [("contrast", 3)], tmp_path, draws=30, seed=seed)
+        e, v = whole.overall().metrics["ap"], damage.found.auc
         return (e.low, e.high), (v.low, v.high)
 
     zero, other = ends(0), ends(4)
     assert zero == ends(0)
     assert all(a != b for a, b in zip(zero, other, strict=True))
-    rows = [r for r in assess.Effort().score("d", mean, data, tmp_path) if r.score is not None]
+    rows = [r for r in assess.ScoringOptions().score("d", mean, data, tmp_path) if r.score is not None]
     y, s = (np.array([getattr(r, k) for r in rows]) for k in ("label", "score"))
     expected = bootstrap(average_precision, y, s, groups=np.array([r.unit for r in rows]), draws=30, seed=4)
     assert other[0] == pytest.approx((expected.low, expected.high), abs=1e-12)
@@ -360,7 +366,7 @@ def test_bad_input_is_refused_before_any_work(folder, saved, capsys, tmp_path):
             assert (code, said in " ".join(err.split())) == (2, True)
     assert not (tmp_path / "o").exists()
     with pytest.raises(DetectorError, match="got none"):
-        assess.named([])
+        assess.load_detectors([])
     reals = tmp_path / "reals"
     (reals / "real").mkdir(parents=True)
     (reals / "fake").mkdir()
@@ -425,9 +431,9 @@ def test_frames_of_a_csv_file_are_measured_as_pictures_and_as_videos(clips, save
 
 
 OWN = """
-from corit.evaluate.detectors import Outside
+from corit.evaluate.detectors import ExternalDetector
 
-DETECTOR = Outside(lambda pictures: [p.mean() / 255 for p in pictures], threshold=0.4, note="brightness")
+DETECTOR = ExternalDetector(lambda pictures: [p.mean() / 255 for p in pictures], threshold=0.4, note="brightness")
 """
 
 
@@ -460,44 +466,46 @@ def test_a_detector_may_be_called_anything_that_a_folder_may(folder, backbone, c
     assert known["data"]["rows of"] == str(folder)
     assert known["detectors"]["data"]["model"] == "unifd"
     monkeypatch.chdir(tmp_path / "data")
-    assert list(assess.named(["."])) == ["data"]
+    assert list(assess.load_detectors(["."])) == ["data"]
 
 
 def test_weights_are_of_the_detector_that_they_are_named_for(saved, backbone, tmp_path):
-    places = {n: d.detector.card.weights for n, d in assess.named(saved, ["two=elsewhere.safetensors"]).items()}
+    places = {
+        n: d.detector.card.weights for n, d in assess.load_detectors(saved, ["two=elsewhere.safetensors"]).items()
+    }
     assert places == {"one": "packaged", "two": "elsewhere.safetensors"}
-    places = {n: d.detector.card.weights for n, d in assess.named(saved, ["one=random:1", "packaged"]).items()}
+    places = {n: d.detector.card.weights for n, d in assess.load_detectors(saved, ["one=random:1", "packaged"]).items()}
     assert places == {"one": "random:1", "two": "packaged"}
     with pytest.raises(DetectorError, match="NAME=PLACE with one of one, two.*got a, three=b"):
-        assess.named(saved, ["a", "three=b"])
+        assess.load_detectors(saved, ["a", "three=b"])
 
 
 def test_scores_of_other_pixels_are_not_gone_on_with(backbone, folder, tmp_path, monkeypatch):
-    source = labelled([str(folder)])
-    score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
+    source = open_labelled([str(folder)])
+    score_source(TrainedDetector(detector(backbone)), source, tmp_path / "s.jsonl")
     monkeypatch.setattr("corit.evaluate.scoring.READING", 99)
     with pytest.raises(DataError, match="begun with reading 2 instead of 99"):
-        score(Trained(detector(backbone)), source, tmp_path / "s.jsonl")
+        score_source(TrainedDetector(detector(backbone)), source, tmp_path / "s.jsonl")
 
 
 def test_a_place_is_one_place_however_it_is_written(backbone, folder, tmp_path, monkeypatch):
-    made, asked = Trained(detector(backbone)), []
+    made, asked = TrainedDetector(detector(backbone)), []
     monkeypatch.chdir(folder.parent)
     for text in (folder.name, f"./{folder.name}/", f"folder:{folder}"):
-        assess.evaluations({"one": made}, labelled([text]), tmp_path, draws=2)
+        assess.evaluate_detectors({"one": made}, open_labelled([text]), tmp_path, draws=2)
         asked.append((tmp_path / "scores" / "one.jsonl").read_bytes())
     assert asked[0] == asked[1] == asked[2]
     with pytest.raises(DataError, match="begun with data"):
-        assess.evaluations({"one": made}, labelled([f"folder:{folder},by_folder=true"]), tmp_path, draws=2)
+        assess.evaluate_detectors({"one": made}, open_labelled([f"folder:{folder},by_folder=true"]), tmp_path, draws=2)
 
 
 def test_scores_under_other_levels_of_a_damage_are_not_taken(backbone, folder, tmp_path, monkeypatch):
-    made, data = {"one": Trained(detector(backbone))}, labelled([str(folder)])
-    (found,) = assess.perturbed(made, data, [("blur", 1), ("blur", 1)], tmp_path, draws=5)
+    made, data = {"one": TrainedDetector(detector(backbone))}, open_labelled([str(folder)])
+    (found,) = assess.measure_robustness(made, data, [("blur", 1), ("blur", 1)], tmp_path, draws=5)
     assert found.level == 1
     monkeypatch.setitem(assess.LEVEL_TEXTS, "blur", "another blur")
     with pytest.raises(DataError, match="begun with note 'blur 1: Gaussian blur, kernel of 7"):
-        assess.perturbed(made, data, [("blur", 1)], tmp_path, draws=5)
+        assess.measure_robustness(made, data, [("blur", 1)], tmp_path, draws=5)
 
 
 def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, folder, tmp_path, monkeypatch):
@@ -511,10 +519,10 @@ def test_conditions_that_lost_other_rows_are_measured_on_their_own(backbone, fol
         return load(self, sample)
 
     monkeypatch.setattr(PerturbedSource, "load", shaky)
-    made, data = {"one": Trained(detector(backbone))}, labelled([str(folder)])
+    made, data = {"one": TrainedDetector(detector(backbone))}, open_labelled([str(folder)])
     conditions = [("blur", 1), ("noise", 1), ("contrast", 1)]
-    together = assess.perturbed(made, data, conditions, tmp_path / "a", draws=10)
-    alone = [assess.perturbed(made, data, [c], tmp_path / "a", draws=10)[0] for c in conditions]
+    together = assess.measure_robustness(made, data, conditions, tmp_path / "a", draws=10)
+    alone = [assess.measure_robustness(made, data, [c], tmp_path / "a", draws=10)[0] for c in conditions]
     assert list(together) == alone
     assert [d.lost for d in together] == [0, 1, 0]
 
@@ -523,7 +531,7 @@ def test_a_picture_that_changes_after_it_was_read_is_scored_again(backbone, fold
     for kind in ("real", "fake"):
         (tmp_path / "d" / kind).mkdir(parents=True)
         (tmp_path / "d" / kind / "1.png").write_bytes((folder / kind / "1.png").read_bytes())
-    path, made = tmp_path / "d" / "real" / "1.png", Trained(detector(backbone))
+    path, made = tmp_path / "d" / "real" / "1.png", TrainedDetector(detector(backbone))
 
     class Late:
         identity = made.identity
@@ -536,16 +544,16 @@ def test_a_picture_that_changes_after_it_was_read_is_scored_again(backbone, fold
             path.write_bytes((folder / "real" / "2.png").read_bytes())
             return reports
 
-    score(Late(), labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
-    (real, _) = score(made, labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
+    score_source(Late(), open_labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
+    (real, _) = score_source(made, open_labelled([str(tmp_path / "d")]), tmp_path / "s.jsonl")
     assert real.score == pytest.approx(made.detector(path).score, abs=1e-5)
 
 
 def test_a_row_is_scored_once_it_has_a_label(backbone, folder, tmp_path):
-    made, asked = Trained(detector(backbone)), tmp_path / "rows.csv"
+    made, asked = TrainedDetector(detector(backbone)), tmp_path / "rows.csv"
     for label, status in (("", "unlabelled"), ("fake", "ok"), ("", "unlabelled")):
         files = [(folder / kind / f"{k}.png", kind) for k in (1, 2) for kind in ("real", "fake")]
         named = [(path, label if k == 3 else kind) for k, (path, kind) in enumerate(files)]
         asked.write_text("path,label\n" + "".join(f"{path},{kind}\n" for path, kind in named))
-        *_, row = score(made, labelled([str(asked)]), tmp_path / "s.jsonl")
+        *_, row = score_source(made, open_labelled([str(asked)]), tmp_path / "s.jsonl")
         assert (row.status, row.label) == (status, 1 if label else -1)

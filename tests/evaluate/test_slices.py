@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 from corit.bench.protocols import METRICS
 from corit.errors import DataError
-from corit.evaluate.files import files
+from corit.evaluate.file_clues import file_clues
 from corit.evaluate.rows import ScoredRow, by_video
-from corit.evaluate.slices import MEASURED, MOST, compare, evaluate, share
+from corit.evaluate.slices import MAX_SLICES, MEASURED, compare, evaluate_rows, share
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import bootstrap
 from corit.metrics.threshold import accuracy
@@ -50,8 +50,8 @@ def rows(n=60, seed=0, **known):
 
 
 def test_all_rows_have_every_metric_and_the_thresholds_shares():
-    found = evaluate(rows(), 0.7, detector="d", draws=30)
-    whole = found.whole()
+    found = evaluate_rows(rows(), 0.7, detector="d", draws=30)
+    whole = found.overall()
     y, s = (np.array([getattr(r, k) for r in rows()]) for k in ("label", "score"))
     assert tuple(whole.metrics) == MEASURED
     assert set(MEASURED) ^ set(METRICS) == {"acc-val", "acc-own"}  # no row here is a validation row
@@ -75,7 +75,7 @@ def test_slices_by_source_manipulation_compression_and_size():
             if r.label
         ),
     ]
-    found = evaluate(made, 0.5, draws=10)
+    found = evaluate_rows(made, 0.5, draws=10)
     names = {
         by: [s.name for s in found.slices if s.by == by] for by in ("source", "manipulation", "compression", "size")
     }
@@ -104,20 +104,20 @@ def test_compression_of_a_frame_is_also_its_videos():
 
 
 def test_of_very_many_slices_the_largest_are_measured():
-    made = [replace(r, dataset=f"d{i % MOST if i < 100 else i}") for i, r in enumerate(rows(103))]
-    whole = evaluate(made, 0.5, draws=2)
+    made = [replace(r, dataset=f"d{i % MAX_SLICES if i < 100 else i}") for i, r in enumerate(rows(103))]
+    whole = evaluate_rows(made, 0.5, draws=2)
     assert "of 53 slices by source only the 50 with the most rows are measured" in remarks([whole])
     found = [s for s in whole.slices if s.by == "source"]
-    assert len(found) == MOST
+    assert len(found) == MAX_SLICES
     assert {s.reals + s.fakes for s in found} == {2}
 
 
 def test_rows_without_a_score_are_counted_and_touch_no_number():
     whole, lossy = rows(), [*rows(), row("x", 1, None), row("y", 0, None), row("z", -1, None)]
-    found = evaluate(lossy, 0.5, draws=20)
+    found = evaluate_rows(lossy, 0.5, draws=20)
     assert dict(found.unscored) == {"no_face": 3}
-    assert found.whole().unscored == 3
-    assert found.whole().metrics == evaluate(whole, 0.5, draws=20).whole().metrics
+    assert found.overall().unscored == 3
+    assert found.overall().metrics == evaluate_rows(whole, 0.5, draws=20).overall().metrics
 
 
 def test_videos_are_the_means_of_their_scored_frames():
@@ -136,9 +136,9 @@ def test_videos_are_the_means_of_their_scored_frames():
         "c": (1, None, "no_face", 0),
         "lone": (0, 0.7, "ok", 1),
     }
-    measured = evaluate(made, 0.35, draws=5)
+    measured = evaluate_rows(made, 0.35, draws=5)
     assert measured.levels == ("picture", "video")
-    video = measured.whole("video")
+    video = measured.overall("video")
     assert (video.reals, video.fakes, video.unscored, video.metrics["auc"].value) == (2, 1, 1, 0.5)
     assert (video.found.value, video.false.value) == (1.0, 0.5)
     with pytest.raises(DataError, match="real and fake frames: v"):
@@ -154,8 +154,8 @@ def test_intervals_draw_videos_not_frames():
             row(f"{v}-{k}", v % 2, float(1 / (1 + np.exp(-shared - 0.1 * rng.normal()))), video=f"v{v}")
             for k in range(8)
         ]
-    per_video = evaluate(made, 0.5, draws=150).whole().metrics["auc"]
-    by_frame = evaluate([replace(r, video="") for r in made], 0.5, draws=150).whole().metrics["auc"]
+    per_video = evaluate_rows(made, 0.5, draws=150).overall().metrics["auc"]
+    by_frame = evaluate_rows([replace(r, video="") for r in made], 0.5, draws=150).overall().metrics["auc"]
     assert per_video.value == by_frame.value
     assert per_video.high - per_video.low > 1.8 * (by_frame.high - by_frame.low)
 
@@ -163,7 +163,7 @@ def test_intervals_draw_videos_not_frames():
 @pytest.mark.parametrize("seed", [0, 5])
 def test_every_interval_is_of_the_asked_seeds_draws_of_sources(seed):
     made = [replace(r, group=f"g{k // 3}") for k, r in enumerate(rows())]
-    found = evaluate(made, 0.6, draws=40, seed=seed).whole()
+    found = evaluate_rows(made, 0.6, draws=40, seed=seed).overall()
     y, s = (np.array([getattr(r, k) for r in made]) for k in ("label", "score"))
     groups = np.array([r.group for r in made])
     assert found.units == 20
@@ -174,7 +174,7 @@ def test_every_interval_is_of_the_asked_seeds_draws_of_sources(seed):
 
 
 def test_a_slice_is_of_plain_numbers_that_json_takes():
-    whole = evaluate([*rows(), row("x", 1, None)], 0.6, draws=3).whole()
+    whole = evaluate_rows([*rows(), row("x", 1, None)], 0.6, draws=3).overall()
     kept = json.loads(json.dumps({**asdict(whole), "metrics": {m: asdict(e) for m, e in whole.metrics.items()}}))
     assert (kept["reals"], kept["fakes"], kept["unscored"], kept["units"]) == (30, 30, 1, 60)
     assert kept["metrics"]["auc"]["value"] == whole.metrics["auc"].value
@@ -182,7 +182,7 @@ def test_a_slice_is_of_plain_numbers_that_json_takes():
 
 def test_a_score_at_the_threshold_is_called_fake_by_every_count():
     made = [row("a", 0, 0.5), row("b", 0, 0.4), row("c", 1, 0.5), row("d", 1, 0.6)]
-    whole = evaluate(made, 0.5, draws=2).whole()
+    whole = evaluate_rows(made, 0.5, draws=2).overall()
     assert (whole.found.value, whole.false.value) == (1.0, 0.5)
     assert whole.metrics["acc-own"].value == 0.75
 
@@ -191,18 +191,18 @@ def test_two_detectors_are_compared_on_what_both_scored():
     good = rows(200)
     bad = [replace(r, score=0.5 + 0.001 * i % 0.3) for i, r in enumerate(good)]
     bad[0] = replace(bad[0], score=None, status="too_small")
-    made = [evaluate(r, 0.5, detector=n, draws=5) for n, r in (("good", good), ("bad", bad))]
+    made = [evaluate_rows(r, 0.5, detector=n, draws=5) for n, r in (("good", good), ("bad", bad))]
     (found,) = compare(made)
     assert (found.first, found.second, found.n, found.level) == ("good", "bad", 199, "picture")
     y, s = [r.label for r in good[1:]], [r.score for r in good[1:]]
     assert found.auc_first == pytest.approx(roc_auc_score(y, s), abs=1e-12)
     assert found.p < 1e-3
-    other = evaluate(rows(20, 9), 0.5, detector="other", draws=5)
+    other = evaluate_rows(rows(20, 9), 0.5, detector="other", draws=5)
     (apart,) = compare([made[0], other])
     assert (apart.n, apart.p, apart.auc_first) == (0, None, None)
     assert "expected reals (0) and fakes (1)" in apart.reason
     assert compare(made[:1]) == ()
-    few = [evaluate([row("r", 0, 0.2), row("f", 1, 0.7)], 0.5, detector=n, draws=2) for n in "ab"]
+    few = [evaluate_rows([row("r", 0, 0.2), row("f", 1, 0.7)], 0.5, detector=n, draws=2) for n in "ab"]
     (small,) = compare(few)
     assert (small.n, small.p) == (2, None)
     assert "at least two groups" in small.reason
@@ -212,8 +212,8 @@ def test_frames_of_a_video_are_no_independent_samples_of_a_comparison():
     """Each row eight times: the same AUCs, and no more certainty that they differ."""
     good = rows(40)
     bad = [replace(r, score=s.score) for r, s in zip(good, rows(40, 1), strict=True)]
-    alone = [evaluate(r, 0.5, detector=n, draws=2) for n, r in (("good", good), ("bad", bad))]
-    often = [evaluate(repeated(e.rows), 0.5, detector=e.detector, draws=2) for e in alone]
+    alone = [evaluate_rows(r, 0.5, detector=n, draws=2) for n, r in (("good", good), ("bad", bad))]
+    often = [evaluate_rows(repeated(e.rows), 0.5, detector=e.detector, draws=2) for e in alone]
     (once,), (found, _) = compare(alone), compare(often)
     assert (found.level, found.n) == ("picture", 320)
     assert (found.auc_first, found.auc_second) == pytest.approx((once.auc_first, once.auc_second))
@@ -230,7 +230,7 @@ def repeated(some):
 def test_one_class_is_refused_in_words(label):
     some = [r for r in rows() if r.label != label] + [row("x", label, None)]
     with pytest.raises(DataError, match=rf"expected {('real', 'fake')[label]} pictures with a score.*1 no_face"):
-        evaluate(some, 0.5)
+        evaluate_rows(some, 0.5)
 
 
 def test_a_row_has_a_score_exactly_when_it_is_ok():
@@ -241,14 +241,14 @@ def test_a_row_has_a_score_exactly_when_it_is_ok():
 
 def test_a_manipulation_whose_source_has_no_reals_is_set_against_all():
     made = [*rows(10, 1, dataset="a"), *[row(f"x{i}", 1, 0.9, dataset="fakes", manipulation="NT") for i in range(3)]]
-    (found,) = [s for s in evaluate(made, 0.5, draws=2).slices if s.name == "NT"]
+    (found,) = [s for s in evaluate_rows(made, 0.5, draws=2).slices if s.name == "NT"]
     assert (found.reals, found.fakes) == (5, 3)
 
 
 def test_a_file_of_which_nothing_is_known_makes_no_manipulation():
     made = [*rows(20, 1), *(replace(r, manipulation="NT") for r in rows(20, 2) if r.label)]
     broken = [replace(row("bad", 1, None), manipulation="fake", status="unreadable")]
-    names = {s.name for s in evaluate([*made, *broken], 0.5, draws=2).slices if s.by == "manipulation"}
+    names = {s.name for s in evaluate_rows([*made, *broken], 0.5, draws=2).slices if s.by == "manipulation"}
     assert names == {"DF", "NT"}
 
 
@@ -262,8 +262,8 @@ def test_a_video_and_the_fake_of_it_are_drawn_together():
             made += [
                 row(f"{pair}-{label}-{k}", label, value, video=f"{pair}-{label}", group=f"{pair}") for k in range(3)
             ]
-    of_pairs = evaluate(made, 0.5, draws=100).whole()
-    of_videos = evaluate([replace(r, group="") for r in made], 0.5, draws=100).whole()
+    of_pairs = evaluate_rows(made, 0.5, draws=100).overall()
+    of_videos = evaluate_rows([replace(r, group="") for r in made], 0.5, draws=100).overall()
     assert (of_pairs.units, of_videos.units) == (25, 50)
     width = lambda s: s.metrics["auc"].high - s.metrics["auc"].low
     assert width(of_pairs) < 0.6 * width(of_videos)
@@ -271,17 +271,17 @@ def test_a_video_and_the_fake_of_it_are_drawn_together():
 
 def test_videos_of_both_labels_have_no_level_and_keep_their_pictures():
     made = [*rows(), row("p", 0, 0.1, video="v"), row("q", 1, 0.9, video="v"), row("r", 1, 0.9, video="w")]
-    found = evaluate(made, 0.5, draws=5)
+    found = evaluate_rows(made, 0.5, draws=5)
     assert found.levels == ("picture",)
     assert "1 of 2 have real and fake frames (v)" in found.mixed
-    assert evaluate(rows(), 0.5, draws=5).mixed == ""
+    assert evaluate_rows(rows(), 0.5, draws=5).mixed == ""
 
 
 def test_a_video_is_of_two_labels_whichever_of_its_frames_a_detector_scored():
     """A detector that found no face in the real frame does not make the fake one a real video, or a video at all."""
     both = [row("p", 0, 0.1, video="v"), row("q", 1, 0.9, video="v"), row("s", 1, 0.9, video="w")]
     half = [row("p", 0, None, video="v"), *both[1:]]
-    found = [evaluate([*rows(), *some], 0.5, draws=5) for some in (both, half)]
+    found = [evaluate_rows([*rows(), *some], 0.5, draws=5) for some in (both, half)]
     assert [f.levels for f in found] == [("picture",)] * 2
     assert found[0].mixed == found[1].mixed != ""
 
@@ -311,8 +311,8 @@ def test_a_share_of_none_or_all_has_an_interval_all_the_same():
 def test_what_nothing_varies_in_is_not_compared():
     fakes = [row(f"f{i}", 1, 0.9) for i in range(2)]
     reals = [row(f"r{i}", 0, 0.1) for i in range(2)]
-    good = evaluate([*fakes, *reals], 0.5, detector="good", draws=2)
-    bad = evaluate([replace(r, score=0.5) for r in (*fakes, *reals)], 0.5, detector="bad", draws=2)
+    good = evaluate_rows([*fakes, *reals], 0.5, detector="good", draws=2)
+    bad = evaluate_rows([replace(r, score=0.5) for r in (*fakes, *reals)], 0.5, detector="bad", draws=2)
     (found,) = compare([good, bad])
     assert (found.auc_first, found.auc_second, found.p) == (1, 0.5, None)
     assert found.reason == "no variance: too few rows to tell"
@@ -325,15 +325,15 @@ def test_what_files_give_away_is_a_warning(tmp_path):
     known = {"width": 100, "height": 100}
     reals = [at(n, 0, kind="png", group=f"{k}", **known) for k in range(4) for n in "ab"]
     made = reals + [at(n, 1, kind="jpeg", quality=90, group=f"{k}", **known) for k in range(4) for n in "cd"]
-    found = files(made)
+    found = file_clues(made)
     assert found.aucs == {"kind and compression": 1.0, "size": 0.5}
     assert found.twins == (str(tmp_path / "c"),)
     assert [w[:44] for w in found.warnings] == [
         "the kind and compression of the files alone ",
         "1 fakes are byte for byte files that are als",
     ]
-    assert files([replace(r, kind="png", quality=0) for r in made[1:]][:2]).warnings == []
-    assert files([at("a", 0)]).warnings == []
+    assert file_clues([replace(r, kind="png", quality=0) for r in made[1:]][:2]).warnings == []
+    assert file_clues([at("a", 0)]).warnings == []
 
 
 def warned(trial, frames=1, kinds=4, told=0.0):
@@ -343,7 +343,7 @@ def warned(trial, frames=1, kinds=4, told=0.0):
     for k in range(40):
         kind = f"{'png' if rng.random() < told else ''}{k % 2 if rng.random() < told else rng.integers(kinds)}"
         made += [row(f"{k}-{f}", k % 2, 0.5, video=f"{k}", kind=kind) for f in range(frames)]
-    return bool(files(made).warnings)
+    return bool(file_clues(made).warnings)
 
 
 @pytest.mark.parametrize("frames", [1, 8])

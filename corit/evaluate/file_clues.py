@@ -13,7 +13,7 @@ from corit.errors import examples
 from corit.evaluate.rows import ScoredRow
 from corit.seeding import generator
 
-MUCH = 0.6  # an AUC of a file's kind or size that is worth a warning, where it is more than chance
+TELLING_AUC = 0.6  # an AUC of a file's kind or size that is worth a warning, where it is more than chance
 SHUFFLES = 200  # of the labels, in which it is seen what chance alone gives
 FACTS: dict[str, Callable[[ScoredRow], str]] = {
     "kind and compression": lambda r: r.compression,
@@ -22,7 +22,7 @@ FACTS: dict[str, Callable[[ScoredRow], str]] = {
 
 
 @dataclass(frozen=True)
-class Files:
+class FileClues:
     """aucs: of each fact of the files, how well it alone tells these rows' labels, of facts that are known.
 
     telling: the facts of which that is much and more than chance gives. twins: paths of fakes whose bytes are those of
@@ -46,7 +46,7 @@ class Files:
         return said
 
 
-def files(rows: Sequence[ScoredRow]) -> Files:
+def file_clues(rows: Sequence[ScoredRow]) -> FileClues:
     """What the files of labelled rows give away."""
     known = [r for r in rows if r.kind and r.label in (0, 1)]
     labels = np.array([r.label for r in known])
@@ -54,10 +54,10 @@ def files(rows: Sequence[ScoredRow]) -> Files:
     if 0 < labels.sum() < len(labels):
         values = {fact: np.unique([of(r) for r in known], return_inverse=True)[1] for fact, of in FACTS.items()}
         aucs = {fact: _told(labels, which) for fact, which in values.items()}
-    much = [fact for fact, told in aucs.items() if told >= MUCH]
+    much = [fact for fact, told in aucs.items() if told >= TELLING_AUC]
     sides = np.unique([f"{r.label} {r.unit}" for r in known], return_inverse=True)[1]
     telling = tuple(fact for fact in much if aucs[fact] > _by_chance(labels, values[fact], sides))
-    return Files(aucs, telling, _twins(known))
+    return FileClues(aucs, telling, _twins(known))
 
 
 def _told(labels: np.ndarray, which: np.ndarray) -> float:
