@@ -75,8 +75,8 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
         mapped = {k: v for k, v in mapped.items() if not k.startswith("head.")}
     elif "head.bias" in own:
         mapped.setdefault("head.bias", torch.zeros(head_shape[0]))  # type: ignore[index]
-    wanted = {k for k in own if not k.startswith("head.")} | {k for k in mapped if k.startswith("head.")}
-    missing, unexpected = sorted(wanted - set(mapped)), sorted(set(mapped) - set(own))
+    required = {k for k in own if not k.startswith("head.")} | {k for k in mapped if k.startswith("head.")}
+    missing, unexpected = sorted(required - set(mapped)), sorted(set(mapped) - set(own))
     shapes = [k for k in mapped if k in own and mapped[k].shape != own[k].shape]
     if missing or unexpected or shapes:
         problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}

@@ -195,8 +195,8 @@ def benchmark(
     predictions = {title: run.predict(rows, scorers) for title, rows in tests.items()}
     measurements = list(_measure(run, scorers, predictions, None if isinstance(learn, Head) else learn, oracle))
     seconds = time.monotonic() - started
-    kept = () if trained else run.seeds
-    return Benchmark(tuple(_result(run, detector, predictions, m, kept, seconds) for m in measurements), predictions)
+    own = () if trained else run.seeds
+    return Benchmark(tuple(_result(run, detector, predictions, m, own, seconds) for m in measurements), predictions)
 
 
 def _choosing_rows(

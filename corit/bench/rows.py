@@ -172,9 +172,9 @@ def _select(protocol: Protocol, selection: Selection, store: FeatureStore, layer
         raise DataError(f"protocol {protocol.name}: no row of {selection} could be measured; not measured: {unscored}")
     features = [store.features(level=l) for l in layers] or [store.features()]
     index = np.flatnonzero(np.isin(features[0].ids, list(ids)))
-    taken = [f.take(index) for f in features]
-    with_data = taken[0].table.append_column("data", pa.array([selection.data] * len(index)))
-    rows = taken[0] if len(taken) == 1 else SideBySide(tuple(taken))
+    selected_rows = [f.take(index) for f in features]
+    with_data = selected_rows[0].table.append_column("data", pa.array([selection.data] * len(index)))
+    rows = selected_rows[0] if len(selected_rows) == 1 else SideBySide(tuple(selected_rows))
     return ProtocolRows(rows, with_data, dict(unscored))
 
 
@@ -204,15 +204,15 @@ def _frames(protocol: Protocol, table: pa.Table, index: np.ndarray) -> np.ndarra
     videos, frames, ids = _texts(table, "video")[index], _texts(table, "frame")[index], _texts(table, "id")[index]
     order = np.lexsort((ids, frames, videos))
     _, starts = np.unique(videos[order], return_index=True)
-    kept = []
+    groups = []
     for at in np.split(order, starts[1:]):
         names = list(dict.fromkeys(ids[at].tolist()))
         if not videos[at[0]] or len(names) <= protocol.frames:
-            kept.append(at)
+            groups.append(at)
             continue
         chosen = {names[i] for i in choose(len(names), protocol.frames, protocol.choice)}
-        kept.append(at[[n in chosen for n in ids[at].tolist()]])
-    return index[np.sort(np.concatenate(kept))]
+        groups.append(at[[n in chosen for n in ids[at].tolist()]])
+    return index[np.sort(np.concatenate(groups))]
 
 
 def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarray) -> list[str]:
@@ -220,15 +220,15 @@ def _cut(protocol: Protocol, table: pa.Table, label: np.ndarray, index: np.ndarr
     ids, dataset = _texts(table, "id")[index], _texts(table, "dataset")[index]
     if protocol.sampling == "unifd-full":
         return list(ids.tolist())
-    kept: list[str] = []
+    chosen: list[str] = []
     for name in np.unique(dataset).tolist():
         if name not in UNIFD:
-            kept += ids[dataset == name].tolist()
+            chosen += ids[dataset == name].tolist()
             continue
         sides = [sorted(set(ids[(dataset == name) & (label[index] == y)].tolist())) for y in (0, 1)]
         reals, fakes = cut_subset(sides[0], sides[1], f"0 {UNIFD[name]}")
-        kept += [*reals, *fakes]
-    return kept
+        chosen += [*reals, *fakes]
+    return chosen
 
 
 def require_recipe(protocol: Protocol, stores: Mapping[str, FeatureStore]) -> None:

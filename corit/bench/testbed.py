@@ -201,8 +201,8 @@ def miniature_testbed(size: Size | None = None, seed: int = 0) -> Testbed:
     size = size or Size()
     home = MiniatureSpec(seed, size.train, size.val, size.test, size.pictures)
     elsewhere, disjoint = replace(home, seed=seed + 1), replace(home, seed=seed + 2, traces="disjoint")
-    few = max(2, size.test // 2)  # each has five pictures for every real one of a column
-    third, fourth = replace(elsewhere, seed=seed + 3, test=few), replace(disjoint, seed=seed + 4, test=few)
+    tests = max(2, size.test // 2)  # each has five pictures for every real one of a column
+    third, fourth = replace(elsewhere, seed=seed + 3, test=tests), replace(disjoint, seed=seed + 4, test=tests)
     drawn: dict[str, Callable[[], Source]] = {
         WORLD: lambda: Miniature(home),
         ELSEWHERE: lambda: PerturbedSource(Miniature(elsewhere, ["test"]), "jpeg", JPEG_LEVEL),

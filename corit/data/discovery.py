@@ -54,16 +54,16 @@ def find_data_sets(root: str | os.PathLike[str], table: Mapping[str, DataSet]) -
     if not os.path.isdir(root):
         raise DataError(f"expected a folder at {os.fspath(root)}; there is none")
     marks = {name: dataset.marks for name, dataset in table.items()}
-    found: list[FoundDataSet] = []
+    places: list[FoundDataSet] = []
     for folder in walk(root, depth=DEPTH, on_closed=partial(_pass_over, os.fspath(root))):
-        around = {f.name for f in found if Path(folder.path).is_relative_to(f.path)}
+        around = {f.name for f in places if Path(folder.path).is_relative_to(f.path)}
         names = [n for n in marks if n not in around and any(_matches(folder.path, m) for m in marks[n])]
         here = [FoundDataSet(n, folder.path) for n in names]
         special = [f for f in here if f.name != "folder"]
-        found += special or ([] if around else here)
-        found += _files(folder)
+        places += special or ([] if around else here)
+        places += _files(folder)
     order = list(marks)
-    return tuple(sorted(found, key=lambda f: (order.index(f.name), f.path)))
+    return tuple(sorted(places, key=lambda f: (order.index(f.name), f.path)))
 
 
 def describe_data_sets(
@@ -88,11 +88,11 @@ def describe_data_sets(
             {"name": name, "needs": d.origin.layout, "from": d.origin.where, "options": d.usage}
             for name, d in table.items()
         ]
-    found = find_data_sets(root, table)
+    places = find_data_sets(root, table)
     rows = []
     for name, dataset in table.items():
         required = "".join(f",{r}=..." for r in dataset.required if r != dataset.place)
-        specs = [f.spec + required for f in found if f.name == name]
+        specs = [f.spec + required for f in places if f.name == name]
         rows += [{"name": name, "found": spec, "needs": dataset.origin.layout} for spec in specs or [""]]
     return rows
 

@@ -27,7 +27,7 @@ VIDEO_SUFFIXES = frozenset(
 Media = Literal["auto", "frames", "videos"]
 Grouping = Literal["path", "dfb"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-WHOLE_VIDEO = -1  # Sample.frame of a row that is a video file, of which no frame is selected yet
+WHOLE_VIDEO = -1  # Sample.frame of a row for a whole video file, before frames are selected
 SIDE_FOLDERS = frozenset(("landmarks", "masks"))  # they hold PNG files too, but are no videos
 # Folders that hold videos, as folders of frames or as files; they are no part of a video's name.
 VIDEO_HOLDERS = ("frames", "images", "videos")
@@ -130,10 +130,10 @@ def find_videos(folder: str | os.PathLike[str], media: Media = "auto") -> dict[s
         return {}
     first: dict[str, VideoEntry] = {}
     for base in bases or [folder]:
-        found = _videos_in(base, media)
-        if not all(c.empty for c in found.values()):
-            return found
-        first = first or found
+        videos = _videos_in(base, media)
+        if not all(c.empty for c in videos.values()):
+            return videos
+        first = first or videos
     return first
 
 
@@ -202,21 +202,21 @@ def require_videos(
     """
     videos = find_videos(where, reading.media)
     names = list(videos) if wanted is None else list(wanted)
-    kept = {n: videos[n] for n in names if n in videos and not videos[n].empty}
-    absent = [n for n in names if n not in kept]
+    complete = {n: videos[n] for n in names if n in videos and not videos[n].empty}
+    absent = [n for n in names if n not in complete]
     inside = os.path.relpath(where, root).replace(os.sep, "/")
     if reading.on_missing:
         for name in absent if names else ("",):
             reading.on_missing(f"{inside}/{name}")
-        return kept
-    if kept and (reading.partial or not absent):
-        return kept
+        return complete
+    if complete and (reading.partial or not absent):
+        return complete
     if not names:
         what = "frames, images or videos" if reading.media == "auto" else reading.media
         raise origin.missing(root, f"expected {what} in {inside}/, found none")
     source = f" named in {listed}" if listed else ""
     problem = f"expected {len(names)} videos{source} in {inside}/, but {len(absent)} have no file or frame there"
-    advice = "" if not kept else "; extract them, or ask for a partial reading to go on without them"
+    advice = "" if not complete else "; extract them, or ask for a partial reading to go on without them"
     raise origin.missing(root, problem + advice, absent)
 
 

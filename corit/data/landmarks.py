@@ -89,9 +89,9 @@ class Landmarks:
     def _exact(self, path: str) -> tuple[str, ...]:
         """The plain keys whose whole path is the picture's."""
         placed = self._placed.get(_absolute(path), ())
-        given = _plain(path)
-        as_given = given in self._known and given not in placed and self._target(given, path) is not False
-        return (*placed, given) if as_given else placed
+        plain = _plain(path)
+        as_given = plain in self._known and plain not in placed and self._target(plain, path) is not False
+        return (*placed, plain) if as_given else placed
 
     def _ending(self, path: str) -> tuple[str, ...]:
         """The longest plain key that the picture's path ends with, if there is one."""
@@ -126,19 +126,19 @@ class Landmarks:
     @cached_property
     def _known(self) -> Mapping[str, tuple[str, ...]]:
         """Plain key -> the keys that are written so."""
-        found: dict[str, tuple[str, ...]] = {}
+        keys: dict[str, tuple[str, ...]] = {}
         for key in (*self.points, *self.wrong):
-            found[_plain(key)] = (*found.get(_plain(key), ()), key)
-        return found
+            keys[_plain(key)] = (*keys.get(_plain(key), ()), key)
+        return keys
 
     @cached_property
     def _placed(self) -> Mapping[str, tuple[str, ...]]:
         """Absolute path -> the plain keys that lead there from the folder of the landmarks' file."""
-        found: dict[str, tuple[str, ...]] = {}
+        keys: dict[str, tuple[str, ...]] = {}
         for key in self._known:
             where = _absolute(os.path.join(self._folder, key))
-            found[where] = (*found.get(where, ()), key)
-        return found
+            keys[where] = (*keys.get(where, ()), key)
+        return keys
 
     @cached_property
     def _depth(self) -> int:
@@ -199,20 +199,20 @@ def _array(data: Any, name: str) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object; a name that comes twice with different values gets an error in words as its value."""
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for key, value in pairs:
-        found[key] = "two entries of this name" if key in found and found[key] != value else value
-    return found
+        entries[key] = "two entries of this name" if key in entries and entries[key] != value else value
+    return entries
 
 
 def read_points(path: str | Path) -> np.ndarray:
     """Read the points (P, 2) float32 of one .npy file, as DeepfakeBench puts them beside frames. Raises DataError."""
     try:
         with open_regular(path) as file:
-            found = np.lib.format.read_array(file, allow_pickle=False)
+            points = np.lib.format.read_array(file, allow_pickle=False)
     except DAMAGED as err:
         raise DataError(f"expected landmarks in {path}, but it cannot be read: {err!r}") from err
-    return _points(found, "points", Path(path))
+    return _points(points, "points", Path(path))
 
 
 def _points(value: object, key: str, path: Path) -> np.ndarray:

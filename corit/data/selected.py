@@ -76,10 +76,10 @@ def limit_per_class(samples: Sequence[Sample], limit: int, key: int = 0) -> tupl
     classes: dict[tuple[str, str, int | None, str], list[int]] = defaultdict(list)
     for i, s in enumerate(samples):
         classes[s.dataset, s.split, s.label, s.manipulation].append(i)
-    kept: list[int] = []
+    chosen: list[int] = []
     for rows in classes.values():
-        kept += rows if len(rows) <= limit else sorted(rows, key=lambda i: seed("few", key, samples[i].id))[:limit]
-    return tuple(samples[i] for i in sorted(kept))
+        chosen += rows if len(rows) <= limit else sorted(rows, key=lambda i: seed("few", key, samples[i].id))[:limit]
+    return tuple(samples[i] for i in sorted(chosen))
 
 
 @dataclass(frozen=True)

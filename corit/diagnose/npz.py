@@ -59,8 +59,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 def _column(held: Mapping[str, np.ndarray], name: str, path: Path) -> np.ndarray:
     if name not in held or held[name].ndim != 1 or len(held[name]) == 0:
-        got = f"{name} of shape {held[name].shape}" if name in held else f"only {', '.join(held) or 'nothing'}"
-        raise DataError(f"{path}: expected an array {name} (n), got {got}")
+        actual = f"{name} of shape {held[name].shape}" if name in held else f"only {', '.join(held) or 'nothing'}"
+        raise DataError(f"{path}: expected an array {name} (n), got {actual}")
     return held[name]
 
 

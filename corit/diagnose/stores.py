@@ -48,8 +48,8 @@ def _read(path: Path, name: str) -> LayerFeatures:
 def _store(store: FeatureStore, name: str) -> LayerFeatures:
     """The labelled rows of a store that have features: z, and F_l of every layer that it keeps."""
     rows = store.features(label=(0, 1))
-    kept = range(store.header.levels[0]) if store.header.levels else range(0)
-    layers: dict[int, Rows] = {l: store.features(level=l, label=(0, 1)) for l in kept}
+    numbers = range(store.header.levels[0]) if store.header.levels else range(0)
+    layers: dict[int, Rows] = {l: store.features(level=l, label=(0, 1)) for l in numbers}
     recipe, sets = store.recipe, sorted(set(rows.column("dataset").tolist()) - {""})
     weights = recipe.backbone.weights[:12]
     model = f"{recipe.model.kind} features of {recipe.backbone.name}{f', weights {weights}' if weights else ''}"

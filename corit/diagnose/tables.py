@@ -148,8 +148,8 @@ def _figures(l: Landscape) -> dict[str, Any]:
     return {**plain, "norm": _number(float(l.norm)), "sharpness": {"rho": l.sharpness.rhos[0], **sharp}}
 
 
-def _radius(found: Radius) -> str | float | None:
-    return str(found) if found.censoring else _number(found.value)
+def _radius(radius: Radius) -> str | float | None:
+    return str(radius) if radius.censoring else _number(radius.value)
 
 
 _number = partial(finite, digits=6)

@@ -60,8 +60,8 @@ class _Settings:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.workers < 0 or self.forge < 0:
-            asked = f"{self.batch}, {self.workers}, {self.forge}"
-            raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {asked}")
+            values = f"{self.batch}, {self.workers}, {self.forge}"
+            raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {values}")
 
 
 def extract(
@@ -168,7 +168,7 @@ def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) 
 
 def _lacking(prepared: Sequence[Sequence[PreparedRow]], store: StoreWriter) -> list[list[PreparedRow]]:
     """The rows of each sample that the store lacks."""
-    found = []
+    samples = []
     for items in prepared:
         lacking = []
         for item in items:
@@ -177,8 +177,8 @@ def _lacking(prepared: Sequence[Sequence[PreparedRow]], store: StoreWriter) -> l
             else:
                 lacking.append(item)
         if lacking:
-            found.append(lacking)
-    return found
+            samples.append(lacking)
+    return samples
 
 
 @contextmanager

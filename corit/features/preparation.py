@@ -66,8 +66,8 @@ class PreparedRow:
         status: "ok", or the status of the InputError.
         reason: why there are no views; for a face with views, their note.
         version: of the picture that was read.
-        colours: of the whole frame, by which scenes are told apart; see `PrepareWorker.coloured`.
-        look: colours of the face, by which faces are followed.
+        colours: of the whole frame, to tell scenes apart; see `PrepareWorker.coloured`.
+        look: colours of the face, to follow faces.
     """
 
     sample: Sample

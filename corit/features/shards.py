@@ -142,8 +142,8 @@ class StoreHeader:
         """The columns of a shard, with the header as the schema's metadata."""
         return self.described(self._columns(METADATA))
 
-    def _columns(self, known: pa.Schema) -> pa.Schema:
-        schema = known.append(pa.field("z", pa.list_(pa.float16(), self.width)))
+    def _columns(self, columns: pa.Schema) -> pa.Schema:
+        schema = columns.append(pa.field("z", pa.list_(pa.float16(), self.width)))
         if self.levels is not None:
             schema = schema.append(pa.field("levels", pa.list_(pa.float16(), int(np.prod(self.levels)))))
         return schema
@@ -167,16 +167,16 @@ class StoreHeader:
     @classmethod
     def read(cls, metadata: Mapping[bytes, bytes] | None, path: Path) -> StoreHeader:
         """Read the header of a shard. Raises StoreError when the file is not a shard, or is one of another format."""
-        found = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
-        if "format" not in found:
+        fields = {k.decode().removeprefix("corit."): v.decode() for k, v in (metadata or {}).items()}
+        if "format" not in fields:
             raise StoreError(f"expected a shard of a feature store, but {path} is another Arrow file; move it away")
-        if found["format"] not in (FORMAT, EARLIER):
+        if fields["format"] not in (FORMAT, EARLIER):
             raise StoreError(
-                f"{path} has store format {found['format']}, this version reads {EARLIER} and {FORMAT}; extract the "
+                f"{path} has store format {fields['format']}, this version reads {EARLIER} and {FORMAT}; extract the "
                 "features again"
             )
-        shape = tuple(int(n) for n in found["levels"].split(",") if n)
-        return cls(found["recipe"], found["digest"], int(found["width"]), shape or None)
+        shape = tuple(int(n) for n in fields["levels"].split(",") if n)
+        return cls(fields["recipe"], fields["digest"], int(fields["width"]), shape or None)
 
     def require(self, other: StoreHeader, path: Path) -> None:
         """Raise StoreError, with what differs, unless features of the `other` header fit into this store."""

@@ -146,14 +146,14 @@ class Features:
 
 
 def _matches(table: pa.Table, equal: dict[str, object]) -> np.ndarray:
-    found = np.ones(table.num_rows, bool)
+    matching = np.ones(table.num_rows, bool)
     for name, value in equal.items():
         if name not in table.column_names:
             raise StoreError(f"no column {name!r} to select by; there are {', '.join(table.column_names)}")
         values = list(value) if isinstance(value, Collection) and not isinstance(value, str) else [value]
-        wanted = pa.array(values, table[name].type)
-        found &= pc.is_in(table[name], wanted).to_numpy(zero_copy_only=False)
-    return found
+        allowed = pa.array(values, table[name].type)
+        matching &= pc.is_in(table[name], allowed).to_numpy(zero_copy_only=False)
+    return matching
 
 
 class FeatureStore:
@@ -181,10 +181,10 @@ class FeatureStore:
         """Open a store. Raises StoreError when there is none, it is damaged, or its shards' recipes differ."""
         folder = Path(path)
         listed = listing.read(folder)  # before the shards: more may be finished while these are read
-        found = load_shards(folder)
-        if found is None:
+        content = load_shards(folder)
+        if content is None:
             raise StoreError(f"expected a feature store at {folder}, but it holds no shards; run `corit extract` first")
-        return cls(folder, found, listed)
+        return cls(folder, content, listed)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -265,11 +265,11 @@ def load_shards(folder: Path) -> Shards | None:
     numbers = shards.shard_numbers(folder)
     if not numbers:
         return None
-    found = [shards.read(shards.shard_path(folder, n)) for n in numbers]
-    header = found[0].header
-    for number, shard in zip(numbers, found, strict=True):
+    opened = [shards.read(shards.shard_path(folder, n)) for n in numbers]
+    header = opened[0].header
+    for number, shard in zip(numbers, opened, strict=True):
         header.require(shard.header, shards.shard_path(folder, number))
-    return Shards(header, numbers, [shard.batch for shard in found], Pages([shard.pages for shard in found]))
+    return Shards(header, numbers, [shard.batch for shard in opened], Pages([shard.pages for shard in opened]))
 
 
 def _all(parts: Shards) -> tuple[pa.Table, np.ndarray]:

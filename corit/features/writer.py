@@ -87,18 +87,18 @@ class StoreWriter:
         """Remove half-written shards; what is stored, by id and version key."""
         for partial in self.path.glob(f"*{shards.UNFINISHED}"):
             partial.unlink()
-        found = load_shards(self.path)
-        if found is None:
+        stored = load_shards(self.path)
+        if stored is None:
             return {}
-        found.header.require(self.header, self.path)
-        kept: dict[str, dict[str, StoredVersion]] = {}
+        stored.header.require(self.header, self.path)
+        versions_of: dict[str, dict[str, StoredVersion]] = {}
         newer = listing.stamps(self.path)
-        for number, batch in zip(found.numbers, found.batches, strict=True):
+        for number, batch in zip(stored.numbers, stored.batches, strict=True):
             columns = (batch[c].to_pylist() for c in ("id", "status", "stamp", "content"))
             for row, (name, status, stamp, content) in enumerate(zip(*columns, strict=True)):
                 version = Version(newer.get((name, content), stamp), content)
-                _note(kept.setdefault(name, {}), version, status, (number, row))
-        return {name: {k: v for k, v in versions.items() if not v.retry} for name, versions in kept.items()}
+                _note(versions_of.setdefault(name, {}), version, status, (number, row))
+        return {name: {k: v for k, v in versions.items() if not v.retry} for name, versions in versions_of.items()}
 
     def find(self, sample: Sample, now: CurrentVersion) -> bool | None:
         """Look up the current version of a sample's picture, and make its rows the store's where it is stored.
@@ -111,17 +111,17 @@ class StoreWriter:
             Whether the picture could be prepared; None where it is not stored.
         """
         versions = self._kept.get(sample.id, {}).values()
-        found = next((k for k in versions if k.version.stamp == now.stamp and k.version.content), None)
-        found = found or next((k for k in versions if now.same(k.version)), None)
-        if found is None:
+        match = next((k for k in versions if k.version.stamp == now.stamp and k.version.content), None)
+        match = match or next((k for k in versions if now.same(k.version)), None)
+        if match is None:
             return None
-        self.include(sample, Version(now.stamp, found.version.content))
-        return found.prepared
+        self.include(sample, Version(now.stamp, match.version.content))
+        return match.prepared
 
     def holds(self, row: str, version: Version) -> bool:
         """Whether rows of an id and a version are stored and need no retry."""
-        found = self._kept.get(row, {}).get(_key(version))
-        return found is not None and not found.retry
+        stored = self._kept.get(row, {}).get(_key(version))
+        return stored is not None and not stored.retry
 
     def append(self, rows: Sequence[FeatureRow]) -> None:
         """Add rows; all rows of one id and version come in one call. Raises StoreError when they are stored already."""
@@ -165,8 +165,8 @@ class StoreWriter:
         self._since_listing = time.monotonic()
         if self._included is None:
             return
-        found = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._included.values())
-        rows = [listing.ListedRow(s, v, part, row) for s, v, places in found for part, row in places]
+        included = ((s, v, self._kept[s.id][_key(v)].places) for s, v in self._included.values())
+        rows = [listing.ListedRow(s, v, part, row) for s, v, places in included for part, row in places]
         listing.write(self.path, self.header, rows)
 
     def _next(self) -> int:

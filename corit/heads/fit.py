@@ -408,8 +408,8 @@ class _Run:
         better = score > self.best  # False where the score is NaN: a diverged head is never kept
         self.best = torch.where(better, score, self.best)
         self.best_epoch[better] = epoch
-        for kept, part in zip(self.view(self.kept), self.view(), strict=True):
-            kept[better.to(part.device)] = part[better.to(part.device)]
+        for best, part in zip(self.view(self.kept), self.view(), strict=True):
+            best[better.to(part.device)] = part[better.to(part.device)]
 
     def view(self, parts: list[Tensor] | None = None) -> list[Tensor]:
         """The parameters with radii and units apart: (G, R, M, D), (G, R, M), and a perceptron's (G, R, M), (G, R)."""

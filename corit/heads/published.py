@@ -59,7 +59,7 @@ def unifd_head(path: str | Path | None = None, *, get: Fetch = fetch) -> Head:
         WeightsError: when the file cannot be read or fetched, or is not byte for byte the published one.
     """
     place = Path(path) if path is not None else cache() / NAME
-    if path is None and not _kept(place):
+    if path is None and not _is_cached(place):
         _keep(_checked(get(URL), URL), place)
     try:
         data = place.read_bytes()
@@ -74,16 +74,16 @@ def unifd_head(path: str | Path | None = None, *, get: Fetch = fetch) -> Head:
 
 
 def _checked(data: bytes, origin: str) -> bytes:
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHA256:
         raise WeightsError(
             f"expected UniFD's published head, sha256 {SHA256[:12]}..., at {origin}, got {len(data)} bytes with "
-            f"{found[:12]}...; fetch it again from {URL}"
+            f"{digest[:12]}...; fetch it again from {URL}"
         )
     return data
 
 
-def _kept(place: Path) -> bool:
+def _is_cached(place: Path) -> bool:
     """Whether the published file is in the cache."""
     try:
         return hashlib.sha256(place.read_bytes()).hexdigest() == SHA256

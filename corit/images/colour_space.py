@@ -118,10 +118,10 @@ def eetf(nits: Float, peak: float, target: float = WHITE) -> Float:
     if peak <= target:
         return np.minimum(nits, target)
     top = pq_signal(np.array(peak))
-    signal, most = np.minimum(pq_signal(nits) / top, 1), pq_signal(np.array(target)) / top
-    knee = 1.5 * most - 0.5
+    signal, ceiling = np.minimum(pq_signal(nits) / top, 1), pq_signal(np.array(target)) / top
+    knee = 1.5 * ceiling - 0.5
     t = (signal - knee) / (1 - knee)
-    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
+    spline = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * ceiling
     return pq_nits(np.where(signal < knee, signal, spline) * top)
 
 

@@ -73,9 +73,9 @@ def of_still(data: bytes, info: dict[Any, Any]) -> StatedColours | None:
             return None
         return cicp(int(profile["color_primaries"]), int(profile["transfer_characteristics"]), _heif_peak(data))
     if data[4:8] == BRAND and not info.get("icc_profile"):
-        found = dict(_properties(data)).get(b"colr", b"")
-        if found[:4] == b"nclx" and len(found) >= 8:
-            return cicp(int.from_bytes(found[4:6]), int.from_bytes(found[6:8]), _heif_peak(data))
+        colour = dict(_properties(data)).get(b"colr", b"")
+        if colour[:4] == b"nclx" and len(colour) >= 8:
+            return cicp(int.from_bytes(colour[4:6]), int.from_bytes(colour[6:8]), _heif_peak(data))
     return None
 
 
@@ -120,8 +120,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _heif_peak(data: bytes) -> float:
     """Nits of the brightest light of a HEIC or AVIF picture, or of its mastering display; 0 where not stated."""
-    found = dict(_properties(data))
-    light, display = found.get(b"clli", b"")[:2], found.get(b"mdcv", b"")[16:20]
+    properties = dict(_properties(data))
+    light, display = properties.get(b"clli", b"")[:2], properties.get(b"mdcv", b"")[16:20]
     return float(int.from_bytes(light)) or int.from_bytes(display) / 1e4
 
 
@@ -133,9 +133,9 @@ def _properties(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     every = list(_boxes(inner.get(b"ipco", b"")))
     primary = boxes.get(b"pitm", b"\0" * 6)
     item = int.from_bytes(primary[4:8] if primary[0] else primary[4:6])
-    wanted = set(_associations(inner.get(b"ipma", b""), item))
+    numbers = set(_associations(inner.get(b"ipma", b""), item))
     # In reverse, so that the first of a kind is what a dictionary keeps.
-    yield from ((kind, d) for number, (kind, d) in reversed(list(enumerate(every, 1))) if number in wanted)
+    yield from ((kind, d) for number, (kind, d) in reversed(list(enumerate(every, 1))) if number in numbers)
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

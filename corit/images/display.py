@@ -4,7 +4,7 @@ It is upright (by the EXIF orientation or the display matrix), has square pixels
 scaled by their sample aspect ratio; what a still says of its resolution counts for nothing, as in browsers), is of
 full resolution, and sRGB: colour profiles are applied, code points (CICP, nclx), PNG's chunks and wide gamuts are
 heeded, and HDR (PQ, HLG) is tone-mapped by BT.2390, see `corit.images.colour_space`. SDR video is shown by its code
-values, as browsers and players do. Transparency is laid on white. What cannot be shown so is said in a note. A picture
+values, as browsers and players do. Transparency is laid on white. A note says what cannot be shown so. A picture
 or frame that states nothing of all this comes as it is stored, bit for bit.
 """
 
@@ -92,9 +92,9 @@ def shown(pixels: np.ndarray, space: ColourSpace = SRGB, aspect: float = 1.0, tu
 def turned(pixels: np.ndarray, turn: Turn) -> np.ndarray:
     """Turn stored pixels (H, W, 3) of any depth; the result is contiguous."""
     transposed, mirrored, tumbled = turn
-    found = pixels.swapaxes(0, 1) if transposed else pixels
-    found = found[:, ::-1] if mirrored else found
-    return np.ascontiguousarray(found[::-1] if tumbled else found)
+    view = pixels.swapaxes(0, 1) if transposed else pixels
+    view = view[:, ::-1] if mirrored else view
+    return np.ascontiguousarray(view[::-1] if tumbled else view)
 
 
 def shown_size(width: int, height: int, aspect: float, turn: Turn) -> tuple[int, int]:
@@ -183,10 +183,10 @@ def _deep(data: bytes) -> np.ndarray | None:
     In 8 bits the dark steps of HDR are too coarse.
     """
     if data.startswith(PNG):
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-        if found is None or found.dtype != np.uint16 or found.ndim != 3:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if decoded is None or decoded.dtype != np.uint16 or decoded.ndim != 3:
             return None
-        return turned(found[..., 2::-1], _turn_of(data))
+        return turned(decoded[..., 2::-1], _turn_of(data))
     if data[4:8] != BRAND:
         return None
     return _avif(data) if brand_of(data) in AVIF_BRANDS else _heic(data)
@@ -210,11 +210,11 @@ def _heic(data: bytes) -> np.ndarray | None:
     except ImportError:
         return None
     opened = open_heif(BytesIO(data), convert_hdr_to_8bit=False)
-    found = np.asarray(opened)
-    if found.dtype != np.uint16 or found.ndim != 3:
+    decoded = np.asarray(opened)
+    if decoded.dtype != np.uint16 or decoded.ndim != 3:
         return None
     spare = 16 - int(opened.info.get("bit_depth", 16))  # low bits that are zero, so that white would not be 65535
-    return ((found[..., :3] >> spare) * (65535 / ((1 << 16 - spare) - 1))).round().astype(np.uint16)
+    return ((decoded[..., :3] >> spare) * (65535 / ((1 << 16 - spare) - 1))).round().astype(np.uint16)
 
 
 def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
@@ -241,9 +241,9 @@ def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
     low, high, note = _range(values[np.isfinite(values)], tags, image.mode == "F", bits, signed)
     level = np.nan_to_num((values - low) / ((high - low) or 1), posinf=1, neginf=0)
     codes = np.clip(level * 255, 0, 255).round().astype(np.uint8)
-    made = Image.fromarray(255 - codes if tags.get(262) == 0 else codes)  # white is zero
-    made.info = {k: v for k, v in image.info.items() if k != "transparency"}
-    return made, note
+    grey = Image.fromarray(255 - codes if tags.get(262) == 0 else codes)  # white is zero
+    grey.info = {k: v for k, v in image.info.items() if k != "transparency"}
+    return grey, note
 
 
 def _range(values: np.ndarray, tags: Any, floating: bool, bits: int, signed: bool) -> tuple[float, float, str]:

@@ -114,7 +114,7 @@ def _problem(points: np.ndarray, width: int, height: int, aligned: bool) -> str:
         if inside < len(points) / 2:
             return f"{len(points)}, {inside} of them inside"
     if not aligned and len(points) not in FIVE_POINTS:
-        return f"{len(points)}, of which it is not known which are eyes and mouth (known are 68, 81, 468 and 478)"
+        return f"{len(points)}, a number without known eyes and mouth (known are 68, 81, 468 and 478)"
     if misfit(points) > MISFIT:
         return f"{len(points)} in no order of a face: in the order (y, x), mirrored, or of something else"
     return ""

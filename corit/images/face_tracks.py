@@ -55,8 +55,8 @@ def follow(
     """
     last: dict[int, LastBox] = {}
     out, count = [], 0
-    for now, given in enumerate(frames):
-        boxes = np.asarray(given, dtype=np.float64).reshape(-1, 4)
+    for now, listed in enumerate(frames):
+        boxes = np.asarray(listed, dtype=np.float64).reshape(-1, 4)
         last = {t: box for t, box in last.items() if now - box.frame <= gap + 1}  # the others have ended
         joined = _join(boxes, now, last, overlap, alike)
         ids = []

@@ -83,11 +83,11 @@ def _face(box: Any, shape: Any, score: float, scale: float) -> Face:
 
 def without_duplicates(faces: list[Face], overlap: float = 0.4) -> tuple[Face, ...]:
     """Drop each face that shares more than `overlap` of its own box with a larger one; dlib finds some faces twice."""
-    kept: list[Face] = []
+    distinct: list[Face] = []
     for face in faces:
-        if all(_shared(face.box, other.box) <= overlap * _area(face.box) for other in kept):
-            kept.append(face)
-    return tuple(kept)
+        if all(_shared(face.box, other.box) <= overlap * _area(face.box) for other in distinct):
+            distinct.append(face)
+    return tuple(distinct)
 
 
 def _area(box: tuple[float, ...]) -> float:
@@ -150,8 +150,9 @@ def mediapipe_finder(task_file: Path) -> FaceFinder:
     def find(pixels: np.ndarray) -> tuple[Face, ...]:
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(pixels))
         size = np.array(pixels.shape[1::-1], np.float32)
-        found = [np.array([(p.x, p.y) for p in f], np.float32) * size for f in landmarker.detect(image).face_landmarks]
-        faces = [Face((*p.min(0).tolist(), *p.max(0).tolist()), p, 1.0) for p in found]  # type: ignore[arg-type]
+        detected = landmarker.detect(image).face_landmarks
+        landmarks = [np.array([(p.x, p.y) for p in f], np.float32) * size for f in detected]
+        faces = [Face((*p.min(0).tolist(), *p.max(0).tolist()), p, 1.0) for p in landmarks]  # type: ignore[arg-type]
         return without_duplicates(sorted(faces, key=lambda f: -_area(f.box)))
 
     return find

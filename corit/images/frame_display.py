@@ -80,5 +80,5 @@ def _peak(frame: av.VideoFrame) -> float:
     display = frame.side_data.get(Type.MASTERING_DISPLAY_METADATA)  # type: ignore[call-overload]
     if display is None:
         return 0.0
-    over, under, _, known = struct.unpack_from("=iiii", bytes(display), 72)  # behind primaries, white and black
-    return over / under if known and under else 0.0
+    over, under, _, stated = struct.unpack_from("=iiii", bytes(display), 72)  # behind primaries, white and black
+    return over / under if stated and under else 0.0

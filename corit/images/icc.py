@@ -49,9 +49,9 @@ def lab_in_srgb(image: Image.Image) -> Image.Image:
 
 
 def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
-    made = ImageCms.applyTransform(image, transform)
-    assert made is not None  # it is None only for work in place
-    return made
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # it is None only for work in place
+    return converted
 
 
 @lru_cache(maxsize=1)

@@ -87,8 +87,8 @@ def _strict(data: bytes, colours: str) -> np.ndarray | None:
 def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments of the first picture, up to its end marker."""
     at = 2
-    while found := MARKER.search(data, at):
-        marker = found.end()
+    while match := MARKER.search(data, at):
+        marker = match.end()
         code = data[marker - 1]
         if code == EOI:
             return
@@ -116,36 +116,36 @@ def _lacking(data: bytes) -> str:
 
 def _with_usual_scan(data: bytes, _: str) -> bytes:
     """A sequential picture whose scan headers say that they hold all coefficients."""
-    made, sequential = bytearray(data), False
+    repaired, sequential = bytearray(data), False
     for s in _segments(data):
         if s.code in FRAMES:
             sequential = s.code not in PROGRESSIVE
         elif s.code == SOS and sequential:
-            made[s.end - 3 : s.end] = b"\x00\x3f\x00"
-    return bytes(made)
+            repaired[s.end - 3 : s.end] = b"\x00\x3f\x00"
+    return bytes(repaired)
 
 
 def _with_known_revision(data: bytes, _: str) -> bytes:
-    made = bytearray(data)
+    repaired = bytearray(data)
     for s in _segments(data):
         if s.code == APP0 and data[s.start : s.end].startswith(b"JFIF\0"):
-            made[s.start + 5] = 1
-    return bytes(made)
+            repaired[s.start + 5] = 1
+    return bytes(repaired)
 
 
 def _without_profile(data: bytes, _: str) -> bytes:
-    made = bytearray(data)
+    repaired = bytearray(data)
     for s in _segments(data):
         if s.code == APP2 and data[s.start : s.end].startswith(b"ICC_PROFILE\0"):
-            made[s.start] = ord("-")
-    return bytes(made)
+            repaired[s.start] = ord("-")
+    return bytes(repaired)
 
 
 def _without_padding(data: bytes, words: str) -> bytes:
     """The file without zeros before its end marker.
 
-    Where zeros lie over a part of the picture, it ends too early without them, which is an error of its own. Arithmetic
-    decoders take an end for zeros: there nothing can be told.
+    Where zeros lie over a part of the picture, it ends too early without them, which is an error of its own. An
+    arithmetic decoder reads an early end as zeros and reports no error: such a file keeps its zeros.
     """
     segments = list(_segments(data))
     if not words.endswith("before marker 0xd9") or not any(s.code in HUFFMAN for s in segments):

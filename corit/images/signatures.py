@@ -96,14 +96,14 @@ def starts_as_picture(head: bytes) -> bool:
 
 def description_of(head: bytes, kind: Kind) -> str:
     """Say what a file of some kind is, by its first 32 bytes or more; "" where no row of the kind describes it."""
-    found = _first(head, (s for s in SIGNATURES if s.kind == kind and s.description))
-    return found.description if found else ""
+    signature = _first(head, (s for s in SIGNATURES if s.kind == kind and s.description))
+    return signature.description if signature else ""
 
 
 def container_of_head(head: bytes) -> str:
     """Name the video decoder's container for a file's first bytes; "" for files that are no videos."""
-    found = _first(head, CONTAINERS)
-    return found.container if found else ""
+    signature = _first(head, CONTAINERS)
+    return signature.container if signature else ""
 
 
 def _first(head: bytes, signatures: Iterable[Signature]) -> Signature | None:

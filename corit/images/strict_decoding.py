@@ -86,9 +86,9 @@ def _jpeg(image: Image.Image, data: bytes) -> Image.Image:
     if pixels is None:
         return _load(image)
     raw = STORED.get(image.mode, image.mode)
-    made = Image.frombuffer(image.mode, image.size, pixels, "raw", raw, 0, 1)
-    made.info, made.format = image.info, image.format
-    return made
+    decoded = Image.frombuffer(image.mode, image.size, pixels, "raw", raw, 0, 1)
+    decoded.info, decoded.format = image.info, image.format
+    return decoded
 
 
 def _strict_pixels(image: Image.Image, data: bytes) -> np.ndarray | None:

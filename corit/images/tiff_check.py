@@ -62,11 +62,11 @@ def _require_deflated(part: bytes, limit: int) -> None:
     """Check the checksum of a part, piece by piece, since a small part may unpack to gigabytes."""
     unpacked, total = zlib.decompressobj(), 0
     while not unpacked.eof:
-        made = len(unpacked.decompress(part, PIECE))
-        part, total = unpacked.unconsumed_tail, total + made
+        length = len(unpacked.decompress(part, PIECE))
+        part, total = unpacked.unconsumed_tail, total + length
         if total > limit:
             raise ValueError("a part of it unpacks to more than its picture holds")
-        if not made and not part and not unpacked.eof:
+        if not length and not part and not unpacked.eof:
             raise ValueError("a part of it ends before its data do")
 
 

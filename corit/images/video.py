@@ -175,11 +175,11 @@ class VideoFile:
         if index < self._at:
             raise ValueError(f"frame {index} lies behind the next one, {self._at}; open the video again")
         self.survey()
-        found = None
+        frame = None
         for at in self._indices(index):
-            found = self._retrieve() if at == index else None
+            frame = self._retrieve() if at == index else None
         self._at = index + 1
-        return found
+        return frame
 
     def survey(self) -> int:
         """Read all packets without decoding them; set `count` to the frames of the whole video, and return it."""

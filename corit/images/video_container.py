@@ -48,10 +48,10 @@ def container_of(path: str, name: str) -> str:
         raise UnreadableError(f"{name} cannot be read: {err.strerror}") from err
     if not head:
         raise UnreadableError(f"{name} is empty")
-    found = _container(head)
-    if not found:
+    container = _container(head)
+    if not container:
         raise UnsupportedError(f"expected a video ({READ}), but {name} is none of these, whatever its name says")
-    return found
+    return container
 
 
 def _head(path: str) -> bytes:

@@ -171,8 +171,8 @@ def _open(path: str, name: str) -> BinaryIO:
 
 def _clock(text: str) -> float:
     """Seconds of a time as 00:01:02.5; 0 for other texts."""
-    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d*)?)", text.strip())
-    return sum(float(n) * s for n, s in zip(found.groups(), (3600, 60, 1), strict=True)) if found else 0.0
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d*)?)", text.strip())
+    return sum(float(n) * s for n, s in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0.0
 
 
 def _shows(packet: av.Packet, codec: str) -> bool:
@@ -208,5 +208,5 @@ def _codec(container: InputContainer, index: int) -> str:
         described: str = container.dumps_format()  # type: ignore[attr-defined]
     finally:
         av.logging.set_level(level)
-    found = re.search(rf"Stream #0:{index}\b.*?Video: (?:none \((\S+)|(\w+))", described)
-    return next(filter(None, found.groups()), "unknown") if found else "unknown"
+    match = re.search(rf"Stream #0:{index}\b.*?Video: (?:none \((\S+)|(\w+))", described)
+    return next(filter(None, match.groups()), "unknown") if match else "unknown"

@@ -59,8 +59,8 @@ class Curve:
         The vertices are those that scikit-learn's `roc_curve` keeps: it drops points inside straight parts.
         """
         straight = (np.diff(self.fp[1:], 2) == 0) & (np.diff(self.tp[1:], 2) == 0)
-        kept = np.flatnonzero(np.concatenate([[True, True], ~straight, [True]]))[: len(self.fp)]
-        fpr, tpr = self.fpr[kept], self.tpr[kept]
+        vertices = np.flatnonzero(np.concatenate([[True, True], ~straight, [True]]))[: len(self.fp)]
+        fpr, tpr = self.fpr[vertices], self.tpr[vertices]
         return float(fpr[np.argmin(np.abs(1 - tpr - fpr))])
 
     def tied_at_equal_error(self) -> bool:
@@ -123,7 +123,7 @@ class Ranking:
         labels, ends, thresholds = self._sorted
         w = np.ones(len(labels)) if times is None else times[self._order]
         tp, called = np.cumsum(w * labels)[ends], np.cumsum(w)[ends]
-        if times is not None:  # a score of which the draw holds no row is no point of its curve
+        if times is not None:  # a score without a drawn row is no point of the curve
             drawn = np.diff(called, prepend=0) > 0
             tp, called, thresholds = tp[drawn], called[drawn], thresholds[drawn]
         return Curve(np.concatenate([[0.0], tp]), np.concatenate([[0.0], called - tp]), thresholds)

@@ -91,10 +91,10 @@ def heads_by_epoch(
     per_epoch = len(train) // recipe.batch
     heads: dict[tuple[int, int], Head] = {}
 
-    def observe(seen: Observation) -> None:
-        for g, (_, seed) in enumerate(seen.lanes.tolist()):
-            weight, bias = seen.weight[g, 0].clone(), seen.bias[g, 0].clone()
-            heads[seen.step // per_epoch, seed] = Head(weight, bias, task.standardiser, recipe)
+    def observe(observation: Observation) -> None:
+        for g, (_, seed) in enumerate(observation.lanes.tolist()):
+            weight, bias = observation.weight[g, 0].clone(), observation.bias[g, 0].clone()
+            heads[observation.step // per_epoch, seed] = Head(weight, bias, task.standardiser, recipe)
 
     seeds = runner.settings.seeds
     with runner.bars(f"long training on {name}") as progress:

@@ -43,7 +43,7 @@ def make(runner: Runner, region: RegionName) -> Content:
     views = {k or "real": views_of(runner, data, k, encoder) for k in kinds}
     masks = {k: masks_of(encoder, v, runner.settings.batch) for k, v in views.items()}
     at = REGIONS.index(region)
-    kept = {k: kept_fractions(m[:, :, at], np.stack([v.regions[at] for v in views[k]])) for k, m in masks.items()}
+    fractions = {k: kept_fractions(m[:, :, at], np.stack([v.regions[at] for v in views[k]])) for k, m in masks.items()}
     examples = {k: (v[0], masks[k][0, :, at]) for k, v in views.items()}
     caption = {"protocol": PROTOCOL, "metric": f"kept fraction of the {region}", "head": NO_HEAD, "seeds": []}
     counts = ", ".join(f"{len(v)} {k}" for k, v in views.items())
@@ -51,23 +51,23 @@ def make(runner: Runner, region: RegionName) -> Content:
         runner.testbed.describe_stand_ins(tuple(s.title for s in protocol.test)),
         f"Above, one picture of each kind: patches that the mask keeps are coloured. Below, lines are means over the "
         f"pictures ({counts}, one of each source), bands their range; the axis is fitted to them.",
-        describe_layers(kept),
+        describe_layers(fractions),
     )
-    figures = (draw(examples, kept, region, encoder),)
-    return Content(figures=figures, notes=tuple(filter(None, notes)), numbers=numbers(kept), caption=caption)
+    figures = (draw(examples, fractions, region, encoder),)
+    return Content(figures=figures, notes=tuple(filter(None, notes)), numbers=numbers(fractions), caption=caption)
 
 
-def numbers(kept: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], ...]:
+def numbers(fractions: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], ...]:
     """Return the rows of the CSV: mean, lowest and highest kept fraction of each kind by layer.
 
     A cell is empty where no picture has the region.
 
     Args:
-        kept: kept fractions (B, L), by kind.
+        fractions: kept fractions (B, L), by kind.
     """
-    layers = next(iter(kept.values())).shape[1]
+    layers = next(iter(fractions.values())).shape[1]
     rows = [("kind", "over pictures", *(f"layer {l + 1}" for l in range(layers)))]
-    for kind, values in kept.items():
+    for kind, values in fractions.items():
         for name, row in zip(("mean", "lowest", "highest"), spread(values), strict=True):
             rows.append((kind, name, *(number_text(x, ".4f") for x in row)))
     return tuple(rows)
@@ -132,9 +132,9 @@ def kept_fractions(masks: np.ndarray, region: np.ndarray) -> np.ndarray:
     return masks.sum(-1) / np.where(size > 0, size, np.nan)
 
 
-def describe_layers(kept: dict[str, np.ndarray]) -> str:
+def describe_layers(fractions: dict[str, np.ndarray]) -> str:
     """Describe the kept fraction of first, middle and last layers, beside the paper's claim."""
-    mean = spread(np.concatenate(list(kept.values())))[0]
+    mean = spread(np.concatenate(list(fractions.values())))[0]
     edge = max(1, round(EDGES * len(mean)))
     first, inner, last = mean[:edge], mean[edge:-edge], mean[-edge:]
     values = (100 * float(x.mean()) for x in (first, inner, last))
@@ -145,13 +145,13 @@ def describe_layers(kept: dict[str, np.ndarray]) -> str:
 
 
 def draw(
-    examples: dict[str, tuple[Views, np.ndarray]], kept: dict[str, np.ndarray], region: str, encoder: Encoder
+    examples: dict[str, tuple[Views, np.ndarray]], fractions: dict[str, np.ndarray], region: str, encoder: Encoder
 ) -> Figure:
     """Draw the masks of every layer and the kept fractions.
 
     Args:
         examples: one picture of each kind, and its mask (L, N).
-        kept: kept fractions (B, L), by kind.
+        fractions: kept fractions (B, L), by kind.
         region: the region's name.
         encoder: gives layers and grid.
     """
@@ -172,14 +172,14 @@ def draw(
             axis = axes[k * lines + row, column + 1]
             axis.imshow(_masked(view, mask[layer], region, encoder.backbone.grid))
             axis.set_title(f"layer {layer + 1}", fontsize=7, pad=2)
-    _draw_fractions(parts[1, 0], kept, region)
+    _draw_fractions(parts[1, 0], fractions, region)
     return figure
 
 
-def _draw_fractions(figure: SubFigure, kept: Mapping[str, np.ndarray], region: str) -> None:
+def _draw_fractions(figure: SubFigure, fractions: Mapping[str, np.ndarray], region: str) -> None:
     """The kept fraction by layer: mean and range over pictures, on an axis that is fitted to them."""
     axis = figure.subplots()
-    for kind, values in kept.items():
+    for kind, values in fractions.items():
         mean, low, high = spread(values)
         layers = np.arange(1, len(mean) + 1)
         (line,) = axis.plot(layers, mean, marker=".", label=kind)

@@ -72,16 +72,16 @@ def _course(axis: Axes, cell: DiagnosisCell, hue: str | tuple[float, ...], label
     The dot is hollow where most seeds have no later phase, so that the step is of the whole course.
     """
     steps, gsnr = cell.course.steps, cell.course.gsnr[:, 0, :, 0]
-    seen = np.isfinite(gsnr).any(1)
-    steps, gsnr = steps[seen], gsnr[seen]
+    measured = np.isfinite(gsnr).any(1)
+    steps, gsnr = steps[measured], gsnr[measured]
     middle = np.nanmedian(gsnr, 1)
     axis.plot(steps, middle, color=hue, lw=1.5, label=label)
     if band:
         axis.fill_between(steps, np.nanmin(gsnr, 1), np.nanmax(gsnr, 1), color=hue, alpha=0.15, lw=0)
-    found = cell.step >= 0
-    if found.any():
-        at = np.abs(steps - np.median(cell.step[found])).argmin()
-        whole = np.isinf(cell.end[found]).mean() > 0.5
+    defined = cell.step >= 0
+    if defined.any():
+        at = np.abs(steps - np.median(cell.step[defined])).argmin()
+        whole = np.isinf(cell.end[defined]).mean() > 0.5
         face, edge = ("white", hue) if whole else (hue, "white")
         axis.plot(steps[at], middle[at], "o", mfc=face, mec=edge, mew=1.4 if whole else 1, ms=6, zorder=3)
 

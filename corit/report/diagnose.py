@@ -125,11 +125,11 @@ def _landscape(store: str, group: str, head: HeadKind, plane: Landscape) -> dict
 
 def text(diagnosis: Diagnosis) -> str:
     """Format the verdicts, a line for each group, and the rankings for the terminal."""
-    lines, said = [], verdicts(diagnosis)
+    lines, each_verdict = [], verdicts(diagnosis)
     for store in diagnosis.stores:
         for head in diagnosis.plan.heads:
             lines.append(f"{store}, layer {layer_name(diagnosis.headline(store))}, {TITLES[head]}")
-            lines += [f"  {v.line}" for v in said if (v.cell.store, v.cell.head) == (store, head)]
+            lines += [f"  {v.line}" for v in each_verdict if (v.cell.store, v.cell.head) == (store, head)]
     return "\n".join([*lines, "", _rankings(rankings(diagnosis)), *(f"left out: {n}" for n in diagnosis.notes)])
 
 
@@ -143,11 +143,11 @@ def chained(ranked: Sequence[DiagnosisCell]) -> str:
     return text
 
 
-def _rankings(found: Sequence[Ranking]) -> str:
+def _rankings(ranked: Sequence[Ranking]) -> str:
     table = Table(box=None, pad_edge=False)
     for name in ("store", "head", "most fragile first, by COR", "lowest first, by early GSNR", "correlation"):
         table.add_column(name)
-    for r in found:
+    for r in ranked:
         by_gsnr = " < ".join(c.group for c in r.by_gsnr)
         both = [f"{k.removesuffix('_gsnr')} {v:+.2f}" for k, v in r.correlations.items() if k.endswith("_gsnr")]
         known = [text for text in both if "nan" not in text]

@@ -75,8 +75,8 @@ def _joined(
 ) -> np.ndarray:
     """Draw a line through radii, open where nothing was learned; their heights."""
     heights = np.array([_height(r, edges) for r in medians])
-    known = np.array([r.censoring != "never learned" for r in medians])
-    axis.plot(places, np.where(known, heights, np.nan), style, color=hue, lw=1.3)
+    learned = np.array([r.censoring != "never learned" for r in medians])
+    axis.plot(places, np.where(learned, heights, np.nan), style, color=hue, lw=1.3)
     return heights
 
 

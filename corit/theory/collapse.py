@@ -101,10 +101,10 @@ def collapse(
         refine: rounds of bisection.
     """
     table = np.asarray(auc, dtype=np.float64)[None]
-    found = None
+    radius = None
     if retrain is not None:
-        found = refined(rhos, table, lambda heads: retrain([(seed, rho) for (_, seed), rho in heads]), refine)
-    return collapses(rhos, table, found)[0]
+        radius = refined(rhos, table, lambda heads: retrain([(seed, rho) for (_, seed), rho in heads]), refine)
+    return collapses(rhos, table, radius)[0]
 
 
 def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None = None) -> tuple[Collapse, ...]:
@@ -125,15 +125,15 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
         FitError: for radii or AUC that do not fit.
     """
     radii, table = check_radii(rhos, positive=radius is None), _table(rhos, auc)
-    found = []
+    tasks = []
     for p, areas in enumerate(table):
         ends = [bracket(radii, a) for a in areas]
         fine = [nan] * len(ends) if radius is None else radius[p].tolist()
         each = [
             b if isinstance(b, Radius) else Radius(b[1] if isnan(r) else r) for b, r in zip(ends, fine, strict=True)
         ]
-        found.append(_task(each, [halfway(radii, a) for a in areas]))
-    return tuple(found)
+        tasks.append(_task(each, [halfway(radii, a) for a in areas]))
+    return tuple(tasks)
 
 
 def refined(rhos: Sequence[float], auc: np.ndarray, retrain: Retrain, rounds: int = 4) -> np.ndarray:
@@ -155,11 +155,11 @@ def refined(rhos: Sequence[float], auc: np.ndarray, retrain: Retrain, rounds: in
         FitError: for radii or AUC that do not fit.
     """
     radii, table = check_radii(rhos, positive=rounds > 0), _table(rhos, auc)
-    found = np.full(table.shape[:2], np.nan)
-    ends = {(p, s): bracket(radii, table[p, s]) for p, s in np.ndindex(*found.shape)}
+    radius = np.full(table.shape[:2], np.nan)
+    ends = {(p, s): bracket(radii, table[p, s]) for p, s in np.ndindex(*radius.shape)}
     for at, (_, high) in bisect({k: v for k, v in ends.items() if isinstance(v, tuple)}, retrain, rounds).items():
-        found[at] = high
-    return found
+        radius[at] = high
+    return radius
 
 
 def _table(rhos: Sequence[float], auc: np.ndarray) -> np.ndarray:

@@ -66,14 +66,14 @@ def lambda_max(
             weights, estimate = krylov.ritz()
             if krylov.exhausted or _worst(estimate) <= tolerance:
                 break
-    found = krylov.extreme(weights)
-    worst = _worst(found.residual)
+    largest = krylov.extreme(weights)
+    worst = _worst(largest.residual)
     if check and worst > tolerance:
         raise ConvergenceError(
             f"lambda_max: expected a residual below {tolerance:.2g} within {steps} products, got {worst:.2g}; "
             "allow more steps or a larger tolerance"
         )
-    return found
+    return largest
 
 
 def _first(operator: Operator, start: Tensor | None) -> Tensor:
@@ -83,9 +83,9 @@ def _first(operator: Operator, start: Tensor | None) -> Tensor:
     drawn = torch.randn(size, generator=rng, dtype=torch.float64).to(operator.like)
     first = (drawn / drawn.norm()).expand(math.prod(operator.shape[:-1]), size)
     if start is not None:
-        given = start.to(operator.like).reshape(first.shape).nan_to_num(0, 0, 0)
-        length = given.norm(dim=-1, keepdim=True)
-        first = torch.where(length > 0, given / length, 0.0) + MIXED * first
+        rows = start.to(operator.like).reshape(first.shape).nan_to_num(0, 0, 0)
+        length = rows.norm(dim=-1, keepdim=True)
+        first = torch.where(length > 0, rows / length, 0.0) + MIXED * first
     unit: Tensor = first / first.norm(dim=-1, keepdim=True)
     return unit
 

@@ -236,11 +236,11 @@ def sharpness(likelihood: Likelihood, rhos: Sequence[float], *, steps: int = 20)
     here, gradient = likelihood.loss(), likelihood.gradient()
     norm = gradient.norm(dim=-1)
     starts = [gradient, *_top(likelihood, gradient)]
-    found = []
+    measures = []
     for rho in rhos:
         rises = torch.stack([_climb(likelihood, here, start, rho, steps) for start in starts])
-        found.append((rho * norm, rises[0, 0], rises.flatten(0, 1).amax(0)))
-    linear, step, ascent = (torch.stack(parts, -1) for parts in zip(*found, strict=True))
+        measures.append((rho * norm, rises[0, 0], rises.flatten(0, 1).amax(0)))
+    linear, step, ascent = (torch.stack(parts, -1) for parts in zip(*measures, strict=True))
     return Sharpness(tuple(rhos), linear, step, ascent)
 
 

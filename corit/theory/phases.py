@@ -87,11 +87,11 @@ def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0,
     a, b = _changes(t, y)
     (level, rise, _), left = _broken(t, y, a, b)
     evidence = np.where(usable, _evidence(t, y, left), np.nan)
-    found = (rise >= np.log(least_rise)) & (evidence >= least_evidence)
-    start = np.where(found, steps[a], np.inf)
-    end = np.where(found & (b < len(steps) - 1), steps[b], np.inf)
-    factor = np.where(found, np.exp(np.where(found, rise, 0)), 1.0)
-    plain = np.where(found, np.exp(level), np.where(usable, np.exp(y.mean(0)), np.nan))
+    rising = (rise >= np.log(least_rise)) & (evidence >= least_evidence)
+    start = np.where(rising, steps[a], np.inf)
+    end = np.where(rising & (b < len(steps) - 1), steps[b], np.inf)
+    factor = np.where(rising, np.exp(np.where(rising, rise, 0)), 1.0)
+    plain = np.where(rising, np.exp(level), np.where(usable, np.exp(y.mean(0)), np.nan))
     return Phases(steps, *(v.reshape(gsnr.shape[1:]) for v in (start, end, plain, factor, evidence)))
 
 

@@ -68,10 +68,10 @@ def stability(likelihood: Likelihood, batches: Tensor, rhos: Tensor, limit: int 
         g = here.gradient()
         norm = g.norm(dim=-1, keepdim=True)
         unit = torch.where(norm > 0, g / norm, 0.0)
-        seen = here.along(unit, rhos, torch.stack([full.expand_as(g), unit], -2))  # (c, ..., K, 2)
-        terms.append(seen[..., 0])
-        changes.append(seen[..., 0] - (g * full).sum(-1)[..., None])
-        own.append(torch.where(norm > 0, seen[..., 1] / norm, math.inf))  # no gradient, no opposition
+        products = here.along(unit, rhos, torch.stack([full.expand_as(g), unit], -2))  # (c, ..., K, 2)
+        terms.append(products[..., 0])
+        changes.append(products[..., 0] - (g * full).sum(-1)[..., None])
+        own.append(torch.where(norm > 0, products[..., 1] / norm, math.inf))  # no gradient, no opposition
     each = torch.cat(terms)  # (m, ..., K)
     error = torch.cat(changes).std(0, unbiased=len(each) > 1) / len(each) ** 0.5
     opposed = (each <= 0).to(each).mean(0)
@@ -136,9 +136,9 @@ def violations(
     rhos = radius[..., None] * torch.tensor(fractions, dtype=torch.float64).to(radius)
     relative, error = [], []
     for size in sizes:
-        found = stability(likelihood, balanced_batches(likelihood.count, size, epochs, rng), rhos)
-        relative.append(found.inner / squared[..., None])
-        error.append(found.error / squared[..., None])
+        measured = stability(likelihood, balanced_batches(likelihood.count, size, epochs, rng), rhos)
+        relative.append(measured.inner / squared[..., None])
+        error.append(measured.error / squared[..., None])
     return Violations(tuple(sizes), tuple(fractions), radius, torch.stack(relative), torch.stack(error))
 
 

@@ -51,11 +51,11 @@ class Task:
 
     def __post_init__(self) -> None:
         if len(self.test) != len(self.test_labels):
-            got = f"{len(self.test_labels)} labels and {len(self.test)} rows"
-            raise FitError(f"{self.name}: expected one label for each test row, got {got}")
-        found = np.unique(self.test_labels).tolist()
-        if set(found) != {0, 1}:
-            raise FitError(f"{self.name}: expected reals (0) and fakes (1) among the test rows, got labels {found}")
+            counts = f"{len(self.test_labels)} labels and {len(self.test)} rows"
+            raise FitError(f"{self.name}: expected one label for each test row, got {counts}")
+        classes = np.unique(self.test_labels).tolist()
+        if set(classes) != {0, 1}:
+            raise FitError(f"{self.name}: expected reals (0) and fakes (1) among the test rows, got labels {classes}")
         if self.test.width != self.problem.train.width:
             raise FitError(
                 f"{self.name}: expected test rows of width {self.problem.train.width}, got {self.test.width}"
@@ -90,8 +90,8 @@ def task(
     Raises:
         FitError: for rows that cannot be standardised, and labels that do not fit.
     """
-    made = standardised_problem(*train, *valid, recipe, limit)
-    return Task(layer, group, made, standardised(test[0], made.standardiser, limit), test[1])
+    problem = standardised_problem(*train, *valid, recipe, limit)
+    return Task(layer, group, problem, standardised(test[0], problem.standardiser, limit), test[1])
 
 
 @dataclass(frozen=True)
@@ -156,11 +156,11 @@ class Sweep:
 
     def head(self, task: int, seed: int, radius: int) -> Head:
         """Return one head by its indices, with its standardiser."""
-        kept, at = self.heads[task], (seed, radius)
-        top = None if kept.top is None else kept.top[at].clone()
-        top_bias = None if kept.top_bias is None else kept.top_bias[at].clone()
+        tensors, at = self.heads[task], (seed, radius)
+        top = None if tensors.top is None else tensors.top[at].clone()
+        top_bias = None if tensors.top_bias is None else tensors.top_bias[at].clone()
         scale = self.tasks[task].problem.standardiser
-        return Head(kept.weight[at].clone(), kept.bias[at].clone(), scale, self.recipe, top, top_bias)
+        return Head(tensors.weight[at].clone(), tensors.bias[at].clone(), scale, self.recipe, top, top_bias)
 
 
 def sweep(
@@ -200,7 +200,7 @@ def sweep(
     Raises:
         FitError: before any work, when the input cannot be swept.
     """
-    asked = _Asked(
+    settings = _Settings(
         recipe,
         check_radii(rhos, positive=refine > 0),
         tuple(seeds),
@@ -209,18 +209,18 @@ def sweep(
         refine,
         str(dtype)[6:],
     )
-    _check(tasks, asked)
-    kept = None if folder is None else Path(folder)
+    _check(tasks, settings)
+    place = None if folder is None else Path(folder)
     parts: dict[int, _Part] = {}
-    done, total = 0, asked.steps * len(tasks)
-    for chosen in _chunks(tasks, asked):
+    done, total = 0, settings.steps * len(tasks)
+    for chosen in _chunks(tasks, settings):
         some = [tasks[i] for i in chosen]
         share = len(some) / len(tasks)
-        part = _kept_or_made(some, asked, kept, _share_of(progress, done, share * total, total), device)
+        part = _load_or_train(some, settings, place, _share_of(progress, done, share * total, total), device)
         parts |= {i: _of(part, k) for k, i in enumerate(chosen)}
-        done += asked.steps * len(some)
+        done += settings.steps * len(some)
         progress(done, total)
-    return _assemble(tasks, asked, [parts[i] for i in range(len(tasks))])
+    return _assemble(tasks, settings, [parts[i] for i in range(len(tasks))])
 
 
 def _share_of(progress: Progress, before: int, share: float, whole: int) -> Progress:
@@ -228,7 +228,7 @@ def _share_of(progress: Progress, before: int, share: float, whole: int) -> Prog
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Settings:
     """All that decides a sweep's numbers besides the rows."""
 
     recipe: HeadRecipe
@@ -244,20 +244,21 @@ def _steps(tasks: Sequence[Task], recipe: HeadRecipe) -> int:
     return recipe.epochs * max((len(t.problem.train) // recipe.batch or 1 for t in tasks), default=1)
 
 
-def _check(tasks: Sequence[Task], asked: _Asked) -> None:
+def _check(tasks: Sequence[Task], settings: _Settings) -> None:
     """Raise FitError for anything that would stop the sweep later on."""
-    if not tasks or not asked.seeds:
-        raise FitError(f"expected tasks and seeds to sweep over, got {len(tasks)} tasks and {len(asked.seeds)} seeds")
-    if len(set(asked.seeds)) < len(asked.seeds):
-        raise FitError(f"expected distinct seeds, got {list(asked.seeds)}")
-    if asked.steps < 1 or asked.refine < 0:
-        raise FitError(f"expected steps >= 1 and refine >= 0, got {asked.steps} and {asked.refine}")
+    if not tasks or not settings.seeds:
+        counts = f"{len(tasks)} tasks and {len(settings.seeds)} seeds"
+        raise FitError(f"expected tasks and seeds to sweep over, got {counts}")
+    if len(set(settings.seeds)) < len(settings.seeds):
+        raise FitError(f"expected distinct seeds, got {list(settings.seeds)}")
+    if settings.steps < 1 or settings.refine < 0:
+        raise FitError(f"expected steps >= 1 and refine >= 0, got {settings.steps} and {settings.refine}")
     for t in tasks:
-        rows = len(t.problem.train)
-        if rows < asked.recipe.batch:
-            raise FitError(f"{t.name}: expected at least one mini-batch of {asked.recipe.batch} rows, got {rows} rows")
-        if asked.watch is not None:
-            _check_watch(t, asked.watch)
+        rows, batch = len(t.problem.train), settings.recipe.batch
+        if rows < batch:
+            raise FitError(f"{t.name}: expected at least one mini-batch of {batch} rows, got {rows} rows")
+        if settings.watch is not None:
+            _check_watch(t, settings.watch)
         for part, table in (("training", t.problem.train), ("validation", t.problem.valid), ("test", t.test)):
             if not all(bool(torch.isfinite(c).all()) for c in chunks(table)):
                 what = f"{t.name}: expected finite {part} features, got NaN or infinity"
@@ -273,11 +274,11 @@ def _check_watch(t: Task, watch: Watching) -> None:
         )
 
 
-def _chunks(tasks: Sequence[Task], asked: _Asked) -> Iterator[list[int]]:
+def _chunks(tasks: Sequence[Task], settings: _Settings) -> Iterator[list[int]]:
     """Indices of tasks of one width that are trained together, in their order within a width."""
     for width in dict.fromkeys(t.problem.train.width for t in tasks):
         same = [i for i, t in enumerate(tasks) if t.problem.train.width == width]
-        size = max(1, CHUNK // (4 * width * asked.recipe.units * len(asked.rhos) * len(asked.seeds)))
+        size = max(1, CHUNK // (4 * width * settings.recipe.units * len(settings.rhos) * len(settings.seeds)))
         yield from (same[k : k + size] for k in range(0, len(same), size))
 
 
@@ -295,43 +296,45 @@ def _of(part: _Part, k: int) -> _Part:
     return {name: pick(name, values) for name, values in part.items()}
 
 
-def _kept_or_made(tasks: Sequence[Task], asked: _Asked, folder: Path | None, progress: Progress, device: str) -> _Part:
+def _load_or_train(
+    tasks: Sequence[Task], settings: _Settings, folder: Path | None, progress: Progress, device: str
+) -> _Part:
     if folder is None:
-        return _made(tasks, asked, progress, device)
-    path = folder / f"{_digest(tasks, asked)}.safetensors"
+        return _train_chunk(tasks, settings, progress, device)
+    path = folder / f"{_digest(tasks, settings)}.safetensors"
     if path.exists():
         return load_file(path)
-    part = _made(tasks, asked, progress, device)
+    part = _train_chunk(tasks, settings, progress, device)
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save({name: np.ascontiguousarray(a) for name, a in part.items()}))
     return part
 
 
-def _digest(tasks: Sequence[Task], asked: _Asked) -> str:
-    """SHA-256 of the rows, their labels and everything that was asked."""
-    digest = hashlib.sha256(json.dumps([FORMAT, asdict(asked)], sort_keys=True).encode())
+def _digest(tasks: Sequence[Task], settings: _Settings) -> str:
+    """SHA-256 of the rows, their labels and the settings."""
+    digest = hashlib.sha256(json.dumps([FORMAT, asdict(settings)], sort_keys=True).encode())
     for t in tasks:
-        given = t.problem
-        for rows, y in ((given.train, given.labels), (given.valid, given.valid_labels), (t.test, t.test_labels)):
+        p = t.problem
+        for rows, y in ((p.train, p.labels), (p.valid, p.valid_labels), (t.test, t.test_labels)):
             digest.update(f"{len(rows)} {rows.width} ".encode() + np.asarray(y, dtype=np.int8).tobytes())
             for chunk in chunks(rows):
                 digest.update(chunk.cpu().numpy().tobytes())
     return digest.hexdigest()
 
 
-def _made(tasks: Sequence[Task], asked: _Asked, progress: Progress, device: str) -> _Part:
+def _train_chunk(tasks: Sequence[Task], settings: _Settings, progress: Progress, device: str) -> _Part:
     """Train, measure and refine one chunk."""
-    problems, recipe, dtype = [t.problem for t in tasks], asked.recipe, getattr(torch, asked.dtype)
+    problems, recipe, dtype = [t.problem for t in tasks], settings.recipe, getattr(torch, settings.dtype)
     observer = None
-    if (watch := asked.watch) is not None:
-        grid = (len(asked.seeds), len(asked.rhos))
+    if (watch := settings.watch) is not None:
+        grid = (len(settings.seeds), len(settings.rhos))
         observer = Watch(problems, recipe, *grid, rows=watch.rows, tolerance=watch.tolerance)
     done = fit(
         problems,
         recipe,
-        rhos=asked.rhos,
-        seeds=asked.seeds,
-        steps=asked.steps,
+        rhos=settings.rhos,
+        seeds=settings.seeds,
+        steps=settings.steps,
         observer=observer,
         observe_at=every(watch.every if watch is not None else 1),
         progress=progress,
@@ -341,12 +344,12 @@ def _made(tasks: Sequence[Task], asked: _Asked, progress: Progress, device: str)
     area = np.stack([_areas(done.logits(p, t.test), t) for p, t in enumerate(tasks)])
 
     def retrain(heads: Sequence[tuple[Place, float]]) -> list[float]:
-        chosen = [(p, asked.seeds[s], rho) for (p, s), rho in heads]
-        parts = fit_each(problems, recipe, chosen, steps=asked.steps, device=device, dtype=dtype)
+        chosen = [(p, settings.seeds[s], rho) for (p, s), rho in heads]
+        parts = fit_each(problems, recipe, chosen, steps=settings.steps, device=device, dtype=dtype)
         return [_single(parts, i, tasks[p], recipe) for i, (p, _, _) in enumerate(chosen)]
 
-    radius = refined(asked.rhos, area, retrain, asked.refine)
-    parts = {"auc": area, "valid_auc": _kept_auc(done), "radius": radius} | _weights(done)
+    radius = refined(settings.rhos, area, retrain, settings.refine)
+    parts = {"auc": area, "valid_auc": _best_valid_auc(done), "radius": radius} | _weights(done)
     if observer is not None:
         course = observer.course()
         parts |= {name: getattr(course, name) for name in ("steps", "rows", *QUANTITIES)}
@@ -364,11 +367,11 @@ def _single(parts: Sequence[Tensor], i: int, t: Task, recipe: HeadRecipe) -> flo
     return float(_areas(logits_of(t.test, [part[i][None, None] for part in parts], recipe), t)[0, 0])
 
 
-def _kept_auc(done: Fit) -> np.ndarray:
+def _best_valid_auc(done: Fit) -> np.ndarray:
     """Validation AUC (P, S, R) at the kept epochs."""
     trajectory = done.trajectory
-    kept: np.ndarray = np.take_along_axis(trajectory.valid_auc, trajectory.best[None], 0)[0]
-    return kept
+    area: np.ndarray = np.take_along_axis(trajectory.valid_auc, trajectory.best[None], 0)[0]
+    return area
 
 
 def _weights(done: Fit) -> _Part:
@@ -376,23 +379,23 @@ def _weights(done: Fit) -> _Part:
     return {name: t.numpy() for name, t in named.items() if t is not None}
 
 
-def _assemble(tasks: Sequence[Task], asked: _Asked, parts: Sequence[_Part]) -> Sweep:
+def _assemble(tasks: Sequence[Task], settings: _Settings, parts: Sequence[_Part]) -> Sweep:
     """Put the tasks' parts together."""
     area, valid, radius = (np.concatenate([p[name] for p in parts]) for name in ("auc", "valid_auc", "radius"))
     named = [{f.name: torch.from_numpy(p[f.name][0]) for f in fields(Heads) if f.name in p} for p in parts]
     course = None
-    if asked.watch is not None:
+    if settings.watch is not None:
         names = ("steps", "rows", *QUANTITIES)
         course = joined([Course(**{name: p[name] for name in names}) for p in parts])
     return Sweep(
         tuple(tasks),
-        asked.recipe,
-        asked.rhos,
-        asked.seeds,
-        asked.steps,
+        settings.recipe,
+        settings.rhos,
+        settings.seeds,
+        settings.steps,
         area,
         valid,
-        collapses(asked.rhos, area, radius),
+        collapses(settings.rhos, area, radius),
         course,
         tuple(Heads(**tensors) for tensors in named),
     )

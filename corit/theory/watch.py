@@ -112,15 +112,15 @@ class Watch:
         self.problems = list(problems)
         self.designs: dict[int, tuple[Design, Tensor | None]] = {}
 
-    def __call__(self, seen: Observation) -> None:
+    def __call__(self, observation: Observation) -> None:
         """Measure the heads of an observation; safe to call from several threads."""
         with self.lock:
-            table = self.seen.setdefault(seen.step, np.full((len(QUANTITIES), *self.shape), np.nan))
-        for problem, group in groupby(range(len(seen.lanes)), key=lambda g: int(seen.lanes[g, 0])):
+            table = self.seen.setdefault(observation.step, np.full((len(QUANTITIES), *self.shape), np.nan))
+        for problem, group in groupby(range(len(observation.lanes)), key=lambda g: int(observation.lanes[g, 0])):
             lanes = list(group)
             at = slice(lanes[0], lanes[-1] + 1)
-            likelihood = self._likelihood(problem, seen, at)
-            seeds = seen.lanes[at, 1]
+            likelihood = self._likelihood(problem, observation, at)
+            seeds = observation.lanes[at, 1]
             table[:, problem, seeds] = self._measure(likelihood, (problem, int(seeds[0])))
 
     def _design(self, problem: int, like: Tensor) -> tuple[Design, Tensor | None]:
@@ -130,37 +130,37 @@ class Watch:
         then written in that basis, n numbers each instead of D. (Linear heads go through the Gram matrix.)
         """
         if problem not in self.designs:
-            given, index = self.problems[problem], self.indices[problem]
-            x, basis = given.train.gather(index).to(like), None
+            source, index = self.problems[problem], self.indices[problem]
+            x, basis = source.train.gather(index).to(like), None
             if self.recipe.kind == "linear":
                 x = torch.cat([x, x.new_ones(len(x), 1)], -1)
             elif len(x) < x.shape[1]:
                 q, r = torch.linalg.qr(x.double().T)
                 x, basis = r.T.to(like).contiguous(), q.to(like)
-            y = torch.from_numpy(given.labels[index].astype(np.float64)).to(like)
+            y = torch.from_numpy(source.labels[index].astype(np.float64)).to(like)
             self.designs[problem] = Design(x, y), basis
         return self.designs[problem]
 
-    def _likelihood(self, problem: int, seen: Observation, at: slice) -> Logistic | Perceptron:
+    def _likelihood(self, problem: int, observation: Observation, at: slice) -> Logistic | Perceptron:
         """Heads (S, R) of one problem on the watched rows."""
-        design, basis = self._design(problem, seen.weight)
-        weight, bias = seen.weight[at], seen.bias[at]
-        if seen.top is None or seen.top_bias is None:
+        design, basis = self._design(problem, observation.weight)
+        weight, bias = observation.weight[at], observation.bias[at]
+        if observation.top is None or observation.top_bias is None:
             return Logistic(design, torch.cat([weight[:, :, 0], bias], -1))
         weight = weight if basis is None else weight @ basis
-        point = torch.cat([weight.flatten(-2), bias, seen.top[at], seen.top_bias[at][..., None]], -1)
+        point = torch.cat([weight.flatten(-2), bias, observation.top[at], observation.top_bias[at][..., None]], -1)
         return Perceptron(design.z, design.y, point, self.recipe.units, self.recipe.activation)
 
     def _measure(self, likelihood: Logistic | Perceptron, key: tuple[int, int]) -> np.ndarray:
         """All quantities (quantities, S, R)."""
         largest = lambda_max(likelihood.operator(), start=self.vectors.get(key), tolerance=self.tolerance, check=False)
         self.vectors[key] = largest.vector
-        found = moments(likelihood)
+        estimates = moments(likelihood)
         values = (
             likelihood.loss(),
-            found.signal.sqrt(),
-            found.gsnr,
-            found.corrected,
+            estimates.signal.sqrt(),
+            estimates.gsnr,
+            estimates.corrected,
             *likelihood.traces(),
             largest.value,
             largest.residual,

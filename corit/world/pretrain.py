@@ -178,9 +178,9 @@ def pretrain(
         _step(student, average, optimiser, schedule, pool, generator("pretrain", seed, step), batch, device)
         progress(step + 1, steps)
         if (step + 1) % save_every == 0 or step + 1 == steps:
-            kept: Any = average.module
-            card = _card(kept, pool, seed, step + 1, steps, batch, time.monotonic() - began, device)
-            encoder.save(kept.encoder.state_dict(), out, card)
+            model: Any = average.module
+            card = _card(model, pool, seed, step + 1, steps, batch, time.monotonic() - began, device)
+            encoder.save(model.encoder.state_dict(), out, card)
             _checkpoint(checkpoint, parts, step + 1, time.monotonic() - began)
     checkpoint.unlink(missing_ok=True)
     return encoder.load(out)[1]

@@ -275,7 +275,7 @@ def test_a_damaged_array_of_an_archive_leaves_the_others(tmp_path):
 def test_points_in_unknown_order_outline_an_aligned_crop_only():
     ring = 8 + 6 * np.stack([np.cos(np.arange(98)), np.sin(np.arange(98))], axis=1)
     require_face(ring, (32, 32), "x")
-    with pytest.raises(UnreadableError, match="98, of which it is not known which are eyes and mouth"):
+    with pytest.raises(UnreadableError, match="98, a number without known eyes and mouth"):
         require_face(ring, (32, 32), "x", aligned=False)
 
 

@@ -155,8 +155,8 @@ def _keys(rows: list[tuple[Sample, str, str]]) -> list[str]:
     """The name of each sample's video: its last part where no two videos of one label and split share it."""
     whole = [(label, split, s.video or os.path.splitext(s.id)[0]) for s, label, split in rows]
     short = [(label, split, video.rpartition("/")[2]) for label, split, video in whole]
-    taken = Counter(dict(zip(whole, short, strict=True)).values())
-    return [w[2] if taken[n] > 1 else n[2] for w, n in zip(whole, short, strict=True)]
+    counts = Counter(dict(zip(whole, short, strict=True)).values())
+    return [w[2] if counts[n] > 1 else n[2] for w, n in zip(whole, short, strict=True)]
 
 
 def _compressions(samples: Iterable[Sample]) -> set[str]:

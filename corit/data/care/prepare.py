@@ -252,17 +252,17 @@ def _done(job: VideoTask, entry: dict[str, Any], journal: Journal) -> bool:
 
 def _rivals(jobs: Sequence[VideoTask]) -> dict[str, str]:
     """Video -> another video whose frames belong in the same folder, or in a folder in it."""
-    taken: dict[str, str] = {}
-    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    rivals: dict[str, str] = {}
     for job in jobs:
-        other = taken.setdefault(job.target("frames"), job.name)
+        other = owners.setdefault(job.target("frames"), job.name)
         if other != job.name:
-            found |= {job.name: other, other: job.name}
-    for target, name in taken.items():
+            rivals |= {job.name: other, other: job.name}
+    for target, name in owners.items():
         for above in map(str, PurePath(target).parents):
-            if above in taken:
-                found |= {name: taken[above], taken[above]: name}
-    return found
+            if above in owners:
+                rivals |= {name: owners[above], owners[above]: name}
+    return rivals
 
 
 def _require_writable(jobs: Sequence[VideoTask]) -> None:
@@ -329,10 +329,10 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def _settle(
-    job: VideoTask, made: tuple[PreparedVideo, Version], journal: Journal, rows: dict[str, PreparedVideo]
+    job: VideoTask, prepared: tuple[PreparedVideo, Version], journal: Journal, rows: dict[str, PreparedVideo]
 ) -> None:
     """Move a video's files to their place, remove those of an earlier file of its name, and record the row."""
-    result, version = made
+    result, version = prepared
     with _writing(job.out):
         if not result.folder:
             shutil.rmtree(job.staged, ignore_errors=True)
@@ -346,21 +346,21 @@ def _settle(
 
 def _require_whole(job: VideoTask, result: PreparedVideo) -> None:
     for kind, expected in (("frames", result.frames), ("landmarks", result.frames), ("masks", result.masks)):
-        made = os.path.join(job.staged, kind)
-        found = len(os.listdir(made)) if os.path.isdir(made) else 0
-        if result.folder and found != expected:
-            raise DataError(f"expected {expected} files in {made}, got {found}; something removes them: run again")
+        folder = os.path.join(job.staged, kind)
+        count = len(os.listdir(folder)) if os.path.isdir(folder) else 0
+        if result.folder and count != expected:
+            raise DataError(f"expected {expected} files in {folder}, got {count}; something removes them: run again")
 
 
 def _move(job: VideoTask, journal: Journal) -> None:
     journal.write(job.name, status="moving")  # from here on, what lies at the targets is of this program
     for kind in KINDS:
-        made, target = os.path.join(job.staged, kind), job.target(kind)
+        folder, target = os.path.join(job.staged, kind), job.target(kind)
         if os.path.exists(target):
             shutil.rmtree(target)
-        if os.path.isdir(made):
+        if os.path.isdir(folder):
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            os.replace(made, target)
+            os.replace(folder, target)
 
 
 def _name(path: str, root: str) -> str:

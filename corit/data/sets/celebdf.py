@@ -79,10 +79,10 @@ class CelebDF:
         """The videos of the wanted splits; those that the list names must be there."""
         where = os.path.join(self.root, folder)
         others = [] if "train" not in self.reading.splits else list(find_videos(where, self.reading.media))
-        wanted = {n for n in others if n not in tests} | (tests if "test" in self.reading.splits else set())
-        if not wanted and os.path.isdir(where) and (tests or others):
+        names = {n for n in others if n not in tests} | (tests if "test" in self.reading.splits else set())
+        if not names and os.path.isdir(where) and (tests or others):
             return {}
-        return require_videos(ORIGIN, self.root, where, self.reading, sorted(wanted), LIST)
+        return require_videos(ORIGIN, self.root, where, self.reading, sorted(names), LIST)
 
     def load(self, sample: Sample) -> Picture:
         """Read one frame. Raises InputError's kinds."""
@@ -96,7 +96,7 @@ def source_video(video: str) -> str:
 
 
 def youtube_group(video: str) -> str:
-    """Return the group of a video from YouTube, of which there is no swap."""
+    """Return the group of a video from YouTube, which has no swaps."""
     return f"YouTube {video}"
 
 

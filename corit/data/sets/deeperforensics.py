@@ -84,16 +84,16 @@ class DeeperForensics:
         level = require_compression(self.compression)
         sides = {name.partition("_")[0]: split for name, split in lists.items()}
         where = os.path.join(self.faceforensics, "original_sequences", "youtube", level)
-        wanted = [name for name, split in sides.items() if split in self.reading.splits]
-        found = require_videos(ORIGIN, self.faceforensics, where, self.reading, wanted, "the swaps' names")
-        for name, entry in found.items():
+        names = [name for name, split in sides.items() if split in self.reading.splits]
+        videos = require_videos(ORIGIN, self.faceforensics, where, self.reading, names, "the swaps' names")
+        for name, entry in videos.items():
             yield from self._rows(entry, f"target/{name}", sides[name], "", group=f"video {name}")
 
     def _fakes(self, version: str, lists: dict[str, Split]) -> Iterator[Sample]:
         where = os.path.join(self.root, "manipulated_videos", version)
-        wanted = [name for name, split in lists.items() if split in self.reading.splits]
-        found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "lists/splits")
-        for name, entry in found.items():
+        names = [name for name, split in lists.items() if split in self.reading.splits]
+        videos = require_videos(ORIGIN, self.root, where, self.reading, names, "lists/splits")
+        for name, entry in videos.items():
             yield from self._rows(entry, f"{version}/{name}", lists[name], version)
 
     def _rows(

@@ -141,8 +141,8 @@ class DeepfakeBench:
 
     @property
     def _roots(self) -> tuple[str, ...]:
-        given = (self.root,) if isinstance(self.root, str) else self.root
-        return tuple(filter(None, given)) or (os.path.dirname(os.path.abspath(self.json)),)
+        roots = (self.root,) if isinstance(self.root, str) else self.root
+        return tuple(filter(None, roots)) or (os.path.dirname(os.path.abspath(self.json)),)
 
     def _rows(
         self, video: JsonVideo, frames: list[tuple[str, str]], group: str, holds: Mapping[str, set[str]]
@@ -180,11 +180,11 @@ class DeepfakeBench:
 
 def _holders(videos: Iterable[JsonVideo]) -> dict[str, set[str]]:
     """Folder -> the names of the videos whose frames lie in it: one, or pictures that are videos of one frame."""
-    found: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, set[str]] = defaultdict(set)
     for video in videos:
         for frame in video.frames:
-            found[frame.rpartition("/")[0]].add(video.name)
-    return found
+            names[frame.rpartition("/")[0]].add(video.name)
+    return names
 
 
 class FrameFinder:
@@ -247,8 +247,8 @@ def read_videos(path: str, compression: str = "", splits: tuple[Split, ...] = SP
     compression = require_compression(compression or ("c40" if bare != name else "c23"))
     top = next((table[k] for k in (name, bare) if k in table), None)
     if not isinstance(top, dict):
-        found = ", ".join(map(repr, table)) or "nothing"
-        raise DataError(f"expected {path} to hold {bare!r}, as its file name says, got {found}; do not rename the file")
+        keys = ", ".join(map(repr, table)) or "nothing"
+        raise DataError(f"expected {path} to hold {bare!r}, as its file name says, got {keys}; do not rename the file")
     out: list[JsonVideo] = []
     for label, split, entries in _sides(top, path, splits):
         if entries and all(k in COMPRESSIONS for k in entries):
@@ -309,10 +309,10 @@ def _plain_folder(folder: str) -> str:
 def label_of(name: str, labels: Mapping[str, int] | None = None) -> tuple[int, str]:
     """Return 0 or 1 for a label's name, and its manipulation. Raises DataError for a name that tells neither."""
     small = name.lower()
-    given = (labels or {}).get(name)
-    if given == 0 or (given is None and (small.endswith("_real") or small == "ff-real")):
+    label = (labels or {}).get(name)
+    if label == 0 or (label is None and (small.endswith("_real") or small == "ff-real")):
         return 0, ""
-    if given == 1 or small in FAKES or small.endswith("_fake"):
+    if label == 1 or small in FAKES or small.endswith("_fake"):
         return 1, FAKES.get(small, name[:-5] if small.endswith("_fake") else name)
     raise DataError(f"expected a label that ends in _real or _fake or that the benchmark has, got {name!r}; say which")
 

@@ -108,20 +108,20 @@ class DF40:
     def _folder(self, method: str) -> str:
         """A method's folder, empty where it is reported as missing; releases differ in capitals."""
         names = {method.lower(), ALIASES.get(method, method).lower()}
-        found = [n for n in list_names(self.root) if n.lower() in names]
-        if not found and self.reading.on_missing:
+        folders = [n for n in list_names(self.root) if n.lower() in names]
+        if not folders and self.reading.on_missing:
             self.reading.on_missing(f"{method}/")
             return ""
-        if not found:
+        if not folders:
             raise ORIGIN.missing(self.root, f"expected a folder of {method}, but it is not there", [f"{method}/"])
-        return found[0]
+        return folders[0]
 
     def _rows(self, folder: str, part: str, name: str, manipulation: str) -> Iterator[Sample]:
         where = _part(os.path.join(self.root, folder), part)
-        found = require_videos(ORIGIN, self.root, where, self.reading)
+        videos = require_videos(ORIGIN, self.root, where, self.reading)
         if part == "ff" and self.faceforensics:
-            found = self._official(found, f"{folder}/{part}")
-        for key, entry in found.items():
+            videos = self._official(videos, f"{folder}/{part}")
+        for key, entry in videos.items():
             split, group = self._side(part, entry) if part in DOMAINS else ("test", f"{name} {part} {key}")
             if split in self.reading.splits:
                 yield from frame_samples(
@@ -135,9 +135,9 @@ class DF40:
                     group=group,
                 )
 
-    def _official(self, found: dict[str, VideoEntry], where: str) -> dict[str, VideoEntry]:
+    def _official(self, videos: dict[str, VideoEntry], where: str) -> dict[str, VideoEntry]:
         """The fakes whose videos the official lists name: the split of the others is unknown."""
-        unlisted = [f"{where}/{key}" for key, entry in found.items() if not self._known(entry.name)]
+        unlisted = [f"{where}/{key}" for key, entry in videos.items() if not self._known(entry.name)]
         for name in unlisted if self.reading.on_missing else ():
             self.reading.on_missing(f"{name} (in no official list)")  # type: ignore[misc]
         if unlisted and not (self.reading.partial or self.reading.on_missing):
@@ -146,7 +146,7 @@ class DF40:
                 "take them out, or ask for a partial reading to go on without them"
             )
             raise ORIGIN.missing(self.root, problem, unlisted)
-        return {key: entry for key, entry in found.items() if self._known(entry.name)}
+        return {key: entry for key, entry in videos.items() if self._known(entry.name)}
 
     def _known(self, name: str) -> tuple[Split, str] | None:
         """Split and group of the FaceForensics++ video behind a fake, or None."""

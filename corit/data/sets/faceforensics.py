@@ -78,9 +78,9 @@ class FaceForensics:
         level = require_compression(self.compression)
         where = os.path.join(self.root, *_folder(kind), level)
         sides = {name: (split, group) for split, group, name in videos_of(pairs, bool(kind))}
-        wanted = [n for n, (split, _) in sides.items() if split in self.reading.splits]
-        found = require_videos(ORIGIN, self.root, where, self.reading, wanted, "the official splits")
-        for name, entry in found.items():
+        names = [n for n, (split, _) in sides.items() if split in self.reading.splits]
+        videos = require_videos(ORIGIN, self.root, where, self.reading, names, "the official splits")
+        for name, entry in videos.items():
             split, group = sides[name]
             video = f"FaceForensics++/{level}/{kind or 'real'}/{name}"
             yield from frame_samples(

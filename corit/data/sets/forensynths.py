@@ -142,15 +142,15 @@ class ForenSynths:
 
     def _both(self, folders: list[str]) -> tuple[list[str], list[str]]:
         """Reals and fakes of some folders, each of which must have both."""
-        found: tuple[list[str], list[str]] = [], []
+        classes: tuple[list[str], list[str]] = [], []
         for folder in folders:
-            for paths, name in zip(found, CLASSES, strict=True):
+            for paths, name in zip(classes, CLASSES, strict=True):
                 listed = _pictures(os.path.join(folder, name))
                 if not listed:
                     inside = os.path.relpath(folder, self.root).replace(os.sep, "/")
                     self._miss(f"pictures in {inside}/{name}/", [f"{inside}/{name}"])
                 paths += listed
-        return found
+        return classes
 
     def _miss(self, what: str, looked: Sequence[str]) -> None:
         for name in looked if self.on_missing else ():

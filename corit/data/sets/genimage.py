@@ -54,20 +54,20 @@ class GenImage:
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """By generator, split and class, photographs first."""
-        found = self._generators()
-        lost = [g for g in self.generators if g.lower() not in {f.lower() for f in found}]
-        self._report([] if self.generators else self._packed(found))
-        if lost or not found:
+        folders = self._generators()
+        lost = [g for g in self.generators if g.lower() not in {f.lower() for f in folders}]
+        self._report([] if self.generators else self._packed(folders))
+        if lost or not folders:
             raise ORIGIN.missing(self.root, "expected folders of generators, but some are not there", lost)
-        chosen = {g.lower() for g in self.generators} or {f.lower() for f in found}
-        rows = tuple(s for name, base in found.items() if name.lower() in chosen for s in self._rows(name, base))
+        chosen = {g.lower() for g in self.generators} or {f.lower() for f in folders}
+        rows = tuple(s for name, base in folders.items() if name.lower() in chosen for s in self._rows(name, base))
         if not rows:
             raise ORIGIN.missing(self.root, "expected pictures, found none")
         return rows
 
     def _generators(self) -> dict[str, str]:
         """Generator -> the folder with train/ and val/, which is it or lies in it."""
-        found = {}
+        folders = {}
         for name in list_names(self.root):
             folder = os.path.join(self.root, name)
             bases = [b for b in (folder, *(os.path.join(folder, n) for n in list_names(folder))) if _divided(b)]
@@ -75,12 +75,12 @@ class GenImage:
                 problem = f"expected one folder with train/ and val/ in {name}/, got several; move them into one"
                 raise ORIGIN.missing(self.root, problem, [os.path.relpath(b, self.root) for b in bases])
             if bases:
-                found[name] = bases[0]
-        return found
+                folders[name] = bases[0]
+        return folders
 
-    def _packed(self, found: Mapping[str, str]) -> list[str]:
+    def _packed(self, folders: Mapping[str, str]) -> list[str]:
         """Folders of generators in which nothing but archives lies."""
-        rest = {n: os.path.join(self.root, n) for n in list_names(self.root) if n not in found}
+        rest = {n: os.path.join(self.root, n) for n in list_names(self.root) if n not in folders}
         return [n for n, f in rest.items() if any(map(ARCHIVE.search, list_names(f)))]
 
     def _report(self, packed: list[str]) -> None:
