@@ -23,7 +23,7 @@ def test_lines_that_are_cut_short_or_have_no_name_are_dropped(tmp_path):
         Journal(tmp_path / "j", {"a": 2})
 
 
-def test_a_line_is_written_at_once_and_forced_to_the_disk_now_and_then(tmp_path, monkeypatch):
+def test_a_line_is_written_at_once_and_synced_at_intervals(tmp_path, monkeypatch):
     forced, clock = [], [0.0]
     monkeypatch.setattr(os, "fsync", forced.append)
     monkeypatch.setattr(journal.time, "monotonic", lambda: clock[0])

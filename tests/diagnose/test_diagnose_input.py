@@ -94,7 +94,7 @@ def test_a_plan_that_does_not_fit_the_rows_is_refused_before_any_work(name, tmp_
     assert words in str(caught.value)
 
 
-def test_features_that_are_not_finite_are_found_in_every_store_before_any_work(tmp_path, monkeypatch):
+def test_features_that_are_not_finite_stop_it_before_any_work(tmp_path, monkeypatch):
     """As in a folder of features, which is not read when it is opened."""
     monkeypatch.setattr(sweeping, "fit", None)
     good, bad = one(tmp_path), replace(one(tmp_path), name="late")
@@ -160,7 +160,7 @@ def test_a_data_set_with_reals_of_its_own_is_set_against_those(tmp_path):
     assert set(borrowed.dataset[index]) == {"two", "reals"}
 
 
-def test_groups_too_small_are_left_out_and_named_unless_they_were_asked_for(tmp_path):
+def test_small_groups_are_left_out_and_named_unless_requested(tmp_path):
     held = arrays()
     kind = held["manipulation"].copy()
     kind[np.flatnonzero((kind == "B") & (held["split"] == "test"))] = "A"

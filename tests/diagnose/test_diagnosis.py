@@ -107,7 +107,7 @@ def test_the_summary_says_how_it_was_made_and_what_it_means(made):
     ("scale", "shift", "dtype"),
     [(1e20, 0, "f4"), (1e-25, 0, "f4"), (1e-25, 3, "f4"), (1e60, 0, "f8"), (1e-60, 0, "f8"), (1e20, 1e6, "f8")],
 )
-def test_a_diagnosis_does_not_depend_on_unit_and_origin_of_the_features(scale, shift, dtype, scaling, tmp_path, agree):
+def test_a_diagnosis_does_not_depend_on_feature_unit_and_origin(scale, shift, dtype, scaling, tmp_path, agree):
     plan, held = replace(QUICK, scaling=scaling, layers=(1, FINAL), groups=("A",)), arrays()
     moved = {k: ((held[k].astype(float) + shift) * scale).astype(dtype) for k in ("z", "levels")}
     (tmp_path / "moved").mkdir()

@@ -93,7 +93,7 @@ def test_nothing_is_to_blame_where_the_bound_is_not_lower():
     assert "none of Theorem 1's factors is to blame" in verdicts(found)[1].line
 
 
-def test_without_a_stable_group_a_fragile_one_is_compared_with_its_best_layer():
+def test_without_a_stable_group_its_best_layer_is_the_reference():
     here = cell("B", [EARLY], RHOS, (2.0, 1.0, 0.01), layer=4)
     best = cell("B", [LATE], RHOS, (2.0, 1.0, 0.1), layer=2)
     worse = cell("B", [NEVER], RHOS, (2.0, 1.0, 0.2), layer=1)
@@ -123,7 +123,7 @@ def test_forgeries_are_ranked_by_cor_and_by_gsnr_most_fragile_first():
     assert ranked.correlations["cor_gsnr"] == ranked.correlations["cor_bound"] == pytest.approx(-1.0)
 
 
-def test_all_layers_count_for_the_rank_correlation_and_only_the_last_is_ranked():
+def test_correlations_use_all_layers_and_ranks_only_the_last():
     deep = [cell(g, [auc], RHOS, (2.0, 1.0, f)) for g, auc, f in (("A", STABLE, 0.4), ("B", LATE, 0.3))]
     shallow = [replace(cell("A", [EARLY], RHOS, (2.0, 1.0, 0.2)), layer=1)]
     (ranked,) = rankings(diagnosis(*deep, *shallow, rhos=RHOS))

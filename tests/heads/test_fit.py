@@ -152,7 +152,7 @@ def test_grouping_problems_of_other_lengths_changes_no_kept_epoch(select):
 
 
 @pytest.mark.parametrize("recipe", RECIPES[::2], ids=lambda r: r.kind)
-def test_the_losses_of_an_epoch_are_those_of_its_batches_at_w_and_of_the_validation_rows(recipe, agree):
+def test_losses_of_an_epoch_are_of_its_batches_and_validation_rows(recipe, agree):
     """Two epochs of seven steps and three steps more; a step's loss is that before it, not at w + e."""
     p, losses = plain(*data()), {0: [], 1: []}
 
@@ -345,7 +345,7 @@ def test_a_constant_feature_is_zero_and_not_infinite():
 
 
 @pytest.mark.parametrize(("small", "kept"), [(1e-4, 2), (1e-5, 2), (1e-8, 1)])
-def test_whitening_keeps_directions_down_to_a_millionth_of_the_largest_deviation(small, kept):
+def test_whitening_keeps_directions_down_to_a_millionth(small, kept):
     """The floor is of standard deviations: variances, which the eigenvalues are, may be smaller by its square."""
     x = torch.tensor(generator("floor").normal(size=(300, 2)), dtype=torch.float32) * torch.tensor([1.0, small])
     rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), "whiten")).values
@@ -360,7 +360,7 @@ def scaled(x, scale, dtype):
 
 
 @pytest.mark.parametrize("scale", [2.0**66, 2.0**-83])
-def test_standardised_rows_are_the_same_numbers_in_units_of_powers_of_two(scale):
+def test_standardising_does_not_depend_on_units_of_powers_of_two(scale):
     x = torch.tensor(generator("units").normal(size=(200, 6)) * 3 + 5, dtype=torch.float32)
     x[:, 2] = 0.1
     for expected, found in zip(scaled(x, 1, torch.float32), scaled(x, scale, torch.float32), strict=True):
@@ -459,7 +459,7 @@ def test_a_module_trained_with_sam_equals_the_closed_form(seed, agree):
     agree(module.weight.detach(), best.weight[0, 0, 0], rtol=1e-6)
 
 
-def test_the_trained_attention_head_starts_at_the_parameter_free_one_and_learns():
+def test_the_attention_head_starts_parameter_free_and_learns():
     rng = generator("attention test")
     x = torch.tensor(rng.normal(size=(200, 24)), dtype=torch.float32)
     y = (x[:, 13] > 0).numpy().astype(int)

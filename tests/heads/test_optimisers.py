@@ -159,7 +159,7 @@ def trained_attention(epochs, rate=0.3):
     return head, areas
 
 
-def test_of_equally_good_epochs_of_an_attention_head_the_first_is_kept():
+def test_an_attention_head_keeps_the_first_of_equal_epochs():
     head, areas = trained_attention(6)
     first = areas.index(max(areas))
     assert areas.count(max(areas)) > 1

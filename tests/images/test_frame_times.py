@@ -12,7 +12,7 @@ def made(times, untimed=0, *, ordered=False, lossy=True, damaged=False):
     return frame_times(times, untimed, ordered=ordered, lossy=lossy, damaged=damaged)
 
 
-def test_packets_come_as_they_are_decoded_and_frames_as_they_are_shown():
+def test_packets_are_in_decoding_order_and_frames_in_display_order():
     table = made([0, 120, 40, 80, 240, 160, 200])
     assert [table.index(t) for t in (0, 40, 80, 120, 160, 200, 240)] == list(range(7))
     assert (table.count, table.time(3), table.time(9)) == (7, 120, 360)

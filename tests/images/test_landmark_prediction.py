@@ -44,7 +44,7 @@ def test_predicted_landmarks_are_those_of_the_detector(photograph, scale, side):
     assert found.note in [SURE.format(n) for n in range(3)]
 
 
-def test_a_crop_that_is_not_square_has_its_landmarks_in_its_own_pixels(photograph):
+def test_landmarks_of_a_crop_that_is_not_square_are_in_its_pixels(photograph):
     crop, known, _ = align(*photograph, 256, 1.3)
     found = predict_landmarks(crop[:, 20:236])
     assert np.linalg.norm(found.landmarks + [20, 0] - known, axis=1).mean() < 0.04 * width(known)

@@ -72,7 +72,7 @@ def test_a_text_that_tells_of_svg_is_no_drawing():
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"hevx", b"mif1"])
-def test_heic_whose_headers_are_lost_is_damaged_where_heic_can_be_read(brand, monkeypatch):
+def test_heic_without_headers_is_damaged_where_heic_is_supported(brand, monkeypatch):
     data = b"\0\0\0\x18ftyp" + brand + bytes(40)
     pytest.importorskip("pillow_heif")
     with pytest.raises(UnreadableError, match="a.heic is damaged or cut short"):

@@ -210,7 +210,7 @@ def test_any_kind_of_pixels_comes_as_it_was(tmp_path, name):
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.7, 0.9])
-def test_a_video_whose_index_is_cut_off_is_damaged_and_of_no_odd_codec(tmp_path, share):
+def test_a_video_without_its_index_is_damaged_not_unsupported(tmp_path, share):
     whole = video_files.write(tmp_path / "whole.mp4")
     video_files.cut(whole, tmp_path / "cut.mp4", share=share)
     with pytest.raises(UnreadableError, match=r"cut.mp4 is called a video, but it is damaged, cut short"):

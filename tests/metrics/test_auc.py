@@ -71,7 +71,7 @@ def test_known_values():
     assert expected_calibration_error(y, np.full(4, 0.5)) == 0.0
 
 
-def test_a_constant_head_is_at_chance_and_a_diverged_one_is_not_a_number():
+def test_a_constant_head_has_auc_half_and_a_diverged_one_nan():
     y = torch.tensor([0, 1, 1, 0, 1])
     assert select.auc(torch.full((5,), 3.0), y) == 0.5
     assert torch.isnan(select.auc(torch.tensor([0.0, torch.nan, 1, 2, 3]), y))
@@ -122,7 +122,7 @@ def test_draws_of_a_seed_are_those_of_whole_groups_drawn_one_by_one(grouped):
     assert found == expected
 
 
-def test_intervals_without_a_word_are_a_thousand_draws_of_seed_0_at_95_percent():
+def test_default_intervals_are_1000_draws_of_seed_0_at_95_percent():
     rng = generator("plain intervals")
     y, s = np.repeat([0, 1], 15), rng.normal(size=30) + np.repeat([0, 1], 15)
     told = bootstrap(auc, y, s, draws=1000, level=0.95, seed=0)

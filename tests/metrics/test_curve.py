@@ -109,7 +109,7 @@ def test_delong_without_variance():
     assert (apart.statistic, apart.p) == (-math.inf, None)  # four rows prove nothing
 
 
-def test_a_threshold_found_on_validation_parts_the_scores_in_the_middle():
+def test_a_validation_threshold_lies_midway_between_scores():
     y, s = np.array([0, 0, 1, 1]), np.array([0.1, 0.3, 0.5, 0.9])
     assert best_threshold(y, s) == 0.4
     assert best_threshold(1 - y, s) == np.nextafter(0.9, 1)  # calling nothing fake is as good as calling all fake
@@ -212,7 +212,7 @@ def test_bad_input_is_refused_in_words(name):
 
 @settings(max_examples=60, deadline=None)
 @given(rows_of_both)
-def test_the_vertex_eer_and_the_interpolated_one_bracket_a_cell_of_the_roc(rows):
+def test_vertex_and_interpolated_eer_bracket_a_cell_of_the_roc(rows):
     """The interpolated rate lies on the segment of the ROC curve that crosses the diagonal."""
     y, s, _, _ = columns(rows)
     fpr, tpr, _ = roc_curve(y, s, drop_intermediate=False)

@@ -160,7 +160,7 @@ def test_several_heads_give_the_median():
     assert estimates(of, ["auc"], draws=10)["auc"].value == pytest.approx(np.median(each), abs=1e-12)
 
 
-def test_an_interval_by_video_covers_the_truth_and_one_by_frame_does_not():
+def test_intervals_by_video_cover_the_truth_and_by_frame_do_not():
     truth = roc_auc_score(columns(99, videos=20000, frames=1).labels, columns(99, videos=20000, frames=1).scores[0])
     by_video, by_frame = 0, 0
     for trial in range(40):

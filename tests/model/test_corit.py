@@ -144,7 +144,7 @@ def test_the_pooled_feature_is_the_mean_of_the_patches_alone(registers, agree):
     agree(unifd.forward(model, images, read="pooled").z, whole[:, -N:].mean(1), rtol=1e-5, atol=1e-6)
 
 
-def test_identical_twins_leave_every_mask_empty_and_every_region_silent():
+def test_identical_twins_empty_every_mask_and_silence_all_regions():
     model = backbone()
     images, _, regions = (torch.from_numpy(a) for a in batch(b=1))
     x = images.float()
@@ -291,7 +291,7 @@ def test_patch_tokens_of_a_picture_are_the_final_ones_on_the_grid(agree):
 
 
 @pytest.mark.parametrize("rrm", [True, False])
-def test_the_preparer_is_the_backbones_and_draws_twins_only_where_they_count(rrm):
+def test_the_preparer_draws_twins_only_where_they_count(rrm):
     finder = lambda pixels: ()
     encoder = Encoder(backbone(), recipe(**{"model.rrm": rrm, "model.regions": ["boundary"]}))
     found = encoder.preparer(3, max_faces=2, finder=finder)

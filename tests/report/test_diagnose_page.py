@@ -46,7 +46,7 @@ def test_the_page_needs_nothing_but_itself(page):
     assert sorted(p.name for p in page[0].iterdir()) == ["cor.csv", "report.html", "summary.json", "trajectories.csv"]
 
 
-def test_every_figure_and_table_says_its_world_backbone_head_and_seeds(page):
+def test_figures_and_tables_name_world_backbone_head_and_seeds(page):
     said = "S: world of S; backbone of S; T: world of T; backbone of T. Head: linear"
     shown = re.findall(r"<figure>.*?</figure>", page[1], re.S)
     assert len(shown) == 2 + 1 + 1 + 2 + 2 + 2 + 2 + 2

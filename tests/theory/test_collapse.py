@@ -65,7 +65,7 @@ def test_the_grid_without_zero_has_a_radius_wherever_a_head_learned():
     assert found.counts == {"collapsed": 2, "stable": 1, "below": 0, "never learned": 0}
 
 
-def test_a_head_that_learned_at_a_later_radius_is_refined_between_the_radii_of_its_fall():
+def test_a_head_that_learns_later_is_refined_where_it_falls():
     asked = []
 
     def retrain(heads):
@@ -83,7 +83,7 @@ def test_the_half_way_radius_is_of_the_fall_that_counts():
     assert halfway((0.1, 1.0, 10.0, 100.0), np.array([0.7, 0.5, 0.9, 0.5])).value == pytest.approx(10**-0.5)
 
 
-def test_bisection_retrains_only_the_seeds_that_collapse_and_finds_their_thresholds():
+def test_bisection_retrains_collapsing_seeds_and_finds_thresholds():
     cliffs = {0: 0.3, 1: 0.043, 2: math.inf, 3: 0.0}
     area = np.array([[0.9 if rho < cliffs[s] else 0.5 for rho in RHOS] for s in range(4)])
     asked = []
@@ -135,7 +135,7 @@ def test_median_and_interval_take_censored_seeds_in_their_order():
 
 
 @pytest.mark.parametrize(("seeds", "low", "high"), [(5, 0, 4), (8, 1, 6), (10, 1, 8), (15, 3, 11)])
-def test_the_interval_is_the_narrowest_that_covers_the_median_nine_times_in_ten(seeds, low, high):
+def test_the_interval_is_the_narrowest_at_90_percent_coverage(seeds, low, high):
     found = spread([Radius(float(k)) for k in range(seeds)])
     assert (found.low.value, found.high.value) == (low, high)
     rng = generator("coverage", seeds)

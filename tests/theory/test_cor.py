@@ -23,7 +23,7 @@ STEPS = np.array([0, 20, 40, 60])
 RATIO = np.array([[3.0, 1.0], [2.0, 2.0], [4.0, np.nan], [1.0, 1.0]])
 
 
-def test_the_bound_is_the_least_ratio_and_the_bottleneck_the_first_step_that_attains_it(agree):
+def test_the_bottleneck_is_the_first_step_of_the_least_ratio(agree):
     found = critical_radius(STEPS, RATIO)
     agree(found.radius, [1.0, 1.0])
     assert found.step.tolist() == [60, 0]
@@ -110,7 +110,7 @@ def test_the_error_of_the_asymptote_shrinks_as_the_gsnr_does(agree):
     assert error[-1] == pytest.approx(r[-1] / 2, rel=1e-10)
 
 
-def test_the_error_of_the_asymptote_shrinks_for_real_heads_whose_signal_is_taken_away():
+def test_the_asymptote_error_shrinks_as_real_heads_lose_signal():
     """Rows z with labels both 0 and 1 in shares that approach each other: r -> 0 at w = 0."""
     from corit.theory.likelihood import logistic
 

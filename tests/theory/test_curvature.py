@@ -50,7 +50,7 @@ def test_the_residual_is_that_of_the_vector_and_bounds_the_error():
         assert torch.allclose(found.vector.norm(dim=-1), torch.ones(4, dtype=torch.float64))
 
 
-def test_fewer_products_are_made_for_a_larger_tolerance_and_from_a_good_start():
+def test_a_larger_tolerance_and_a_good_start_save_products():
     a = spectrum(*np.linspace(0.1, 3, 60), 3.5)[0]
     loose, tight = (lambda_max(operator(a), tolerance=t) for t in (1e-2, 1e-8))
     assert loose.steps < tight.steps
@@ -58,7 +58,7 @@ def test_fewer_products_are_made_for_a_larger_tolerance_and_from_a_good_start():
     assert again.steps < lambda_max(operator(a), tolerance=1e-3).steps
 
 
-def test_a_negative_eigenvalue_of_largest_magnitude_is_found_with_its_sign():
+def test_a_negative_largest_eigenvalue_keeps_its_sign():
     found = lambda_max(operator(spectrum(1.0, 2.0, -5.0, 0.5)[0]))
     assert found.value == pytest.approx(5.0)
     assert found.signed == pytest.approx(-5.0)
@@ -88,7 +88,7 @@ def test_a_start_orthogonal_to_the_top_vector_does_not_mislead(tolerance):
         assert lambda_max(operator(a), start=start, tolerance=tolerance).value == pytest.approx(3.0, rel=tolerance)
 
 
-def test_not_converged_is_an_error_that_says_what_to_do_unless_the_residual_is_asked_for():
+def test_an_unconverged_result_is_an_error_unless_unchecked():
     a = spectrum(*np.linspace(0.9, 1, 200))[0]
     with pytest.raises(ConvergenceError, match="allow more steps or a larger tolerance"):
         lambda_max(operator(a), steps=4, tolerance=1e-8)

@@ -167,7 +167,7 @@ def test_a_head_without_curvature_or_that_diverged_has_no_radius():
     assert torch.isnan(flat.stable_rank)
 
 
-def test_a_trace_that_is_not_positive_leaves_theorem_1_without_meaning_but_equation_14_true():
+def test_equation_14_holds_where_a_trace_is_not_positive():
     """A network in a region of negative curvature: the identity of traces and the ratio stay."""
     found = decompose(network(20, 4, seed=0))
     assert found.hessian < 0

@@ -96,7 +96,7 @@ def test_each_row_of_a_direction_is_as_long_as_the_heads_own(kind, agree):
     assert abs(axes[0] @ axes[1]) < 0.9 * (point @ point)
 
 
-def test_two_heads_of_one_shape_get_one_plane_and_another_seed_another():
+def test_heads_of_one_shape_share_a_plane_and_seeds_do_not():
     unit = lambda likelihood, seed: torch.nn.functional.normalize(directions(likelihood, seed), dim=-1)
     first, second = head("linear", seed=1), head("linear", seed=2)
     assert torch.allclose(unit(first, 0), unit(second, 0), atol=1e-14)
@@ -104,7 +104,7 @@ def test_two_heads_of_one_shape_get_one_plane_and_another_seed_another():
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_a_wider_head_moves_the_shared_coordinates_and_the_biases_alike(kind):
+def test_a_wider_head_moves_shared_coordinates_and_biases_alike(kind):
     narrow, wide = directions(head(kind), 0), directions(head(kind, width=3 * D), 0)
     for row, (a, b) in enumerate(zip(slow.rows(kind, D, M), slow.rows(kind, 3 * D, M), strict=True)):
         shared = narrow[:, a] / (wide[:, [*b[:D], b[-1]]] if row < max(1, M) and len(b) > len(a) else wide[:, b])
@@ -113,7 +113,7 @@ def test_a_wider_head_moves_the_shared_coordinates_and_the_biases_alike(kind):
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp"])
-def test_curvature_is_that_of_the_dense_hessian_and_at_most_lambda_max(kind, agree):
+def test_curvature_equals_the_dense_hessians_within_lambda_max(kind, agree):
     likelihood = head(kind, activation="identity")  # differences across relu's kink say nothing
     found = landscape(likelihood, points=5)
     x, y = rows()
@@ -125,7 +125,7 @@ def test_curvature_is_that_of_the_dense_hessian_and_at_most_lambda_max(kind, agr
     agree(found.relative, found.curvature * (likelihood.point @ likelihood.point))
 
 
-def test_relative_curvature_rise_and_share_do_not_change_when_features_are_rescaled(agree):
+def test_relative_measures_do_not_depend_on_the_feature_scale(agree):
     x, y = rows()
     w = torch.tensor(generator("w").normal(size=D))
     one, other = landscape(logistic(x, y, w), points=9), landscape(logistic(10 * x, y, w / 10), points=9)
@@ -144,7 +144,7 @@ def test_rise_and_share_count_the_disc():
 
 
 @pytest.mark.parametrize(("kind", "activation"), CASES)
-def test_ascent_finds_at_least_what_random_search_and_the_first_step_find(kind, activation):
+def test_ascent_rises_at_least_as_far_as_search_and_first_step(kind, activation):
     likelihood = head(kind, activation=activation)
     x, y = rows()
     of, point = logit_of(kind, activation), likelihood.point.numpy()
@@ -166,7 +166,7 @@ def test_in_one_dimension_sharpness_is_the_higher_end():
     assert float(sharpness(likelihood, (0.5,)).ascent) == pytest.approx(float(max(ends)))
 
 
-def test_at_a_stationary_point_ascent_climbs_where_the_gradient_says_nothing():
+def test_ascent_climbs_from_a_stationary_point():
     x = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.1], [-1.0, 0.1]], dtype=torch.float64)
     likelihood = logistic(x, torch.tensor([1, 1, 0, 0]), torch.zeros(2, dtype=torch.float64))
     likelihood = replace(likelihood, point=torch.zeros(2, dtype=torch.float64))

@@ -177,7 +177,7 @@ def test_a_perceptron_is_the_module_of_the_same_layers(agree):
     assert twin.row_of.tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 3 + [4] * 3 + [5]
 
 
-def test_many_parameter_vectors_of_a_module_at_once_equal_one_at_a_time(agree):
+def test_many_parameter_vectors_at_once_equal_one_at_a_time(agree):
     found = network()
     points = found.point + draw(2, 3, len(found.point)) / 3
     many, index = found.at(points), torch.tensor([[0, 1, 2], [3, 4, 5]])

@@ -43,7 +43,7 @@ def test_the_corrected_estimator_is_unbiased_and_the_plain_one_is_not(agree):
     agree(drawn.signal.mean(), whole.signal + whole.noise / 3)  # the inflation that the correction takes out
 
 
-def test_samples_of_a_population_whose_ratio_is_known_need_the_correction():
+def test_samples_of_a_known_population_need_the_correction():
     """Clouds whose means are 2 shift apart: at w = 0, r = shift^2 / D exactly, far below the 1 / n of the plain one."""
     n, width, shift, times = 50, 20, 0.1, 400
     rng = torch_generator("clouds")
@@ -108,7 +108,7 @@ def test_moments_over_mini_batches_are_those_of_their_gradients(make, agree):
     assert seen.count == 4
 
 
-def test_batches_without_replacement_have_the_finite_population_share_of_the_noise(agree):
+def test_batches_without_replacement_have_finite_population_noise(agree):
     found = linear(6, 3, heads=(2,))
     every = torch.tensor(list(combinations(range(6), 2)))
     seen, whole = batch_moments(found, every), moments(found)

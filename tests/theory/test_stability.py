@@ -155,7 +155,7 @@ def test_small_batches_can_turn_the_populations_gradient_around(agree):
     size=st.integers(1, 4),
     scale=st.floats(-2, 1.5).map(lambda e: 10**e),
 )
-def test_below_8_with_beta_uniform_over_mini_batches_condition_3_holds_in_every_case(n, width, seed, size, scale):
+def test_below_8_with_uniform_beta_condition_3_holds(n, width, seed, size, scale):
     likelihood = linear(n, width, heads=(5,), seed=seed, scale=scale)
     batches = balanced(likelihood, min(size, n), 1, seed)
     beta = beta_bound(likelihood, batches)
@@ -165,7 +165,7 @@ def test_below_8_with_beta_uniform_over_mini_batches_condition_3_holds_in_every_
     assert stability(likelihood, batches, radius[:, None] * fractions).holds.all()
 
 
-def test_along_real_trajectories_8_with_uniform_beta_holds_in_every_case():
+def test_along_real_trajectories_8_with_uniform_beta_holds():
     """Every head of a training at every batch size; with lambda_max in beta's place the share is a measurement."""
     fractions = torch.tensor([0.3, 0.999], dtype=torch.float64)
     for likelihood in trajectory("linear"):
@@ -192,7 +192,7 @@ def test_violations_are_the_conditions_that_fail_one_by_one(make, agree):
                 agree(found.relative[k, head, j], mean / (exact.mean @ exact.mean), atol=1e-9)
 
 
-def test_an_untrained_perceptron_can_violate_the_bound_with_single_rows_and_not_with_more():
+def test_an_untrained_perceptron_violates_the_bound_at_batch_1_only():
     likelihood = perceptron_at_its_start(heads=40)
     share = violations(likelihood, (1, 20), torch_generator("start"), epochs=1).share
     assert share[0, -1] > 0
@@ -231,7 +231,7 @@ def opposed(n=50, reach=4.0):
     return logistic(z, y, torch.zeros(n + 1, dtype=torch.float64))
 
 
-def test_below_8_with_lambda_max_of_the_population_condition_3_can_fail():
+def test_below_8_with_population_lambda_max_condition_3_can_fail():
     likelihood = opposed()
     found = violations(likelihood, (1, 4, likelihood.count), torch_generator("violations"), epochs=4)
     assert found.share[[0, 2]].tolist() == [[0, 0, 1, 1], [0, 0, 0, 0]]
@@ -242,14 +242,14 @@ def test_below_8_with_lambda_max_of_the_population_condition_3_can_fail():
     assert lambda_max(likelihood.operator()).value == pytest.approx(0.25, rel=1e-6)
 
 
-def test_the_share_of_violations_counts_heads_whose_numbers_are_finite(agree):
+def test_the_share_of_violations_counts_only_finite_heads(agree):
     relative = torch.tensor([[[1.0, -1.0], [-1.0, -1.0], [torch.nan, torch.nan]]])
     found = Violations((3,), (0.5, 0.99), torch.ones(3), relative, relative)
     agree(found.share, [[0.5, 1.0]])
 
 
 @pytest.mark.parametrize("make", [linear, lambda: linear(5, 9), units])
-def test_without_a_ball_beta_is_the_largest_norm_of_a_mini_batchs_hessian(make, agree):
+def test_without_a_ball_beta_is_the_largest_mini_batch_hessian_norm(make, agree):
     likelihood = make()
     batches = balanced(likelihood, 2, 1)
     found = beta_sample(likelihood, batches, 0.0, 0, torch_generator("beta"), tolerance=1e-9)
@@ -288,7 +288,7 @@ def test_the_sample_lies_below_the_bound_and_both_grow_with_the_ball():
     assert (beta_bound(likelihood, batches).value <= likelihood.design.squares.max() / 4 * (1 + 1e-5)).all()
 
 
-def test_the_curvature_does_not_drift_without_a_ball_and_drifts_at_most_by_the_difference(agree):
+def test_curvature_drift_is_zero_without_a_ball_and_bounded_in_one(agree):
     likelihood = linear(20, 4, scale=2.0)
     still = drift(likelihood, 0.0, 2, torch_generator("drift"))
     agree(still.value, torch.zeros(3))
@@ -312,7 +312,7 @@ def test_the_drift_along_the_gradient_is_that_of_dense_matrices(agree):
         agree(found.norm[head], norm / here.lambda_max, rtol=1e-6)
 
 
-def test_the_first_radius_that_fails_is_found_between_two_that_were_tried():
+def test_the_first_failing_radius_lies_between_two_tried_ones():
     likelihood = heads_of_two()
     alone = torch.arange(200)[:, None]
     bound = step_radius(likelihood.squared_gradient().sqrt(), lambda_max(likelihood.operator()).value)
@@ -326,7 +326,7 @@ def test_the_first_radius_that_fails_is_found_between_two_that_were_tried():
     assert found.factor > 1
 
 
-def test_a_condition_that_never_or_always_fails_is_censored_not_invented():
+def test_a_condition_that_never_or_always_fails_is_censored():
     likelihood = linear(20, 5, heads=(2,))
     whole, bound = torch.arange(20)[None], torch.ones(2, dtype=torch.float64)
     assert tightness(likelihood, whole, bound).reached.tolist() == [math.inf, math.inf]

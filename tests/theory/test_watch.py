@@ -91,7 +91,7 @@ def test_every_quantity_equals_the_slow_one_along_real_trajectories(kind, rows, 
 
 
 @pytest.mark.parametrize("activation", ["relu", "identity"])
-def test_rows_in_a_basis_of_their_own_show_what_the_rows_themselves_do(activation, agree):
+def test_rows_in_their_own_basis_give_the_same_measures(activation, agree):
     """A perceptron on 12 watched rows of width 70, at steps of its training: the basis only saves work."""
     recipe, p, plain = replace(PERCEPTRON, activation=activation), made(3, n=40, d=70), {}
     index = watched(40, 12, 0)
@@ -118,7 +118,7 @@ def test_rows_in_a_basis_of_their_own_show_what_the_rows_themselves_do(activatio
     assert sorted(plain) == [0, 5, 10, 15]
 
 
-def test_watched_rows_are_drawn_by_the_seed_without_repeats_and_in_order():
+def test_watched_rows_are_seeded_distinct_and_in_order():
     drawn = [watched(40, 10, seed) for seed in (0, 1)]
     for index in drawn:
         assert index.tolist() == sorted(set(index.tolist()))
