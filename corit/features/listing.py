@@ -1,4 +1,4 @@
-"""The listing of a store: which rows of its shards belong to the last extraction, with the samples that it had."""
+"""The listing of a store: which rows of its shards belong to the last extraction, with its samples."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ListedRow(NamedTuple):
     """A row of the store.
 
     Attributes:
-        sample: the sample, as the last run had it.
+        sample: the sample of the last run.
         version: of the picture, as the last run saw it.
         part: number of the shard that holds the row.
         row: its place in the shard, from 0.

@@ -192,10 +192,10 @@ class StoreHeader:
             )
 
 
-def differences(stored: str, asked: str) -> str:
+def differences(stored: str, current: str) -> str:
     """What differs between two recipes in TOML, field by field."""
     try:
-        ours, theirs = (_flat(dataclasses.asdict(Recipe.from_toml(text))) for text in (stored, asked))
+        ours, theirs = (_flat(dataclasses.asdict(Recipe.from_toml(text))) for text in (stored, current))
     except RecipeError as err:
         return f"this version cannot read the stored one ({err})"
     lines = [f"{k} is {ours[k]!r} in the store, {theirs[k]!r} asked for" for k in ours if ours[k] != theirs[k]]

@@ -104,7 +104,7 @@ class StoreWriter:
         """Look up the current version of a sample's picture, and make its rows the store's where it is stored.
 
         Args:
-            sample: the sample, as the store shall have it.
+            sample: the sample to record in the store.
             now: the current version of its picture.
 
         Returns:

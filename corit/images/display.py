@@ -4,7 +4,7 @@ It is upright (by the EXIF orientation or the display matrix), has square pixels
 scaled by their sample aspect ratio; what a still says of its resolution counts for nothing, as in browsers), is of
 full resolution, and sRGB: colour profiles are applied, code points (CICP, nclx), PNG's chunks and wide gamuts are
 heeded, and HDR (PQ, HLG) is tone-mapped by BT.2390, see `corit.images.colour_space`. SDR video is shown by its code
-values, as browsers and players do. Transparency is laid on white. A note says what cannot be shown so. A picture
+values, as browsers and players do. Transparent pixels lie on white. A note says what cannot be shown so. A picture
 or frame that states nothing of all this comes as it is stored, bit for bit.
 """
 

@@ -84,7 +84,7 @@ def read_picture(path: Path | str, *, megapixels: float = MEGAPIXELS) -> Picture
     try:
         mode = os.stat(path)
         if stat.S_ISDIR(mode.st_mode):
-            os.scandir(path).close()  # a folder given as an input is mostly one that cannot be opened
+            os.scandir(path).close()  # a folder as an input is mostly one that cannot be opened
         if not stat.S_ISREG(mode.st_mode):  # reading a named pipe may never end
             raise UnreadableError(f"expected a picture file, but {path.name} is not a regular file")
         if mode.st_size > MEGABYTES * 1e6:
