@@ -73,19 +73,23 @@ def lock_folder(folder: str | os.PathLike[str], error: type[CoritError] = DataEr
 
 
 @contextmanager
-def lock_file(path: str, holds: str, error: type[CoritError] = DataError) -> Generator[None]:
+def lock_file(
+    path: str, holds: str, error: type[CoritError] = DataError, *, temporary: bool = False
+) -> Generator[None]:
     """Hold a lock file against other processes.
 
     Args:
-        path: the lock file.
+        path: the lock file; its folder is made if it does not exist.
         holds: what the lock stands for; the message names it.
         error: class of the error.
+        temporary: remove the lock file afterwards.
 
     Raises:
         CoritError: of the class `error`, when another process holds the lock or the file cannot be written.
     """
     lock = FileLock(path, thread_local=False)
     try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout as err:
         raise error(f"another process is writing to {holds}; wait for it, or choose another") from err
@@ -94,6 +98,8 @@ def lock_file(path: str, holds: str, error: type[CoritError] = DataError) -> Gen
     try:
         yield
     finally:
+        if temporary:
+            Path(path).unlink(missing_ok=True)
         lock.release()
 
 

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from corit.data.frames import path_beside, path_up_to
 from corit.data.sample import Sample
 from corit.images.display import READING
+from corit.journal import Journal
 
 
 @dataclass(frozen=True, slots=True)  # there is one for each row of a store
@@ -69,6 +70,24 @@ class CurrentVersion:
     def same(self, other: Version) -> bool:
         """Return whether a result of another version is still valid."""
         return bool(other.content) and (other.stamp == self.stamp or other.content == self.content)
+
+
+def entry_is_current(journal: Journal, name: str, now: CurrentVersion) -> bool:
+    """Return whether a journal's entry is of the version that is there now.
+
+    Where only the times of the files changed, the new stamp is recorded, so that no later run reads them again.
+
+    Args:
+        journal: its entries have `stamp` and `content`; see `Version`.
+        name: of an entry.
+        now: the current version.
+    """
+    entry = journal.entries[name]
+    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
+        return False
+    if entry["stamp"] != now.stamp:
+        journal.write(**{**entry, "stamp": now.stamp})
+    return True
 
 
 def current_version(sample: Sample) -> CurrentVersion:

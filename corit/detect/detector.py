@@ -1,4 +1,4 @@
-"""A trained detector: picture -> Report, and folders of pictures -> a row for each face or picture."""
+"""A trained detector: a picture -> a Report, and many pictures -> a stream of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,13 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a page shows of one face: the crop (S, S, 3), patch regions (K, N), patch evidence (h, w) in logits."""
+    """What a page shows of one face.
+
+    Attributes:
+        image: the crop (S, S, 3) uint8.
+        regions: patches of each region (K, N) bool.
+        heat: evidence of each patch (h, w) in logits.
+    """
 
     image: np.ndarray
     regions: np.ndarray
@@ -46,10 +52,14 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Report:
-    """The rows of one picture, and, when asked for, the evidence behind each row that is ok.
+    """The rows of one picture.
 
-    colours: of a frame of a video, (512,), and looks: of the face of each row, by which faces are followed from frame
-    to frame; None where they are not known, as of pictures that are no frames and of face crops.
+    Attributes:
+        path: of the file.
+        rows: one for each face, or one for the picture.
+        evidence: of each row with a score, if asked for.
+        colours: colours (512,) of a frame of a video, by which cuts are found; None for pictures and for face crops.
+        looks: colours (512,) of the face of each row, by which faces are followed; None as above.
     """
 
     path: str
@@ -66,10 +76,21 @@ class Report:
 
 @dataclass(frozen=True)
 class Card:
-    """What a detector says of itself: all of it is written to detector.json.
+    """What is known about a detector; detector.json holds all of it.
 
-    domain: in words, what the pictures that it was trained on show; empty where nobody said. One that begins with
-    `DRAWN` is of the miniature world, and nothing else may be called real or fake by it.
+    Attributes:
+        recipe: of the features.
+        head: how the head was trained.
+        calibration: logits -> scores and verdicts.
+        weights: place of the backbone's weights.
+        licence: of these weights.
+        classes: names of the labels 0 and 1.
+        data_digest: digest of the training data.
+        metrics: on the validation part.
+        versions: of the packages that trained the detector.
+        note: for pages.
+        domain: what the training pictures show, in words, or "". Where it begins with `DRAWN`, the detector knows only
+            the miniature world and calls no other picture real or fake.
     """
 
     recipe: Recipe
@@ -86,7 +107,13 @@ class Card:
 
 
 class Detector:
-    """A head, its calibration and the recipe of its features, around a frozen backbone that is loaded on first use."""
+    """A head with its calibration and the recipe of its features, on a frozen backbone that is loaded on first use.
+
+    Attributes:
+        head: the head.
+        card: what is known about the detector.
+        device: cpu or cuda.
+    """
 
     def __init__(self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu") -> None:
         self.head, self.card, self.device = head, card, device
@@ -94,10 +121,18 @@ class Detector:
 
     @classmethod
     def load(cls, path: str | Path, *, weights: str | None = None, device: str = "cpu") -> Detector:
-        """Read a detector folder. `weights` says where the backbone's weights are now, if they moved.
+        """Read the folder of a detector.
 
-        Raises DetectorError when the folder is not a detector or is damaged, WeightsError when the backbone's weights
-        cannot be had.
+        Args:
+            path: the folder.
+            weights: new place of the backbone's weights, if they moved.
+            device: cpu or cuda.
+
+        Returns:
+            The detector; the backbone is loaded when it is first used.
+
+        Raises:
+            DetectorError: the folder is not a detector, or is damaged.
         """
         folder = Path(path)
         card = _read_card(folder)
@@ -110,7 +145,17 @@ class Detector:
         return cls(Head.from_state(state, card.head), card, device=device)
 
     def save(self, path: str | Path) -> Path:
-        """Write a folder with head.safetensors and detector.json, whole or not at all. Replaces an older detector."""
+        """Write a folder with head.safetensors and detector.json, completely or not at all.
+
+        Args:
+            path: the folder; a detector that is there is replaced.
+
+        Returns:
+            The folder.
+
+        Raises:
+            DetectorError: something else is there.
+        """
         target = Path(path)
         if target.exists() and not (target / "detector.json").exists():
             raise DetectorError(f"{target} exists and is not a detector; choose another folder")
@@ -130,7 +175,7 @@ class Detector:
 
     @cached_property
     def backbone(self) -> Backbone:
-        """The frozen backbone, checked against the digest that the detector was trained with."""
+        """The frozen backbone. Raises WeightsError, or DetectorError for other weights than those of the training."""
         if self._backbone is not None:
             return self._backbone
         from corit.backbones.load import load_backbone
@@ -146,17 +191,27 @@ class Detector:
 
     @cached_property
     def encoder(self) -> Encoder:
-        """The frozen feature extractor of the detector's recipe."""
+        """The frozen feature extractor of the recipe."""
         return Encoder(self.backbone, self.card.recipe, device=self.device)
 
     def preparer(self, twins: int = 1) -> Preparer:
-        """The preparation of the detector's recipe, with that many twins where the features need one."""
+        """Return the preparation of the recipe, with `twins` self-blended twins where the features need one."""
         return self.encoder.preparer(twins)
 
     def __call__(
         self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
     ) -> Report:
-        """Score one picture: a path, an RGB array (H, W, 3) uint8, or a Picture. Trouble becomes a row, not a score."""
+        """Score one picture.
+
+        Args:
+            image: a path, an RGB array (H, W, 3) uint8, or a Picture.
+            twins: self-blended twins to score it with; more than one gives a spread.
+            evidence: also give the evidence of each patch.
+            name: of the picture, for its rows; by default its path.
+
+        Returns:
+            A row for each face, or for the picture; what cannot be scored has a status instead of a score.
+        """
         label = name or (str(image) if isinstance(image, (str, Path)) else "")
         try:
             views = self.preparer(twins)(_picture(image))
@@ -165,18 +220,27 @@ class Detector:
         return self.report(label, views, evidence=evidence)
 
     def report(self, path: str, views: Sequence[Views], *, evidence: bool = False) -> Report:
-        """Score the prepared faces of one picture."""
+        """Score the prepared faces of one picture.
+
+        Args:
+            path: for the rows.
+            views: of each face.
+            evidence: also give the evidence of each patch.
+
+        Returns:
+            A row for each face.
+        """
         logits = self.logits(views)
         rows = tuple(self._row(path, v, t) for v, t in zip(views, logits, strict=True))
         shown = tuple(self.evidence(v) for v in views) if evidence else ()
         return Report(path, rows, shown)
 
     def logits(self, views: Sequence[Views]) -> list[np.ndarray]:
-        """For each view, the logit of each of its twins (of the view itself where features need no twin)."""
+        """Return for each view the logits (W,) of its twins, or of the view itself where features need no twin."""
         alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
-        found = self.head.logits(self.encoder(alone).z.float().cpu()).numpy() if alone else np.zeros(0)
+        logits = self.head.logits(self.encoder(alone).z.float().cpu()).numpy() if alone else np.zeros(0)
         ends = np.cumsum([max(1, len(v.twins)) for v in views])
-        return np.split(found, ends[:-1])
+        return np.split(logits, ends[:-1])
 
     def _row(self, path: str, view: Views, logits: np.ndarray) -> Row:
         scores = self.card.calibration.score(logits)
@@ -187,7 +251,7 @@ class Detector:
         return Row(path, view.box, score, spread, verdict, reason=reason)
 
     def outside(self, domain: str = "") -> str:
-        """Why pictures are none that the detector knows, in words; empty where they may be.
+        """Return why the detector does not know a kind of picture, in words, or "" where it may know it.
 
         Args:
             domain: of the pictures, see `Picture.domain`; by default that of files.
@@ -197,7 +261,7 @@ class Detector:
         return f"outside what this detector was trained on: it knows {DRAWN} only"
 
     def verdict(self, score: float, domain: str = "") -> str:
-        """What the detector calls a score: fake, real, or unsure, also for all that it does not know.
+        """Call a score fake, real or unsure; what the detector does not know is unsure.
 
         Args:
             score: in [0, 1].
@@ -206,10 +270,10 @@ class Detector:
         return "unsure" if self.outside(domain) else self.card.calibration.verdict(score)
 
     def evidence(self, view: Views) -> Evidence:
-        """How each patch would move the logit if it stood for its region: a reading of the head, not a proof.
+        """Return how each patch would move the logit if it stood for its region: a reading of the head, not a proof.
 
-        Patch i of region k counts sum over levels of m_ki (V_i - mean over the region) . d logit / d T_k, so that the
-        map is zero on average over a region and shows where, inside it, the head finds what it calls fake.
+        Patch i of region k counts the sum over levels of m_ki (V_i - mean over the region) . d logit / d T_k. The map
+        is zero on average over a region and shows where, inside it, the head finds what it calls fake.
         """
         readout = self.encoder([_with_twin(view, 0)], keep_masks=True, keep_patches=True)
         z = readout.z.float().cpu().clone().requires_grad_()
@@ -227,9 +291,18 @@ class Detector:
         workers: int = 0,
         evidence: bool = False,
     ) -> Iterator[Report]:
-        """A Report for each sample, in order, several pictures a batch; whatever cannot be scored has its row too.
+        """Score many pictures, several in one forward pass. The scores depend on neither batch nor workers.
 
-        workers: processes that decode and prepare, 0 for none. The scores depend on neither batch nor workers.
+        Args:
+            source: of the pictures.
+            samples: what to score.
+            twins: self-blended twins to score each picture with; more than one gives a spread.
+            batch: pictures or faces in one forward pass.
+            workers: processes that decode and prepare; 0 uses this process.
+            evidence: also give the evidence of each patch.
+
+        Yields:
+            A Report for each sample, in order; what cannot be scored has a row with a status.
         """
         workers = 0 if self.encoder.in_process else workers
         tasks = (PrepareTask(s, (None,)) for s in samples)
@@ -258,12 +331,12 @@ class Detector:
 
 
 def failed_report(path: str, error: InputError) -> Report:
-    """The report of a picture that could not be scored: one row with a status and a reason."""
+    """Return the report of a picture that cannot be scored: one row with a status and a reason."""
     return Report(path, (Row(path, status=error.status, reason=str(error)),))
 
 
 def _with_twin(view: Views, index: int) -> Views:
-    """The view with one of its twins alone, or as it is where it has none."""
+    """The view with one of its twins, or unchanged where it has at most one."""
     return replace(view, twins=view.twins[index : index + 1]) if len(view.twins) > 1 else view
 
 
@@ -274,7 +347,7 @@ def _picture(image: str | Path | np.ndarray | Picture) -> Picture:
 
 
 def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:
-    """(N) of a readout of one view, with masks where the model has regions and the slope d logit / d z (Dz)."""
+    """(N) of a readout of one view, with masks where the model has regions, and the slope d logit / d z (Dz)."""
     assert readout.patches is not None
     v = readout.patches[0].float().cpu()  # (2, N, D)
     width = v.shape[-1]
@@ -301,7 +374,7 @@ def _card_json(card: Card) -> dict[str, Any]:
 
 
 def _inferred(recipe: Recipe, note: str) -> str:
-    """The domain of a detector that was written before detectors had one: told where its note is the demo's."""
+    """The domain of a detector of an earlier version, which had none: inferred from the note of the demo."""
     drawn = recipe.backbone.name == "miniature" and note.startswith("trained in the miniature world")
     return f"{DRAWN} (inferred from its note)" if drawn else ""
 

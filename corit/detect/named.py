@@ -1,4 +1,4 @@
-"""Detectors by name: what each changes of a recipe and of a head. A further one is an entry of the table."""
+"""Detectors by name: what each changes in a recipe and in a head. A new detector is an entry of the table."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DetectorEntry:
-    """A detector: recipe fields and head fields that differ from whatever they are compared with.
+    """A detector: its changes to the recipe and the head that it is compared with.
 
-    what: one line for lists. changes: dotted fields of Recipe. head: fields of HeadRecipe. published: the head is not
-    trained but UniFD's own.
+    Attributes:
+        what: one line for lists.
+        changes: dotted fields of Recipe.
+        head: fields of HeadRecipe.
+        published: the head is not trained here but UniFD's published one.
     """
 
     what: str
@@ -46,38 +49,56 @@ DETECTORS: dict[str, DetectorEntry] = {
 
 
 def detector_entry(name: str) -> DetectorEntry:
-    """A detector of the table. Raises DetectorError for a name that it has not."""
+    """Return a detector of the table. Raises DetectorError for an unknown name."""
     if name not in DETECTORS:
         raise DetectorError(f"no detector {name!r}; there are {', '.join(DETECTORS)}")
     return DETECTORS[name]
 
 
 def recipe_of(name: str, base: Recipe) -> Recipe:
-    """The recipe of a detector's features: what detectors differ in is its own, all else the base's."""
+    """Return the recipe of a detector's features: its own choices, and all others of the base."""
     usual = {"model.kind": "corit", "model.inject": True, "model.rrm": True}
     return base.replace(**{**usual, **detector_entry(name).changes})
 
 
 def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> HeadRecipe | Head:
-    """How the detector's head is trained: the base with the detector's changes; or the published head itself.
+    """Return how the head of a detector is trained, or the published head itself.
 
-    path: the published head's file, if it is not to be fetched. Raises WeightsError when it cannot be had.
+    Args:
+        name: of the detector.
+        base: the head recipe that the detector changes.
+        path: file of the published head; by default it is downloaded.
+
+    Raises:
+        DetectorError: the name is unknown.
+        WeightsError: the published head is not available.
     """
     from dataclasses import replace
 
     from corit.heads.published import unifd_head
 
-    found = detector_entry(name)
-    return unifd_head(path) if found.published else replace(base, **found.head)
+    entry = detector_entry(name)
+    return unifd_head(path) if entry.published else replace(base, **entry.head)
 
 
 def load_detector(
     name: str, *, weights: str | None = None, device: str = "cpu", domain: str = "scene", head: str | Path | None = None
 ) -> Detector:
-    """A detector by its folder, or "unifd-768" with its published head on CLIP ViT-L/14.
+    """Load a detector by its folder, or "unifd-768" with its published head on CLIP ViT-L/14.
 
-    weights: where the backbone's are. domain: "scene" or "face", for the published head, whose pictures are cropped
-    at the centre and not resized, as its publication has it. Raises DetectorError, WeightsError.
+    Args:
+        name: the folder, or a name of the table.
+        weights: place of the backbone's weights, if they moved.
+        device: cpu or cuda.
+        domain: of unifd-768: "scene" or "face"; its pictures are cropped at the centre and not resized, as published.
+        head: file of UniFD's published head; by default it is downloaded.
+
+    Returns:
+        The detector.
+
+    Raises:
+        DetectorError: there is no such folder, it is damaged, or the detector has to be trained first.
+        WeightsError: weights are not available.
     """
     from corit.detect.detector import Detector
 
@@ -97,7 +118,18 @@ def load_detector(
 def published(
     backbone: Backbone, weights: str, domain: str = "scene", head: str | Path | None = None, device: str = "cpu"
 ) -> Detector:
-    """UniFD as it was published, around a backbone whose projection is 768 wide."""
+    """Return UniFD as it was published.
+
+    Args:
+        backbone: one with a projection 768 wide.
+        weights: place of its weights, for the card.
+        domain: "scene" or "face".
+        head: file of the published head; by default it is downloaded.
+        device: cpu or cuda.
+
+    Raises:
+        WeightsError: the published head is not available.
+    """
     from corit.detect.detector import Card, Detector
     from corit.heads.published import RECIPE, SHA256, unifd_head
     from corit.metrics.calibration import Calibration

@@ -142,10 +142,7 @@ class ResumableRows:
                 input has changed since.
         """
         with ExitStack() as stack:
-            self.out.parent.mkdir(parents=True, exist_ok=True)
-            lock = self.part.with_name(self.part.name + ".lock")
-            stack.enter_context(lock_file(str(lock), str(self.out)))
-            stack.callback(lock.unlink, missing_ok=True)
+            stack.enter_context(lock_file(f"{self.part}.lock", str(self.out), temporary=True))
             self._drop_older()
             path = self.part.with_name(self.part.name + ".journal")
             advice = "use the same settings, or remove it to begin anew"

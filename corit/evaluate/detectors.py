@@ -1,4 +1,4 @@
-"""What evaluation asks of a detector, whoever made it: scores of pictures, a threshold, and what it is."""
+"""What evaluation needs from a detector, whoever made it: scores of pictures, a threshold, and an identity."""
 
 from __future__ import annotations
 
@@ -31,36 +31,40 @@ Pictures = Sequence[np.ndarray]
 
 
 class ScoringDetector(Protocol):
-    """A detector as evaluation sees it: `TrainedDetector` or `ExternalDetector`."""
+    """A detector that can be measured: `TrainedDetector` or `ExternalDetector`."""
 
     @property
     def threshold(self) -> float:
-        """Scores from here up are called fake; nothing that is measured has chosen it."""
+        """Scores from here up are called fake; it does not depend on the rows that are measured."""
 
     @property
     def identity(self) -> str:
-        """A digest of what decides its scores, so that those of another detector are not taken for its own."""
+        """A digest of what decides the scores, so that scores of two detectors are never mixed."""
 
     @property
     def about(self) -> Mapping[str, str]:
-        """What a page says of it, by word."""
+        """What a page says about the detector, by word."""
 
     def ready(self) -> None:
-        """Load what it needs. Raises CoritError now instead of at the first picture."""
+        """Load what is needed. Raises CoritError now instead of at the first picture."""
 
     def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
-        """A Report for each sample, in order; what cannot be scored has its row too."""
+        """Yield a Report for each sample, in order; what cannot be scored has a row with a status."""
 
 
 @dataclass(frozen=True)
 class TrainedDetector:
-    """A detector that this package trained, or UniFD's published one."""
+    """A detector of this package, or UniFD's published one.
+
+    Attributes:
+        detector: the detector.
+    """
 
     detector: Detector
 
     @property
     def threshold(self) -> float:
-        """That of its calibration."""
+        """The threshold of the detector's calibration."""
         return self.detector.card.calibration.fake
 
     @property
@@ -89,7 +93,7 @@ class TrainedDetector:
         _ = self.detector.encoder
 
     def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
-        """See `Detector.scan`."""
+        """Yield a Report for each sample; see `Detector.scan`."""
         return self.detector.scan(source, samples, batch=batch, workers=workers)
 
 
@@ -110,10 +114,17 @@ class _Prepared:
 class ExternalDetector:
     """Somebody else's detector: a function of pictures, measured on the same rows as any other.
 
-    score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each: numbers, an array or a tensor. domain:
-    "scene" hands pictures over as they are, "face" hands over aligned face crops (side, side, 3), as the package's own
-    detectors see them. threshold: from rows other than those that are measured. version: a text to change when the
-    scores do. note: for the page.
+    Attributes:
+        score: RGB pictures, each (H, W, 3) uint8 -> the probability of fake of each: numbers, an array or a tensor.
+        threshold: scores from here up are called fake; choose it on other rows than those that are measured.
+        domain: "scene" passes whole pictures, "face" passes aligned face crops (side, side, 3), as the package's own
+            detectors see them.
+        side: of the face crops in pixels.
+        version: a text to change when the scores change.
+        note: for the page.
+
+    Raises:
+        DetectorError: the threshold, domain or side is out of range.
     """
 
     score: Callable[[Pictures], Sequence[float]]
@@ -137,19 +148,28 @@ class ExternalDetector:
 
     @property
     def about(self) -> Mapping[str, str]:
-        """What it is given, and its note."""
+        """What the function gets, and the note."""
         given = "whole pictures" if self.domain == "scene" else f"face crops of {self.side} px"
         known = {"model": "an outside function", "given": given, "threshold": f"{self.threshold:.3f}"}
         return {**known, **({"note": self.note} if self.note else {})}
 
     def ready(self) -> None:
-        """Nothing is loaded."""
+        """Do nothing: nothing is loaded."""
 
     def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
-        """A Report for each sample, in order, the function being called for `batch` samples at a time.
+        """Score samples, `batch` of them in each call of the function.
 
-        Raises DetectorError when the function fails or does not return a probability for each picture. workers: not
-        used.
+        Args:
+            source: of the pictures.
+            samples: what to score.
+            batch: samples in each call.
+            workers: not used.
+
+        Yields:
+            A Report for each sample, in order.
+
+        Raises:
+            DetectorError: the function fails, or does not return a probability for each picture.
         """
         rows = list(samples)
         for some in (rows[i : i + batch] for i in range(0, len(rows), batch)):
@@ -204,7 +224,7 @@ class ExternalDetector:
 
 
 def _numbers(answer: Any) -> np.ndarray | None:
-    """An answer as float64, None if it is no numbers; torch's tensors, of any device and with gradients, are some."""
+    """An answer as float64, None where it holds no numbers; torch's tensors, of any device and with gradients, do."""
     try:
         if hasattr(answer, "detach"):
             return np.asarray(answer.detach().cpu().double(), dtype=np.float64)
@@ -216,7 +236,7 @@ def _numbers(answer: Any) -> np.ndarray | None:
 
 @contextmanager
 def _wrap_external_errors(expected: str) -> Generator[None]:
-    """An error of somebody else's code, whichever it is, as a DetectorError that says where in it."""
+    """Raise any error of foreign code as a DetectorError that names the line."""
     try:
         yield
     except CoritError:
@@ -256,10 +276,10 @@ def load_scoring_detector(
     if not name.endswith(".py"):
         return TrainedDetector(load_detector(name, weights=weights, device=device, head=head))
     module, digest = _module(Path(name))
-    found = module.__dict__.get(NAME)
-    if not isinstance(found, ExternalDetector):
-        raise DetectorError(f"expected {name} to define {NAME} = corit.ExternalDetector(...), got {found!r:.60}")
-    return replace(found, version=f"{digest} {found.version}")
+    detector = module.__dict__.get(NAME)
+    if not isinstance(detector, ExternalDetector):
+        raise DetectorError(f"expected {name} to define {NAME} = corit.ExternalDetector(...), got {detector!r:.60}")
+    return replace(detector, version=f"{digest} {detector.version}")
 
 
 def _text(path: Path) -> bytes:
@@ -272,7 +292,7 @@ def _text(path: Path) -> bytes:
 
 
 def _module(path: Path) -> tuple[ModuleType, str]:
-    """A file run as a module of its own, and a digest of its text and of the modules beside it that it imports."""
+    """Run a file as a module; also a digest of its text and of the modules beside it that it imports."""
     text = _text(path)
     module = ModuleType(f"corit_outside_{path.stem}")
     module.__file__ = str(path)
@@ -287,22 +307,22 @@ def _module(path: Path) -> tuple[ModuleType, str]:
 
 @contextmanager
 def _beside(path: Path) -> Generator[Callable[[], list[Path]]]:
-    """Imports find what lies beside a file, and forget it afterwards: other files have helpers of the same names.
+    """Let imports find what lies beside a file, and forget it afterwards: other files have helpers of the same names.
 
-    Gives the files of the modules that were found there.
+    Yields a function that lists the files of the modules that were found there.
     """
     folder, before = path.resolve().parent, set(sys.modules)
 
-    def found() -> dict[str, Path]:
+    def modules() -> dict[str, Path]:
         files = {n: getattr(m, "__file__", None) for n, m in sys.modules.items() if n not in before}
         return {n: Path(f) for n, f in files.items() if f and Path(f).resolve().is_relative_to(folder)}
 
     sys.path.insert(0, str(folder))
     try:
-        yield lambda: sorted(found().values())
+        yield lambda: sorted(modules().values())
     finally:
         sys.path.remove(str(folder))
-        for name in found():
+        for name in modules():
             del sys.modules[name]
 
 

@@ -1,4 +1,4 @@
-"""What files alone give away of their labels: kind, compression, size, and files that are in both classes."""
+"""What files alone reveal about their labels: kind, compression, size, and files that are in both classes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ FACTS: dict[str, Callable[[ScoredRow], str]] = {
 
 @dataclass(frozen=True)
 class FileClues:
-    """aucs: of each fact of the files, how well it alone tells these rows' labels, of facts that are known.
+    """What the files of labelled rows reveal about the labels.
 
-    telling: the facts of which that is much and more than chance gives. twins: paths of fakes whose bytes are those of
-    a real.
+    Attributes:
+        aucs: how well each known fact about the files alone separates the labels.
+        telling: the facts whose AUC is high, and higher than chance gives.
+        twins: paths of fakes whose bytes equal those of a real.
     """
 
     aucs: dict[str, float]
@@ -35,7 +37,7 @@ class FileClues:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each thing that a detector may read instead of the forgery."""
+        """A sentence for each clue that a detector may use instead of the forgery."""
         said = [
             f"the {fact} of the files alone tells reals from fakes with an AUC of {self.aucs[fact]:.3f}: a detector "
             "may read the file and not the forgery"
@@ -47,16 +49,16 @@ class FileClues:
 
 
 def file_clues(rows: Sequence[ScoredRow]) -> FileClues:
-    """What the files of labelled rows give away."""
+    """Measure what the files of labelled rows reveal about the labels."""
     known = [r for r in rows if r.kind and r.label in (0, 1)]
     labels = np.array([r.label for r in known])
     values, aucs = {}, {}
     if 0 < labels.sum() < len(labels):
         values = {fact: np.unique([of(r) for r in known], return_inverse=True)[1] for fact, of in FACTS.items()}
         aucs = {fact: _told(labels, which) for fact, which in values.items()}
-    much = [fact for fact, told in aucs.items() if told >= TELLING_AUC]
+    high = [fact for fact, value in aucs.items() if value >= TELLING_AUC]
     sides = np.unique([f"{r.label} {r.unit}" for r in known], return_inverse=True)[1]
-    telling = tuple(fact for fact in much if aucs[fact] > _by_chance(labels, values[fact], sides))
+    telling = tuple(fact for fact in high if aucs[fact] > _by_chance(labels, values[fact], sides))
     return FileClues(aucs, telling, _twins(known))
 
 
@@ -71,7 +73,7 @@ def _told(labels: np.ndarray, which: np.ndarray) -> float:
 
 
 def _by_chance(labels: np.ndarray, which: np.ndarray, sides: np.ndarray) -> float:
-    """The 95 % point of `_told` where labels are shuffled.
+    """The 95 % quantile of `_told` where labels are shuffled.
 
     The reals of a source are of one kind for one reason, and so are its fakes: `sides` (n) keep one label each.
     """

@@ -1,4 +1,4 @@
-"""The labelled data that evaluation reads: one or several sources, told apart, of whose splits the test is taken."""
+"""The labelled data that detectors are measured on: one or several sources, of which the test split is used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from corit.sources import SOURCES, open_source
 
 @dataclass(frozen=True)
 class HeldOutRows:
-    """Another source's test rows where it has a test split, and all of its rows otherwise."""
+    """The test rows of another source, or all of its rows where it has no test split.
+
+    Attributes:
+        source: the other source.
+    """
 
     source: Source
 
@@ -33,16 +37,20 @@ class HeldOutRows:
         return tuple(s for s in rows if s.split == "test") or rows
 
     def load(self, sample: Sample) -> Picture:
-        """The picture of one row. Raises InputError's kinds."""
+        """Load the picture of one row. Raises a kind of InputError."""
         return self.source.load(sample)
 
 
 @dataclass(frozen=True)
 class TitledSource:
-    """A plain folder or CSV file of somebody's own, with a title that tells its rows from others'.
+    """A folder or CSV file of the user, with a title that tells its rows from those of other sources.
 
-    prefix: put the title before ids, groups and videos, so that several such sources can be joined. dataset: the title
-    is the data set of all rows. kinds: fakes in a sub-folder of a folder have its name as their manipulation.
+    Attributes:
+        source: the folder or CSV file.
+        title: the title.
+        prefix: put the title before ids, groups and videos, so that several such sources can be joined.
+        dataset: the title is the data set of all rows.
+        kinds: fakes in a sub-folder have its name as their manipulation type.
     """
 
     source: Source
@@ -70,12 +78,12 @@ class TitledSource:
         return replace(named, manipulation=_below(s) or s.manipulation) if self.kinds and s.label else named
 
     def load(self, sample: Sample) -> Picture:
-        """The picture of one row. Raises InputError's kinds."""
+        """Load the picture of one row. Raises a kind of InputError."""
         return self.source.load(self._origins[sample.id])
 
 
 def _below(s: Sample) -> str:
-    """The sub-folder in which a folder's row lies, or ""; see `FolderSource` for how ids are made."""
+    """The sub-folder that holds a folder's row, or ""; `FolderSource` says how ids are made."""
     parts = s.id.split("/")
     if s.split and parts[0].lower() in SPLIT_FOLDERS:
         parts = parts[1:]
@@ -87,7 +95,13 @@ def _below(s: Sample) -> str:
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Data to measure on; see `labelled`. texts: how it was named. root: the place of texts that have none."""
+    """Labelled data to measure detectors on; `open_labelled` opens it.
+
+    Attributes:
+        source: of the rows.
+        texts: what the user wrote, one for each source.
+        root: folder of the data sets that are given without a place.
+    """
 
     source: Source
     texts: tuple[str, ...]
@@ -95,7 +109,7 @@ class LabelledData:
 
     @cached_property
     def samples(self) -> Sequence[Sample]:
-        """The rows. Raises DataError unless there are reals and fakes, and ids that are unique."""
+        """The rows. Raises DataError unless there are reals and fakes."""
         rows = self.source.samples
         counts = Counter(s.label for s in rows)
         if not (counts[0] and counts[1]):
@@ -107,35 +121,45 @@ class LabelledData:
 
     @property
     def name(self) -> str:
-        """The texts."""
+        """The texts, joined."""
         return ", ".join(self.texts)
 
     @property
     def key(self) -> str:
-        """The texts with the places in them in full, so that each place is written in one way."""
+        """The texts with full paths, so that each place is written in one way."""
         return "; ".join(_key(_spec(text), self.root) for text in self.texts)
 
     @property
     def about(self) -> dict[str, str]:
-        """What a page says of the data."""
+        """What a page says about the data."""
         splits = sorted({s.split for s in self.samples})
         said = f"split {' and '.join(splits)}" if any(splits) else "not divided into splits"
         return {"rows of": self.name, "rows": f"{len(self.samples):,}, {said}"}
 
     def load(self, sample: Sample) -> Picture:
-        """The picture of one row. Raises InputError's kinds."""
+        """Load the picture of one row. Raises a kind of InputError."""
         return self.source.load(sample)
 
 
 def open_labelled(
     data: Sequence[str], root: str = "", *, frames: int | None = FRAMES_PER_VIDEO, choice: Choice = "even"
 ) -> LabelledData:
-    """The labelled data of some texts: a folder with real/ and fake/, a CSV file, or what `open_source` names.
+    """Open labelled data; nothing is listed yet.
 
-    Of data with a test split the other splits are left out, since detectors are trained on them, unless the text says
-    splits=... itself. Of videos at most `frames` frames are taken, all for None, chosen by index, unless the text says
-    frames=... or choice=... itself. Raises DataError when there is no such data, for data that is named twice, and for
-    a name that is both a data set's and a folder's; nothing is listed yet.
+    Of data with a test split the other splits are left out, since detectors are trained on them, unless a text names
+    splits itself.
+
+    Args:
+        data: texts, each a folder with real/ and fake/, a CSV file, or what `open_source` opens.
+        root: folder of the data sets that are given without a place.
+        frames: use at most this many frames of each video, selected by index; None uses all. A text may override it.
+        choice: "even" spreads the frames over the video, "first" takes the first ones. A text may override it.
+
+    Returns:
+        The data, one source after the other.
+
+    Raises:
+        DataError: there is no such data, data is given twice, or a name is both a data set's and a folder's.
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(SOURCES)}")
@@ -145,9 +169,9 @@ def open_labelled(
     titles = [_title(s, root) for s in specs]
     parts = []
     for spec, title in zip(specs, titles, strict=True):
-        made = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
-        said = parse_spec(spec, SOURCES)[1]
-        parts.append(VideoFrames(made, said.get("frames", frames), said.get("choice", choice)))
+        source = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
+        options = parse_spec(spec, SOURCES)[1]
+        parts.append(VideoFrames(source, options.get("frames", frames), options.get("choice", choice)))
     return LabelledData(parts[0] if len(parts) == 1 else JoinedSources(tuple(parts)), tuple(data), root)
 
 
@@ -165,25 +189,25 @@ def _spec(text: str) -> str:
 
 
 def _key(spec: str, root: str) -> str:
-    """A text with every place in full and its options in order, and with what tells its file of landmarks."""
-    name, said = parse_spec(spec, SOURCES)
+    """A text with each place in full and its options in order, and with the version of its file of landmarks."""
+    name, options = parse_spec(spec, SOURCES)
     if root:
-        said.setdefault(SOURCES[name].place, root)
+        options.setdefault(SOURCES[name].place, root)
     places = {k for k, kind in SOURCES[name].own_options.items() if kind in ("text", "texts")}
-    full = {k: _full(v) if k in places else v for k, v in sorted(said.items())}
-    if "landmarks" in said:  # other ones give other crops of the same pictures
-        full["landmarks"] = file_stamp(said["landmarks"])
+    full = {k: _full(v) if k in places else v for k, v in sorted(options.items())}
+    if "landmarks" in options:  # other ones give other crops of the same pictures
+        full["landmarks"] = file_stamp(options["landmarks"])
     return f"{name}: " + ", ".join(f"{k}={v}" for k, v in full.items())
 
 
 def _full(value: str | tuple[str, ...]) -> str:
-    """Real paths of what is there; other texts, such as a compression, as they are."""
+    """Real paths of what exists; other texts, such as a compression, unchanged."""
     texts = (value,) if isinstance(value, str) else value
     return " ".join(os.path.realpath(t) if os.path.exists(t) else t for t in texts)
 
 
 def _title(spec: str, root: str) -> str:
-    """The last part of the place that a text names, without the suffix of a file; its kind where it names none."""
+    """The last part of the place in a text, without the suffix of a file; its kind where it has no place."""
     kind, _, rest = spec.partition(":")
     place = rest.split(",")[0]
     name = os.path.basename(os.path.abspath((place if "=" not in place else "") or root or kind))
@@ -191,10 +215,10 @@ def _title(spec: str, root: str) -> str:
 
 
 def _part(spec: str, title: str, root: str, several: bool) -> Source:
-    made = open_source(spec, root=root)
+    source = open_source(spec, root=root)
     kind = spec.partition(":")[0]
     if kind == "folder":
-        made = TitledSource(made, title, several, dataset=True, kinds="by_folder=" not in spec)
+        source = TitledSource(source, title, several, dataset=True, kinds="by_folder=" not in spec)
     elif kind == "csv":
-        made = TitledSource(made, title, several)
-    return made if "splits=" in spec else HeldOutRows(made)
+        source = TitledSource(source, title, several)
+    return source if "splits=" in spec else HeldOutRows(source)

@@ -1,4 +1,4 @@
-"""Scored pictures with what is known of them, and the videos that they make up."""
+"""Scored pictures with what is known about them, and the videos that they make up."""
 
 from __future__ import annotations
 
@@ -16,11 +16,27 @@ VIDEO_LEVELS = ("raw", "c0", "c23", "c40")  # folders of FaceForensics++'s layou
 
 @dataclass(frozen=True)
 class ScoredRow:
-    """One labelled picture, or a video: its score, the probability of fake, or why there is none.
+    """One labelled picture or frame, or a video: its score, or why there is none.
 
-    score: of its most suspicious face, None unless the status is "ok". faces: how many were scored; of a video, its
-    frames. tracks: the track and the score of each face, see `VideoScore`; of no face where only the score is known.
-    width, height, kind, quality: of the file, 0 and "" where there is none; see `images.header`.
+    Attributes:
+        id: unique within the data.
+        path: of the file.
+        label: 0 real, 1 fake, -1 unknown.
+        split: train, val, test, or "".
+        manipulation: manipulation type of a fake.
+        dataset: the data set.
+        group: the source that a fake shares with its real.
+        video: the video of a frame, or "".
+        frame: index of a frame.
+        status: "ok", or why there is no score.
+        reason: the same in words; beside a score, what its reader must know.
+        score: probability of fake of the face with the highest score; of a video see `VideoScore`. None unless "ok".
+        faces: faces with a score; of a video, frames with a score.
+        width: of the file in pixels, 0 where it is unknown.
+        height: as `width`.
+        kind: of the file, or "".
+        quality: of a JPEG file, or 0; see `corit.images.header`.
+        tracks: (track, score) of each face; empty where only the score is known.
     """
 
     id: str
@@ -48,12 +64,12 @@ class ScoredRow:
 
     @property
     def unit(self) -> str:
-        """What an interval draws: the source, which a fake shares with its real, else the video, else the row."""
+        """What the bootstrap draws: the source, else the video, else the row."""
         return self.group or self.video or self.id
 
     @property
     def compression(self) -> str:
-        """The file's kind, a JPEG's with its quality's range; of a frame also how its video was compressed."""
+        """The kind of the file, of a JPEG with a range of quality; of a frame also the compression of its video."""
         parts = PurePath(self.path).parts if self.video else ()
         video = next((f"{p}, " for p in parts if p in VIDEO_LEVELS), "")
         if not self.quality:
@@ -62,7 +78,7 @@ class ScoredRow:
 
     @property
     def size(self) -> str:
-        """The range in which the shorter side lies."""
+        """The range that the shorter side lies in."""
         return f"{_range(min(self.width, self.height), SIZES)} px" if self.width else "unknown"
 
 
@@ -115,7 +131,7 @@ def _faces(frames: Sequence[ScoredRow]) -> list[FaceScore]:
 
 
 def _known(row: ScoredRow) -> tuple[bool, bool]:
-    """How much a frame says of its video: it has a score, or at least a label."""
+    """How much a frame tells about its video: it has a score, or at least a label."""
     return row.score is not None, row.label in (0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Detectors, by name, over labelled data: as it is, and perturbed; what was scored before is not scored again."""
+"""Measure detectors on labelled data, as it is and perturbed; kept scores are used again."""
 
 from __future__ import annotations
 
@@ -33,10 +33,21 @@ def load_detectors(
     device: str = "cpu",
     head: str | Path | None = None,
 ) -> dict[str, ScoringDetector]:
-    """Detectors under the last parts of their paths.
+    """Load detectors to measure, each under the last part of its path.
 
-    weights: where backbones' weights are, "NAME=PLACE" for a detector's own, "PLACE" for all others. head: the file of
-    UniFD's published head. Raises DetectorError for none, a name twice, or what is no detector.
+    Args:
+        detectors: as `corit.evaluate.detectors.load_scoring_detector` takes them.
+        weights: new places of the backbones' weights, if they moved: "NAME=PLACE" for one detector, "PLACE" for all
+            others.
+        device: cpu or cuda.
+        head: file of UniFD's published head.
+
+    Returns:
+        The detectors by name.
+
+    Raises:
+        DetectorError: there are none, two have one name, or one cannot be loaded.
+        WeightsError: the published head is not available.
     """
     names = [os.path.basename(os.path.abspath(d)).removesuffix(".py") for d in detectors]
     twice = [n for n, count in Counter(names).items() if count > 1]
@@ -50,7 +61,7 @@ def load_detectors(
 
 
 def _places(weights: Sequence[str], names: Sequence[str]) -> dict[str, str | None]:
-    """Detector -> where its backbone's weights are, None for where it says itself. Raises DetectorError."""
+    """Detector -> place of its backbone's weights, None for the one that it names. Raises DetectorError."""
     own = {n: w.partition("=")[2] for w in weights if (n := w.partition("=")[0]) in names and "=" in w}
     others = [w for w in weights if "=" not in w or w.partition("=")[0] not in names]
     if len(others) > 1:
@@ -63,20 +74,31 @@ def _places(weights: Sequence[str], names: Sequence[str]) -> dict[str, str | Non
 
 @dataclass(frozen=True)
 class Description:
-    """What a page says, by word: of the data, and of each detector by its name."""
+    """What a page says about an evaluation, as texts by word.
+
+    Attributes:
+        data: about the data.
+        detectors: about each detector, by its name.
+    """
 
     data: Mapping[str, str] = field(default_factory=dict)
     detectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 def describe(detectors: Mapping[str, ScoringDetector], data: LabelledData) -> Description:
-    """What a page says of the data and of each detector."""
+    """Return what a page says about the data and about each detector."""
     return Description(data.about, {name: dict(d.about) for name, d in detectors.items()})
 
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """How the scoring is done: pictures a batch, processes that prepare them, and where progress is shown."""
+    """How pictures are scored.
+
+    Attributes:
+        batch: pictures or faces in one forward pass.
+        workers: processes that decode and prepare pictures; 0 uses this process.
+        bars: opens a progress bar.
+    """
 
     batch: int = 8
     workers: int = 0
@@ -89,7 +111,18 @@ class ScoringOptions:
     def score(
         self, name: str, detector: ScoringDetector, data: LabelledData, out: Path, damage: PerturbedSource | None = None
     ) -> tuple[ScoredRow, ...]:
-        """The data's rows scored into OUT/scores by a detector of that name, as they are or damaged."""
+        """Score the data into OUT/scores, or read the scores that are kept there.
+
+        Args:
+            name: of the detector; files of scores are called by it.
+            detector: the detector.
+            data: the labelled data.
+            out: the folder OUT.
+            damage: the same data, perturbed; by default it is scored as it is.
+
+        Returns:
+            The scored rows, in the order of the data.
+        """
         short = f"{damage.name} {damage.level}" if damage else ""
         note = f"{short}: {LEVEL_TEXTS[damage.name]}" if damage else ""
         place = out / SCORES / ".".join(filter(None, (name, short.replace(" ", "-"), "jsonl")))
@@ -117,20 +150,33 @@ def evaluate_detectors(
     video_score: VideoScore = TRACK,
     scoring: ScoringOptions = ScoringOptions(),
 ) -> tuple[Evaluation, ...]:
-    """Score the data with each detector into OUT/scores and measure.
+    """Score labelled data with each detector, and measure the scores.
 
-    video_score: how the scores of faces become that of a video. What is kept in OUT/scores serves every such score.
+    Args:
+        detectors: the detectors, by name; see `load_detectors`.
+        data: the labelled data; see `open_labelled`.
+        out: folder in which scores are kept; the next run uses them, whatever its `video_score`.
+        draws: bootstrap draws behind each interval.
+        seed: of the draws.
+        video_score: how the scores of the faces become the score of a video.
+        scoring: how pictures are scored.
 
-    Raises DataError for less than two draws, and see `slices.evaluate_rows`.
+    Returns:
+        An evaluation for each detector.
+
+    Raises:
+        DataError: there are less than two draws, no reals or no fakes could be scored, or `out` holds scores of other
+            data or another detector.
+        NothingScoredError: no row has a score.
     """
     _require_draws(draws)
-    found = []
+    evaluations = []
     for name, detector in detectors.items():
         rows = scoring.score(name, detector, data, Path(out))
         with scoring.bars(f"intervals of {name}") as progress:
             options = {"draws": draws, "seed": seed, "video_score": video_score, "progress": progress}
-            found.append(slices.evaluate_rows(rows, detector.threshold, detector=name, **options))  # type: ignore[arg-type]
-    return tuple(found)
+            evaluations.append(slices.evaluate_rows(rows, detector.threshold, detector=name, **options))  # type: ignore[arg-type]
+    return tuple(evaluations)
 
 
 def _require_draws(draws: int) -> None:
@@ -140,9 +186,16 @@ def _require_draws(draws: int) -> None:
 
 @dataclass(frozen=True)
 class RobustnessResult:
-    """One detector under one perturbation and level: (26) on the n rows with both scores, and rows lost to it.
+    """One detector under one perturbation and level.
 
-    original, found: None where the rows with both scores are not of both classes.
+    Attributes:
+        detector: its name.
+        name: of the perturbation.
+        level: 1 to 5.
+        original: AUC on unperturbed pictures, on the rows with both scores; None where these are of one class.
+        found: the relative variation of the AUC, equation (26), on these rows; None as above.
+        n: rows with both scores.
+        lost: rows that have a score only without the perturbation.
     """
 
     detector: str
@@ -164,22 +217,36 @@ def measure_robustness(
     seed: int = 0,
     scoring: ScoringOptions = ScoringOptions(),
 ) -> tuple[RobustnessResult, ...]:
-    """Each detector's AUC on the data and under each (perturbation, level), on the rows that both could score.
+    """Measure each detector's AUC on the data and under each perturbation, on the rows that both could score.
 
-    Rows that the perturbation made unscorable, such as faces no longer found, are counted as lost. A condition that is
-    named twice counts once. Raises DataError for an unknown perturbation and less than two draws before anything is
-    scored, and when no real or no fake of the data can be scored.
+    Rows that only the perturbation makes unscorable, such as faces that are no longer found, count as lost.
+
+    Args:
+        detectors: the detectors, by name; see `load_detectors`.
+        data: the labelled data; see `open_labelled`.
+        conditions: perturbations and levels; one that occurs twice counts once.
+        out: folder in which scores are kept; the next run uses them.
+        draws: bootstrap draws behind each interval.
+        seed: of the draws.
+        scoring: how pictures are scored.
+
+    Returns:
+        A result for each detector and condition.
+
+    Raises:
+        DataError: a perturbation is unknown, there are less than two draws, or no reals or no fakes could be scored.
+        NothingScoredError: no row has a score.
     """
     _require_draws(draws)
     damages = [PerturbedSource(data, kind, level) for kind, level in dict.fromkeys(conditions)]
-    made = []
+    results = []
     for name, detector in detectors.items():
         plain = scoring.score(name, detector, data, Path(out))
         slices.require_both(plain)
         scored = [(damage, scoring.score(name, detector, data, Path(out), damage)) for damage in damages]
         with scoring.bars(f"intervals of {name}") as progress:
-            made += _damages(name, plain, scored, draws, seed, progress)
-    return tuple(made)
+            results += _damages(name, plain, scored, draws, seed, progress)
+    return tuple(results)
 
 
 Scored = Sequence[tuple[PerturbedSource, Sequence[ScoredRow]]]
@@ -188,12 +255,12 @@ Scored = Sequence[tuple[PerturbedSource, Sequence[ScoredRow]]]
 def _damages(
     name: str, plain: Sequence[ScoredRow], scored: Scored, draws: int, seed: int, progress: Progress
 ) -> list[RobustnessResult]:
-    """(26) of each damage; those that left the same rows share their draws, and the unperturbed AUC of each."""
+    """The results of each perturbation; those that leave the same rows share their draws and the unperturbed AUC."""
     before = np.array([np.nan if r.score is None else r.score for r in plain], dtype=np.float64)
     after = [np.array([np.nan if r.score is None else r.score for r in rows], dtype=np.float64) for _, rows in scored]
     both = [np.isfinite(before) & np.isfinite(scores) for scores in after]
     labels, units = np.array([r.label for r in plain]), np.array([r.unit for r in plain])
-    found: dict[int, Robustness] = {}
+    variations: dict[int, Robustness] = {}
     for kept in {b.tobytes(): b for b in both}.values():
         alike = [i for i, b in enumerate(both) if np.array_equal(b, kept)]
         if len(set(labels[kept].tolist())) < 2:
@@ -201,10 +268,10 @@ def _damages(
         perturbed = {(scored[i][0].name, scored[i][0].level): after[i][kept] for i in alike}
         options = {"groups": units[kept], "draws": draws, "seed": seed, "progress": progress}
         measured = robustness(labels[kept], before[kept], perturbed, **options)  # type: ignore[arg-type]
-        found |= dict(zip(alike, measured, strict=True))
+        variations |= dict(zip(alike, measured, strict=True))
     lost = [int((np.isfinite(before) & ~b).sum()) for b in both]
-    originals = [auc(labels[b], before[b]) if i in found else None for i, b in enumerate(both)]
+    originals = [auc(labels[b], before[b]) if i in variations else None for i, b in enumerate(both)]
     return [
-        RobustnessResult(name, damage.name, damage.level, originals[i], found.get(i), int(both[i].sum()), lost[i])
+        RobustnessResult(name, damage.name, damage.level, originals[i], variations.get(i), int(both[i].sum()), lost[i])
         for i, (damage, _) in enumerate(scored)
     ]

@@ -1,4 +1,4 @@
-"""A detector over a labelled source: a row for each picture, kept as it is made, so that work can stop and go on."""
+"""Score a labelled source into a journal, row by row, so that the run can stop and resume."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from corit.data.frames import is_video
 from corit.data.sample import Sample, Source
-from corit.data.stamp import CurrentVersion, Version, current_version
+from corit.data.stamp import CurrentVersion, current_version, entry_is_current
 from corit.detect.detector import Report
 from corit.detect.following import follow_reports
 from corit.detect.video_score import FaceScore
@@ -19,7 +19,7 @@ from corit.evaluate.detectors import ScoringDetector
 from corit.evaluate.rows import ScoredRow
 from corit.images.display import READING
 from corit.images.header import read_header
-from corit.journal import Journal
+from corit.journal import Journal, lock_file
 from corit.progress import Progress, no_progress
 
 UNLABELLED = "unlabelled"
@@ -37,17 +37,31 @@ def score_source(
     note: str = "",
     progress: Progress = no_progress,
 ) -> tuple[ScoredRow, ...]:
-    """Score the source's labelled pictures that the journal lacks; all rows, in the source's order.
+    """Score the labelled pictures of a source that a journal lacks.
 
-    data, note: what the pictures are and what was done to them, which the journal remembers with the detector. A file
-    that was changed since, or whose landmarks were, is scored again. A video is scored as a whole, since its faces are
-    followed from frame to frame: where the journal lacks a frame, all are scored again. Rows that could not be scored,
-    or have no label, carry a status and a reason. Raises DataError when the journal is of another detector, data or
-    note, or when an id comes twice.
+    A file that changed since, or whose landmarks did, is scored again. A video is scored as a whole, since its faces
+    are followed from frame to frame: where the journal lacks a frame, all frames are scored again.
+
+    Args:
+        detector: the detector.
+        source: of the pictures.
+        journal: file that keeps the scores.
+        batch: pictures or faces in one forward pass.
+        workers: processes that decode and prepare pictures.
+        data: what the pictures are; the journal remembers it with the detector.
+        note: what was done to the pictures; the journal remembers it as well.
+        progress: called after each row.
+
+    Returns:
+        All rows, in the order of the source. One that has no label or could not be scored has a status and a reason.
+
+    Raises:
+        DataError: the journal is of another detector, other data or another note, another process writes to it, or an
+            id occurs twice.
     """
     samples = _unique(source.samples)
     settings = {"detector": detector.identity, "data": data, "note": note, "scores": FORMAT, "reading": READING}
-    with Journal(Path(journal), settings) as kept:
+    with lock_file(f"{journal}.lock", str(journal), temporary=True), Journal(Path(journal), settings) as kept:
         before = {s.id: current_version(s) for s in samples}
         missing = _in_whole_videos([s for s in samples if not _holds(kept, s, before[s.id])], samples)
         if missing:
@@ -62,7 +76,7 @@ def score_source(
 
 
 def _in_whole_videos(missing: Sequence[Sample], samples: Sequence[Sample]) -> list[Sample]:
-    """The missing rows, and all rows of the videos that lack one; the frames of a video stand together, in order."""
+    """The missing rows, and all rows of videos that lack one; the frames of a video stand together, in order."""
     lost = {s.id for s in missing}
     videos = {s.video for s in missing if s.video}
     rows = [s for s in samples if s.id in lost or s.video in videos]
@@ -78,17 +92,13 @@ def _unit(sample: Sample) -> str:
 
 
 def _holds(kept: Journal, sample: Sample, now: CurrentVersion) -> bool:
-    """Whether a kept score is of the picture that is there now; of one that was only touched the new stamp is kept."""
+    """Whether a kept score is of the picture that is there now."""
     entry = kept.entries.get(sample.id)
     if entry is None or (entry["status"] == UNLABELLED) != (sample.label is None):
         return False
     if sample.video and entry["score"] is not None and "tracks" not in entry:
         return False  # of an earlier version, which did not follow faces
-    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
-        return False
-    if entry["stamp"] != now.stamp:
-        kept.write(**{**entry, "stamp": now.stamp})
-    return True
+    return entry_is_current(kept, sample.id, now)
 
 
 def _unique(samples: Sequence[Sample]) -> Sequence[Sample]:
@@ -119,7 +129,7 @@ def _scored(
 
 
 def _outcome(report: Report, followed: Sequence[FaceScore]) -> dict[str, Any]:
-    """A picture's score is its most suspicious face's; without any it has the status of its first."""
+    """The score of a picture is that of its highest face; without one it has the status of its first face."""
     if report.score is None:
         return {"status": report.rows[0].status, "reason": report.rows[0].reason, "score": None}
     faces = [r for r in report.rows if r.score is not None]

@@ -1,4 +1,4 @@
-"""One detector's scored rows -> every metric, of all rows and of each source, manipulation, compression and size."""
+"""Scored rows of one detector -> every metric, over all rows and by source, manipulation type, compression and size."""
 
 from __future__ import annotations
 
@@ -30,12 +30,20 @@ Z = 1.959964  # of 95 %
 
 @dataclass(frozen=True)
 class Slice:
-    """Some rows and what was measured of them.
+    """Some rows, and the metrics over them.
 
-    metrics: every metric with its interval, empty unless there are reals and fakes. found, false: the shares of fakes
-    and of reals that the detector's threshold calls fake, None where there are none; see `share`. unscored: rows
-    without a score. units: of how many sources, or else videos, the scored rows are, which is what the intervals draw.
-    tied: reals and fakes tie in the scores where the error rates cross.
+    Attributes:
+        level: rows are pictures or videos.
+        by: the kind of slice.
+        name: of the slice.
+        reals: rows with a score.
+        fakes: rows with a score.
+        unscored: rows without a score.
+        units: sources, or else videos, of the scored rows; the intervals draw these.
+        metrics: every metric with its interval; empty unless there are reals and fakes.
+        found: share of the fakes that the threshold calls fake, None without fakes; see `share`.
+        false: share of the reals that the threshold calls fake, None without reals.
+        tied: reals and fakes have equal scores where the error rates cross.
     """
 
     level: Level
@@ -53,10 +61,17 @@ class Slice:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One detector on labelled rows. threshold: from its validation. unscored: rows without a score, by status.
+    """The metrics of one detector on labelled rows.
 
-    mixed: why there is no level of videos though rows name them, or "". many: of which kinds there are more slices than
-    `MAX_SLICES`, and how many. video_score: how the scores of frames became those of videos.
+    Attributes:
+        detector: its name.
+        threshold: from its validation.
+        rows: the pictures.
+        slices: the metrics.
+        unscored: rows without a score, by status.
+        mixed: why videos are not measured though rows have them, or "".
+        many: kinds of slice of which only `MAX_SLICES` are measured, with the number of all.
+        video_score: how the scores of frames became those of videos.
     """
 
     detector: str
@@ -74,20 +89,28 @@ class Evaluation:
         return tuple(dict.fromkeys(s.level for s in self.slices))
 
     def overall(self, level: Level = "picture") -> Slice:
-        """All rows."""
+        """The slice of all rows."""
         return next(s for s in self.slices if s.level == level and s.by == "all")
 
     def scored(self, level: Level = "picture") -> tuple[ScoredRow, ...]:
-        """The pictures, or the videos that they make up, that have a score."""
+        """The pictures, or the videos that they make up, with a score."""
         rows = self.rows if level == "picture" else by_video(self.rows, self.video_score)
         return tuple(r for r in rows if r.score is not None)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """DeLong's test of two detectors on the n rows that both scored, clustered by source or video.
+    """DeLong's test of two detectors on the rows that both could score, clustered by source or video.
 
-    p, or the AUCs too, are None where these rows are too few for it, and reason says why.
+    Attributes:
+        level: rows are pictures or videos.
+        first: a detector.
+        second: the other.
+        n: rows with both scores.
+        auc_first: None where these rows are too few.
+        auc_second: as above.
+        p: two-sided; None where these rows are too few.
+        reason: why there is no p.
     """
 
     level: Level
@@ -110,12 +133,26 @@ def evaluate_rows(
     video_score: VideoScore = TRACK,
     progress: Progress = no_progress,
 ) -> Evaluation:
-    """Measure scored rows, and the videos that they make up where a video has several.
+    """Measure scored rows, and the videos that they make up where a video has several rows.
 
-    threshold: of the score, from validation rows. Intervals draw sources, or else videos. A manipulation's slice sets
-    its fakes against the reals of the data sets that it occurs in. Videos with real and fake frames have no level of
-    their own. progress: called after each slice. Raises DataError unless there are scored reals and
-    scored fakes.
+    Intervals draw sources, or else videos. The slice of a manipulation type compares its fakes with the reals of the
+    data sets that it occurs in. Videos with real and fake frames are not measured as videos.
+
+    Args:
+        rows: the scored rows.
+        threshold: of the score, from validation rows.
+        detector: its name.
+        draws: bootstrap draws behind each interval.
+        seed: of the draws.
+        video_score: how the scores of the faces become the score of a video.
+        progress: called after each slice.
+
+    Returns:
+        The metrics.
+
+    Raises:
+        DataError: no reals or no fakes have a score.
+        NothingScoredError: no row has a score.
     """
     require_both(rows)
     unscored = dict(Counter(r.status for r in rows if r.score is None))
@@ -125,22 +162,22 @@ def evaluate_rows(
     if names and max(names.values()) > 1 and not mixed:
         levels["video"] = by_video(rows, video_score)
     parts = [(level, *part) for level, whole in levels.items() for part in _slices(whole)]
-    found = []
+    measured = []
     for level, by, name, some in parts:
-        found.append(_measure(level, by, name, some, threshold, draws, seed))
-        progress(len(found), len(parts))
+        measured.append(_measure(level, by, name, some, threshold, draws, seed))
+        progress(len(measured), len(parts))
     named = {by: len(set(names)) for by, (_, names) in _kinds(rows).items()}
     many = {by: n for by, n in named.items() if n > MAX_SLICES}
-    return Evaluation(detector, threshold, tuple(rows), tuple(found), unscored, mixed, many, video_score)
+    return Evaluation(detector, threshold, tuple(rows), tuple(measured), unscored, mixed, many, video_score)
 
 
 def _mixed(rows: Sequence[ScoredRow]) -> str:
-    """Why the rows' videos have no label, or "": the same for every detector, whatever it could score."""
+    """Why the rows' videos have no label, or ""; it is the same for every detector, whatever it could score."""
     labels: dict[str, set[int]] = {}
     for r in rows:
         if r.video and r.label in (0, 1):
             labels.setdefault(r.video, set()).add(r.label)
-    both = [v for v, found in labels.items() if len(found) > 1]
+    both = [v for v, classes in labels.items() if len(classes) > 1]
     if not both:
         return ""
     return (
@@ -152,12 +189,12 @@ def _mixed(rows: Sequence[ScoredRow]) -> str:
 def require_both(rows: Sequence[ScoredRow]) -> None:
     """Raise DataError unless reals and fakes have scores, NothingScoredError when no row has one."""
     lost = Counter(r.status for r in rows if r.score is None)
-    refused = DataError if any(r.score is not None for r in rows) else NothingScoredError
+    error = DataError if any(r.score is not None for r in rows) else NothingScoredError
     for label, kind in ((0, "real"), (1, "fake")):
         if not any(r.label == label and r.score is not None for r in rows):
-            said = ", ".join(f"{n} {status}" for status, n in lost.items()) or "none was lost"
+            counts = ", ".join(f"{n} {status}" for status, n in lost.items()) or "none was lost"
             reason = next((f"; for instance: {r.reason}" for r in rows if r.label == label and r.reason), "")
-            raise refused(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({said}{reason})")
+            raise error(f"expected {kind} pictures with a score, got none of {len(rows)} rows ({counts}{reason})")
 
 
 def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow]]]:
@@ -172,7 +209,7 @@ def _slices(rows: Sequence[ScoredRow]) -> Iterator[tuple[By, str, list[ScoredRow
 
 
 def _kinds(rows: Sequence[ScoredRow]) -> dict[By, tuple[Sequence[ScoredRow], list[str]]]:
-    """Of each kind of slice the rows that it parts, and the name of each row's slice."""
+    """For each kind of slice its rows, and the name of each row's slice."""
     opened = [r for r in rows if r.kind or r.score is not None]  # of a file that is damaged or absent nothing is known
     known = {r.manipulation for r in opened}
     fakes = [r for r in rows if r.label == 1 and r.manipulation in known]
@@ -186,11 +223,11 @@ def _kinds(rows: Sequence[ScoredRow]) -> dict[By, tuple[Sequence[ScoredRow], lis
 
 def _parts(rows: Sequence[ScoredRow], names: Sequence[str]) -> list[tuple[str, list[ScoredRow]]]:
     """The rows of each name, by name; none where there is one name only."""
-    found: dict[str, list[ScoredRow]] = {}
+    parts: dict[str, list[ScoredRow]] = {}
     for r, name in zip(rows, names, strict=True):
-        found.setdefault(name or "unnamed", []).append(r)
-    largest = sorted(found, key=lambda n: -len(found[n]))[:MAX_SLICES]
-    return [(n, found[n]) for n in sorted(largest)] if len(found) > 1 else []
+        parts.setdefault(name or "unnamed", []).append(r)
+    largest = sorted(parts, key=lambda n: -len(parts[n]))[:MAX_SLICES]
+    return [(n, parts[n]) for n in sorted(largest)] if len(parts) > 1 else []
 
 
 def _measure(
@@ -205,15 +242,22 @@ def _measure(
         columns = HeadScores(labels, scores[None], np.array([threshold]), units)
         measured = estimates(columns, MEASURED, draws=draws, seed=seed)
         tied = Ranking(labels, scores).curve().tied_at_equal_error()
-    found, false = (share(called[side], units[side]) for side in (fakes, ~fakes))
+    hits, false_alarms = (share(called[side], units[side]) for side in (fakes, ~fakes))
     counts = int((~fakes).sum()), int(fakes.sum()), len(rows) - len(ok)
-    return Slice(level, by, name, *counts, len(set(units.tolist())), measured, found, false, tied)
+    return Slice(level, by, name, *counts, len(set(units.tolist())), measured, hits, false_alarms, tied)
 
 
 def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
-    """The share of rows (n) that are called fake, with Wilson's interval for as many rows as there are units.
+    """The share of rows that are called fake, with Wilson's interval.
 
-    It has a width where all or none are called fake, which draws of the rows have not. None for no rows.
+    Unlike draws of the rows, it has a width where all or none are called fake.
+
+    Args:
+        called: (n) bool.
+        units: (n) the source or video of each row; the interval is for as many rows as there are units.
+
+    Returns:
+        The share; None for no rows.
     """
     if not len(called):
         return None
@@ -224,7 +268,7 @@ def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
 
 
 def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:
-    """DeLong's test of every two detectors, on pictures and on videos, of the rows that both scored."""
+    """DeLong's test of every two detectors, over pictures and over videos, on the rows that both could score."""
     return tuple(
         _compare(level, a, b) for a, b in combinations(evaluations, 2) for level in a.levels if level in b.levels
     )
@@ -243,8 +287,8 @@ def _compare(level: Level, a: Evaluation, b: Evaluation) -> Comparison:
 def comparison(level: Level, first: str, second: str, n: int, test: Callable[[], DeLong]) -> Comparison:
     """DeLong's test of two detectors on n rows, or why there is none."""
     try:
-        found = test()
+        result = test()
     except DataError as err:
         return Comparison(level, first, second, n, reason=str(err))
-    why = "no variance: too few rows to tell" if found.p is None else ""
-    return Comparison(level, first, second, n, found.first, found.second, found.p, why)
+    why = "no variance: too few rows to tell" if result.p is None else ""
+    return Comparison(level, first, second, n, result.first, result.second, result.p, why)

@@ -1,4 +1,4 @@
-"""The page of `corit detect --html`: pictures with regions, evidence and verdict; videos with their timeline."""
+"""The page of `corit detect --html`: pictures with regions, evidence and verdict; videos with a timeline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SCORED, UNSCORED = 200, 100  # inputs that a page shows
 
 @dataclass(frozen=True)
 class _ShownVideo:
-    """What a page keeps of a video."""
+    """What a page keeps of a video, without its frames."""
 
     report: VideoReport  # without its frames
     timeline: dict[str, Any]
@@ -33,11 +33,10 @@ class _ShownVideo:
 
 
 class Gallery:
-    """Takes the reports of any number of inputs and keeps what the page shows.
+    """Takes the reports of any number of files and keeps what the page shows.
 
-    These are the inputs with the highest scores, at most `scored`, and the first ones without a score, at most
-    `unscored`, in the order in which they came. before: inputs that were scored by an earlier run and are not shown.
-    warning: what the page says of all of them, or nothing. video_score: what the score of a video is, in words.
+    The page shows the files with the highest scores, and the first ones without a score, in the order in which they
+    came.
     """
 
     def __init__(
@@ -50,6 +49,16 @@ class Gallery:
         warning: str = "",
         video_score: str = TRACK.description,
     ) -> None:
+        """Begin a page.
+
+        Args:
+            calibration: of the detector.
+            scored: show at most this many files with a score.
+            unscored: show at most this many files without a score.
+            before: files that an earlier run scored; they are not shown.
+            warning: what the page says about all files, or nothing.
+            video_score: what the score of a video is, in words.
+        """
         self.calibration, self.before, self.warning, self.video_score = calibration, before, warning, video_score
         self.most = {True: scored, False: unscored}
         self.kept: dict[bool, list[tuple[float, int, Report | _ShownVideo]]] = {True: [], False: []}
@@ -57,7 +66,7 @@ class Gallery:
         self.verdicts: Counter[str] = Counter()
 
     def add(self, report: Report | VideoReport) -> None:
-        """Take the report of one input, made with evidence."""
+        """Take the report of one file, made with evidence."""
         has_score = report.score is not None
         self.verdicts.update(_verdicts(report))
         order = self.came[True] + self.came[False]
@@ -74,7 +83,7 @@ class Gallery:
         return _ShownVideo(replace(report, frames=(), scenes=()), timeline(report, self.calibration), faceless)
 
     def write(self, target: Path) -> None:
-        """Write the page, whole or not at all."""
+        """Write the page, completely or not at all."""
         kept = sorted(itertools.chain(*self.kept.values()), key=lambda k: -k[1])
         cards = list(_cards([k[2] for k in kept]))
         shown = {s: len(self.kept[s]) for s in (True, False)}
@@ -99,7 +108,7 @@ def _verdicts(report: Report | VideoReport) -> Iterator[str]:
 
 
 def _cards(reports: list[Report | _ShownVideo]) -> Iterator[dict[str, Any]]:
-    """Evidence is shown on one scale for the whole page, so that two pictures can be compared."""
+    """One scale of evidence for the whole page, so that pictures can be compared."""
     heats = [np.abs(e.heat).max() for r in reports for e in _evidence(r)]
     top = float(np.median(heats)) * 1.5 if heats else 1.0
     for report in reports:
@@ -121,9 +130,9 @@ def _card(row: Row, evidence: Evidence | None, top: float) -> dict[str, Any]:
 
 
 def _video_card(video: _ShownVideo, top: float) -> dict[str, Any]:
-    found = video.report
+    report = video.report
     moments = [{"row": m.row, "pictures": _pictures(m.evidence, top, 170)} for m in _in_time(video)]
-    return {"video": found, "name": Path(found.path).name, "timeline": video.timeline, "faceless": video.faceless} | {
+    return {"video": report, "name": Path(report.path).name, "timeline": video.timeline, "faceless": video.faceless} | {
         "moments": moments
     }
 

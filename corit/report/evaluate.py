@@ -1,4 +1,4 @@
-"""What `corit evaluate` leaves: rows and metrics as CSV and JSON, a page with curves, and a table for the terminal."""
+"""Files of `corit evaluate`: rows and metrics as CSV and JSON, a page with curves, and a table for the terminal."""
 
 from __future__ import annotations
 
@@ -41,9 +41,15 @@ def write(
     draws: int = 1000,
     remarks: Sequence[str] = (),
 ) -> None:
-    """Write rows.csv, metrics.csv, metrics.json and report.html, each whole or not at all.
+    """Write rows.csv, metrics.csv, metrics.json and report.html, each completely or not at all.
 
-    about: what is known of the data and of each detector. draws: of intervals. remarks: see there.
+    Args:
+        folder: for the files.
+        evaluations: of the same data, at least one.
+        comparisons: of these detectors.
+        about: what is known about the data and each detector.
+        draws: bootstrap draws behind the intervals.
+        remarks: see `remarks`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = ((e.detector, *(getattr(r, f) for f in FIELDS)) for e in evaluations for r in e.rows)
@@ -66,8 +72,8 @@ def write(
 
 
 def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], about: Description) -> dict[str, Any]:
-    """Everything measured, without the rows."""
-    found = {
+    """Return everything that was measured, without the rows."""
+    detectors = {
         e.detector: {
             "threshold": e.threshold,
             "video_score": e.video_score.name,
@@ -76,21 +82,21 @@ def record(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison],
         }
         for e in evaluations
     }
-    return {"about": asdict(about), "detectors": found, "delong": [asdict(c) for c in comparisons]}
+    return {"about": asdict(about), "detectors": detectors, "delong": [asdict(c) for c in comparisons]}
 
 
 def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], remarks: Sequence[str] = ()) -> str:
-    """Every metric of every detector on all rows, what could not be scored, DeLong's tests, and remarks."""
-    made = Table(box=None, pad_edge=False)
-    made.add_column("", overflow="fold")
+    """Return a table of every metric of every detector over all rows, unscored rows, DeLong's tests, and remarks."""
+    grid = Table(box=None, pad_edge=False)
+    grid.add_column("", overflow="fold")
     wholes = [(e, e.overall(level)) for e in evaluations for level in e.levels]
     for e, s in wholes:
-        made.add_column(f"{e.detector}, by {s.level}", overflow="fold")
-    made.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
-    made.add_row("sources or videos", *(f"{s.units}" for _, s in wholes))
+        grid.add_column(f"{e.detector}, by {s.level}", overflow="fold")
+    grid.add_row("reals, fakes", *(f"{s.reals}, {s.fakes}" for _, s in wholes))
+    grid.add_row("sources or videos", *(f"{s.units}" for _, s in wholes))
     for metric in MEASURED:
-        made.add_row(METRIC_TITLES[metric], *(interval_text(s.metrics[metric]) for _, s in wholes))
-    lines = [table_text(made)]
+        grid.add_row(METRIC_TITLES[metric], *(interval_text(s.metrics[metric]) for _, s in wholes))
+    lines = [table_text(grid)]
     for e in evaluations:
         lost = ", ".join(f"{n} {status}" for status, n in e.unscored.items())
         lines += [f"{e.detector}: not scored: {lost}"] if lost else []
@@ -98,21 +104,21 @@ def table(evaluations: Sequence[Evaluation], comparisons: Sequence[Comparison], 
 
 
 def remarks(evaluations: Sequence[Evaluation]) -> list[str]:
-    """What has to be known to read the numbers of all rows: what these rows, or their files, cannot tell."""
-    found: dict[tuple[Level, str], list[str]] = {}
+    """Return what a reader must know before the numbers of all rows: what these rows, or their files, cannot tell."""
+    texts: dict[tuple[Level, str], list[str]] = {}
     for e in evaluations:
         for level in e.levels:
             for text in _of(e, level):
-                found.setdefault((level, text), []).append(e.detector)
-    said = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in found.items()]
-    said += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
+                texts.setdefault((level, text), []).append(e.detector)
+    lines = [f"{', '.join(names)}, by {level}: {text}" for (level, text), names in texts.items()]
+    lines += list(dict.fromkeys(e.mixed for e in evaluations if e.mixed))
     many = {by: n for e in evaluations for by, n in e.many.items()}
-    said += [f"of {n} slices by {by} only the {MAX_SLICES} with the most rows are measured" for by, n in many.items()]
-    return [*said, *file_clues(evaluations[0].rows).warnings]
+    lines += [f"of {n} slices by {by} only the {MAX_SLICES} with the most rows are measured" for by, n in many.items()]
+    return [*lines, *file_clues(evaluations[0].rows).warnings]
 
 
 def _of(e: Evaluation, level: Level) -> Iterator[str]:
-    """What the whole of a level cannot tell."""
+    """What all rows of a level cannot tell."""
     s = e.overall(level)
     coarse = [f"{share} %" for share, reals in ((1, 100), (5, 20)) if s.reals < reals]
     if coarse:
@@ -147,23 +153,23 @@ def _scores(e: Evaluation, level: Level) -> tuple[np.ndarray, np.ndarray]:
 
 def _figure(evaluations: Sequence[Evaluation], level: Level) -> Figure:
     """ROC curves and reliability of all detectors, then a histogram of the scores of each."""
-    made = Figure(figsize=(10.5, 3.6 + 2.1 * len(evaluations)))
-    grid = made.add_gridspec(1 + len(evaluations), 2, height_ratios=[3.2, *[1.6] * len(evaluations)])
-    roc, reliability = made.add_subplot(grid[0, 0]), made.add_subplot(grid[0, 1])
+    figure = Figure(figsize=(10.5, 3.6 + 2.1 * len(evaluations)))
+    grid = figure.add_gridspec(1 + len(evaluations), 2, height_ratios=[3.2, *[1.6] * len(evaluations)])
+    roc, reliability = figure.add_subplot(grid[0, 0]), figure.add_subplot(grid[0, 1])
     for i, e in enumerate(evaluations):
         labels, scores = _scores(e, level)
         curve = Ranking(labels, scores).curve()
         roc.plot(curve.fpr, curve.tpr, label=f"{e.detector}, AUC {curve.auc():.3f}")
         _reliability(reliability, labels, scores, e)
-        _histogram(made.add_subplot(grid[1 + i, :]), labels, scores, e)
+        _histogram(figure.add_subplot(grid[1 + i, :]), labels, scores, e)
     roc.plot([0, 1], [0, 1], color="#b9c2cd", linewidth=0.8)
     roc.set(xlabel="share of reals called fake", ylabel="share of fakes called fake", title=f"ROC by {level}")
     roc.legend(loc="lower right", fontsize=8)
     reliability.plot([0, 1], [0, 1], color="#b9c2cd", linewidth=0.8)
     reliability.set(xlabel="score", ylabel="share of fakes", title="calibration", xlim=(0, 1), ylim=(-0.02, 1.02))
     reliability.legend(loc="best", fontsize=8)
-    made.tight_layout()
-    return made
+    figure.tight_layout()
+    return figure
 
 
 def _reliability(axis: Any, labels: np.ndarray, scores: np.ndarray, e: Evaluation) -> None:

@@ -1,4 +1,4 @@
-"""Scored pictures and videos as a table for the terminal."""
+"""Rows of pictures and videos as a table for the terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from corit.detect.row import Row
 from corit.report.text import escape_controls, table_text
 
 
-def rows(found: Sequence[Row]) -> str:
-    """A table of scored faces, pictures and videos; what only videos have is left out where there are none."""
-    videos = any(r.part != "picture" for r in found)
+def rows(shown: Sequence[Row]) -> str:
+    """Return a table of rows; columns that only videos have are left out where there are none."""
+    videos = any(r.part != "picture" for r in shown)
     table = Table(box=None, pad_edge=False)
     of_videos = ("part", "seconds", "track", "frames") if videos else ()
     for name in ("path", *of_videos, "face", "score", "spread", "verdict", "status", "reason"):
         table.add_column(name, overflow="fold")
-    for r in found:
+    for r in shown:
         face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
@@ -35,7 +35,7 @@ def _seconds(line: Row) -> str:
 
 
 class Screen:
-    """Prints lines as a table, a screenful at a time so that no number of them is held; columns are never mixed."""
+    """Prints rows as a table, a screenful at a time, so that memory stays small."""
 
     ROWS = 1000
 
@@ -43,13 +43,13 @@ class Screen:
         self.stream, self.lines = stream, list[Row]()
 
     def write(self, line: Row) -> None:
-        """Keep one line, and print those that are kept when there are many."""
+        """Keep one row, and print those that are kept when there are many."""
         self.lines.append(line)
         if len(self.lines) >= self.ROWS:
             self.end()
 
     def end(self) -> None:
-        """Print what is left."""
+        """Print the rows that are left."""
         if self.lines:
             print(rows(self.lines), file=self.stream)
         self.lines = []

@@ -1,4 +1,4 @@
-"""The scores of a video over time, as the coordinates of a drawing."""
+"""The scores of a video over time, as coordinates of a drawing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TICKS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)  # seconds
 
 
 def timeline(report: VideoReport, calibration: Calibration) -> dict[str, Any]:
-    """Where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
+    """Return where each track's scores, the thresholds, the cuts and the parts without scores are drawn."""
     last = max((_start(r) for r in report.frames), default=0.0)
     lost = [r for r in report.frames if r.status == "unreadable"]
     cut = any(r.end is None for r in lost)
@@ -48,11 +48,11 @@ def _announced(report: VideoReport) -> float:
 
 
 def _by_track(rows: Sequence[Row]) -> dict[int, list[Row]]:
-    found: dict[int, list[Row]] = defaultdict(list)
+    tracks: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
         if row.track is not None:
-            found[row.track].append(row)
-    return found
+            tracks[row.track].append(row)
+    return tracks
 
 
 def _curve(number: int, rows: Sequence[Row], across: Any) -> dict[str, Any]:

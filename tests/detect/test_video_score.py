@@ -156,3 +156,15 @@ def test_pictures_that_an_external_detector_scores_are_one_track(folder, tmp_pat
     assert {track for r in rows for track, _ in r.tracks} == {0}
     for track, frames in zip(by_video(rows, TRACK), by_video(rows, FRAMES), strict=True):
         assert track.score == frames.score
+
+
+def test_two_runs_do_not_score_into_one_journal(folder, tmp_path):
+    data = open_labelled([str(folder)])
+    bright = ExternalDetector(lambda pictures: [0.5 for _ in pictures])
+
+    def second(done, total):
+        with pytest.raises(DataError, match="another process is writing to .*s.jsonl"):
+            score_source(bright, data, tmp_path / "s.jsonl")
+
+    score_source(bright, data, tmp_path / "s.jsonl", progress=second)
+    assert [p.name for p in tmp_path.iterdir()] == ["s.jsonl"]

@@ -19,7 +19,7 @@ from corit.data.care.copies import copy_lists
 from corit.data.frames import SIDE_FOLDERS, VIDEO_SUFFIXES
 from corit.data.mask_video import MaskVideo, find_mask_video
 from corit.data.pool import require_workers, run_tasks
-from corit.data.stamp import CurrentVersion, Version
+from corit.data.stamp import CurrentVersion, Version, entry_is_current
 from corit.data.walk import leads_nowhere, linked_folders, walk
 from corit.errors import DataError, InputError, MachineError
 from corit.failures import machine_failure
@@ -242,12 +242,7 @@ def _done(job: VideoTask, entry: dict[str, Any], journal: Journal) -> bool:
         return False
     if not os.path.exists(job.path):
         return True
-    now = job.current
-    if not now.same(Version(entry.get("stamp", ""), entry.get("content", ""))):
-        return False
-    if entry["stamp"] != now.stamp:  # only its times changed: record them, so that no later run reads it again
-        journal.write(**{**entry, "stamp": now.stamp})
-    return True
+    return entry_is_current(journal, job.name, job.current)
 
 
 def _rivals(jobs: Sequence[VideoTask]) -> dict[str, str]:
