@@ -8,7 +8,7 @@ import weakref
 from array import array
 from collections.abc import Iterator
 from itertools import chain
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
@@ -24,6 +24,8 @@ from corit.images.video_container import asf_seconds, breaks_off, container_of
 
 SLACK = 0.1  # seconds by which the announced length may exceed the frames: containers round it, and count sound in
 BUFFER = 1 << 16  # bytes that are read at a time
+# Metadata need not be UTF-8. PyAV 18 refuses them unless told otherwise; PyAV 19 escapes them and takes no such option.
+METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 # Containers where a longer interval between frames proves no loss: they state intervals, or have no times of their own.
 IRREGULAR = ("mov", "avi", "gif", "mpegvideo")
 NAMELESS = ("none", "unknown")
@@ -56,7 +58,7 @@ class VideoStream:
                 "r",
                 kind,
                 container_options={"protocol_whitelist": "none"},  # open nothing that the video names
-                metadata_errors="replace",
+                **METADATA,
                 buffer_size=BUFFER,
             )
             self._stream = _video_stream(self._container, name)
