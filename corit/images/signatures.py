@@ -61,13 +61,13 @@ SIGNATURES = (
     Signature("picture", b"ftypmif1", 4),
     *(Signature("video", box, 4, container="mov") for box in (BRAND, b"moov", b"mdat", b"free", b"skip", b"wide")),
     Signature("video", b"pnot", 4, container="mov"),
-    Signature("video", b"AVI ", 8, container="avi"),
+    Signature("video", b"AVI ", 8, "an AVI video", "avi"),
     Signature("video", b"\x1aE\xdf\xa3", 0, "a Matroska or WebM video", "matroska"),
     Signature("video", b"\x00\x00\x01\xba", container="mpeg"),  # program stream
     Signature("video", b"\x00\x00\x01\xb3", container="mpegvideo"),
-    Signature("video", b"\x30\x26\xb2\x75", container="asf"),  # WMV
-    Signature("video", b"FLV", container="flv"),
-    Signature("video", b"OggS", container="ogg"),
+    Signature("video", b"\x30\x26\xb2\x75", 0, "a Windows Media video", "asf"),  # WMV
+    Signature("video", b"FLV", 0, "a Flash video", "flv"),
+    Signature("video", b"OggS", 0, "an Ogg video", "ogg"),
     Signature("video", b"GIF8", container="gif"),  # also a picture, as above
     Signature("unsupported", b"\xff\x0a", 0, "a JPEG XL picture"),
     Signature("unsupported", b"\0\0\0\x0cJXL ", 0, "a JPEG XL picture"),

@@ -46,6 +46,10 @@ OTHERS = {
     "a.7z": (b"7z\xbc\xaf\x27\x1c" + REST, "a 7-Zip archive"),
     "a.gz": (b"\x1f\x8b\x08" + REST, "a gzip archive"),
     "a.webm": (b"\x1aE\xdf\xa3" + REST, "a Matroska or WebM video"),
+    "a.avi": (b"RIFF\x40\0\0\0AVI LIST" + REST, "an AVI video"),
+    "a.wmv": (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11" + REST, "a Windows Media video"),
+    "a.flv": (b"FLV\x01\x05" + REST, "a Flash video"),
+    "a.ogv": (b"OggS\0\2" + REST, "an Ogg video"),
     "a.mp4": (b"\0\0\0\x18ftypisom" + REST, "a video"),
 }
 
