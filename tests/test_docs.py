@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -110,7 +111,21 @@ def test_code_that_a_page_names_exists(page):
     text = "\n".join(line for _, line in prose(page.read_text()))
     files = re.findall(r"`((?:corit|tests|docs|benchmarks)/[\w./-]+)`", text)
     assert [f for f in files if page.name != "CHANGELOG.md" and not (ROOT / f).exists() and "NAME" not in f] == []
-    assert [n for n in re.findall(r"`(corit(?:\.\w+)+)`", text) if not exists(n)] == []
+    assert missing(text) == []
+
+
+def test_code_that_a_docstring_names_exists():
+    stale = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in (ROOT / "corit").rglob("*.py")
+        for name in missing("\n".join(docstrings(path.read_text())))
+    }
+    assert stale == set()
+
+
+def test_a_stale_name_in_a_docstring_is_reported():
+    code = 'class A:\n    def f(self):\n        """See `corit.errors.CoritError` and `corit.errors.gone`."""'
+    assert missing("\n".join(docstrings(code))) == ["corit.errors.gone"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
@@ -118,6 +133,17 @@ def test_examples_use_public_names_but_on_pages_about_internals(page):
     code = "\n".join(b.code for b in blocks(page.read_text()) if b.language == "python")
     inner = re.findall(r"^\s*(?:from|import) corit\..*$", code, re.MULTILINE)
     assert not inner or "explanation" in page.parts or "internals" in page.read_text()
+
+
+def docstrings(code):
+    """The docstrings of a module and of the classes and functions in it."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    return [ast.get_docstring(node) or "" for node in ast.walk(ast.parse(code)) if isinstance(node, documented)]
+
+
+def missing(text):
+    """The dotted names of `corit` in backticks that do not exist."""
+    return [n for n in re.findall(r"`(corit(?:\.\w+)+)`", text) if not exists(n)]
 
 
 def exists(name):

@@ -20,6 +20,9 @@ def load_backbone(name: str, weights: str = "") -> Backbone:
             by one, equal its own forward pass.
         weights: "hub", "packaged" (the miniature's), "random:SEED" or the path of a file; empty for the name's default.
 
+    Returns:
+        The backbone, whose weights are frozen.
+
     Raises:
         BackboneError: for an unknown name, or a model of another family.
         WeightsError: when the weights cannot be fetched or read.

@@ -45,7 +45,8 @@ class Result:
         level: "frame" or "video".
         metric: the metric's name.
         value: median over the head seeds.
-        low: lower end of the 95 % percentile interval of that median, over bootstrap draws of sources.
+        low: lower end of the 95 % percentile interval of that median, over bootstrap draws of videos, or of sources
+            with `by="source"`.
         high: its upper end.
         reals: real pictures or videos that were measured.
         fakes: fake pictures or videos that were measured.

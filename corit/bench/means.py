@@ -45,9 +45,8 @@ def mean_over_test_sets(predictions: Mapping[str, Predictions], metric: str, dra
     """Return the unweighted mean of a metric over test sets: the median over heads.
 
     A source that several test sets share (reals beside each forgery) is drawn for all of them together. Test sets of
-    the same rows give the same draws, so that detectors can be compared draw by draw. When a draw hardly ever keeps
-    both classes in every test set, as with one picture of each class in nineteen of them, there are fewer draws, or
-    none.
+    the same rows give the same draws, so that detectors can be compared draw by draw. If few draws have both classes in
+    every test set, fewer draws are used, or none. So it is with one picture of each class in nineteen test sets.
 
     Args:
         predictions: the scores, by test set.

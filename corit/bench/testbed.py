@@ -41,7 +41,7 @@ class Testbed:
     Attributes:
         kind: "miniature" or "root", the real data sets.
         caption: the data in words, for every figure and table.
-        key: the name of the folder of its features; other pictures have another key.
+        key: name of the features' folder; it differs when the pictures differ.
         sources: opens a data set, by the name that protocols use, for a reading, by default `DEFAULT_READING`. Drawn
             ones list all of their pictures.
         protocols: the protocols, by name.

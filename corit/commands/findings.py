@@ -15,7 +15,7 @@ def findings(
     Args:
         out: folder for claims.json, findings.png, the encoders, the features and every measurement; run the same
             command again to resume
-        quick: a quick_plan plan that takes a minute and shows nothing but that the command runs
+        quick: a small plan that takes a minute; it shows that the command runs, and nothing about the claims
         workers: processes that measure; 0 uses this process
     """
     from corit.progress import progress_bar

@@ -40,7 +40,8 @@ Device = Annotated[str, Parameter(validator=_require_device, help="cpu or cuda")
 Draws = Annotated[int, Parameter(help="bootstrap draws behind each interval")]
 OutputFormat = Annotated[Format, Parameter(help="print the rows as a table, as JSON lines or as CSV")]
 Photos = Annotated[
-    Path | None, Parameter(help="folder of photographs in Tiny ImageNet's layout, for pretraining encoders")
+    Path | None,
+    Parameter(help="folder of photographs in Tiny ImageNet's layout; the encoder is pretrained on them too"),
 ]
 PicturesPerIdentity = Annotated[int, Parameter(help="pictures of each identity of the miniature")]
 PublishedHead = Annotated[

@@ -38,8 +38,8 @@ class FoundDataSet:
 def find_data_sets(root: str | os.PathLike[str], table: Mapping[str, DataSet]) -> tuple[FoundDataSet, ...]:
     """Find the data sets in a folder and in the folders up to `DEPTH` below it.
 
-    The real/ and fake/ of a data set are not also reported as a plain folder, and its parts are not reported as the
-    same data set again.
+    The folders real/ and fake/ of a known data set are not reported as a plain folder, and its parts are not reported
+    as the same data set again.
 
     Args:
         root: the folder.

@@ -49,7 +49,7 @@ def list_pictures(
     """Yield the picture files of a folder and its sub-folders in a stable order; a path that is no folder is yielded.
 
     A sub-folder that cannot be opened is yielded as if it were a picture, so that whoever reads it reports it. Links to
-    folders are followed, but not to what is listed anyway.
+    folders are followed, unless the folder is listed already.
 
     Args:
         path: the folder or file.
@@ -165,9 +165,9 @@ class FolderSource:
     """Folders of real and of fake pictures and videos, with sub-folders; a video is one row with the frame WHOLE_VIDEO.
 
     A sample's group is its path inside its folder without the suffix: real/a.jpg and fake/a.png stay in one split, and
-    so does fake/sdxl/a.png where there is a real/a.jpg. Folders whose pictures all lie in train/, val/ and test/ are
-    split by them, and so are folders that themselves all lie in such ones. Files without a suffix of pictures and
-    videos are taken where their first bytes are those of one.
+    so does fake/sdxl/a.png where there is a real/a.jpg. A folder is split by its sub-folders if all its pictures lie in
+    train/, val/ and test/, or if every given folder lies in a folder train/, val/ or test/ and not all in the same one.
+    Files without a suffix of pictures and videos are taken where their first bytes are those of one.
 
     Attributes:
         real: folders of real pictures.

@@ -40,7 +40,7 @@ class Reading:
     Attributes:
         frames: the most frames of each video; None for all.
         choice: "even" spreads them over the video, as DeepfakeBench's preprocessing does; "first" takes the first ones,
-            as DeepfakeBench's reader does although it says evenly.
+            as DeepfakeBench's reader does, although a comment in its code says "evenly".
         media: frames that are already extracted, video files, or "auto": frames where there are any.
         splits: the splits to list.
         masks: put a manipulation mask that lies beside a frame into `Picture.mask`. Only fakes have one: a model that

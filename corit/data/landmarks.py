@@ -39,8 +39,8 @@ class Landmarks:
       such a path, and never for a key that leads to another file from the folder of the landmarks' file. Of several
       keys the longest counts.
 
-    Separators may be Windows', and `./` may come before. A picture that could be meant by an entry that could also mean
-    another one has no landmarks, and an error says so: a wrong face would give a confident wrong score.
+    Separators may be Windows', and `./` may come before. If an entry may mean two pictures, neither gets landmarks, and
+    an error says so: a wrong face would give a confident wrong score.
 
     Attributes:
         points: of each entry.

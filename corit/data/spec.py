@@ -28,9 +28,9 @@ def open_spec(
     """Open the source that a text names; its rows are listed when its samples are first asked for.
 
     The text is NAME, NAME:PLACE or NAME:PLACE,option=value,... A comma ends a value only where option= follows, so that
-    paths may hold commas (but not a comma, a word and = after each other). Words have + between them
-    (splits=train+val). An option that takes several paths is repeated. Every source also takes splits, manipulations
-    and max, the most rows of each class.
+    paths may hold commas (but not a comma, a word and = after each other). Several values are joined by +
+    (splits=train+val). An option that takes several paths is repeated instead. Every source also takes splits,
+    manipulations and max, the most rows of each class.
 
     Args:
         spec: the text.

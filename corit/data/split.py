@@ -19,8 +19,8 @@ def split_by_group(
     """Assign train, val and test to samples by group; samples that are already split stay as they are.
 
     Groups are ordered by a hash of their name and `key`, separately for groups with reals only, fakes only and both, so
-    that every split holds every kind of group. A kind with too few groups for that is split together with the largest
-    kind, if every split has its labels without it.
+    that every split holds every kind of group. If a kind has too few groups for that, its groups are split together
+    with those of the largest kind; its labels must also occur in kinds with enough groups.
 
     Args:
         samples: the samples, all or none of which have a split.

@@ -65,7 +65,7 @@ class VideoFrames:
     Attributes:
         source: the other source.
         frames: the most frames of each video; None for all.
-        choice: which frames, by index; see `corit.images.choice`.
+        choice: which frames, by index; see `corit.images.frame_choice`.
 
     Raises:
         DataError: an unknown choice, or less than one frame.

@@ -251,29 +251,42 @@ class Detector:
         return Row(path, view.box, score, spread, verdict, reason=reason)
 
     def outside(self, domain: str = "") -> str:
-        """Return why the detector does not know a kind of picture, in words, or "" where it may know it.
+        """Say why pictures of this domain are outside what the detector was trained on; empty if they are not.
 
         Args:
             domain: of the pictures, see `Picture.domain`; by default that of files.
+
+        Returns:
+            The reason in words, or "".
         """
         if not self.card.domain.startswith(DRAWN) or domain == DRAWN:
             return ""
         return f"outside what this detector was trained on: it knows {DRAWN} only"
 
     def verdict(self, score: float, domain: str = "") -> str:
-        """Call a score fake, real or unsure; what the detector does not know is unsure.
+        """Return the verdict on a score.
 
         Args:
             score: in [0, 1].
             domain: of the picture; see `outside`.
+
+        Returns:
+            "fake", "real" or "unsure"; "unsure" also for pictures outside its training.
         """
         return "unsure" if self.outside(domain) else self.card.calibration.verdict(score)
 
     def evidence(self, view: Views) -> Evidence:
-        """Return how each patch would move the logit if it stood for its region: a reading of the head, not a proof.
+        """Measure, for each patch, how much it raises the logit of fake, compared with the mean patch of its region.
 
         Patch i of region k counts the sum over levels of m_ki (V_i - mean over the region) . d logit / d T_k. The map
-        is zero on average over a region and shows where, inside it, the head finds what it calls fake.
+        is zero on average over a region and shows where, inside it, the head finds what it calls fake. It is a reading
+        of the head, not a proof.
+
+        Args:
+            view: a prepared face, or a prepared whole picture.
+
+        Returns:
+            The crop, its regions and the evidence of each patch in logits.
         """
         readout = self.encoder([_with_twin(view, 0)], keep_masks=True, keep_patches=True)
         z = readout.z.float().cpu().clone().requires_grad_()

@@ -35,7 +35,8 @@ class DetectOptions:
         choice: "even" spreads the frames over the video, "first" takes the first ones.
         per: the rows of a video: "video" is one for all, "track" adds one for each face, "frame" one for each face of
             each frame.
-        video_score: how the scores of faces become the score of a video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
         twins: self-blended twins to score each picture with; more than one gives a spread.
         aligned: the pictures are aligned face crops.
         landmarks: of the pictures.
@@ -85,7 +86,8 @@ def detect_files(
         choice: "even" spreads the frames over the video, "first" takes the first ones.
         per: the rows of a video: "video" is one for all, "track" adds one for each face, "frame" one for each face of
             each frame.
-        video_score: how the scores of faces become the score of a video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
         twins: self-blended twins to score each picture with; more than one gives a spread.
         aligned: the pictures are aligned face crops.
         landmarks: of the pictures.
@@ -222,8 +224,8 @@ def _call_before(paths: Iterable[str], before: Callable[[str], object]) -> Itera
 def list_inputs(paths: Iterable[str], *, videos: bool, passed: PassedOver | None = None) -> Iterator[str]:
     """List the videos, or the pictures, among files and in folders, folder by folder.
 
-    The suffix decides, but for GIF files, which are videos if they move. A file with another suffix, or none, is what
-    it begins as; in a folder it is passed over where that is neither.
+    The suffix decides, but for GIF files, which are videos if they move. A file with another suffix, or none, is
+    recognised by its first bytes. In a folder it is passed over where they begin neither a picture nor a video.
 
     Args:
         paths: files and folders.

@@ -39,12 +39,12 @@ DEFAULT = Following()
 
 @dataclass(frozen=True)
 class FrameFaces:
-    """What the faces of one frame are followed by.
+    """What is needed to follow the faces of one frame.
 
     Attributes:
         scene: number of the frame's scene.
         boxes: (x0, y0, x1, y1) of each scored face; None for a whole picture or a face crop.
-        looks: colours (512,) of each face, see `corit.images.scenes.look`; None where they are not known.
+        looks: colours (512,) of each face, see `corit.images.scenes.face_histogram`; None where they are not known.
     """
 
     scene: int
@@ -60,7 +60,14 @@ class SceneCounter:
         self._last: np.ndarray | None = None
 
     def next(self, colours: np.ndarray) -> int:
-        """The scene of the next frame, whose colours (512,) are given; see `corit.images.scenes.colours`."""
+        """Return the number of the next frame's scene.
+
+        Args:
+            colours: colours (512,) of the frame; see `corit.images.scenes.colour_histogram`.
+
+        Returns:
+            The number, from 0.
+        """
         if self._last is not None and histogram_overlap(self._last, colours) < self._least:
             self.scene += 1
         self._last = colours

@@ -13,8 +13,9 @@ SCORED = ("ok", "truncated")  # statuses of rows that may have a score
 
 @dataclass(frozen=True)
 class Row:
-    """A score, or why there is none: of a face in a picture, of a picture, or of a video, a track or a frame of one.
+    """One score, or the reason why there is none.
 
+    A row is about a picture, a face in it, a video, a track or a frame.
     `corit detect --format jsonl` writes these fields, in this order.
 
     Attributes:

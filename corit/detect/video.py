@@ -134,7 +134,8 @@ def score_video(
         batch: faces that are encoded together at most.
         moments: give this many of the faces with the highest scores with their evidence; see `highest_faces`.
         following: how faces are followed from frame to frame.
-        video_score: how the scores of the faces become the score of the video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
         finder: finds the faces of a frame.
 
     Returns:
@@ -299,7 +300,7 @@ def with_tracks(
     Args:
         rows: of frames, in the order of time.
         scenes: number of the scene of each row; by default all are of one.
-        looks: colours of each row's face; see `corit.images.scenes.look`.
+        looks: colours of each row's face; see `corit.images.scenes.face_histogram`.
         following: how faces are followed.
 
     Returns:
@@ -329,7 +330,8 @@ def summary(
         path: of the video.
         rows: of its frames, with tracks.
         verdict: what the detector calls a score.
-        video_score: how the scores of the faces become the score of the video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
 
     Returns:
         The report of these rows alone, without scenes and numbers of frames.

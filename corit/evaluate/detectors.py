@@ -119,7 +119,7 @@ class ExternalDetector:
         threshold: scores from here up are called fake; choose it on other rows than those that are measured.
         domain: "scene" passes whole pictures, "face" passes aligned face crops (side, side, 3), as the package's own
             detectors see them.
-        side: of the face crops in pixels.
+        side: side of the aligned face crops in pixels; the domain "scene" does not use it.
         version: a text to change when the scores change.
         note: for the page.
 

@@ -26,8 +26,8 @@ class FileClues:
     """What the files of labelled rows reveal about the labels.
 
     Attributes:
-        aucs: how well each known fact about the files alone separates the labels.
-        telling: the facts whose AUC is high, and higher than chance gives.
+        aucs: for each known fact of the files, the AUC with which it alone tells the label.
+        telling: the facts that tell the labels clearly better than chance, with an AUC of at least `TELLING_AUC`.
         twins: paths of fakes whose bytes equal those of a real.
     """
 

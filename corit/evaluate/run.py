@@ -158,7 +158,8 @@ def evaluate_detectors(
         out: folder in which scores are kept; the next run uses them, whatever its `video_score`.
         draws: bootstrap draws behind each interval.
         seed: of the draws.
-        video_score: how the scores of the faces become the score of a video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
         scoring: how pictures are scored.
 
     Returns:

@@ -39,8 +39,8 @@ def score_source(
 ) -> tuple[ScoredRow, ...]:
     """Score the labelled pictures of a source that a journal lacks.
 
-    A file that changed since, or whose landmarks did, is scored again. A video is scored as a whole, since its faces
-    are followed from frame to frame: where the journal lacks a frame, all frames are scored again.
+    A file that changed since, or whose landmarks changed, is scored again. A video is scored as a whole, since its
+    faces are followed from frame to frame: where the journal lacks a frame, all frames are scored again.
 
     Args:
         detector: the detector.

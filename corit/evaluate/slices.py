@@ -39,7 +39,7 @@ class Slice:
         reals: rows with a score.
         fakes: rows with a score.
         unscored: rows without a score.
-        units: sources, or else videos, of the scored rows; the intervals draw these.
+        units: the number of sources (or videos) of the scored rows; the intervals draw these.
         metrics: every metric with its interval; empty unless there are reals and fakes.
         found: share of the fakes that the threshold calls fake, None without fakes; see `share`.
         false: share of the reals that the threshold calls fake, None without reals.
@@ -70,7 +70,7 @@ class Evaluation:
         slices: the metrics.
         unscored: rows without a score, by status.
         mixed: why videos are not measured though rows have them, or "".
-        many: kinds of slice of which only `MAX_SLICES` are measured, with the number of all.
+        many: the number of slices, for each kind that has more than `MAX_SLICES`; no more of it are measured.
         video_score: how the scores of frames became those of videos.
     """
 
@@ -144,7 +144,8 @@ def evaluate_rows(
         detector: its name.
         draws: bootstrap draws behind each interval.
         seed: of the draws.
-        video_score: how the scores of the faces become the score of a video.
+        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
+            VideoScore("frames"); a plain text is not accepted.
         progress: called after each slice.
 
     Returns:
@@ -250,7 +251,7 @@ def _measure(
 def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
     """The share of rows that are called fake, with Wilson's interval.
 
-    Unlike draws of the rows, it has a width where all or none are called fake.
+    It has a width also where all or none are called fake; a bootstrap would give no width there.
 
     Args:
         called: (n) bool.

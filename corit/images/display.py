@@ -220,9 +220,14 @@ def _heic(data: bytes) -> np.ndarray | None:
 def eight_bits(image: Image.Image) -> tuple[Image.Image, str]:
     """Convert grey values of more than 8 bits to 8 bits.
 
-    Values of up to 16 bits are shown by their whole range. There is no such convention for signed and 32-bit numbers,
-    nor for floating ones outside 0 to 1: unless the file declares its range, the smallest usual range that holds the
-    values counts if they fill a quarter of it; otherwise the darkest value is black and the brightest is white.
+    The first of these ranges that fits reaches from black to white:
+
+    - the range that the file declares;
+    - 0 to 1, for floating-point values that all lie in it;
+    - the whole range of the numbers, for unsigned integers of up to 16 bits;
+    - the smallest usual range that holds all values: 0 to 255, 0 to 65535 or, for integers, 0 to their largest number.
+      It counts only if the brightest value is at least a quarter of its end;
+    - the darkest to the brightest value.
 
     Args:
         image: a loaded picture. Colours of more than 8 bits are reduced by Pillow.

@@ -51,9 +51,10 @@ Predictor = Callable[[np.ndarray, float], Predicted]
 def predict_landmarks(pixels: np.ndarray, scale: float = 1.3) -> Predicted:
     """Predict the landmarks of the face that fills a crop; the result is the same in every process.
 
-    dlib's predictor gets a rectangle in the crop: the one of dlib's detector or, where that finds none, as in tight
-    crops, the one on which predictions from rectangles of several sizes agree. Without the extra `faces`, or where the
-    prediction does not outline a face, the mean face stands in its usual place.
+    dlib's predictor needs a rectangle around the face, which dlib's detector finds. In tight crops the detector often
+    finds none. Then the predictor starts from rectangles of several sizes, and the prediction that is nearest to the
+    others counts. Without the extra `faces`, or where the prediction does not outline a face, the mean face stands in
+    its usual place.
 
     Args:
         pixels: (H, W, 3) uint8 RGB.

@@ -50,8 +50,8 @@ def blur(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray
 def blocks(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Put grey squares of 8 px at random places of (H, W, 3) uint8; each level adds to the squares of the last.
 
-    There are 16 to 80 squares for every whole 256 px of the shorter side. Pictures below 256 px get the number of a
-    256 px picture times their share of its area, at least one square.
+    There are 16 to 80 squares for every whole 256 px of the shorter side. A picture whose shorter side is below 256 px
+    gets the number for 256 px times its area divided by 256 x 256, and at least one square.
     """
     height, width = pixels.shape[:2]
     many = min(height, width) // 256 * BLOCKS[_step(level)]

@@ -12,7 +12,7 @@ BRAND = b"ftyp"  # at 4: an MP4-like container, whose brand follows
 
 
 class Signature(NamedTuple):
-    """What files with some first bytes are.
+    """The kind of file that certain first bytes mean.
 
     Attributes:
         kind: "picture" and "video" can be read; "raw" are files of which Pillow would read a thumbnail, or which it

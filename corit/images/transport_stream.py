@@ -10,8 +10,9 @@ from av import Packet
 def correct_damage_marks(packets: Iterable[Packet]) -> Iterator[Packet]:
     """Move the marks of damage to the packets that are damaged.
 
-    While the demuxer reads a damaged packet, it marks the packet that it returns, which is the one before. It also
-    marks the end of the first of two joined files, since the second file restarts the counters.
+    The demuxer marks the packet before the damaged one. This function moves the mark to the damaged packet. Where two
+    files are joined, the demuxer also marks the end of the first, since the second restarts the counters; this function
+    drops that mark.
 
     Args:
         packets: the video's packets in the order of the file, one per frame or field.

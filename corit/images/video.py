@@ -291,10 +291,10 @@ def _describe(gaps: Sequence[Gap]) -> str:
 def frames_of(announced: int, fps: float, held: int, last: float) -> int:
     """Estimate how many frames the whole video has.
 
-    Where the file covers its whole announced length, the frames that it holds are all: Matroska, FLV and others
-    announce a length and a rate that the frames need not keep to, and many encoders announce one frame too many. Where
-    the end is missing, the announced number counts, unless the frames come at less than half the announced rate: then
-    the number is estimated from their rate.
+    If the file reaches its announced length, the number of frames in it is the answer. Matroska, FLV and others
+    announce a length and a rate that the frames need not keep to, and many encoders announce one frame too many. If the
+    end is missing, the announced number is the answer. If the frames then come at less than half the announced rate,
+    the number is estimated from their rate instead.
 
     Args:
         announced: frames that the file announces, 0 where it does not say.

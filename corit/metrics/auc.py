@@ -12,11 +12,11 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     It uses ranks, so that a bootstrap can call it thousands of times.
 
     Args:
-        labels: (n), 0 for real and 1 for fake, both present.
-        scores: (n), larger for fake.
+        labels: NumPy array (n), 0 for real and 1 for fake.
+        scores: NumPy array (n), larger for fake.
 
     Returns:
-        The AUC in [0, 1], NaN where a score is NaN.
+        The AUC in [0, 1]; NaN where a score is NaN or a class is missing.
     """
     fakes = labels == 1
     n1 = int(fakes.sum())

@@ -112,14 +112,21 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
 
     [choice] A seed's COR is where its AUC first falls below 0.55 (or is not a number: it diverged) after it has first
     reached 0.6. Radii before the first that learned say nothing: what has not learned cannot collapse. After the first
-    fall nothing counts, whether or not a larger radius learns again. The COR is "never learned" if no radius of the
-    grid reaches 0.6, "> largest" if the AUC stays at 0.55 or above from the first that learned on, and "< r" if only
-    rho = 0 has learned before it fell at the smallest positive radius r, since log rho has no middle there.
+    fall nothing counts, whether or not a larger radius learns again. Three cases have no number:
+
+    - "never learned": no radius of the grid reaches 0.6.
+    - "> r", with r the largest radius of the grid: from the first radius that learned on, the AUC stays at 0.55 or
+      above. The COR is larger than r.
+    - "< r", with r the smallest positive radius: rho = 0 alone has learned, and the AUC falls at r. The COR is below r,
+      but bisection in log rho cannot start from 0.
 
     Args:
         rhos: (R) radii, increasing.
         auc: (P, S, R) test AUC, NaN where a head diverged.
         radius: (P, S) refined radii of collapse, as `refined` returns them; None to keep the grid's own.
+
+    Returns:
+        (P) the collapse of each task.
 
     Raises:
         FitError: for radii or AUC that do not fit.
@@ -192,7 +199,7 @@ def check_radii(rhos: Sequence[float], positive: bool = True) -> tuple[float, ..
 
 
 def bracket(rhos: Sequence[float], auc: np.ndarray) -> tuple[float, float] | Radius:
-    """Find the neighbouring radii between which a seed's AUC falls below 0.55; see `collapses` for which fall counts.
+    """Find the neighbouring radii between which a seed's AUC falls below 0.55; `collapses` says which fall counts.
 
     Args:
         rhos: (R) radii, increasing.
@@ -250,6 +257,9 @@ def halfway(rhos: Sequence[float], auc: np.ndarray) -> Radius:
     Args:
         rhos: (R) radii, increasing.
         auc: (R) test AUC of one seed.
+
+    Returns:
+        The radius, which may be censored.
     """
     fall = _fall(auc)
     if fall is None:
@@ -272,12 +282,16 @@ def spread(radii: Sequence[Radius], coverage: float = 0.9) -> Spread:
 
     [choice] An even number has the lower of its two middle radii as median, so that it is one that was measured. The
     interval is the narrowest pair of order statistics, equally far from the ends, that covers the true median with at
-    least `coverage`: with five seeds the smallest and the largest (94 %), with fewer the same with less. The order
-    needs no values, so that censored radii take their places; "never learned" comes first.
+    least `coverage`. With five seeds it is the smallest and the largest (94 %). With fewer seeds it is also the
+    smallest and the largest, with a lower coverage. The order needs no values, so that censored radii take their
+    places; "never learned" comes first.
 
     Args:
         radii: (S) of the seeds.
         coverage: of the interval.
+
+    Returns:
+        The median and the interval.
 
     Raises:
         FitError: for no radii.

@@ -54,6 +54,9 @@ def critical_radius(
         ratio: (T, ...), such as `Course.ratio`.
         within: mask (T) or (T, ...) of the steps that count, such as `Phases.pre`; None for all.
 
+    Returns:
+        rho* (...) and t* (...).
+
     Raises:
         FitError: when the shapes do not fit.
     """

@@ -45,8 +45,8 @@ def lambda_max(
     Args:
         operator: the matrices (..., N, N).
         start: (..., N) vectors from which to start, such as those of an earlier step; None for random ones, always the
-            same. A start saves products, but where another eigenvalue has since overtaken that of the start, a
-            tolerance above about 1e-4 may be met before the other one shows: leave the start out now and then.
+            same. A start saves products. If another eigenvalue has become the largest since the start vector was
+            computed, Lanczos may stop too early at a tolerance above 1e-4. From time to time, run without a start.
         tolerance: relative residual at which to stop; raised to what the type's rounding allows.
         steps: largest number of products.
         check: whether to raise where `steps` products do not reach the tolerance; if not, read the residual.

@@ -18,8 +18,8 @@ from corit.theory.moments import Moments, moments
 class Decomposition:
     """(13)-(15) of heads (...) on n rows, which are taken as the whole population; each field is measured on its own.
 
-    (13) has no meaning where tr H <= 0, which no linear or ReLU head can have unless H vanishes; its values are NaN
-    there, as for a head that diverged. `ratio` needs only lambda_max > 0.
+    (13) has no meaning where tr H <= 0: its values are NaN there, as for a head that diverged. For linear and ReLU
+    heads this happens only where H = 0. `ratio` needs only lambda_max > 0.
 
     Attributes:
         hessian: tr H (...).
@@ -126,6 +126,9 @@ def decompose(
         start: (..., N) vectors from which Lanczos starts, such as `largest.vector` of an earlier step.
         tolerance: relative residual of lambda_max; see `lambda_max`.
         steps: largest number of products.
+
+    Returns:
+        The quantities (...), each measured on its own.
 
     Raises:
         FitError: for fewer than two rows.

@@ -27,8 +27,8 @@ class Sharpness:
         rhos: (K) radii.
         linear: (..., K) rho norm(g), the rise that the gradient predicts.
         step: (..., K) the rise at (2)'s e.
-        ascent: (..., K) the highest rise that ascent within the ball found, never below `step`; a lower bound on the
-            maximum, which it is for a convex loss only up to other local maxima.
+        ascent: (..., K) the highest rise that ascent within the ball found, never below `step`. It is a lower bound on
+            the maximum. Even for a convex loss there may be a higher local maximum that the ascent did not find.
     """
 
     rhos: tuple[float, ...]
@@ -96,6 +96,9 @@ def landscape(
         level: rise of the loss that counts as flat, in nats.
         rhos: radii of SAM's sharpness.
         tolerance: relative residual of lambda_max.
+
+    Returns:
+        The loss (..., G, G) and the figures of it.
 
     Raises:
         FitError: for a plane that cannot be drawn, and heads that are not finite or all zeros.
@@ -227,6 +230,9 @@ def sharpness(likelihood: Likelihood, rhos: Sequence[float], *, steps: int = 20)
         likelihood: heads (...) on n rows.
         rhos: K radii.
         steps: of the ascent.
+
+    Returns:
+        The rises (..., K) of the loss.
 
     Raises:
         FitError: for radii that are not above 0.

@@ -311,6 +311,9 @@ def logistic(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -
         weight: (*L, *H, D); its type is the working precision.
         bias: (*L, *H), or None for heads without one.
 
+    Returns:
+        The likelihood of heads (*L, *H); with a bias, it is the last of the D + 1 parameters of each.
+
     Raises:
         FitError: for rows, labels or shapes that do not fit.
     """

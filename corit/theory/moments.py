@@ -49,6 +49,9 @@ def moments(likelihood: Likelihood) -> Moments:
     Args:
         likelihood: heads (...) on n rows.
 
+    Returns:
+        The two parts (...); `count` is n.
+
     Raises:
         FitError: for fewer than two rows, which have no covariance.
     """
@@ -95,8 +98,8 @@ def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tens
 def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -> Moments:
     """Measure (4)'s two parts with g the gradient of a mini-batch.
 
-    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so that the ratio is about B times the sample's; drawn
-    from n rows without replacement it is (n - B) / (n - 1) of that 1/B. The mean gradient of balanced batches is the
+    For batches of B drawn afresh, tr Cov is 1/B of a sample's, so that the ratio is about B times the sample's. Without
+    replacement from n rows, tr Cov is (n - B) / ((n - 1) B) of a sample's. The mean gradient of balanced batches is the
     full one exactly: use `gsnr` and not `corrected` for them.
 
     Args:

@@ -20,7 +20,7 @@ class Perceptron:
     """Perceptrons D -> M -> 1 of any shape H on each of the data sets L.
 
     With "relu" or "identity" the logit is linear in each layer, so that the diagonal of its second derivative is zero
-    and the traces have a closed form; the matrices themselves do not.
+    and the traces have a closed form; the matrices have no closed form.
 
     Attributes:
         x: (*L, n, D) rows.
@@ -184,6 +184,9 @@ def perceptron(
         top: (*L, *H, M).
         top_bias: (*L, *H).
         activation: "relu" or "identity".
+
+    Returns:
+        The likelihood of perceptrons (*L, *H).
 
     Raises:
         FitError: for rows, labels, shapes or activations that do not fit.

@@ -197,6 +197,9 @@ def sweep(
         device: of the training.
         dtype: of parameters and rows.
 
+    Returns:
+        The AUC of each head, the empirical COR of each task, the course if there is a `watch`, and the heads.
+
     Raises:
         FitError: before any work, when the input cannot be swept.
     """

@@ -32,7 +32,17 @@ WORD = re.compile(r"[a-z]+")
 
 @dataclass(frozen=True)
 class Count:
-    """The numbers of samples, videos and groups of one data set, split, label and manipulation."""
+    """The numbers of samples, videos and groups of one data set, split, label and manipulation.
+
+    Attributes:
+        dataset: name of the data set.
+        split: of the samples.
+        label: 0 for real, 1 for fake, None for unknown.
+        manipulation: of the samples.
+        samples: number of samples.
+        videos: different videos; a picture of no video counts as one.
+        groups: different groups.
+    """
 
     dataset: str
     split: str

@@ -1,4 +1,4 @@
-"""The whole command on a quick_plan plan: what it leaves, that it goes on where it was, and what it refuses."""
+"""The whole command on the quick plan: what it leaves, that it goes on where it was, and what it refuses."""
 
 from __future__ import annotations
 
