@@ -146,10 +146,16 @@ def drawn():
     return figure
 
 
+def write_rows(folder):
+    with ResumableRows(folder / "rows", "jsonl", {"x": "x" * 5000}) as output:
+        output.stream.write("{}\n")
+        output.complete()
+
+
 WRITERS = {
     "a text": lambda at: write_text(at / "a.txt", "x" * 5000),
     "a journal": lambda at: Journal(at / "j", {"x": "x" * 5000}),
-    "settings": lambda at: ResumableRows(at / "rows", "jsonl", {"x": "x" * 5000}).__enter__(),
+    "rows": write_rows,
     "an export": lambda at: export_json([a_frame(at)], at / "d.json", at, prefix="p" * 5000 + "/"),
     "a figure": lambda at: page.save(drawn(), at / "a.png"),
     "weights": lambda at: encoder.save({"w": torch.ones(5000)}, at / "w.safetensors", {}),
