@@ -6,7 +6,6 @@ import hashlib
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -324,11 +323,3 @@ def _beside(path: Path) -> Generator[Callable[[], list[Path]]]:
         sys.path.remove(str(folder))
         for name in modules():
             del sys.modules[name]
-
-
-def __getattr__(name: str) -> Any:
-    """The earlier name of `ExternalDetector`, which users' files may import."""
-    if name != "Outside":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn("Outside is now called corit.ExternalDetector", DeprecationWarning, stacklevel=2)
-    return ExternalDetector

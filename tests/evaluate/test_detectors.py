@@ -11,10 +11,10 @@ import torch
 from detect.test_detector import detector
 
 import corit
+from corit import judge
 from corit.backbones.load import load_backbone
 from corit.data.sample import Sample
 from corit.errors import DetectorError, UnreadableError
-from corit.evaluate import detectors
 from corit.evaluate.detectors import ExternalDetector, TrainedDetector, load_scoring_detector
 from corit.images.picture import Picture
 from corit.sources import open_source
@@ -198,12 +198,12 @@ def test_tensors_with_gradients_are_scores(kind):
 
 
 def test_the_earlier_name_of_an_external_detector_still_works(tmp_path):
-    (tmp_path / "old.py").write_text("from corit.evaluate.detectors import Outside\nDETECTOR = Outside(len)\n")
+    (tmp_path / "old.py").write_text("from corit.judge import Outside\nDETECTOR = Outside(len)\n")
     with pytest.warns(DeprecationWarning, match=r"Outside is now called corit.ExternalDetector"):
         loaded = load_scoring_detector(str(tmp_path / "old.py"))
     assert isinstance(loaded, corit.ExternalDetector)
     with pytest.raises(AttributeError, match="no attribute 'Inside'"):
-        _ = detectors.Inside
+        _ = judge.Inside
 
 
 def test_a_detectors_identity_is_that_of_recipe_head_and_calibration():
