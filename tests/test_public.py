@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +64,14 @@ def test_every_public_name_is_documented(name):
     found = getattr(corit, name)
     assert inspect.getdoc(found)
     assert found.__module__.startswith("corit.")
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if n != "__version__"])
+def test_every_public_name_has_its_line_in_the_reference(name):
+    pages = Path(__file__).parent.parent / "docs" / "reference" / "python"
+    entries = [p.name for p in pages.glob("*.md") if re.search(rf"^::: corit\.{name}$", p.read_text(), re.MULTILINE)]
+    assert len(entries) == 1
+    assert f"[`{name}`]({entries[0]}#corit.{name})" in (pages / "index.md").read_text()
 
 
 def test_another_name_is_refused_with_the_list_of_names():

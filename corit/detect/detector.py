@@ -201,7 +201,9 @@ class Detector:
     def __call__(
         self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
     ) -> Report:
-        """Score one picture.
+        """Score the faces of one picture, or the whole picture.
+
+        For videos use `corit.score_video`, for folders `corit.detect_files`.
 
         Args:
             image: a path, an RGB array (H, W, 3) uint8, or a Picture.
@@ -210,7 +212,8 @@ class Detector:
             name: of the picture, for its rows; by default its path.
 
         Returns:
-            A row for each face, or for the picture; what cannot be scored has a status instead of a score.
+            A Report with a row for each face, or for the picture. A picture that cannot be scored has one row, with a
+            status and a reason instead of a score.
         """
         label = name or (str(image) if isinstance(image, (str, Path)) else "")
         try:
