@@ -95,7 +95,8 @@ def test_a_help_text_is_written_once():
 
 
 def test_options_name_the_choices_of_the_library():
-    from corit.detect.output import Format, Per
+    from corit.detect.output import Format
+    from corit.detect.video import Per
     from corit.detect.video_score import VideoScoreName
     from corit.heads.head import HeadKind
     from corit.images.frame_choice import Choice
