@@ -70,8 +70,7 @@ def score_source(
         for sample, values in _scored(detector, source, missing, batch, workers):
             kept.write(sample.id, **asdict(before[sample.id].version()), **values)
             done += 1
-            if progress is not None:
-                progress(done, len(samples))
+            progress(done, len(samples))
     return tuple(_row(s, kept.entries[s.id]) for s in samples)
 
 

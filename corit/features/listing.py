@@ -16,7 +16,6 @@ from corit.features import shards
 from corit.features.shards import METADATA, StoreHeader
 
 NAME = "rows.ipc"
-PLACES = pa.schema({"part": pa.int32(), "row": pa.int32()})
 # Columns of the measurement; all others are the sample's, from the last run.
 MEASURED = ("face", "box", "status", "reason")
 

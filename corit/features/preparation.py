@@ -115,7 +115,7 @@ class PrepareWorker:
             rows = [replace(row, version=version) for row in rows]
             if picture is None or not (self.coloured and task.sample.video) or picture.aligned:
                 return rows
-            return [_coloured(row, picture.pixels) for row in rows]
+            return _coloured(rows, picture.pixels)
 
     def _rows(self, task: PrepareTask, picture: Picture) -> list[PreparedRow]:
         crops = self.preparer.crops(picture)
@@ -140,8 +140,9 @@ def _failed(sample: Sample, face: int, box: tuple[float, float, float, float] | 
     return PreparedRow(sample, face, None, box, err.status, str(err))
 
 
-def _coloured(row: PreparedRow, pixels: np.ndarray) -> PreparedRow:
-    return replace(row, colours=colour_histogram(pixels), look=face_histogram(pixels, row.box) if row.box else None)
+def _coloured(rows: Sequence[PreparedRow], pixels: np.ndarray) -> list[PreparedRow]:
+    colours = colour_histogram(pixels)
+    return [replace(r, colours=colours, look=face_histogram(pixels, r.box) if r.box else None) for r in rows]
 
 
 @contextmanager
