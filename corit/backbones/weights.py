@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a weights file, without unpickling anything but tensors.
 
     Args:
-        path: a .safetensors, .bin, .pt or .pth file.
+        path: a .safetensors, .onnx, .bin, .pt or .pth file.
 
     Returns:
         Name -> tensor, as the file has them.
@@ -33,6 +34,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         except (OSError, SafetensorError) as err:
             raise WeightsError(f"{path} is not a whole safetensors file: {err}; download it again") from err
+    if path.suffix == ".onnx":
+        from corit.backbones.onnx_layout import read_onnx
+
+        return read_onnx(path)
     import pickle
 
     try:
@@ -64,9 +69,29 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
     Raises:
         WeightsError: when tensors are missing, unexpected or of another shape; it lists them.
     """
+    mapped, projection = fit_state(model, state, source)
+    model.load_state_dict(mapped, strict=False)
+    return projection
+
+
+def fit_state(model: nn.Module, state: dict[str, Tensor], source: str) -> tuple[dict[str, Tensor], bool]:
+    """Map weights of timm's, OpenAI's or Hugging Face's layout to a model's names; the model stays as it is.
+
+    Args:
+        model: a timm VisionTransformer, also on the meta device.
+        state: name -> tensor.
+        source: where the weights come from, for error messages.
+
+    Returns:
+        Name -> tensor, float32, and whether they include CLIP's projection.
+
+    Raises:
+        WeightsError: when tensors are missing, unexpected or of another shape; it lists them.
+    """
     from timm.models.vision_transformer import checkpoint_filter_fn
 
     state = {k: v.float() for k, v in to_timm(state).items()}
+    _require_patches(model, state, source)
     mapped = {k: v for k, v in checkpoint_filter_fn(state, model).items() if not k.startswith("fc_norm.")}  # type: ignore[arg-type]
     own = model.state_dict()
     head_shape = own["head.weight"].shape if "head.weight" in own else None
@@ -82,8 +107,19 @@ def load_into(model: nn.Module, state: dict[str, Tensor], source: str) -> bool:
         problems = {"missing": missing, "unexpected": unexpected, "of another shape": shapes}
         listing = "; ".join(f"{problem}: {', '.join(names[:5])}" for problem, names in problems.items() if names)
         raise WeightsError(f"{source} does not fit {type(model).__name__}: {listing}. Is it another model's?")
-    model.load_state_dict(mapped, strict=False)
-    return projection
+    return mapped, projection
+
+
+def _require_patches(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Raise WeightsError for patches of another size or width, which timm resamples without a word."""
+    weight = next((v for k, v in state.items() if k.endswith(("patch_embed.proj.weight", "visual.conv1.weight"))), None)
+    own: Any = model.patch_embed
+    shape = tuple(own.proj.weight.shape)
+    if weight is not None and weight.ndim == len(shape) and tuple(weight.shape) != shape:
+        raise WeightsError(
+            f"{source} does not fit {type(model).__name__}: patches of the shape {tuple(weight.shape)} instead of "
+            f"{shape}. Is it another model's?"
+        )
 
 
 HF_NAMES = (
