@@ -30,6 +30,7 @@ COMMANDS = {
     "replicate": "corit.commands.replicate:replicate",
     "robustness": "corit.commands.robustness:robustness",
     "train": "corit.commands.train:train",
+    "weights": "corit.commands.weights:app",
 }
 
 app = App(

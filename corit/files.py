@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import stat
@@ -160,3 +161,17 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """
     require_regular(path)
     return open(path, "rb")
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Compute the SHA-256 of a regular file, in hexadecimal."""
+    require_regular(path)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """The folder for what is fetched once: CORIT_CACHE, or this system's folder of user caches."""
+    from platformdirs import user_cache_path
+
+    return Path(os.environ.get("CORIT_CACHE") or user_cache_path("corit", appauthor=False))

@@ -28,10 +28,7 @@ def build_timm(record: BackboneRecord, weights: str) -> Backbone:
     """
     import timm
 
-    if not timm.is_model(record.timm_name.split(".")[0]):
-        raise BackboneError(
-            f"timm {timm.__version__} knows no model {record.timm_name!r}; see timm.list_models('*vit*')"
-        )
+    require_timm_model(record)
     options: dict[str, Any] = {"num_classes": record.projection} | ({"img_size": record.side} if record.side else {})
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed(weights))
@@ -43,9 +40,31 @@ def build_timm(record: BackboneRecord, weights: str) -> Backbone:
             raise download_error(record.name, record.timm_name, err) from err
         except TypeError as err:  # the constructor of another family does not take these options
             raise BackboneError(f"{record.name} cannot be built as a ViT of {record.side} px: {err}") from err
+    _require_whole_patches(model, record.name)
     config: Any = model.pretrained_cfg
     licence = record.licence or str(config.get("license") or "")
     return wrap(model, record.name, weights, config["mean"], config["std"], licence)
+
+
+def require_timm_model(record: BackboneRecord) -> None:
+    """Check that timm knows the model of a record.
+
+    Raises:
+        BackboneError: when it does not.
+    """
+    import timm
+
+    if not timm.is_model(record.timm_name.split(".")[0]):
+        raise BackboneError(
+            f"timm {timm.__version__} knows no model {record.timm_name!r}; see timm.list_models('*vit*')"
+        )
+
+
+def _require_whole_patches(model: nn.Module, name: str) -> None:
+    embed: Any = getattr(model, "patch_embed", None)
+    size, patch = getattr(embed, "img_size", None), getattr(embed, "patch_size", None)
+    if size and patch and (size[0] % patch[0] or size[1] % patch[1]):
+        raise BackboneError(f"{name} has patches of {patch[0]} px, which do not fill a side of {size[0]} px")
 
 
 def build_miniature(weights: str) -> Backbone:

@@ -11,6 +11,7 @@ from corit.errors import BackboneError, WeightsError
 
 MINIATURE = "miniature"  # the small ViT of corit.world, whose weights are packaged
 TIMM_PREFIX = "timm:"  # before the name of any timm ViT that is not in the table
+WITHOUT_FILE = ("auto", "hub", "carrier")  # weights that are downloaded where this machine has none
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,24 @@ def record_of(name: str) -> BackboneRecord:
     """Look up a backbone.
 
     Args:
-        name: a name of the table, or "timm:<name>" for any other timm ViT.
+        name: a name of the table, or "timm:NAME" or "timm:NAME@SIDE" for any other timm ViT.
 
     Raises:
-        BackboneError: for a name that is neither.
+        BackboneError: for a name that is neither, or a side that is no number of pixels.
     """
     if name.startswith(TIMM_PREFIX):
-        return BackboneRecord(name, name.removeprefix(TIMM_PREFIX))
+        timm_name, at, side = name.removeprefix(TIMM_PREFIX).partition("@")
+        if at and not (side.isascii() and side.isdigit() and int(side)):
+            raise BackboneError(f"expected timm:NAME@SIDE with the side of the input in pixels, got {name!r}")
+        return BackboneRecord(name, timm_name, side=int(side) if at else None)
     if name not in BACKBONES:
-        raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)} and timm:<name>")
+        raise BackboneError(f"no backbone {name!r}; there are {', '.join(BACKBONES)}, timm:NAME and timm:NAME@SIDE")
     return BACKBONES[name]
 
 
 def default_weights(name: str) -> str:
-    """Name the default weights of a backbone: "packaged" for the miniature, else "hub"."""
-    return "packaged" if name == MINIATURE else "hub"
+    """Name the default weights of a backbone: "packaged" for the miniature, else "auto"."""
+    return "packaged" if name == MINIATURE else "auto"
 
 
 def random_seed(weights: str) -> int:

@@ -21,6 +21,7 @@ class Backbone(nn.Module):
     Attributes:
         name: the backbone's name.
         licence: of the weights.
+        source: where the weights come from, as `load_backbone` takes it; empty when nobody says.
         depth: L, the number of blocks.
         width: D, of a token.
         side: S, of the square input in pixels.
@@ -48,6 +49,7 @@ class Backbone(nn.Module):
         check_family(model, name)
         self.model, self.projection = model, projection
         self.name, self.licence, self.mean, self.std = name, licence, mean, std
+        self.source = ""
         embed: Any = model.patch_embed
         self.depth: int = len(model.blocks)  # type: ignore[arg-type]
         self.width: int = model.embed_dim  # type: ignore[assignment]
@@ -104,6 +106,13 @@ class Backbone(nn.Module):
             h.update(f"{name}{tuple(value.shape)}".encode())
             h.update(memoryview(value.numpy()).cast("B"))  # type: ignore[arg-type]
         return h.hexdigest()
+
+    @property
+    def label(self) -> str:
+        """The name of model and weights in figures: the backbone's, or more where the weights are not the original."""
+        from corit.backbones.wheels import label_of
+
+        return label_of(self.digest) or self.name
 
 
 def check_family(model: nn.Module, name: str) -> None:

@@ -175,8 +175,8 @@ class Runner:
 
     def describe_backbone(self, variant: RecipeVariant | None = None) -> str:
         """Describe a variant's backbone, or the run's, in words: name, where its weights are from, their digest."""
-        name, weights = self.settings.backbone_of(variant)
-        return f"{name}, {weights} weights {self.backbone(variant).digest[:12]}"
+        backbone = self.backbone(variant)
+        return f"{backbone.label}, {backbone.source} weights {backbone.digest[:12]}"
 
     def backbone(self, variant: RecipeVariant | None = None) -> Backbone:
         """Load a variant's backbone, or the run's.

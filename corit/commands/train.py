@@ -27,7 +27,6 @@ def train(
         features: folder that keeps the measured features; by default OUT.features
         blends: without --fake, make this many self-blended fakes of each real picture
     """
-    from corit.backbones.names import default_weights
     from corit.commands.feature_store import measure
     from corit.progress import progress_bar
     from corit.report import text
@@ -42,7 +41,7 @@ def train(
             measured.store,
             measured.backbone,
             recipe,
-            weights=encoding.weights or default_weights(encoding.backbone),
+            weights=measured.backbone.source,
             domain=DOMAINS[measured.recipe.views.domain],
             note="trained on self-blended fakes of the real pictures only" if forged else "",
             seeds=range(head.seeds),

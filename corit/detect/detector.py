@@ -179,13 +179,17 @@ class Detector:
         if self._backbone is not None:
             return self._backbone
         from corit.backbones.load import load_backbone
+        from corit.backbones.wheels import label_of
 
         recipe = self.card.recipe.backbone
         backbone = load_backbone(recipe.name, self.card.weights)
         if backbone.digest != recipe.weights:
+            carried = label_of(recipe.weights)
+            label, loaded = f" ({carried})" if carried else "", label_of(backbone.digest)
             raise DetectorError(
-                f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}, but "
-                f"{self.card.weights!r} holds {backbone.digest[:12]}; pass --weights with the right file"
+                f"this detector was trained on {recipe.name} weights {recipe.weights[:12]}{label}, but "
+                f"{self.card.weights!r} holds {backbone.digest[:12]}{f' ({loaded})' if loaded else ''}; pass --weights "
+                f"{'carrier' if carried else 'with the right file'}"
             )
         return backbone
 

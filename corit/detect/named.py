@@ -112,7 +112,8 @@ def load_detector(
     from corit.heads.published import unifd_head
 
     unifd_head(head)  # 4 kB that cannot be had end the command before 1.2 GB are fetched
-    return published(load_backbone("clip-vit-l14", weights or ""), weights or "hub", domain, head, device)
+    backbone = load_backbone("clip-vit-l14", weights or "")
+    return published(backbone, backbone.source, domain, head, device)
 
 
 def published(

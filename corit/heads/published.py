@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import io
-import os
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import torch
 
 from corit.errors import WeightsError
-from corit.files import write_bytes
+from corit.files import cache_folder, write_bytes
 from corit.heads.head import Head, HeadRecipe
 from corit.heads.rows import Standardiser
 
@@ -25,11 +24,6 @@ NAME = "unifd_fc_weights.pth"
 RECIPE = HeadRecipe(scaling="none", rho=0.0)
 
 Fetch = Callable[[str], bytes]
-
-
-def cache() -> Path:
-    """Return the folder that holds fetched heads: CORIT_CACHE, or ~/.cache/corit."""
-    return Path(os.environ.get("CORIT_CACHE") or Path.home() / ".cache" / "corit")
 
 
 def fetch(url: str) -> bytes:
@@ -44,7 +38,7 @@ def fetch(url: str) -> bytes:
     except (OSError, http.client.HTTPException) as err:
         raise WeightsError(
             f"expected UniFD's head at {url}, but it cannot be fetched: {err}. Fetch the file elsewhere and name it "
-            f"with --unifd-head FILE, or put it at {cache() / NAME}"
+            f"with --unifd-head FILE, or put it at {cache_folder() / NAME}"
         ) from err
 
 
@@ -58,7 +52,7 @@ def unifd_head(path: str | Path | None = None, *, get: Fetch = fetch) -> Head:
     Raises:
         WeightsError: when the file cannot be read or fetched, or is not byte for byte the published one.
     """
-    place = Path(path) if path is not None else cache() / NAME
+    place = Path(path) if path is not None else cache_folder() / NAME
     if path is None and not _is_cached(place):
         _keep(_checked(get(URL), URL), place)
     try:

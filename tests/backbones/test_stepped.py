@@ -216,6 +216,13 @@ def other_model(tmp):
     return wrap(tiny("clip"), "clip", str(tmp / "x.safetensors"), STAT, STAT, "")
 
 
+def other_patches(tmp):
+    state = {k: v.clone() for k, v in openai_layout(tiny().state_dict()).items()}
+    state["visual.conv1.weight"] = torch.zeros(24, 3, 16, 16)
+    save_file(state, tmp / "x.safetensors")
+    return wrap(tiny("clip"), "clip", str(tmp / "x.safetensors"), STAT, STAT, "")
+
+
 @pytest.mark.parametrize(
     ("act", "kind", "words"),
     [
@@ -224,8 +231,23 @@ def other_model(tmp):
         refuse("pickle", pickled, WeightsError, "does not load as plain tensors"),
         refuse("objects", not_tensors, WeightsError, "table of tensors"),
         refuse("other model", other_model, WeightsError, "missing: norm_pre"),
+        refuse("other patches", other_patches, WeightsError, r"patches of the shape \(24, 3, 16, 16\) instead of"),
         refuse("seed", lambda t: load_backbone("clip-vit-b16", "random:x"), WeightsError, "random:SEED"),
+        refuse(
+            "side in words",
+            lambda t: load_backbone("timm:vit_tiny_patch16_224@x", "random:0"),
+            BackboneError,
+            "NAME@SIDE",
+        ),
+        refuse("side of zero", lambda t: load_backbone("timm:vit_tiny_patch16_224@0"), BackboneError, "@SIDE"),
+        refuse(
+            "part of a patch",
+            lambda t: load_backbone("timm:vit_tiny_patch16_224@100", "random:0"),
+            BackboneError,
+            "patches of 16 px, which do not fill a side of 100 px",
+        ),
         refuse("unknown", lambda t: load_backbone("resnet"), BackboneError, "no backbone 'resnet'"),
+        refuse("timm unknown by auto", lambda t: load_backbone("timm:nothing"), BackboneError, "knows no model"),
         refuse("timm unknown", lambda t: load_backbone("timm:nothing", "random:0"), BackboneError, "knows no model"),
         refuse("rotary", lambda t: load_backbone("timm:eva02_tiny_patch14_224", "random:0"), BackboneError, "rotary"),
         refuse(
@@ -273,7 +295,7 @@ def test_a_hub_that_cannot_be_reached_says_what_to_download(monkeypatch):
 
     monkeypatch.setattr(timm, "create_model", unreachable)
     with pytest.raises(WeightsError, match=r"timm/vit_large_patch14_clip_224.openai.*--weights"):
-        load_backbone("clip-vit-l14")
+        load_backbone("clip-vit-l14", "hub")
 
 
 def test_a_model_that_does_more_than_its_blocks_is_refused():
@@ -290,6 +312,12 @@ def test_random_weights_follow_the_seed_and_spare_the_global_rng():
     a, b, c = (load_backbone("miniature", w) for w in ("random:1", "random:1", "random:2"))
     assert torch.equal(torch.rand(3), expected)
     assert a.digest == b.digest != c.digest
+
+
+def test_a_timm_name_sets_the_side_of_the_input():
+    backbone = load_backbone("timm:vit_tiny_patch16_224@96", "random:0")
+    assert (backbone.name, backbone.side, backbone.grid) == ("timm:vit_tiny_patch16_224@96", 96, (6, 6))
+    assert load_backbone("timm:vit_tiny_patch16_224", "random:0").side == 224
 
 
 @pytest.mark.slow

@@ -173,7 +173,7 @@ def test_table_10_uses_the_given_weights(tmp_path, tree, monkeypatch):
     assert named == {
         "CLIP ViT-L": ("clip-vit-l14", "random:0"),
         "CLIP ViT-B": ("clip-vit-b16", "random:3"),
-        "ImageNet ViT-L": ("vit-l16-imagenet", "hub"),
+        "ImageNet ViT-L": ("vit-l16-imagenet", "auto"),
     }
 
 
