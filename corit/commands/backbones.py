@@ -11,5 +11,5 @@ def backbones() -> int:
 
     for name in BACKBONES:
         print(f"{name:20} {default_weights(name)}")
-    print("timm:NAME[@SIDE]     auto   (any timm ViT with a class token and absolute positions)")
+    print("timm:NAME[@SIDE]     auto   (any timm ViT with a class token, or one pooled by attention)")
     return exit_codes.DONE

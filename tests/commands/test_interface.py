@@ -46,6 +46,10 @@ robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=100
 train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=1 --by-folder=False --choice=even --device=cpu
     --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --head=linear --landmarks --learning-rate --model
     --out! --real! --recipe --rho=0.05 --seeds=5 --weights= --workers=2
+weights convert: --backbone= FILE! OUT!
+weights fetch: --source=auto NAME!
+weights list: --format=table
+weights path: NAME!
 """
 
 
