@@ -10,13 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from corit.backbones.rotary import patch_positions, region_positions
 from corit.errors import BackboneError
 
 
 class Backbone(nn.Module):
-    """A frozen pre-norm ViT with class token; the sequence is [C; registers; V; T].
+    """A frozen ViT; the sequence is [C; registers; V; T].
 
-    Positions are added to the embedded tokens only, so that region tokens T, which join later, have none.
+    Positions that are added to the embedded tokens leave region tokens T, which join later, without one. Rotary
+    positions act in every block, where a region token is at the mean position of its region [choice]. A ViT without
+    class token that pools its tokens by attention has no C in its sequence: `class_token` is the pooled token [choice].
 
     Attributes:
         name: the backbone's name.
@@ -27,7 +30,9 @@ class Backbone(nn.Module):
         side: S, of the square input in pixels.
         patch: side of a patch in pixels.
         grid: (h, w) patches; N = h w.
+        patches: N.
         prefix: number of tokens before the patches: class token and registers.
+        rotary: whether positions act in every block.
         mean: (3) of the input in [0, 1].
         std: (3) of the input in [0, 1].
 
@@ -55,6 +60,8 @@ class Backbone(nn.Module):
         self.width: int = model.embed_dim  # type: ignore[assignment]
         self.patch, self.side, self.grid = embed.patch_size[0], embed.img_size[0], tuple(embed.grid_size)
         self.prefix: int = model.num_prefix_tokens  # type: ignore[assignment]
+        self.patches: int = self.grid[0] * self.grid[1]
+        self.rotary: bool = getattr(model, "rope", None) is not None
         self.eval().requires_grad_(False)
 
     def normalise(self, images: np.ndarray | Tensor) -> Tensor:
@@ -74,11 +81,57 @@ class Backbone(nn.Module):
                 f"{self.name}: expected images (B, 3, {self.side}, {self.side}), got {tuple(images.shape)}"
             )
         m: Any = self.model
-        return m.norm_pre(m.patch_drop(m._pos_embed(m.patch_embed(images))))
+        tokens = m._pos_embed(m.patch_embed(images))  # with the rotary table, where the family has one
+        return m.norm_pre(tokens[0] if isinstance(tokens, tuple) else m.patch_drop(tokens))
 
-    def block(self, l: int, tokens: Tensor) -> Tensor:
-        """Pass tokens (B, M, D) through block l, counted from 1, for any number of tokens M."""
-        return self.model.blocks[l - 1](tokens)  # type: ignore[index,operator]
+    def positions(self, regions: Tensor) -> Tensor | None:
+        """Compute what `block` must know of the positions in [V; T].
+
+        Args:
+            regions: (B, K, N) bool, of the region tokens.
+
+        Returns:
+            (B, 1, N + K, 2 d) for rotary positions, the heads' width being d; None for a backbone without.
+        """
+        if not self.rotary:
+            return None
+        patches = patch_positions(self.model, self.grid)
+        own = region_positions(self.model, self.grid, regions).to(patches)
+        return torch.cat([patches.expand(len(regions), -1, -1), own], 1)[:, None]
+
+    def block(self, l: int, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
+        """Pass tokens through block l.
+
+        Args:
+            l: counted from 1.
+            tokens: (B, M, D), for any number of tokens M.
+            positions: as `positions` returns them; None for a sequence without region tokens.
+
+        Raises:
+            BackboneError: for region tokens without positions, where positions are rotary.
+        """
+        block: Any = self.model.blocks[l - 1]  # type: ignore[index]
+        if not self.rotary:
+            return block(tokens)
+        table = patch_positions(self.model, self.grid) if positions is None else positions
+        if tokens.shape[1] != self.prefix + table.shape[-2]:
+            raise BackboneError(
+                f"{self.name} has rotary positions: expected {self.prefix + table.shape[-2]} tokens, got "
+                f"{tokens.shape[1]}; pass `positions` of the region tokens"
+            )
+        return block(tokens, rope=table)
+
+    def class_token(self, tokens: Tensor, norm: bool = True) -> Tensor:
+        """Read the class token (B, 1, D) of a sequence (B, M, D).
+
+        Args:
+            tokens: [C; registers; V; T], or [V; T] for a backbone without class token.
+            norm: after the final norm; the pooled token of a backbone without class token always is.
+        """
+        m: Any = self.model
+        if m.cls_token is None:
+            return m.attn_pool(self.norm(tokens[:, self.prefix : self.prefix + self.patches]))[:, None]
+        return self.norm(tokens[:, :1]) if norm else tokens[:, :1]
 
     def norm(self, tokens: Tensor) -> Tensor:
         """Apply the final norm to tokens (..., D)."""
@@ -116,22 +169,27 @@ class Backbone(nn.Module):
 
 
 def check_family(model: nn.Module, name: str) -> None:
-    """Check that a model is a ViT with class token and final norm whose blocks take any token sequence.
+    """Check that a model is a ViT with a class or pooled token and a final norm, whose blocks take any token sequence.
 
     Raises:
         BackboneError: when it is not.
     """
+    from timm.layers import AttentionPoolLatent, RotaryEmbeddingCat, RotaryEmbeddingDinoV3
+    from timm.models.eva import Eva
     from timm.models.vision_transformer import VisionTransformer
 
-    advice = "use a ViT with class token and absolute positions, e.g. clip-vit-l14 or dinov2-vit-b14"
-    if getattr(model, "rope", None) is not None:
-        raise BackboneError(
-            f"{name} has rotary positions, and no rule says which position a region token has; {advice}"
-        )
-    if not isinstance(model, VisionTransformer):
+    advice = "use a ViT such as clip-vit-l14, dinov2-vit-b14 or timm:vit_base_patch16_dinov3"
+    if not isinstance(model, (VisionTransformer, Eva)):
         raise BackboneError(f"expected a timm VisionTransformer, got {type(model).__name__} for {name}; {advice}")
-    if model.cls_token is None:
-        raise BackboneError(f"{name} has no class token, which CoRIT's features start from; {advice}")
+    rope = getattr(model, "rope", None)
+    if rope is not None and not isinstance(rope, (RotaryEmbeddingCat, RotaryEmbeddingDinoV3)):
+        raise BackboneError(
+            f"{name} has rotary positions of the kind {type(rope).__name__}, for which no rule says which position a "
+            f"region token has; {advice}"
+        )
+    pooled = isinstance(getattr(model, "attn_pool", None), AttentionPoolLatent)
+    if model.cls_token is None and not pooled:
+        raise BackboneError(f"{name} has no class token nor one pooled by attention; {advice}")
     if isinstance(model.norm, nn.Identity):
         raise BackboneError(f"{name} has no final norm over tokens (it norms after pooling); {advice}")
 

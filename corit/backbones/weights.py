@@ -88,11 +88,13 @@ def fit_state(model: nn.Module, state: dict[str, Tensor], source: str) -> tuple[
     Raises:
         WeightsError: when tensors are missing, unexpected or of another shape; it lists them.
     """
-    from timm.models.vision_transformer import checkpoint_filter_fn
+    from timm.models import eva, vision_transformer
+
+    family: Any = eva if isinstance(model, eva.Eva) else vision_transformer
 
     state = {k: v.float() for k, v in to_timm(state).items()}
     _require_patches(model, state, source)
-    mapped = {k: v for k, v in checkpoint_filter_fn(state, model).items() if not k.startswith("fc_norm.")}  # type: ignore[arg-type]
+    mapped = {k: v for k, v in family.checkpoint_filter_fn(state, model).items() if not k.startswith("fc_norm.")}  # type: ignore[arg-type]
     own = model.state_dict()
     head_shape = own["head.weight"].shape if "head.weight" in own else None
     projection = head_shape is not None and getattr(mapped.get("head.weight"), "shape", None) == head_shape

@@ -224,6 +224,7 @@ class Lockstep:
         x = torch.cat([images, twins]) if self.paired and twins is not None else images
         self.patch_at = slice(backbone.prefix, backbone.prefix + regions.shape[-1])
         self.tokens = backbone.embed(x)
+        self.positions = backbone.positions(self._both(self.regions)) if self._carries() else None
         self.region_tokens = self._start()
         self._blank_twin(self.region_tokens)
         if self._carries():
@@ -239,7 +240,7 @@ class Lockstep:
         if self.recipe.start == "zeros":
             return self.tokens.new_zeros(rows, k, self.backbone.width)
         if self.recipe.start == "class":
-            return self.tokens[:, :1].expand(-1, k, -1).clone()
+            return self.backbone.class_token(self.tokens, norm=False).expand(-1, k, -1).clone()
         return pool(self.tokens[:, self.patch_at], self._both(self.regions), "average", self.recipe.eps)
 
     def _blank_twin(self, region_tokens: Tensor) -> None:
@@ -261,7 +262,7 @@ class Lockstep:
         Returns:
             The mask m (B, K, N).
         """
-        tokens = self.backbone.block(l, self.tokens)
+        tokens = self.backbone.block(l, self.tokens, self.positions)
         if patches is not None:
             tokens = torch.cat([tokens[:, : self.patch_at.start], patches, tokens[:, self.patch_at.stop :]], 1)
         v = tokens[:, self.patch_at]
@@ -287,8 +288,9 @@ class Lockstep:
 
     def level(self, norm: bool = True) -> Tensor:
         """Return F_l = [C; T_1..T_K] of the images (B, 1+K, D), after the final norm unless `norm` is False."""
-        level = torch.cat([self.tokens[: self.batch, :1], self.region_tokens[: self.batch]], 1)
-        return self.backbone.norm(level) if norm else level
+        regions = self.region_tokens[: self.batch]
+        regions = self.backbone.norm(regions) if norm else regions
+        return torch.cat([self.backbone.class_token(self.tokens[: self.batch], norm), regions], 1)
 
     def patches(self) -> Tensor:
         """Return V of the images (B, N, D)."""

@@ -31,13 +31,13 @@ def forward(
         BackboneError: when the backbone has no projection.
     """
     tokens = backbone.embed(images)
-    levels = [backbone.norm(tokens[:, :1])] if keep_levels else []
+    levels = [backbone.class_token(tokens)] if keep_levels else []
     for l in range(1, backbone.depth + 1):
         tokens = backbone.block(l, tokens)
         if keep_levels:
-            levels.append(backbone.norm(tokens[:, :1]))
+            levels.append(backbone.class_token(tokens))
     final = backbone.norm(tokens)
-    z = final[:, 0]
+    z = backbone.class_token(tokens)[:, 0]
     if read == "projected":
         z = backbone.project(z)
     elif read == "pooled":

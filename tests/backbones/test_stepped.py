@@ -249,12 +249,23 @@ def other_patches(tmp):
         refuse("unknown", lambda t: load_backbone("resnet"), BackboneError, "no backbone 'resnet'"),
         refuse("timm unknown by auto", lambda t: load_backbone("timm:nothing"), BackboneError, "knows no model"),
         refuse("timm unknown", lambda t: load_backbone("timm:nothing", "random:0"), BackboneError, "knows no model"),
-        refuse("rotary", lambda t: load_backbone("timm:eva02_tiny_patch14_224", "random:0"), BackboneError, "rotary"),
+        refuse(
+            "norm after pooling",
+            lambda t: load_backbone("timm:eva02_tiny_patch14_224", "random:0"),
+            BackboneError,
+            "no final norm",
+        ),
+        refuse(
+            "mixed rotary",
+            lambda t: load_backbone("timm:vit_small_patch16_rope_mixed_224", "random:0"),
+            BackboneError,
+            "RotaryEmbeddingMixed, for which no rule",
+        ),
         refuse(
             "no class token",
-            lambda t: load_backbone("timm:vit_base_patch16_siglip_224", "random:0"),
+            lambda t: load_backbone("timm:vit_base_patch16_siglip_gap_224", "random:0"),
             BackboneError,
-            "no class token",
+            "no class token nor one pooled",
         ),
         refuse(
             "windows",
