@@ -21,10 +21,10 @@ FetchSource = Literal["auto", "hub", "carrier"]
 def listed(*, format: OutputFormat = "table") -> int:
     """List the backbones: where their weights are or how to get them, their size and their licence."""
     from corit.backbones.inventory import inventory
-    from corit.report.data import lines
-    from corit.report.text import put
+    from corit.report.data import format_rows
+    from corit.report.text import print_text
 
-    put(lines(inventory(), format))
+    print_text(format_rows(inventory(), format))
     return exit_codes.DONE
 
 
