@@ -45,11 +45,8 @@ def test_every_block_has_quickgelu(clip):
 
 @pytest.mark.slow
 def test_nearest_neighbours_tell_drawn_classes_apart(clip):
-    pictures = drawn(9 + 3, clip.side)
-    carried = accuracies(clip, pictures, [12])
-    random = accuracies(load_backbone("clip-vit-b16", "random:0"), pictures, [12])
-    print(carried, random)
-    assert carried[12] > random[12] + 0.2
+    shares = accuracies(clip, drawn(9 + 3, clip.side), [12])
+    assert shares[12] > 0.75  # random weights: 0.38
 
 
 def photographs(side, each):
@@ -71,6 +68,5 @@ def enlarged(data, side):
 @pytest.mark.skipif(not PHOTOGRAPHS.is_file(), reason=f"no photographs at {PHOTOGRAPHS}")
 def test_nearest_neighbours_tell_photographs_apart_in_late_layers(clip):
     shares = accuracies(clip, photographs(clip.side, 9 + QUERIES), [10, 11, 12])
-    print(shares)
     assert shares[12] > 0.6
     assert shares[12] > shares[11] + 0.1 > shares[10] + 0.1
