@@ -20,7 +20,7 @@ from trees.paper import paper
 from trees.write import Hand
 
 from corit.images.perturb import perturb
-from corit.report.demo import photographs
+from corit.studies.photographs import PHOTOGRAPHS, photographs
 from corit.world.miniature import Miniature, MiniatureSpec
 
 
@@ -123,11 +123,12 @@ INPUTS = {
 
 def _parts(count: int) -> Iterator[tuple[str, np.ndarray]]:
     """Every photograph in count x count parts, row by row, with a name each."""
-    for name, pixels in photographs():
+    for shown, pixels in photographs():
+        name = PHOTOGRAPHS.get(shown, shown)
         height, width = pixels.shape[0] // count, pixels.shape[1] // count
         for i, (row, column) in enumerate(product(range(count), repeat=2)):
             y, x = row * height, column * width
-            yield f"{Path(name).stem}-{i}", pixels[y : y + height, x : x + width].copy()
+            yield f"{name}-{i}", pixels[y : y + height, x : x + width].copy()
 
 
 def _save(pixels: np.ndarray, path: Path, quality: int = 90) -> None:

@@ -1,4 +1,4 @@
-"""The page of `corit demo`: the world, the views of the models, and their AUC."""
+"""The page of `corit demo`: real photographs, then the miniature world, the views of the models, and their AUC."""
 
 from __future__ import annotations
 
@@ -13,19 +13,40 @@ from corit.heads.fit import Fit
 from corit.images.picture import Picture
 from corit.model.encode import Encoder
 from corit.report import page
+from corit.report.photographs import photographs_part
 from corit.studies.demo import MODELS, AucByType, ModelComparison
+from corit.studies.photograph_demo import PhotographDemo
+from corit.studies.photographs import photographs as shipped_photographs
 from corit.views.foreground import ellipse, saliency, token_foreground
 from corit.world.miniature import Miniature
 
 NAMES = {"DF": "DF, identity swap", "F2F": "F2F, expression", "FS": "FS, colour-matched swap", "NT": "NT, mouth only"}
+NO_CARDS: Mapping[str, str] = {}
 
 
-def write_report(result: ModelComparison, target: Path) -> None:
-    """Write the demo's page atomically."""
+def write_report(
+    result: ModelComparison,
+    target: Path,
+    photographs: PhotographDemo | None = None,
+    *,
+    cards: Mapping[str, str] = NO_CARDS,
+    left_out: str = "",
+) -> None:
+    """Write the demo's page atomically.
+
+    Args:
+        result: the comparison in the miniature world.
+        target: the page.
+        photographs: the scored photographs; None where they are left out.
+        cards: Markdown of the model cards, by detector.
+        left_out: why there are no photographs.
+    """
     encoder = result.outcome.detector.encoder
     page.write(
         "demo.html",
         target,
+        real=None if photographs is None else photographs_part(photographs, cards),
+        left_out=left_out,
         record=result.to_json(),
         tables={"In-domain": _cells(result.in_domain), "Leave-one-out": _cells(result.leave_one_out)},
         models=MODELS,
@@ -33,7 +54,7 @@ def write_report(result: ModelComparison, target: Path) -> None:
         samples=list(_samples(result, encoder)),
         masks=page.figure(_masks(result, encoder)),
         curves=page.figure(_curves(result)),
-        photographs=list(_photographs(encoder)),
+        foregrounds=list(_foregrounds(encoder)),
         metrics=result.outcome.metrics,
         calibration=result.outcome.detector.card.calibration,
     )
@@ -111,9 +132,9 @@ def _curve(axis: Any, values: np.ndarray, fit: Fit, label: str) -> None:
     axis.fill_between(epochs, series.min(1), series.max(1), alpha=0.2)
 
 
-def _photographs(encoder: Encoder) -> Iterator[dict[str, str]]:
+def _foregrounds(encoder: Encoder) -> Iterator[dict[str, str]]:
     """Real photographs with the two foregrounds for scenes: classical saliency and the backbone's own tokens."""
-    for name, pixels in photographs():
+    for name, pixels in shipped_photographs():
         edge = min(pixels.shape[:2])
         y, x = (pixels.shape[0] - edge) // 2, (pixels.shape[1] - edge) // 2
         crop = np.asarray(page.resized(pixels[y : y + edge, x : x + edge], 224))
@@ -129,17 +150,3 @@ def _photographs(encoder: Encoder) -> Iterator[dict[str, str]]:
 
 def _upright(mask: np.ndarray, side: int) -> np.ndarray:
     return page.resized(np.repeat(mask.astype(np.uint8)[..., None] * 255, 3, axis=2), side)[..., 0] > 127
-
-
-def photographs() -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and pixels of photographs in installed packages: scikit-learn's, and scikit-image's if installed."""
-    from sklearn.datasets import load_sample_images
-
-    bunch = load_sample_images()
-    yield from zip((Path(f).name for f in bunch.filenames), bunch.images, strict=True)
-    try:
-        from skimage import data
-    except ImportError:
-        return
-    for name in ("astronaut", "chelsea", "coffee", "rocket"):
-        yield name, getattr(data, name)()

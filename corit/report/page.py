@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
+from markupsafe import Markup
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image
@@ -34,6 +35,13 @@ def save(figure: Figure, target: Path, **options: Any) -> None:
     buffer = io.BytesIO()  # matplotlib may ignore a full disk; corit.files does not
     figure.savefig(buffer, format="png", dpi=DPI, **options)
     write_bytes(target, buffer.getvalue())
+
+
+def markdown(text: str) -> Markup:
+    """Return Markdown with tables as HTML; HTML in it is shown and not run."""
+    from markdown_it import MarkdownIt
+
+    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
 
 
 def picture(pixels: np.ndarray, side: int = 128) -> str:

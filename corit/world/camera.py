@@ -61,10 +61,14 @@ def expose(pixels: np.ndarray, exposure: Exposure) -> np.ndarray:
 
 def jpeg(pixels: np.ndarray, quality: int) -> np.ndarray:
     """Compress a picture (H, W, 3) uint8 as a JPEG of a quality, and decode it."""
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(jpeg_bytes(pixels, quality), np.uint8), cv2.IMREAD_COLOR)
     assert decoded is not None  # it was encoded in the line above
     return decoded[..., ::-1].copy()
+
+
+def jpeg_bytes(pixels: np.ndarray, quality: int) -> bytes:
+    """Compress a picture (H, W, 3) uint8 as a JPEG of a quality, 1 to 100."""
+    return cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
 def _mosaic(pixels: np.ndarray) -> np.ndarray:

@@ -90,7 +90,7 @@ def _deepfakes(target: Target, donor: Face, rng: np.random.Generator) -> tuple[n
     swapped = render(donor, target.look, side)
     region = _soft(_inner(target.rendered.landmarks, side, 0.96), side, rng.uniform(0.03, 0.05))
     content = cv2.GaussianBlur(swapped.pixels * 255, (0, 0), rng.uniform(0.5, 0.8))
-    return _match_colour(content, target.pixels, region, strength=0.6, spread=True), region
+    return match_colour(content, target.pixels, region, strength=0.6, spread=True), region
 
 
 def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +99,7 @@ def _faceswap(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np
     own = replace(target.look, smile=rng.uniform(-1, 1), open=float(max(0.0, rng.uniform(-0.6, 1.0))))
     swapped = render(donor, own, side)
     region = _soft(_inner(target.rendered.landmarks, side, 1.0), side, rng.uniform(0.008, 0.016))
-    return _match_colour(swapped.pixels * 255, target.pixels, region, strength=0.6, spread=False), region
+    return match_colour(swapped.pixels * 255, target.pixels, region, strength=0.6, spread=False), region
 
 
 def _face2face(target: Target, donor: Face, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -143,7 +143,7 @@ def _soft(area: np.ndarray, side: int, blur: float) -> np.ndarray:
     return cv2.GaussianBlur(area.astype(np.float32), (0, 0), blur * side)
 
 
-def _match_colour(
+def match_colour(
     content: np.ndarray, target: np.ndarray, region: np.ndarray, strength: float, spread: bool
 ) -> np.ndarray:
     """Bring the content's mean (and spread) inside the region part of the way to the target's, channel by channel."""

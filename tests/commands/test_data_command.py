@@ -28,7 +28,6 @@ from corit.data.frames import Reading
 from corit.detect.row import Row
 from corit.errors import DataError
 from corit.report.data import format_findings, format_rows
-from corit.report.demo import photographs
 from corit.report.lines import rows as rows_of
 from corit.serialise import csv_text
 from corit.sources import SOURCES, open_source
@@ -316,7 +315,7 @@ def test_a_data_set_without_rows_of_a_split_is_refused(tmp_path):
 
 def video(path, frames=6, dark=False):
     """A still of the one face that a detector knows, or nothing but darkness."""
-    face = dict(photographs())["astronaut"][16:256, 96:352]
+    face = astronaut()[16:256, 96:352]
     path.parent.mkdir(parents=True, exist_ok=True)
     return video_files.write(path, shown=[np.zeros_like(face) if dark else face] * frames)
 

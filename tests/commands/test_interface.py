@@ -22,7 +22,7 @@ data export: --below --compression= --out! --prefix=./ --root= DATA!
 data list: --format=table --root
 data prepare: --again=True --choice=even --data --format=table --frames=32 --least=0.0 --longest=0 --out!
     --scale=1.3 --side=256 --workers=2 ROOT!
-demo: --out=demo-report --people=120 --pictures=5 --seeds=5 --workers=2
+demo: --out=demo-report --people=120 --photographs=True --pictures=5 --seeds=5 --workers=2
 detect: --aligned=False --batch=8 --choice=even --detector! --device=cpu --format=table --frames=32 --html
     --landmarks --out --per=track --twins=1 --video-score=track --weights --workers=0 PATHS!
 diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp --layers= --out=runs/diagnose
