@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from corit.backbones.load import load_backbone
     from corit.data.care.check import check_source
     from corit.data.sample import Sample
+    from corit.detect.choice import choose_detector
     from corit.detect.detector import Detector
     from corit.detect.files import detect_files
     from corit.detect.named import load_detector
@@ -57,6 +58,7 @@ _PUBLIC = {
     "Row": "corit.detect.row",
     "VideoReport": "corit.detect.video",
     "VideoScore": "corit.detect.video_score",
+    "choose_detector": "corit.detect.choice",
     "detect_files": "corit.detect.files",
     "load_detector": "corit.detect.named",
     "score_video": "corit.detect.video",

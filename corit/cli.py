@@ -20,6 +20,7 @@ COMMANDS = {
     "data": "corit.commands.data:app",
     "demo": "corit.commands.demo:demo",
     "detect": "corit.commands.detect:detect",
+    "detectors": "corit.commands.detectors:app",
     "diagnose": "corit.commands.diagnose:diagnose",
     "evaluate": "corit.commands.evaluate:evaluate",
     "extract": "corit.commands.extract:extract",

@@ -29,6 +29,7 @@ PUBLIC = [
     "auc",
     "bootstrap",
     "check_source",
+    "choose_detector",
     "collapses",
     "critical_radius",
     "decompose",

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corit.data.landmarks import Landmarks
+from corit.detect.by_domain import FaceOrScene
 from corit.detect.detector import Detector
 from corit.detect.files import DetectOptions, FileScan, require_paths, rows_of
 from corit.detect.output import Format, Output, ResumableRows, RowWriter, StandardOutput
+from corit.detect.row import FIELDS
 from corit.errors import DataError
 from corit.files import require_writable
 from corit.images.display import READING
@@ -48,7 +50,7 @@ class ScanOptions(DetectOptions):
         super().__post_init__()
 
 
-def run(detector: Detector, options: ScanOptions) -> int:
+def run(detector: Detector | FaceOrScene, options: ScanOptions) -> int:
     """Score all pictures, then all videos, and print or write their rows.
 
     Of what is written nothing is held, but for an interrupted file the names of what is done.
@@ -84,15 +86,15 @@ def run(detector: Detector, options: ScanOptions) -> int:
     return scored
 
 
-def _output(detector: Detector, options: ScanOptions) -> Output:
+def _output(detector: Detector | FaceOrScene, options: ScanOptions) -> Output:
     if options.out is None:
         return StandardOutput()
     return ResumableRows(options.out, options.format, _settings(detector, options))
 
 
-def _settings(detector: Detector, options: ScanOptions) -> dict[str, Any]:
+def _settings(detector: Detector | FaceOrScene, options: ScanOptions) -> dict[str, Any]:
     """All that rows depend on, but for the inputs."""
-    names = ("format", "twins", "aligned", "frames", "choice", "per")
+    names = ("format", "twins", "aligned", "frames", "choice", "per", "stable")
     settings = {name: getattr(options, name) for name in names}
     landmarks = None if options.landmarks is None else _landmarks_digest(options.landmarks)
     outside = {"outside": words} if (words := detector.outside()) else {}
@@ -102,6 +104,7 @@ def _settings(detector: Detector, options: ScanOptions) -> dict[str, Any]:
         "detector": detector.identity,
         "landmarks": landmarks,
         "reading": READING,
+        "row_fields": len(FIELDS),  # rows of an earlier version have fewer
         "video_score": options.video_score.name,
     }
 
@@ -137,13 +140,13 @@ def _write(
     return scored
 
 
-def _gallery(detector: Detector, options: ScanOptions, output: Output) -> Gallery | None:
+def _gallery(detector: Detector | FaceOrScene, options: ScanOptions, output: Output) -> Gallery | None:
     if options.html is None:
         return None
     from corit.report.detect import Gallery
 
     return Gallery(
-        detector.card.calibration,
+        detector.calibrations,
         before=len(output.done),
         warning=detector.outside(),
         video_score=options.video_score.description,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from corit.data.sample import Sample, Source
+from corit.detect.pictures import report_views, scan_pictures, score_picture
+from corit.detect.report import Evidence, Report
 from corit.detect.row import Row
-from corit.errors import DetectorError, InputError
-from corit.features.preparation import PreparedRow, PrepareTask, PrepareWorker, prepare
+from corit.detect.stability import OTHER, settle
+from corit.errors import DetectorError
 from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
-from corit.images.picture import DRAWN, Picture, join_notes, read_picture
+from corit.images.picture import DRAWN, Picture, join_notes
 from corit.metrics.calibration import Calibration
 from corit.model.corit import Readout
 from corit.model.encode import Encoder
@@ -33,45 +34,6 @@ if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What a page shows of one face.
-
-    Attributes:
-        image: the crop (S, S, 3) uint8.
-        regions: patches of each region (K, N) bool.
-        heat: evidence of each patch (h, w) in logits.
-    """
-
-    image: np.ndarray
-    regions: np.ndarray
-    heat: np.ndarray
-
-
-@dataclass(frozen=True)
-class Report:
-    """The rows of one picture.
-
-    Attributes:
-        path: of the file.
-        rows: one for each face, or one for the picture.
-        evidence: of each row with a score, if asked for.
-        colours: colours (512,) of a frame of a video, by which cuts are found; None for pictures and for face crops.
-        looks: colours (512,) of the face of each row, by which faces are followed; None as above.
-    """
-
-    path: str
-    rows: tuple[Row, ...]
-    evidence: tuple[Evidence, ...] = ()
-    colours: np.ndarray | None = field(default=None, compare=False, repr=False)
-    looks: tuple[np.ndarray | None, ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def score(self) -> float | None:
-        """The highest score of the picture's faces; None when nothing could be scored."""
-        return max((r.score for r in self.rows if r.score is not None), default=None)
 
 
 @dataclass(frozen=True)
@@ -113,20 +75,24 @@ class Detector:
         head: the head.
         card: what is known about the detector.
         device: cpu or cuda.
+        name: of a detector that comes with the package, else "".
     """
 
-    def __init__(self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu") -> None:
-        self.head, self.card, self.device = head, card, device
+    def __init__(
+        self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu", name: str = ""
+    ) -> None:
+        self.head, self.card, self.device, self.name = head, card, device, name
         self._backbone = backbone
 
     @classmethod
-    def load(cls, path: str | Path, *, weights: str | None = None, device: str = "cpu") -> Detector:
+    def load(cls, path: str | Path, *, weights: str | None = None, device: str = "cpu", name: str = "") -> Detector:
         """Read the folder of a detector.
 
         Args:
             path: the folder.
             weights: new place of the backbone's weights, if they moved.
             device: cpu or cuda.
+            name: of a detector that comes with the package; its rows carry it.
 
         Returns:
             The detector; the backbone is loaded when it is first used.
@@ -142,7 +108,7 @@ class Detector:
             raise DetectorError(f"expected head.safetensors in {folder}, but it cannot be read: {err}") from err
         if weights is not None:
             card = replace(card, weights=weights)
-        return cls(Head.from_state(state, card.head), card, device=device)
+        return cls(Head.from_state(state, card.head), card, device=device, name=name)
 
     def save(self, path: str | Path) -> Path:
         """Write a folder with head.safetensors and detector.json, completely or not at all.
@@ -198,12 +164,37 @@ class Detector:
         """The frozen feature extractor of the recipe."""
         return Encoder(self.backbone, self.card.recipe, device=self.device)
 
+    @property
+    def calibrations(self) -> Mapping[str, Calibration]:
+        """The calibration, by the name that rows carry."""
+        return {self.name: self.card.calibration}
+
+    @property
+    def in_process(self) -> bool:
+        """Whether pictures must be prepared in the process that holds the backbone."""
+        return self.encoder.in_process
+
+    def ready(self) -> None:
+        """Load the backbone now. Raises WeightsError, DetectorError."""
+        _ = self.encoder
+
+    def share(self, other: Detector) -> None:
+        """Use the backbone of another detector, which loads it, where both have the same weights."""
+        if self._backbone is None and self.card.recipe.backbone.weights == other.card.recipe.backbone.weights:
+            self._backbone = other.backbone
+
     def preparer(self, twins: int = 1) -> Preparer:
         """Return the preparation of the recipe, with `twins` self-blended twins where the features need one."""
         return self.encoder.preparer(twins)
 
     def __call__(
-        self, image: str | Path | np.ndarray | Picture, *, twins: int = 1, evidence: bool = False, name: str = ""
+        self,
+        image: str | Path | np.ndarray | Picture,
+        *,
+        twins: int = 1,
+        evidence: bool = False,
+        name: str = "",
+        stable: bool = False,
     ) -> Report:
         """Score the faces of one picture, or the whole picture.
 
@@ -214,33 +205,18 @@ class Detector:
             twins: self-blended twins to score it with; more than one gives a spread.
             evidence: also give the evidence of each patch.
             name: of the picture, for its rows; by default its path.
+            stable: score it under three mild re-encodings too, and call it unsure where its verdict turns from real to
+                fake or from fake to real; the score does not change.
 
         Returns:
             A Report with a row for each face, or for the picture. A picture that cannot be scored has one row, with a
             status and a reason instead of a score.
         """
-        label = name or (str(image) if isinstance(image, (str, Path)) else "")
-        try:
-            views = self.preparer(twins)(_picture(image))
-        except InputError as err:
-            return failed_report(label, err)
-        return self.report(label, views, evidence=evidence)
+        return score_picture(self, image, twins=twins, evidence=evidence, name=name, stable=stable)
 
     def report(self, path: str, views: Sequence[Views], *, evidence: bool = False) -> Report:
-        """Score the prepared faces of one picture.
-
-        Args:
-            path: for the rows.
-            views: of each face.
-            evidence: also give the evidence of each patch.
-
-        Returns:
-            A row for each face.
-        """
-        logits = self.logits(views)
-        rows = tuple(self._row(path, v, t) for v, t in zip(views, logits, strict=True))
-        shown = tuple(self.evidence(v) for v in views) if evidence else ()
-        return Report(path, rows, shown)
+        """Score the prepared faces of one picture; see `corit.detect.pictures.report_views`."""
+        return report_views(self, path, views, evidence=evidence)
 
     def logits(self, views: Sequence[Views]) -> list[np.ndarray]:
         """Return for each view the logits (W,) of its twins, or of the view itself where features need no twin."""
@@ -249,13 +225,27 @@ class Detector:
         ends = np.cumsum([max(1, len(v.twins)) for v in views])
         return np.split(logits, ends[:-1])
 
-    def _row(self, path: str, view: Views, logits: np.ndarray) -> Row:
+    def row(self, path: str, view: Views, logits: np.ndarray) -> Row:
+        """Return the row of one prepared face or picture.
+
+        Args:
+            path: for the row.
+            view: the face or picture.
+            logits: of its twins, as `logits` gives them.
+        """
         scores = self.card.calibration.score(logits)
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
         reason = join_notes(self.outside(view.domain), view.note)
         verdict = self.verdict(score, view.domain)
-        return Row(path, view.box, score, spread, verdict, reason=reason)
+        row = Row(path, view.box, score, spread, verdict, reason=reason, detector=self.name or None)
+        return settle(row, self._verdicts(view.variants)) if view.variants and row.verdict in OTHER else row
+
+    def _verdicts(self, views: Mapping[str, Views]) -> dict[str, str]:
+        """The verdict on each view."""
+        logits = self.logits(list(views.values()))
+        scores = (float(self.card.calibration.score(one)[0]) for one in logits)
+        return {name: self.card.calibration.verdict(score) for name, score in zip(views, scores, strict=True)}
 
     def outside(self, domain: str = "") -> str:
         """Say why pictures of this domain are outside what the detector was trained on; empty if they are not.
@@ -310,6 +300,7 @@ class Detector:
         batch: int = 8,
         workers: int = 0,
         evidence: bool = False,
+        stable: bool = False,
     ) -> Iterator[Report]:
         """Score many pictures, several in one forward pass. The scores depend on neither batch nor workers.
 
@@ -320,50 +311,18 @@ class Detector:
             batch: pictures or faces in one forward pass.
             workers: processes that decode and prepare; 0 uses this process.
             evidence: also give the evidence of each patch.
+            stable: as for one picture.
 
-        Yields:
+        Returns:
             A Report for each sample, in order; what cannot be scored has a row with a status.
         """
-        workers = 0 if self.encoder.in_process else workers
-        tasks = (PrepareTask(s, (None,)) for s in samples)
-        pending: list[list[PreparedRow]] = []
-        with closing(prepare(tasks, PrepareWorker(source, self.preparer(twins), coloured=True), workers)) as stream:
-            for items in stream:
-                pending.append(items)
-                if sum(map(len, pending)) >= batch:
-                    yield from self._flush(pending, evidence)
-                    pending = []
-        yield from self._flush(pending, evidence)
-
-    def _flush(self, pending: Sequence[Sequence[PreparedRow]], evidence: bool) -> Iterator[Report]:
-        views = [i.views for items in pending for i in items if i.views is not None]
-        logits = iter(self.logits(views))
-        for items in pending:
-            path = items[0].sample.path
-            rows = tuple(self._item(i, logits) for i in items)
-            shown = tuple(self.evidence(i.views) for i in items if i.views) if evidence else ()
-            yield Report(path, rows, shown, items[0].colours, tuple(i.look for i in items))
-
-    def _item(self, item: PreparedRow, logits: Iterator[np.ndarray]) -> Row:
-        if item.views is None:
-            return Row(item.sample.path, item.box, status=item.status, reason=item.reason)
-        return self._row(item.sample.path, item.views, next(logits))
-
-
-def failed_report(path: str, error: InputError) -> Report:
-    """Return the report of a picture that cannot be scored: one row with a status and a reason."""
-    return Report(path, (Row(path, status=error.status, reason=str(error)),))
+        options = {"twins": twins, "batch": batch, "workers": workers, "evidence": evidence, "stable": stable}
+        return scan_pictures(self, source, samples, **options)  # type: ignore[arg-type]
 
 
 def _with_twin(view: Views, index: int) -> Views:
     """The view with one of its twins, or unchanged where it has at most one."""
     return replace(view, twins=view.twins[index : index + 1]) if len(view.twins) > 1 else view
-
-
-def _picture(image: str | Path | np.ndarray | Picture) -> Picture:
-    if isinstance(image, Picture):
-        return image
-    return Picture(image) if isinstance(image, np.ndarray) else read_picture(image)
 
 
 def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:

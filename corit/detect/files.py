@@ -12,9 +12,11 @@ from corit.data.folders import UnlabelledFiles, list_pictures
 from corit.data.frames import VIDEO_SUFFIXES
 from corit.data.landmarks import Landmarks
 from corit.data.passed_over import PassedOver
-from corit.detect.detector import Detector, Report
+from corit.detect.by_domain import FaceOrScene, score_video_by_domain
+from corit.detect.detector import Detector
+from corit.detect.report import Report
 from corit.detect.row import Row
-from corit.detect.video import Per, VideoReport, failed_video, require_per, score_video
+from corit.detect.video import Per, VideoReport, failed_video, require_per
 from corit.detect.video_score import TRACK, VideoScore
 from corit.errors import DataError, InputError, UnsupportedError
 from corit.images.file_kind import is_gif
@@ -42,6 +44,8 @@ class DetectOptions:
         landmarks: of the pictures.
         batch: pictures, or faces of a video, that are encoded together.
         workers: processes that decode and prepare pictures; 0 uses this process.
+        stable: score each picture under three mild re-encodings too, and call it unsure where its verdict turns from
+            real to fake or from fake to real; videos are scored as always.
     """
 
     frames: int | None = 32
@@ -53,6 +57,7 @@ class DetectOptions:
     landmarks: Landmarks | None = None
     batch: int = 8
     workers: int = 0
+    stable: bool = False
 
     def __post_init__(self) -> None:
         if self.twins < 1:
@@ -64,7 +69,7 @@ class DetectOptions:
 
 
 def detect_files(
-    detector: Detector,
+    detector: Detector | FaceOrScene,
     paths: str | Path | Iterable[str | Path],
     *,
     frames: int | None = 32,
@@ -76,6 +81,7 @@ def detect_files(
     landmarks: Landmarks | None = None,
     batch: int = 8,
     workers: int = 0,
+    stable: bool = False,
 ) -> Iterator[Row]:
     """Score pictures, videos, and folders of both, as `corit detect` does.
 
@@ -93,6 +99,8 @@ def detect_files(
         landmarks: of the pictures.
         batch: pictures, or faces of a video, that are encoded together.
         workers: processes that decode and prepare pictures; 0 uses this process.
+        stable: score each picture under three mild re-encodings too, and call it unsure where its verdict turns from
+            real to fake or from fake to real; `corit detect` does so where it is given a single file.
 
     Yields:
         The rows of each file, pictures first: one for each face or picture, and for each video as `per` says. What
@@ -112,6 +120,7 @@ def detect_files(
         landmarks=landmarks,
         batch=batch,
         workers=workers,
+        stable=stable,
     )
     several = (paths,) if isinstance(paths, (str, Path)) else paths
     scan = FileScan(detector, tuple(os.fspath(path) for path in several), options)
@@ -144,7 +153,7 @@ class FileScan:
         passed_over: counts the files in folders that are neither pictures nor videos.
     """
 
-    detector: Detector
+    detector: Detector | FaceOrScene
     paths: tuple[str, ...]
     options: DetectOptions = DetectOptions()
     done: Set[str] = frozenset()
@@ -164,7 +173,7 @@ class FileScan:
         counted = PassedOver()
         files = list(islice(chain(self._list(videos=False, passed=counted), self._list(videos=True)), limit))
         if files:
-            _ = self.detector.encoder
+            self.detector.ready()
         elif not self.done:
             others = f"; {counted.summary}" if counted.summary else ""
             raise DataError(f"expected pictures or videos in {', '.join(self.paths)}, but found none{others}")
@@ -192,6 +201,7 @@ class FileScan:
             batch=options.batch,
             workers=options.workers,
             evidence=self.evidence,
+            stable=options.stable,
         )
         for path in _call_before(self._list(videos=True), before):
             yield self._video(path)
@@ -204,7 +214,7 @@ class FileScan:
         if options.aligned or options.landmarks is not None:
             reason = "expected pictures with --aligned or --landmarks; score videos without, so that faces are found"
             return failed_video(path, UnsupportedError(reason))
-        return score_video(
+        return score_video_by_domain(
             self.detector,
             path,
             frames=options.frames,

@@ -82,28 +82,43 @@ def head_of(name: str, base: HeadRecipe, path: str | Path | None = None) -> Head
 
 
 def load_detector(
-    name: str, *, weights: str | None = None, device: str = "cpu", domain: str = "scene", head: str | Path | None = None
+    name: str,
+    *,
+    weights: str | None = None,
+    device: str = "cpu",
+    domain: str = "scene",
+    head: str | Path | None = None,
+    packaged: Path | None = None,
 ) -> Detector:
-    """Load a detector by its folder, or "unifd-768" with its published head on CLIP ViT-L/14.
+    """Load a detector by its folder, a packaged one by its name, or UniFD with its published head on CLIP ViT-L/14.
 
     Args:
-        name: the folder, or a name of the table.
+        name: the folder, a name that `corit detectors list` prints, or "unifd-768". A folder counts first.
         weights: place of the backbone's weights, if they moved.
         device: cpu or cuda.
         domain: of unifd-768: "scene" or "face"; its pictures are cropped at the centre and not resized, as published.
         head: file of UniFD's published head; by default it is downloaded.
+        packaged: folder of the packaged detectors; by default the package's.
 
     Returns:
         The detector.
 
     Raises:
-        DetectorError: there is no such folder, it is damaged, or the detector has to be trained first.
+        DetectorError: there is no such folder or name, the folder is damaged, or the detector has to be trained first.
         WeightsError: weights are not available.
     """
     from corit.detect.detector import Detector
+    from corit.detect.packaged import known, packaged_folder, packaged_names
 
-    if Path(name).is_dir() or name not in DETECTORS:
+    if Path(name).is_dir():
         return Detector.load(name, weights=weights, device=device)
+    if name in packaged_names(packaged):
+        return Detector.load(packaged_folder(name, packaged), weights=weights, device=device, name=name)
+    if name not in DETECTORS:
+        raise DetectorError(
+            f"expected a detector folder with detector.json at {name}, or the name of a packaged detector, but there "
+            f"is neither ({known(packaged)}); make one with corit train"
+        )
     if not detector_entry(name).published:
         raise DetectorError(
             f"expected a folder with a trained detector, but {name!r} has to be trained: corit train --model {name}"

@@ -33,6 +33,7 @@ class Row:
         end: seconds of a track's last frame; for frames that could not be decoded, of the frame that follows them.
         track: number of the face through the video.
         frames: number of frames with a score, of a video or a track.
+        detector: name of the packaged detector that scored it; None without a score, and for a detector from a folder.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Row:
     end: float | None = None
     track: int | None = None
     frames: int | None = None
+    detector: str | None = None
 
     def __post_init__(self) -> None:
         if (self.score is None) if self.status == "ok" else (self.score is not None and self.status not in SCORED):

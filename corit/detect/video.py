@@ -15,8 +15,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from corit.detect.detector import Detector, Evidence
+from corit.detect.detector import Detector
 from corit.detect.following import DEFAULT, Following, FrameFaces, SceneCounter, follow_faces
+from corit.detect.report import Evidence
 from corit.detect.row import Row
 from corit.detect.video_score import TRACK, FaceScore, VideoScore
 from corit.errors import DataError, InputError
@@ -157,9 +158,7 @@ def score_video(
         return failed_video(name, err, [f.row for f in faces], [f.scene for f in faces])
     scenes = [f.scene for f in faces]
     rows = with_tracks([f.row for f in faces], scenes, [f.look for f in faces], following)
-    report = _add_lost(
-        _add_words(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video
-    )
+    report = _add_lost(with_note(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video)
     with suppress(InputError):  # the file is gone since it was scored
         highest = highest_faces(report.frames, moments)
         report = replace(report, moments=tuple(_moments(detector, preparer, name, highest)))
@@ -214,8 +213,8 @@ def _add_lost(report: VideoReport, scenes: Sequence[int], video: VideoFile) -> V
     return replace(report, row=row, frames=tuple(r for r, _ in merged), scenes=tuple(n for _, n in merged))
 
 
-def _add_words(report: VideoReport, words: str) -> VideoReport:
-    """A report that says something beside each of its scores."""
+def with_note(report: VideoReport, words: str) -> VideoReport:
+    """Return the report with words in the reason of its row and of its tracks, where it has a score."""
     if report.score is None:
         return report
     tracks = tuple(replace(t, reason=join_notes(words, t.reason)) for t in report.tracks)
@@ -280,7 +279,8 @@ def _score(detector: Detector, path: str, frames: Sequence[_PreparedFrame], batc
         for view, colour in zip(one.views, one.looks, strict=True):
             score = float(detector.card.calibration.score(next(logits))[0])
             reason = join_notes(detector.outside(), view.note)
-            scored = row(face=view.box, score=score, verdict=detector.verdict(score), reason=reason)
+            verdict, name = detector.verdict(score), detector.name or None
+            scored = row(face=view.box, score=score, verdict=verdict, reason=reason, detector=name)
             yield _Face(scored, one.scene, colour)
 
 
@@ -351,7 +351,7 @@ def summary(
     )
     note = next((r.reason for r in rows if r.score is not None and r.reason), "")
     row = Row(path, score=score, verdict=verdict(score), reason=note, part="video", frames=_scored(rows))
-    return VideoReport(row, tracks, tuple(rows))
+    return VideoReport(replace(row, detector=tracks[0].detector), tracks, tuple(rows))
 
 
 def _scored(rows: Iterable[Row]) -> int:
@@ -363,4 +363,5 @@ def _track_row(path: str, number: int, rows: Sequence[Row], verdict: Callable[[f
     score = float(np.mean([r.score for r in rows]))
     seconds = [r.start for r in rows if r.start is not None]
     called, start, end = verdict(score), min(seconds), max(seconds)
-    return Row(path, score=score, verdict=called, part="track", start=start, end=end, track=number, frames=len(rows))
+    row = Row(path, score=score, verdict=called, part="track", start=start, end=end, track=number, frames=len(rows))
+    return replace(row, detector=rows[0].detector)

@@ -16,8 +16,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from corit.data.sample import Sample, Source
-from corit.detect.detector import Detector, Report, failed_report
+from corit.detect.detector import Detector
 from corit.detect.named import load_detector
+from corit.detect.report import Report, failed_report
 from corit.detect.row import Row
 from corit.errors import CoritError, DetectorError, InputError
 from corit.images.picture import Picture
@@ -89,7 +90,7 @@ class TrainedDetector:
 
     def ready(self) -> None:
         """Load the backbone. Raises WeightsError, DetectorError."""
-        _ = self.detector.encoder
+        self.detector.ready()
 
     def scan(self, source: Source, samples: Iterable[Sample], *, batch: int = 8, workers: int = 0) -> Iterator[Report]:
         """Yield a Report for each sample; see `Detector.scan`."""

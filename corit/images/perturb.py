@@ -96,23 +96,23 @@ def pixelation(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.n
 
 def jpeg(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Compress (H, W, 3) uint8 as JPEG of quality 90 to 10, with colours of half the size."""
-    return _encoded(pixels, "JPEG", JPEG[_step(level)])
+    return encoded(pixels, "JPEG", JPEG[_step(level)])
 
 
 def webp(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Compress (H, W, 3) uint8 as WebP of quality 80 to 5."""
-    return _encoded(pixels, "WEBP", WEBP[_step(level)])
+    return encoded(pixels, "WEBP", WEBP[_step(level)])
 
 
 def resize(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Shrink (H, W, 3) uint8 to 0.8 to 0.25 of its sides by areas, and enlarge it again, bicubically."""
-    return _enlarged(_shrunk(pixels, RESIZE[_step(level)]), pixels.shape)
+    return _enlarged(shrunk(pixels, RESIZE[_step(level)]), pixels.shape)
 
 
 def screenshot(pixels: np.ndarray, level: int, rng: np.random.Generator) -> np.ndarray:
     """Scale (H, W, 3) uint8 for a display, save it as JPEG, and scale it back, as a screenshot does."""
     scale, quality = SCREEN[_step(level)]
-    return _enlarged(_encoded(_shrunk(pixels, scale), "JPEG", quality), pixels.shape)
+    return _enlarged(encoded(shrunk(pixels, scale), "JPEG", quality), pixels.shape)
 
 
 # The first four are those of the paper's figure 8.
@@ -178,8 +178,20 @@ def _step(level: int) -> int:
     return level - 1
 
 
-def _encoded(pixels: np.ndarray, kind: str, quality: int) -> np.ndarray:
-    """Raises UnsupportedError for pictures that the format cannot hold: WebP ends at 16383 px, JPEG at 65500."""
+def encoded(pixels: np.ndarray, kind: str, quality: int) -> np.ndarray:
+    """Encode and decode a picture.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        kind: "JPEG" or "WEBP".
+        quality: 1 to 100.
+
+    Returns:
+        The decoded picture (H, W, 3) uint8.
+
+    Raises:
+        UnsupportedError: the format cannot hold the picture; WebP ends at 16383 px, JPEG at 65500.
+    """
     data = BytesIO()
     try:
         Image.fromarray(pixels).save(data, kind, quality=quality)
@@ -189,7 +201,8 @@ def _encoded(pixels: np.ndarray, kind: str, quality: int) -> np.ndarray:
     return np.array(Image.open(data).convert("RGB"))
 
 
-def _shrunk(pixels: np.ndarray, scale: float) -> np.ndarray:
+def shrunk(pixels: np.ndarray, scale: float) -> np.ndarray:
+    """Shrink (H, W, 3) uint8 to a share of its sides, by areas."""
     height, width = pixels.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -20,6 +21,9 @@ from corit.images.signatures import BRAND
 from corit.images.strict_decoding import is_plain_jpeg, load_plain_jpeg, load_whole
 from corit.images.tiff import main_picture
 from corit.images.unsupported import require_decoder, require_not_raw, unsupported_error
+
+if TYPE_CHECKING:
+    from corit.images.faces import Face
 
 SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".heif")
@@ -41,6 +45,7 @@ class Picture:
         digest: SHA-256 of the file, "" without a file.
         note: what a reader of the result must know of how the picture was read, "" for nothing.
         domain: what kind of picture it is where its source knows, such as `DRAWN`; "" for pictures from files.
+        faces: the faces that were found, so that none are looked for again; None where nobody looked.
     """
 
     pixels: np.ndarray
@@ -50,6 +55,7 @@ class Picture:
     digest: str = ""
     note: str = ""
     domain: str = ""
+    faces: tuple[Face, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.dtype != np.uint8 or self.pixels.ndim != 3 or self.pixels.shape[2] != 3:

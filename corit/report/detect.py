@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from corit.detect.detector import Evidence, Report
+from corit.detect.report import Evidence, Report
 from corit.detect.row import Row
 from corit.detect.video import VideoReport
 from corit.detect.video_score import TRACK
@@ -41,7 +41,7 @@ class Gallery:
 
     def __init__(
         self,
-        calibration: Calibration,
+        calibrations: Mapping[str, Calibration],
         *,
         scored: int = SCORED,
         unscored: int = UNSCORED,
@@ -52,14 +52,14 @@ class Gallery:
         """Begin a page.
 
         Args:
-            calibration: of the detector.
+            calibrations: of each detector, by its name; "" for one without a name.
             scored: show at most this many files with a score.
             unscored: show at most this many files without a score.
             before: files that an earlier run scored; they are not shown.
             warning: what the page says about all files, or nothing.
             video_score: what the score of a video is, in words.
         """
-        self.calibration, self.before, self.warning, self.video_score = calibration, before, warning, video_score
+        self.calibrations, self.before, self.warning, self.video_score = calibrations, before, warning, video_score
         self.most = {True: scored, False: unscored}
         self.kept: dict[bool, list[tuple[float, int, Report | _ShownVideo]]] = {True: [], False: []}
         self.came = {True: 0, False: 0}
@@ -80,7 +80,12 @@ class Gallery:
 
     def _video(self, report: VideoReport) -> _ShownVideo:
         faceless = len({r.frame for r in report.frames if r.status in ("no_face", "too_small")})
-        return _ShownVideo(replace(report, frames=(), scenes=()), timeline(report, self.calibration), faceless)
+        drawn = timeline(report, self._calibration(report.row))
+        return _ShownVideo(replace(report, frames=(), scenes=()), drawn, faceless)
+
+    def _calibration(self, row: Row) -> Calibration:
+        """That of the detector which scored a row, or of any for a row without a score."""
+        return self.calibrations.get(row.detector or "") or next(iter(self.calibrations.values()))
 
     def write(self, target: Path) -> None:
         """Write the page, completely or not at all."""
@@ -97,7 +102,7 @@ class Gallery:
             before=self.before,
             warning=self.warning,
             video_score=self.video_score,
-            calibration=self.calibration,
+            calibrations=self.calibrations,
         )
 
 

@@ -12,20 +12,21 @@ from corit.report.text import escape_controls, table_text
 
 
 def rows(shown: Sequence[Row]) -> str:
-    """Return a table of rows; columns that only videos have are left out where there are none."""
+    """Return a table of rows; columns that only videos or packaged detectors fill are left out where there are none."""
+    named = any(r.detector for r in shown)
     videos = any(r.part != "picture" for r in shown)
     table = Table(box=None, pad_edge=False)
     of_videos = ("part", "seconds", "track", "frames") if videos else ()
-    for name in ("path", *of_videos, "face", "score", "spread", "verdict", "status", "reason"):
+    of_packaged = ("detector",) if named else ()
+    for name in ("path", *of_videos, "face", "score", "spread", "verdict", "status", *of_packaged, "reason"):
         table.add_column(name, overflow="fold")
     for r in shown:
         face = "" if r.face is None else " ".join(f"{v:.0f}" for v in r.face)
         score = "" if r.score is None else f"{r.score:.3f}"
         spread = "" if r.spread is None else f"{r.spread:.3f}"
         video = (r.part, _seconds(r), *("" if v is None else str(v) for v in (r.track, r.frames))) if videos else ()
-        table.add_row(
-            escape_controls(r.path), *video, face, score, spread, r.verdict or "", r.status, escape_controls(r.reason)
-        )
+        called = (r.verdict or "", r.status, *((r.detector or "") for _ in of_packaged))
+        table.add_row(escape_controls(r.path), *video, face, score, spread, *called, escape_controls(r.reason))
     return table_text(table)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from corit.views.foreground import Tokens, face_hull, saliency, token_foreground
 from corit.views.regions import patch_regions, random_partition
 
 Box = tuple[float, float, float, float]
+Domain = Literal["face", "scene"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Views:
         box: (x0, y0, x1, y1) of the face in the original picture; None for a whole picture.
         note: as in `Crop`.
         domain: as in `Crop`.
+        subject: what the recipe looks for, "face" or "scene".
+        variants: the same face or picture under mild re-encodings, by name; see `corit.detect.stability`.
     """
 
     image: np.ndarray
@@ -64,6 +68,8 @@ class Views:
     box: Box | None = None
     note: str = ""
     domain: str = ""
+    subject: Domain = "face"
+    variants: Mapping[str, Views] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         side = self.image.shape[0]
@@ -128,6 +134,22 @@ class Preparer:
         """
         return tuple(self.views(crop) for crop in self.crops(picture))
 
+    def locate(self, picture: Picture) -> Picture:
+        """Return the picture with the faces that are scored, where the recipe looks for any.
+
+        Raises:
+            NoFaceError: the picture shows no face.
+            TooSmallError: its largest face has too few pixels.
+        """
+        known = picture.aligned or picture.landmarks is not None or picture.faces is not None
+        if known or self.recipe.domain == "scene":
+            return picture
+        return replace(picture, faces=self._faces(picture)[: self.max_faces])
+
+    def without_limits(self) -> Preparer:
+        """Return the same preparation for pictures and faces of any size, with one twin at most."""
+        return replace(self, recipe=replace(self.recipe, min_side=1, min_face=1), twins=min(1, self.twins))
+
     def crops(self, picture: Picture) -> tuple[Crop, ...]:
         """Return the prepared crops of a picture. Raises the errors of `__call__`."""
         domain = picture.domain
@@ -147,7 +169,7 @@ class Preparer:
             points = picture.landmarks
             require_face(points, picture.pixels.shape[:2], "a picture with landmarks", aligned=False)
             return (Face((*points.min(0).tolist(), *points.max(0).tolist()), points, 1.0),)  # type: ignore[arg-type]
-        faces = self.finder(picture.pixels)
+        faces = self.finder(picture.pixels) if picture.faces is None else picture.faces
         if not faces:
             raise NoFaceError("no face was found; for other pictures use a detector trained with --domain scene")
         large = tuple(f for f in faces if min(f.box[2] - f.box[0], f.box[3] - f.box[1]) >= self.recipe.min_face)
@@ -192,7 +214,8 @@ class Preparer:
         """Return the regions and twins of a crop; d and the crop's pixels seed draw d of the twin."""
         twins = [self._blend(crop, generator("twin", d, crop.pixels)) for d in range(self.twins)]
         stack = np.stack(twins) if twins else np.empty((0, *crop.pixels.shape), np.uint8)
-        return Views(crop.pixels, stack, self.patches(crop), crop.mask, crop.box, crop.note, crop.domain)
+        about = crop.box, crop.note, crop.domain
+        return Views(crop.pixels, stack, self.patches(crop), crop.mask, *about, subject=self.recipe.domain)
 
     def forge(self, crop: Crop, number: int) -> Crop:
         """Return a self-blended fake of a real crop, other than its twins; source or target is perturbed, as in SBI."""

@@ -23,8 +23,11 @@ data list: --format=table --root
 data prepare: --again=True --choice=even --data --format=table --frames=32 --least=0.0 --longest=0 --out!
     --scale=1.3 --side=256 --workers=2 ROOT!
 demo: --out=demo-report --people=120 --photographs=True --pictures=5 --seeds=5 --workers=2
-detect: --aligned=False --batch=8 --choice=even --detector! --device=cpu --format=table --frames=32 --html
-    --landmarks --out --per=track --twins=1 --video-score=track --weights --workers=0 PATHS!
+detect: --aligned=False --batch=8 --choice=even --detector --device=cpu --domain=auto --format=table --frames=32
+    --html --landmarks --out --per=track --stable --twins=1 --video-score=track --weights --workers=0 PATHS!
+detectors list: --format=table
+detectors path: NAME!
+detectors show: --format=markdown NAME!
 diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp --layers= --out=runs/diagnose
     --people=90 --pictures=4 --rho= --scaling=standard --seeds=5 --steps=0 --workers=2 STORES
 evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --out! --root= --seed=0
