@@ -72,6 +72,6 @@ def _left_out(why: str) -> str:
 
 
 def _cards(real: PhotographDemo | None) -> dict[str, str]:
-    from corit.studies.photograph_demo import read_cards
+    from corit.detect.packaged import card_text
 
-    return read_cards(real.detectors) if real else {}
+    return {name: card_text(name) for name in real.detectors} if real else {}

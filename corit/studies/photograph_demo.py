@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-import corit.detect
 from corit.backbones.load import missing_weights
 from corit.backbones.wheels import CARRIERS
-from corit.detect.detector import Detector, Report
+from corit.detect.detector import Detector
+from corit.detect.packaged import packaged_folder, packaged_names
+from corit.detect.report import Report
 from corit.detect.row import Row
 from corit.errors import DataError, MissingLibraryError
 from corit.files import write_bytes, write_text
@@ -27,7 +28,6 @@ from corit.world.camera import jpeg_bytes
 from corit.world.miniature import Miniature
 
 AS_IT_IS, OTHER = "as it is", "other picture"  # kinds beside those of forgeries
-PACKAGED = Path(corit.detect.__file__).parent / "packaged_detectors"
 QUALITY = 90  # of the JPEG in which every picture is saved and scored
 PICTURES = "pictures"  # folder
 NO_VERDICT = "no verdict"
@@ -122,20 +122,13 @@ class PhotographDemo:
         }
 
 
-def packaged_folders(folder: Path = PACKAGED) -> dict[str, Path]:
-    """The folders of the detectors that come with the package, by name."""
-    return {path.parent.name: path.parent for path in sorted(folder.glob("*/detector.json"))}
+def load_packaged(folder: Path | None = None) -> dict[str, Detector]:
+    """Load the detectors that come with the package, by name; they share a backbone, which is loaded when they score.
 
-
-def load_packaged(folder: Path = PACKAGED) -> dict[str, Detector]:
-    """Load the detectors that come with the package, by name; their backbones are loaded when they score."""
-    return {name: Detector.load(place) for name, place in packaged_folders(folder).items()}
-
-
-def read_cards(names: Iterable[str], folder: Path = PACKAGED) -> dict[str, str]:
-    """Read the model cards of packaged detectors as Markdown, by name."""
-    files = {name: folder / name / "card.md" for name in names}
-    return {name: file.read_text(encoding="utf-8") for name, file in files.items() if file.is_file()}
+    Args:
+        folder: that holds them; by default the package's.
+    """
+    return {name: Detector.load(packaged_folder(name, folder), name=name) for name in packaged_names(folder)}
 
 
 def announce(detectors: Mapping[str, Detector]) -> list[str]:
@@ -156,6 +149,7 @@ def score_photographs(
     out: Path,
     *,
     finder: FaceFinder = find_faces,
+    stable: bool = True,
     progress: Progress = no_progress,
 ) -> PhotographDemo:
     """Forge the photographs of installed libraries, save all of them as JPEG files, and score the files.
@@ -167,6 +161,7 @@ def score_photographs(
         detectors: by name; at least one.
         out: folder; `pictures` in it gets the files.
         finder: finds the faces to forge; the detectors have their own.
+        stable: call a picture unsure whose verdict flips under mild re-encoding, as `corit detect` does for one file.
         progress: counts pictures.
 
     Raises:
@@ -176,6 +171,7 @@ def score_photographs(
     if not detectors:
         raise DataError("expected at least one detector to score photographs with, got none")
     started = time.monotonic()
+    _share_backbones(list(detectors.values()))
     backbones = tuple(dict.fromkeys(d.backbone.label for d in detectors.values()))
     by_domain: dict[str, str] = {d.card.recipe.views.domain: name for name, d in detectors.items()}
     scenes, notes = _scenes(by_domain, finder)
@@ -184,10 +180,18 @@ def score_photographs(
     for done, (name, kind, pixels, detector) in enumerate(tasks):
         progress(done, len(tasks))
         path = _save(pixels, out, name, kind)
-        report = detectors[detector](out / path, evidence=True, name=path.as_posix())
+        report = detectors[detector](out / path, evidence=True, name=path.as_posix(), stable=stable)
         scored.append(ScoredPicture(name, kind, pixels, detector, report))
     progress(len(tasks), len(tasks))
     return PhotographDemo(tuple(scored), dict(detectors), backbones, notes, time.monotonic() - started)
+
+
+def _share_backbones(detectors: Sequence[Detector]) -> None:
+    """Load each backbone once."""
+    for i, detector in enumerate(detectors):
+        for other in detectors[:i]:
+            detector.share(other)
+        detector.ready()
 
 
 def write_photographs(result: PhotographDemo, path: Path) -> None:

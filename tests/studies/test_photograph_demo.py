@@ -15,7 +15,8 @@ import torch
 from corit import cli
 from corit.backbones.load import load_backbone
 from corit.backbones.wheels import CARRIERS
-from corit.detect.detector import Card, Detector, Report
+from corit.detect.detector import Card, Detector
+from corit.detect.report import Report
 from corit.detect.row import Row
 from corit.errors import DataError, MissingLibraryError, WeightsError
 from corit.heads.head import Head, HeadRecipe
@@ -35,7 +36,6 @@ from corit.studies.photograph_demo import (
     ScoredPicture,
     announce,
     load_packaged,
-    read_cards,
     score_photographs,
 )
 from corit.studies.photographs import photographs, second_portrait
@@ -190,8 +190,7 @@ def packaged(detectors, tmp_path, monkeypatch):
     for name, detector in detectors.items():
         detector.save(folder / name)
         (folder / name / "card.md").write_text(CARD.format(name=name))
-    monkeypatch.setattr(photograph_demo.load_packaged, "__defaults__", (folder,))
-    monkeypatch.setattr(photograph_demo.read_cards, "__defaults__", (folder,))
+    monkeypatch.setattr("corit.detect.packaged.FOLDER", folder)
     return folder
 
 
@@ -235,11 +234,10 @@ def test_without_weights_the_demo_shows_the_miniature(packaged, tmp_path, capsys
 
 
 def test_an_installation_without_detectors_shows_the_miniature(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(photograph_demo.load_packaged, "__defaults__", (tmp_path / "none",))
+    monkeypatch.setattr("corit.detect.packaged.FOLDER", tmp_path / "none")
     assert run(tmp_path / "out") == 0
     assert "this installation comes with no detector" in capsys.readouterr().err
     assert load_packaged(tmp_path / "none") == {}
-    assert read_cards(["a"], tmp_path / "none") == {}
 
 
 def test_a_demo_without_scores_has_empty_counts(detectors):
