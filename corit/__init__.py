@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from corit.theory.moments import moments
     from corit.theory.perceptron import perceptron
     from corit.theory.sweep import sweep
+    from corit.train.calibrate import calibrate_detector
     from corit.train.heads import measure_features, train_detector
+    from corit.train.update import training_features, update_detector
 
 # Name -> the module that defines it, and what it is called there if that differs.
 _PUBLIC = {
@@ -67,9 +69,12 @@ _PUBLIC = {
     "FeatureStore": "corit.features.store",
     "HeadRecipe": "corit.heads.head",
     "Recipe": "corit.recipe",
+    "calibrate_detector": "corit.train.calibrate",
     "load_backbone": "corit.backbones.load",
     "measure_features": "corit.train.heads",
     "train_detector": "corit.train.heads",
+    "training_features": "corit.train.update",
+    "update_detector": "corit.train.update",
     # evaluate
     "auc": "corit.metrics.auc",
     "bootstrap": "corit.metrics.bootstrap",

@@ -17,6 +17,7 @@ from corit.errors import CoritError, NothingScoredError
 
 COMMANDS = {
     "backbones": "corit.commands.backbones:backbones",
+    "calibrate": "corit.commands.calibrate:calibrate",
     "data": "corit.commands.data:app",
     "demo": "corit.commands.demo:demo",
     "detect": "corit.commands.detect:detect",
@@ -31,6 +32,7 @@ COMMANDS = {
     "replicate": "corit.commands.replicate:replicate",
     "robustness": "corit.commands.robustness:robustness",
     "train": "corit.commands.train:train",
+    "update": "corit.commands.update:update",
     "weights": "corit.commands.weights:app",
 }
 

@@ -28,6 +28,7 @@ PUBLIC = [
     "__version__",
     "auc",
     "bootstrap",
+    "calibrate_detector",
     "check_source",
     "choose_detector",
     "collapses",
@@ -52,6 +53,8 @@ PUBLIC = [
     "score_video",
     "sweep",
     "train_detector",
+    "training_features",
+    "update_detector",
 ]
 
 

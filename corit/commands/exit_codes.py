@@ -8,5 +8,6 @@ WRONG_USAGE = 2  # or input that cannot be used
 NOTHING_SCORED = 3
 NOTHING_FOUND = 3  # `corit data list`, `corit data prepare` and `corit weights path`
 PROBLEMS_FOUND = 3  # `corit data check`
+MADE_WORSE = 3  # `corit update`: the new head lost more than it gained, and nothing is written
 MACHINE_FAILED = 4  # a full disk, no memory, a killed worker
 INTERRUPTED = 130

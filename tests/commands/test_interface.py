@@ -17,6 +17,8 @@ from corit.commands import detect, options
 # Capitals are positional arguments, ! marks a required one, and no value is a default of None.
 INTERFACE = """
 backbones:
+calibrate: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake
+    --fpr=0.05 --frames=32 --landmarks --out! --real! --seed=0 --weights --workers=2
 data check: --against --contents=True --faces=False --format=table --root= --workers=2 DATA!
 data export: --below --compression= --out! --prefix=./ --root= DATA!
 data list: --format=table --root
@@ -49,6 +51,9 @@ robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=100
 train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=1 --by-folder=False --choice=even --device=cpu
     --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --head=linear --landmarks --learning-rate --model
     --out! --real! --recipe --rho=0.05 --seeds=5 --weights= --workers=2
+update: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake!
+    --features --force=False --fpr=0.05 --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
+    --workers=2
 weights convert: --backbone= FILE! OUT!
 weights fetch: --source=auto NAME!
 weights list: --format=table

@@ -14,10 +14,10 @@ from corit.bench.protocols import METRICS
 from corit.errors import DataError
 from corit.evaluate.file_clues import file_clues
 from corit.evaluate.rows import ScoredRow, by_video
-from corit.evaluate.slices import MAX_SLICES, MEASURED, compare, evaluate_rows, share
+from corit.evaluate.slices import MAX_SLICES, MEASURED, compare, evaluate_rows
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import bootstrap
-from corit.metrics.threshold import accuracy
+from corit.metrics.threshold import accuracy, share
 from corit.report.evaluate import remarks
 from corit.seeding import generator
 
