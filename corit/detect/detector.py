@@ -113,7 +113,7 @@ class Detector:
         return cls(Head.from_state(state, card.head), card, device=device, name=name)
 
     def changed(self, card: Card, head: Head | None = None) -> Detector:
-        """Return the detector with another card, and another head if one is given, on the same backbone; it is no packaged one."""
+        """Return a detector with another card, and another head if one is given, on the same backbone."""
         other = copy.copy(self)
         other.card, other.head, other.name = card, head or self.head, ""
         return other
