@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ def photographs_part(result: PhotographDemo, cards: Mapping[str, str]) -> dict[s
         "seconds": result.seconds,
         "notes": result.notes,
         "groups": groups,
+        "summary": summary_sentences(result),
         "rows": [_count_row(kind, counts) for kind, counts in result.verdicts.items()],
         "thresholds": {name: d.card.calibration for name, d in result.detectors.items()},
         "domains": {name: d.card.recipe.views.domain for name, d in result.detectors.items()},
@@ -53,7 +55,22 @@ def photographs_text(result: PhotographDemo) -> str:
         rows.setdefault((p.name, p.detector), {})[AS_IT_IS if p.kind == OTHER else p.kind] = _cell(p)
     for names, cells in rows.items():
         table.add_row(*names, *(cells.get(kind, "") for kind in COLUMNS))
-    return "\n".join([table_text(table), f"called fake: {_called_fake(result)}"])
+    return "\n".join([table_text(table), f"called fake: {_called_fake(result)}", summary_sentences(result)])
+
+
+def summary_sentences(result: PhotographDemo) -> str:
+    """Say in plain words what was found and what was not."""
+    forged = Counter(p.right for p in result.pictures if p.kind in KINDS)
+    real = Counter(p.right for p in result.pictures if p.kind == AS_IT_IS)
+    words = (
+        f"Of {forged.total()} forged pictures, {forged[True]} were found, {forged[False]} were missed and "
+        f"{forged[None]} got no verdict. Of {real.total()} photographs as they are, {real[True]} were called real, "
+        f"{real[False]} were called fake, a false alarm, and {real[None]} got no verdict."
+    )
+    other = Counter(p.right for p in result.pictures if p.kind == OTHER)
+    if not other:
+        return words
+    return f"{words} Of {other.total()} pictures of other kinds, {other[True]} got no verdict, as they should."
 
 
 def _cell(p: ScoredPicture) -> str:

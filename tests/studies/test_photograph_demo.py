@@ -88,8 +88,11 @@ def test_verdicts_are_counted_by_kind(scored):
     _, result = scored
     slow = Counter((p.kind, p.row.verdict or p.row.status) for p in result.pictures)
     assert {(k, v): n for k, counts in result.verdicts.items() for v, n in counts.items()} == slow
-    line = photographs_text(result).splitlines()[-1]
-    assert f"splice {slow['splice', 'fake']} of 7" in line
+    counts, words = photographs_text(result).splitlines()[-2:]
+    assert f"splice {slow['splice', 'fake']} of 7" in counts
+    found, missed = (sum(slow[kind, verdict] for kind in KINDS) for verdict in ("fake", "real"))
+    assert f"Of 21 forged pictures, {found} were found, {missed} were missed and {21 - found - missed} got no" in words
+    assert f"{slow[AS_IT_IS, 'real']} were called real, {slow[AS_IT_IS, 'fake']} were called fake" in words
 
 
 def scenes():
