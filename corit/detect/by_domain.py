@@ -17,7 +17,7 @@ from corit.detect.pictures import scan_pictures, score_picture
 from corit.detect.report import Evidence, Report
 from corit.detect.row import Row
 from corit.detect.stability import FindingPreparation
-from corit.detect.video import VideoReport, score_video, with_note
+from corit.detect.video import VideoReport, score_video
 from corit.errors import DetectorError, NoFaceError, TooSmallError
 from corit.images.faces import FaceFinder, find_faces
 from corit.images.picture import Picture, join_notes
@@ -25,6 +25,7 @@ from corit.metrics.calibration import Calibration
 from corit.views.prepare import Box, Views
 
 WHOLE = "the whole picture was scored"
+WHOLE_FRAMES = "whole frames were scored: no face was found that is large enough"
 WITHOUT_FACE = (NoFaceError.status, TooSmallError.status)
 
 
@@ -174,7 +175,7 @@ class FaceOrScene:
         name: str = "",
         stable: bool = False,
     ) -> Report:
-        """Score the faces of one picture, or the whole picture where it has none; see `corit.Detector.__call__`."""
+        """Score the faces of one picture, or the whole picture where it has none; see `corit.Detector`."""
         return score_picture(self, image, twins=twins, evidence=evidence, name=name, stable=stable)
 
     def scan(self, source: Source, samples: Iterable[Sample], **options: Any) -> Iterator[Report]:
@@ -203,4 +204,7 @@ def score_video_by_domain(detector: Detector | FaceOrScene, path: str | Path, **
     if report.score is not None or not faceless:
         return report
     whole = score_video(detector.scene, os.fspath(path), **options)
-    return with_note(whole, "the whole frames were scored: no face was found that is large enough")
+    if whole.score is None:
+        return whole
+    rows = (replace(r, reason=join_notes(r.reason, WHOLE_FRAMES)) for r in (whole.row, *whole.tracks))
+    return replace(whole, row=next(rows), tracks=tuple(rows))

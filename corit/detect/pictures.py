@@ -48,7 +48,7 @@ def score_picture(
     name: str = "",
     stable: bool = False,
 ) -> Report:
-    """Score the faces of one picture, or the whole picture; see `corit.Detector.__call__`."""
+    """Score the faces of one picture, or the whole picture; see `corit.Detector`."""
     label = name or (str(image) if isinstance(image, (str, Path)) else "")
     try:
         picture = _picture(image)

@@ -158,7 +158,7 @@ def score_video(
         return failed_video(name, err, [f.row for f in faces], [f.scene for f in faces])
     scenes = [f.scene for f in faces]
     rows = with_tracks([f.row for f in faces], scenes, [f.look for f in faces], following)
-    report = _add_lost(with_note(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video)
+    report = _add_lost(_add_words(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video)
     with suppress(InputError):  # the file is gone since it was scored
         highest = highest_faces(report.frames, moments)
         report = replace(report, moments=tuple(_moments(detector, preparer, name, highest)))
@@ -213,8 +213,8 @@ def _add_lost(report: VideoReport, scenes: Sequence[int], video: VideoFile) -> V
     return replace(report, row=row, frames=tuple(r for r, _ in merged), scenes=tuple(n for _, n in merged))
 
 
-def with_note(report: VideoReport, words: str) -> VideoReport:
-    """Return the report with words in the reason of its row and of its tracks, where it has a score."""
+def _add_words(report: VideoReport, words: str) -> VideoReport:
+    """A report that says something beside each of its scores."""
     if report.score is None:
         return report
     tracks = tuple(replace(t, reason=join_notes(words, t.reason)) for t in report.tracks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 from dataclasses import replace
 
 import cv2
@@ -184,3 +185,10 @@ def test_files_and_streams_take_the_option(tmp_path):
     held = Held([Picture(pixels)])
     (again,) = detector.scan(held, held.samples, stable=True)
     assert again.rows[0].reason == stable.reason
+
+
+def test_the_preparation_travels_to_workers():
+    pair = FaceOrScene(stand_in("faces-b16"), stand_in("scenes-b16"), finder=faces.find_discs)
+    preparer = pickle.loads(pickle.dumps(StablePreparer(pair.preparer())))
+    (crop,) = preparer.crops(Picture(faces.disc(0)))
+    assert list(preparer.views(crop).variants) == NAMES
