@@ -158,7 +158,9 @@ def score_video(
         return failed_video(name, err, [f.row for f in faces], [f.scene for f in faces])
     scenes = [f.scene for f in faces]
     rows = with_tracks([f.row for f in faces], scenes, [f.look for f in faces], following)
-    report = _add_lost(_add_words(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video)
+    report = _add_lost(
+        _add_words(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video
+    )
     with suppress(InputError):  # the file is gone since it was scored
         highest = highest_faces(report.frames, moments)
         report = replace(report, moments=tuple(_moments(detector, preparer, name, highest)))
