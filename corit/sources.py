@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
@@ -75,3 +76,37 @@ def open_source(*specs: str, root: str = "", on_missing: Callable[[str], None] |
     from corit.data.selected import JoinedSources
 
     return JoinedSources(sources)
+
+
+def spec_of(text: str) -> str:
+    """Return the text that names a source: a folder of classes and a CSV file need no name before them.
+
+    Args:
+        text: a folder with real/ and fake/, a CSV file, or what `open_source` opens.
+
+    Raises:
+        DataError: the text is the name both of a data set and of a folder.
+    """
+    if text in SOURCES and os.path.isdir(text):
+        raise DataError(
+            f"expected one thing called {text}, but there are a data set and a folder of that name; write {text}: for "
+            f"the data set or ./{text} for the folder"
+        )
+    if text.partition(":")[0] in SOURCES:
+        return text
+    if os.path.isdir(text):
+        return f"folder:{text}"
+    return f"csv:{text}" if text.lower().endswith(".csv") else text
+
+
+def title_of(spec: str, root: str) -> str:
+    """Return the last part of the place in a text, without the suffix of a file; its kind where it has no place.
+
+    Args:
+        spec: what `spec_of` returns.
+        root: the place of texts that have none.
+    """
+    kind, _, rest = spec.partition(":")
+    place = rest.split(",")[0]
+    name = os.path.basename(os.path.abspath((place if "=" not in place else "") or root or kind))
+    return os.path.splitext(name)[0] if kind == "csv" else name

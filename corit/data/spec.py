@@ -23,7 +23,11 @@ KINDS = {
 
 
 def open_spec(
-    spec: str, table: Mapping[str, DataSet], root: str = "", on_missing: Callable[[str], None] | None = None
+    spec: str,
+    table: Mapping[str, DataSet],
+    root: str = "",
+    on_missing: Callable[[str], None] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Source:
     """Open the source that a text names; its rows are listed when its samples are first asked for.
 
@@ -37,6 +41,7 @@ def open_spec(
         table: data sets by name.
         root: the place, where the text has none.
         on_missing: called with the path of each file that the data set lacks, which is then listed without it.
+        defaults: values of options that the data set has and the text does not name.
 
     Raises:
         DataError: an unknown name or option, or a value that cannot be read.
@@ -45,6 +50,8 @@ def open_spec(
     dataset = table[name]
     if root:
         values.setdefault(dataset.place, root)
+    for key in (defaults or {}).keys() & dataset.options.keys():
+        values.setdefault(key, (defaults or {})[key])
     absent = [r for r in dataset.required if r not in values]
     if absent:
         raise DataError(f"expected {' and '.join(absent)} of {name}, got {spec!r}; write {dataset.usage}")

@@ -55,6 +55,8 @@ class Card:
         note: for pages.
         domain: what the training pictures show, in words, or "". Where it begins with `DRAWN`, the detector knows only
             the miniature world and calls no other picture real or fake.
+        data: the data sets that it was trained on, each with its name, how much of it was there, how it was divided,
+            and its rows; empty for detectors of earlier versions.
     """
 
     recipe: Recipe
@@ -68,6 +70,7 @@ class Card:
     versions: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
     domain: str = ""
+    data: tuple[Mapping[str, Any], ...] = ()
 
 
 class Detector:
@@ -380,7 +383,7 @@ def _read_card(folder: Path) -> Card:
         digest = saved.pop("recipe_digest")
         recipe = Recipe.from_toml(saved.pop("recipe"))
         head, calibration = HeadRecipe(**saved.pop("head")), Calibration(**saved.pop("calibration"))
-        rest: dict[str, Any] = {k: tuple(v) if k == "classes" else v for k, v in saved.items()}
+        rest: dict[str, Any] = {k: tuple(v) if k in ("classes", "data") else v for k, v in saved.items()}
         card = Card(recipe, head, calibration, **{"domain": _inferred(recipe, saved.get("note", "")), **rest})
     except (json.JSONDecodeError, KeyError, TypeError) as err:
         raise DetectorError(f"{path} is damaged: {err!r}; train the detector again or restore the file") from err

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
-from corit.data.folders import SPLIT_FOLDERS
 from corit.data.sample import Sample, Source
 from corit.data.selected import JoinedSources
 from corit.data.spec import parse_spec
 from corit.data.stamp import file_stamp
+from corit.data.titled import TitledSource
 from corit.data.video_frames import FRAMES_PER_VIDEO, VideoFrames
 from corit.errors import DataError
 from corit.images.frame_choice import Choice
 from corit.images.picture import Picture
-from corit.sources import SOURCES, open_source
+from corit.sources import SOURCES, open_source, spec_of, title_of
 
 
 @dataclass(frozen=True)
@@ -39,58 +39,6 @@ class HeldOutRows:
     def load(self, sample: Sample) -> Picture:
         """Load the picture of one row. Raises a kind of InputError."""
         return self.source.load(sample)
-
-
-@dataclass(frozen=True)
-class TitledSource:
-    """A folder or CSV file of the user, with a title that tells its rows from those of other sources.
-
-    Attributes:
-        source: the folder or CSV file.
-        title: the title.
-        prefix: put the title before ids, groups and videos, so that several such sources can be joined.
-        dataset: the title is the data set of all rows.
-        kinds: fakes in a sub-folder have its name as their manipulation type.
-    """
-
-    source: Source
-    title: str
-    prefix: bool = False
-    dataset: bool = False
-    kinds: bool = False
-
-    @cached_property
-    def _origins(self) -> dict[str, Sample]:
-        return {self._id(s.id): s for s in self.source.samples}
-
-    @cached_property
-    def samples(self) -> Sequence[Sample]:
-        """The rows, in the source's order."""
-        return tuple(self._named(s) for s in self.source.samples)
-
-    def _id(self, name: str) -> str:
-        return f"{self.title}/{name}" if self.prefix and name else name
-
-    def _named(self, s: Sample) -> Sample:
-        named = replace(s, id=self._id(s.id), group=self._id(s.group), video=self._id(s.video))
-        if self.dataset:
-            named = replace(named, dataset=self.title)
-        return replace(named, manipulation=_below(s) or s.manipulation) if self.kinds and s.label else named
-
-    def load(self, sample: Sample) -> Picture:
-        """Load the picture of one row. Raises a kind of InputError."""
-        return self.source.load(self._origins[sample.id])
-
-
-def _below(s: Sample) -> str:
-    """The sub-folder that holds a folder's row, or ""; `FolderSource` says how ids are made."""
-    parts = s.id.split("/")
-    if s.split and parts[0].lower() in SPLIT_FOLDERS:
-        parts = parts[1:]
-    rest = parts[1:]  # below the folder of the class
-    if s.split and len(rest) > 1 and rest[0].lower() in SPLIT_FOLDERS:
-        rest = rest[1:]
-    return rest[0] if len(rest) > 1 else ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +75,7 @@ class LabelledData:
     @property
     def key(self) -> str:
         """The texts with full paths, so that each place is written in one way."""
-        return "; ".join(_key(_spec(text), self.root) for text in self.texts)
+        return "; ".join(_key(spec_of(text), self.root) for text in self.texts)
 
     @property
     def about(self) -> dict[str, str]:
@@ -163,29 +111,16 @@ def open_labelled(
     """
     if not data:
         raise DataError(f"expected data to measure on: a folder, a CSV file, or one of {', '.join(SOURCES)}")
-    specs = [_spec(text) for text in data]
+    specs = [spec_of(text) for text in data]
     if len({_key(s, root) for s in specs}) < len(specs):
         raise DataError(f"expected each data once, got {', '.join(data)}, of which some are the same; name it once")
-    titles = [_title(s, root) for s in specs]
+    titles = [title_of(s, root) for s in specs]
     parts = []
     for spec, title in zip(specs, titles, strict=True):
         source = _part(spec, title if titles.count(title) == 1 else spec, root, len(specs) > 1)
         options = parse_spec(spec, SOURCES)[1]
         parts.append(VideoFrames(source, options.get("frames", frames), options.get("choice", choice)))
     return LabelledData(parts[0] if len(parts) == 1 else JoinedSources(tuple(parts)), tuple(data), root)
-
-
-def _spec(text: str) -> str:
-    if text in SOURCES and os.path.isdir(text):
-        raise DataError(
-            f"expected one thing called {text}, but there are a data set and a folder of that name; write {text}: for "
-            f"the data set or ./{text} for the folder"
-        )
-    if text.partition(":")[0] in SOURCES:
-        return text
-    if os.path.isdir(text):
-        return f"folder:{text}"
-    return f"csv:{text}" if text.lower().endswith(".csv") else text
 
 
 def _key(spec: str, root: str) -> str:
@@ -204,14 +139,6 @@ def _full(value: str | tuple[str, ...]) -> str:
     """Real paths of what exists; other texts, such as a compression, unchanged."""
     texts = (value,) if isinstance(value, str) else value
     return " ".join(os.path.realpath(t) if os.path.exists(t) else t for t in texts)
-
-
-def _title(spec: str, root: str) -> str:
-    """The last part of the place in a text, without the suffix of a file; its kind where it has no place."""
-    kind, _, rest = spec.partition(":")
-    place = rest.split(",")[0]
-    name = os.path.basename(os.path.abspath((place if "=" not in place else "") or root or kind))
-    return os.path.splitext(name)[0] if kind == "csv" else name
 
 
 def _part(spec: str, title: str, root: str, several: bool) -> Source:

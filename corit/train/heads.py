@@ -127,6 +127,7 @@ def train_detector(
     weights: str = "",
     domain: str = "",
     note: str = "",
+    data: Sequence[Mapping[str, Any]] = (),
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     fpr: float = 0.05,
     draws: int = 1000,
@@ -144,6 +145,7 @@ def train_detector(
         weights: where the backbone's weights come from, for the card.
         domain: in words, what the pictures show, for the card.
         note: a remark for the card.
+        data: what the card says of the data sets, see `Card.data`.
         seeds: one head is trained for each.
         fpr: false-positive rate on the validation reals at which the threshold is set.
         draws: bootstrap draws of the intervals.
@@ -163,7 +165,8 @@ def train_detector(
     metrics, per_seed = _tested(parts["test"], fits, best, calibration.fake, draws)
     counts = {f"{name} {kind}": int((p.y == y).sum()) for name, p in parts.items() for kind, y in LABELS}
     texts = {"weights": weights, "domain": domain, "note": note, "data_digest": parts["train"].data_digest}
-    card = _card(store, backbone, head, calibration, _to_json(metrics, per_seed, counts), texts)
+    about = {**texts, "data": tuple(data)}
+    card = _card(store, backbone, head, calibration, _to_json(metrics, per_seed, counts), about)
     unusable = {status: n for status, n in store.counts().items() if status != "ok"}
     return TrainingResult(Detector(fits.head(seed=best), card, backbone), metrics, per_seed, counts, unusable, fits)
 
@@ -174,7 +177,7 @@ def _card(
     head: HeadRecipe,
     calibration: Calibration,
     results: Mapping[str, Any],
-    texts: Mapping[str, str],
+    about: Mapping[str, Any],
 ) -> Card:
     return Card(
         recipe=store.recipe,
@@ -184,7 +187,7 @@ def _card(
         classes=("real", "fake"),
         metrics=results,
         versions=versions(),
-        **texts,
+        **about,
     )
 
 

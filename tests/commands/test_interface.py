@@ -34,8 +34,9 @@ diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp
     --people=90 --pictures=4 --rho= --scaling=standard --seeds=5 --steps=0 --workers=2 STORES
 evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --out! --root= --seed=0
     --unifd-head --video-score=track --weights --workers=0
-extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --device=cpu
-    --domain --fake --frames=32 --landmarks --levels=False --model --out! --real! --recipe --weights= --workers=2
+extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --data
+    --device=cpu --domain --fake --frames=32 --groups --landmarks --levels=False --model --out! --partial=False
+    --real --recipe --root= --weights= --workers=2
 findings: --out=runs/findings --photos --quick=False --workers=2
 paper: --again=False --backbone= --batch=0 --device=cpu --draws=200 --max=0 --other-weights --out=runs/paper
     --people=40 --pictures=3 --root --seeds=5 --unifd-head --weights= --workers=1 --world WHAT!
@@ -48,9 +49,10 @@ replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures
     --worlds=3
 robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!
     --perturbations --root= --seed=0 --unifd-head --weights --workers=0
-train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=1 --by-folder=False --choice=even --device=cpu
-    --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --head=linear --landmarks --learning-rate --model
-    --out! --real! --recipe --rho=0.05 --seeds=5 --weights= --workers=2
+train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends --by-folder=False --choice=even --data
+    --device=cpu --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --groups --head=linear --landmarks
+    --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --seeds=5 --weights=
+    --workers=2
 update: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake!
     --features --force=False --fpr=0.05 --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
     --workers=2

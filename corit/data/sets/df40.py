@@ -78,6 +78,11 @@ class DF40:
             known = f"{', '.join(METHODS)} with _ff or _cdf; {', '.join(UNIONS)}; {', '.join(UNKNOWN)}"
             raise DataError(f"no such set of DF40: {', '.join(unknown) or 'none was named'}; there are {known}")
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The manipulation types that are asked for."""
+        return tuple(dict.fromkeys(method for name in self.names for method, _ in expand_name(name)))
+
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """Reals of the domains, then the sets in the order of their names."""

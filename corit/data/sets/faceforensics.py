@@ -68,6 +68,11 @@ class FaceForensics:
             raise DataError(f"no such manipulation: {', '.join(unknown)}; FaceForensics++ has {', '.join(FOLDERS)}")
         require_compression(self.compression)
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The manipulation types that are asked for."""
+        return tuple(dict.fromkeys(self.manipulations))
+
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """Reals, then each manipulation, split by split."""
@@ -248,5 +253,6 @@ DATASETS = (
         {**ROOT, **COMPRESSION},
         video=True,
         marks=("manipulated_sequences/DeepFakeDetection",),
+        sizes={("DeepFakeDetection", "test"): PublishedSize(totals=(3431,))},  # 363 reals and 3,068 swaps
     ),
 )

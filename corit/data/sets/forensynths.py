@@ -91,6 +91,11 @@ class ForenSynths:
         if self.sampling not in get_args(Sampling):
             raise DataError(f"expected sampling {' or '.join(get_args(Sampling))}, got {self.sampling!r}")
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The manipulation types that are asked for."""
+        return tuple(dict.fromkeys(self.subsets)) if "test" in self.splits else ("progan",)
+
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
         """Training and validation by class, then the test subsets in the order of `subsets`; reals first in each."""
