@@ -110,7 +110,7 @@ class ModelRecipe:
 
     Attributes:
         kind: "corit"; "unifd", the class token of the last layer after the final norm; "unifd-768", its projection;
-            "pooled", the mean of that layer's patch tokens.
+            "pooled", the mean of that layer's patch tokens; "both", its class token and this mean.
         regions: any non-empty subset of foreground, boundary, background.
         tau: the threshold of equation (20).
         threshold: [choice] "relative" is tau times the mean of s over the region, "absolute" is tau itself, "cosine"
@@ -123,12 +123,13 @@ class ModelRecipe:
         start: [choice] T at layer 0.
         twin: [choice] x~ carries its "own" region tokens, or "zeros".
         middle: l_m; 0 for 0.75 L.
+        layer: the last block that runs, L of every equation; 0 for the backbone's own last block.
         middle_norm: [choice] the backbone's final norm on the middle level too.
         fusion: equation (24) or (25).
         eps: added to denominators.
     """
 
-    kind: Literal["corit", "unifd", "unifd-768", "pooled"] = "corit"
+    kind: Literal["corit", "unifd", "unifd-768", "pooled", "both"] = "corit"
     regions: tuple[RegionName, ...] = REGIONS
     tau: float = 0.1
     threshold: Literal["relative", "absolute", "cosine"] = "relative"
@@ -143,6 +144,12 @@ class ModelRecipe:
     middle_norm: bool = True
     fusion: Literal["concat", "cross-attention"] = "concat"
     eps: float = 1e-6
+    layer: int = 0
+
+
+# Fields younger than the first stores: at their defaults they are in neither the digest nor the TOML, so that both stay
+# those of the stores and detectors that were written before.
+LATER_FIELDS = {"model": {"layer": 0}}
 
 
 @dataclass(frozen=True)
@@ -167,13 +174,13 @@ class Recipe:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (64 hex digits) of the canonical JSON of every field."""
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True, separators=(",", ":"))
+        """SHA-256 (64 hex digits) of the canonical JSON of every field; see `LATER_FIELDS`."""
+        text = json.dumps(_written(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_toml(self) -> str:
         """Return the recipe as TOML text, of which `Recipe.from_toml` makes an equal recipe."""
-        return "\n".join(_toml(dataclasses.asdict(self), ())) + "\n"
+        return "\n".join(_toml(_written(self), ())) + "\n"
 
     @classmethod
     def from_toml(cls, text: str) -> Recipe:
@@ -211,6 +218,14 @@ class Recipe:
         return recipe
 
 
+def _written(recipe: Recipe) -> dict[str, Any]:
+    """The fields of a recipe by name, without later ones at their defaults."""
+    values = dataclasses.asdict(recipe)
+    for part, later in LATER_FIELDS.items():
+        values[part] = {k: v for k, v in values[part].items() if k not in later or v != later[k]}
+    return values
+
+
 def validate(recipe: Recipe) -> None:
     """Raise RecipeError unless every field has its type, is in its range, and the combination makes sense."""
     for part in ("backbone", "views", "model"):
@@ -224,6 +239,13 @@ def validate(recipe: Recipe) -> None:
         model.regions,
     )
     _require(model.tau >= 0, "model.tau", "tau >= 0", model.tau)
+    _require(model.layer >= 0, "model.layer", "a block number from 1, or 0 for the last", model.layer)
+    _require(
+        model.layer == 0 or model.kind != "unifd-768",
+        "model.layer",
+        "0 with unifd-768, whose projection belongs to the last block",
+        model.layer,
+    )
     _require(model.middle >= 0, "model.middle", "a block number from 1, or 0 for 0.75 L", model.middle)
     _require(model.eps > 0, "model.eps", "eps > 0", model.eps)
     _require(

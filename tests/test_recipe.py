@@ -29,6 +29,17 @@ def test_a_recipe_survives_toml(changes, tmp_path):
     assert Recipe.read(tmp_path / "r.toml") == recipe
 
 
+def test_a_later_field_changes_digest_and_toml_only_where_it_is_used():
+    recipe = Recipe()
+    assert "layer" not in recipe.to_toml()
+    assert recipe.digest == recipe.replace(**{"model.layer": 0}).digest != recipe.replace(**{"model.layer": 8}).digest
+    assert Recipe.from_toml(recipe.replace(**{"model.layer": 8}).to_toml()).model.layer == 8
+    with pytest.raises(RecipeError, match="model.layer: expected 0 with unifd-768"):
+        recipe.replace(**{"model.kind": "unifd-768", "model.layer": 8})
+    with pytest.raises(RecipeError, match="model.layer: expected a block number from 1, or 0 for the last; got -1"):
+        recipe.replace(**{"model.layer": -1})
+
+
 def test_the_digest_differs_between_recipes_not_notations():
     assert Recipe().digest != Recipe().replace(**{"model.tau": 0.2}).digest
     assert Recipe().replace(**{"model.tau": 1}).digest == Recipe().replace(**{"model.tau": 1.0}).digest

@@ -353,6 +353,9 @@ def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:
         if len(regions) == 0:  # no region tokens: the class token's slope reads every patch
             heat += (level - level.mean(0)) @ per_level[j, 0]
             continue
+        if readout.masks is None:  # the class token and the mean of all patches
+            heat += (level - level.mean(0)) @ regions[0] / len(level)
+            continue
         masks = readout.masks[0, -1].cpu()  # type: ignore[index]
         for k, row in enumerate(regions):
             chosen = masks[k].float()

@@ -41,6 +41,7 @@ DETECTORS: dict[str, DetectorEntry] = {
     ),
     "unifd": DetectorEntry("class token of the last layer (the paper's baseline)", {"model.kind": "unifd"}),
     "pooled": DetectorEntry("mean of the last layer's patch tokens (linear probe)", {"model.kind": "pooled"}),
+    "both": DetectorEntry("class token and mean patch token of the last layer", {"model.kind": "both"}),
     "unifd-768": DetectorEntry(
         "projected class token with UniFD's published head", {"model.kind": "unifd-768"}, published=True
     ),

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -24,6 +24,9 @@ from corit.views.prepare import Views
 
 if TYPE_CHECKING:
     from corit.model.encode import Encoder
+
+
+Forge = int | Callable[[Sample], int]
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,10 @@ class _Settings:
     batch: int
     workers: int
     shard_rows: int
-    forge: int
+    forge: Forge
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or self.workers < 0 or self.forge < 0:
+        if self.batch < 1 or self.workers < 0 or (isinstance(self.forge, int) and self.forge < 0):
             values = f"{self.batch}, {self.workers}, {self.forge}"
             raise DataError(f"expected batch >= 1, workers >= 0, forge >= 0; got {values}")
 
@@ -71,7 +74,7 @@ def extract(
     batch: int = 8,
     workers: int = 0,
     shard_rows: int = SHARD_ROWS,
-    forge: int = 0,
+    forge: Forge = 0,
     limit: int | None = None,
     progress: Progress = no_progress,
 ) -> ExtractionSummary:
@@ -91,8 +94,8 @@ def extract(
         workers: processes that decode and prepare pictures; 0 prepares them in this process, as do encoders whose
             preparation needs their backbone.
         shard_rows: rows of a shard at most.
-        forge: self-blended fakes of each real sample. Their ids are "<id>~sbi<n>" and their manipulation is
-            "self-blended"; group and split are the sample's.
+        forge: self-blended fakes of each real sample, as a number or as a function of the sample. Their ids are
+            "<id>~sbi<n>" and their manipulation is "self-blended"; group and split are the sample's.
         limit: measure only the first samples.
         progress: called with the number of samples done and of all samples.
 
@@ -141,29 +144,33 @@ def _run(
     return skipped
 
 
-def _samples(source: Source, forge: int) -> Sequence[Sample]:
+def _samples(source: Source, forge: Forge) -> Sequence[Sample]:
     """The source's samples. Raises DataError when two rows, fakes included, have one id."""
     ids = Counter(s.id for s in source.samples)
-    ids.update(forged_sample(s, n).id for s in source.samples if s.label == 0 for n in range(forge))
+    ids.update(forged_sample(s, n).id for s in source.samples if s.label == 0 for n in range(_count(forge, s)))
     twice = next((name for name, count in ids.items() if count > 1), None)
     if twice is not None:
         raise DataError(f"expected ids that are unique within the source, got {twice!r} twice; rename one")
     return source.samples
 
 
-def _task(sample: Sample, forge: int, stores: Sequence[StoreWriter]) -> PrepareTask:
+def _count(forge: Forge, sample: Sample) -> int:
+    return forge if isinstance(forge, int) else forge(sample)
+
+
+def _task(sample: Sample, forge: Forge, stores: Sequence[StoreWriter]) -> PrepareTask:
     """What some store still lacks of a sample."""
     now = current_version(sample)
     return PrepareTask(sample, tuple(dict.fromkeys(n for store in stores for n in _draws(sample, forge, store, now))))
 
 
-def _draws(sample: Sample, forge: int, store: StoreWriter, now: CurrentVersion) -> tuple[int | None, ...]:
+def _draws(sample: Sample, forge: Forge, store: StoreWriter, now: CurrentVersion) -> tuple[int | None, ...]:
     """What one store lacks of a sample; a picture that could not be prepared has no fakes."""
     stored = store.find(sample, now)
     itself: tuple[None, ...] = (None,) if stored is None else ()
     if sample.label != 0 or stored is False:
         return itself
-    return itself + tuple(n for n in range(forge) if store.find(forged_sample(sample, n), now) is None)
+    return itself + tuple(n for n in range(_count(forge, sample)) if store.find(forged_sample(sample, n), now) is None)
 
 
 def _lacking(prepared: Sequence[Sequence[PreparedRow]], store: StoreWriter) -> list[list[PreparedRow]]:

@@ -121,15 +121,27 @@ def cross_attention(middle: Tensor, last: Tensor) -> Tensor:
     return (weights @ middle).flatten(1)
 
 
-def middle_layer(depth: int, recipe: ModelRecipe) -> int:
-    """Return l_m, the recipe's middle layer, or 0.75 L.
+def last_layer(depth: int, recipe: ModelRecipe) -> int:
+    """Return L, the last block that runs: the recipe's, or that of a backbone with `depth` blocks.
 
     Raises:
         RecipeError: for a layer outside of the backbone.
     """
-    middle = recipe.middle or round(0.75 * depth)
-    if middle > depth:
-        raise RecipeError(f"recipe field model.middle: expected a block from 1 to {depth}, got {middle}")
+    if recipe.layer > depth:
+        raise RecipeError(f"recipe field model.layer: expected a block from 1 to {depth}, got {recipe.layer}")
+    return recipe.layer or depth
+
+
+def middle_layer(depth: int, recipe: ModelRecipe) -> int:
+    """Return l_m, the recipe's middle layer, or 0.75 L.
+
+    Raises:
+        RecipeError: for a layer outside of the backbone, or behind L.
+    """
+    last = last_layer(depth, recipe)
+    middle = recipe.middle or round(0.75 * last)
+    if middle > last:
+        raise RecipeError(f"recipe field model.middle: expected a block from 1 to {last}, got {middle}")
     return middle
 
 
@@ -172,23 +184,23 @@ def forward(
         RecipeError: when the recipe needs twins and there are none, or its middle layer is outside of the backbone.
     """
     lockstep = Lockstep(backbone, images, twins, regions, recipe)
-    middle = middle_layer(backbone.depth, recipe)
+    middle, depth = middle_layer(backbone.depth, recipe), last_layer(backbone.depth, recipe)
     levels, masks, kept, patches = [lockstep.level()] if keep_levels else [], [], {}, []
-    for l in range(1, backbone.depth + 1):
+    for l in range(1, depth + 1):
         mask = lockstep.advance(l)
         if keep_masks:
             masks.append(mask)
         if keep_levels:
             levels.append(lockstep.level())
-        if l in (middle, backbone.depth):
+        if l in (middle, depth):
             # The final norm on the middle level as well is a [choice].
-            kept[l] = lockstep.level(norm=recipe.middle_norm or l == backbone.depth)
+            kept[l] = lockstep.level(norm=recipe.middle_norm or l == depth)
             if keep_patches:
                 patches.append(backbone.norm(lockstep.patches()))
-    last = kept[backbone.depth]
+    last = kept[depth]
     fused = recipe.fusion == "cross-attention"
     z = cross_attention(kept[middle], last) if fused else integrate(kept[middle], last, recipe.hri)
-    if keep_patches and middle == backbone.depth:
+    if keep_patches and middle == depth:
         patches = patches * 2
     return Readout(
         z,

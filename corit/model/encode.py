@@ -59,15 +59,15 @@ class Encoder:
         kind = self.recipe.model.kind
         if kind == "unifd-768":
             return self.backbone.project(torch.zeros(1, self.backbone.width, device=self.device)).shape[-1]
-        if kind in ("unifd", "pooled"):
-            return self.backbone.width
+        if kind in ("unifd", "pooled", "both"):
+            return self.backbone.width * (2 if kind == "both" else 1)
         return corit.width(self.recipe.model, self.backbone.width, self.regions)
 
     @property
     def level_shape(self) -> tuple[int, int, int]:
         """(L+1, tokens, D), the shape of one row's levels."""
         k = self.regions if self.recipe.model.kind == "corit" and self.recipe.model.rsi else 0
-        return self.backbone.depth + 1, 1 + k, self.backbone.width
+        return corit.last_layer(self.backbone.depth, self.recipe.model) + 1, 1 + k, self.backbone.width
 
     def __call__(
         self, views: Sequence[Views], *, keep_levels: bool = False, keep_masks: bool = False, keep_patches: bool = False
@@ -92,7 +92,8 @@ class Encoder:
             kind = self.recipe.model.kind
             if kind != "corit":
                 keep = {"keep_levels": keep_levels, "keep_patches": keep_patches}
-                return unifd.forward(self.backbone, images, read=unifd.READS[kind], **keep)
+                layer = corit.last_layer(self.backbone.depth, self.recipe.model)
+                return unifd.forward(self.backbone, images, read=unifd.READS[kind], layer=layer, **keep)
             regions = torch.from_numpy(np.stack([v.regions for v in views])).to(self.device)
             keep = {"keep_levels": keep_levels, "keep_masks": keep_masks, "keep_patches": keep_patches}
             return corit.forward(self.backbone, images, self._twins(views), regions, self.recipe.model, **keep)

@@ -18,7 +18,7 @@ from corit.data.split import split_by_group
 from corit.detect.detector import Card, Detector
 from corit.detect.named import recipe_of
 from corit.errors import DataError, RecipeError
-from corit.features.extract import extract
+from corit.features.extract import Forge, extract
 from corit.features.store import Features, FeatureStore
 from corit.features.targets import StoreTarget
 from corit.heads.defaults import default_head, limit_batch
@@ -83,7 +83,7 @@ def measure_features(
     encoder: Encoder,
     out: str | Path,
     *,
-    forge: int = 0,
+    forge: Forge = 0,
     keep_levels: bool = False,
     batch: int = 8,
     workers: int = 0,
@@ -95,7 +95,7 @@ def measure_features(
         source: pictures with labels and splits.
         encoder: a backbone with the recipe of the features.
         out: folder of the store.
-        forge: self-blended fakes that are made of each real picture.
+        forge: self-blended fakes that are made of each real picture, as a number or a function of the sample.
         keep_levels: store every layer's class and region tokens too.
         batch: pictures in one forward pass.
         workers: processes that decode and prepare pictures; 0 prepares them in this process.

@@ -144,6 +144,41 @@ def test_the_pooled_feature_is_the_mean_of_the_patches_alone(registers, agree):
     agree(unifd.forward(model, images, read="pooled").z, whole[:, -N:].mean(1), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("layer", range(1, DEPTH + 1))
+@pytest.mark.parametrize("kind", ["unifd", "pooled", "both"])
+def test_a_feature_of_a_layer_is_that_of_a_backbone_that_ends_there(kind, layer, agree):
+    model = backbone(registers=2)
+    images = torch.from_numpy(batch()[0]).float()
+    tokens = model.embed(images)
+    for l in range(1, layer + 1):
+        tokens = model.block(l, tokens)
+    final = model.norm(tokens)
+    parts = {"unifd": [final[:, 0]], "pooled": [final[:, -N:].mean(1)], "both": [final[:, 0], final[:, -N:].mean(1)]}
+    agree(unifd.forward(model, images, read=unifd.READS[kind], layer=layer).z, torch.cat(parts[kind], 1))
+
+
+@pytest.mark.parametrize("layer", range(1, DEPTH + 1))
+def test_corit_up_to_a_layer_reads_the_levels_of_the_whole(layer, agree):
+    model = backbone()
+    images, twins, regions = (torch.from_numpy(a) for a in batch())
+    x, y = images.float(), twins.float()
+    levels = corit.forward(model, x, y, regions, ModelRecipe(), keep_levels=True).levels
+    one = corit.forward(model, x, y, regions, ModelRecipe(layer=layer, hri=False), keep_levels=True)
+    two = corit.forward(model, x, y, regions, ModelRecipe(layer=layer, middle=1), keep_patches=True)
+    agree(one.z, levels[:, layer].flatten(1))
+    agree(one.levels, levels[:, : layer + 1])
+    agree(two.z, torch.cat([levels[:, 1].flatten(1), levels[:, layer].flatten(1)], 1))
+    assert two.patches.shape[1] == 2
+
+
+def test_the_last_layer_lies_in_the_backbone_and_behind_the_middle():
+    assert [corit.middle_layer(12, ModelRecipe(layer=l)) for l in (0, 8, 12)] == [9, 6, 9]
+    with pytest.raises(RecipeError, match=r"model.layer: expected a block from 1 to 12, got 13"):
+        corit.last_layer(12, ModelRecipe(layer=13))
+    with pytest.raises(RecipeError, match=r"model.middle: expected a block from 1 to 8, got 9"):
+        corit.middle_layer(12, ModelRecipe(layer=8, middle=9))
+
+
 def test_identical_twins_empty_every_mask_and_silence_all_regions():
     model = backbone()
     images, _, regions = (torch.from_numpy(a) for a in batch(b=1))
@@ -240,7 +275,7 @@ def test_the_twin_is_computed_only_where_it_matters(changes, per_picture):
     assert counted.seen == 3 * per_picture
 
 
-KINDS = ["corit", "unifd", "unifd-768", "pooled"]
+KINDS = ["corit", "unifd", "unifd-768", "pooled", "both"]
 
 
 def projecting(registers=0):
@@ -270,7 +305,7 @@ def test_features_of_float32_are_those_without_any_autocast(kind):
             ]
     assert found.z.dtype == torch.float32
     assert torch.allclose(found.z, plain, rtol=1e-4, atol=1e-5)
-    assert found.z.shape[1] == encoder.width == {"corit": 2 * 4 * 24, "unifd-768": 5}.get(kind, 24)
+    assert found.z.shape[1] == encoder.width == {"corit": 2 * 4 * 24, "unifd-768": 5, "both": 48}.get(kind, 24)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,132 @@
+"""The small collections of real and forged pictures that the packaged detectors are trained on."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import TypeVar
+
+from corit.data.folders import describe_extra, list_pictures, read_with_landmarks
+from corit.data.sample import Sample
+from corit.data.split import split_by_group
+from corit.errors import DataError
+from corit.images.picture import Picture
+from corit.seeding import seed
+
+T = TypeVar("T")
+ALIGNED_CORRELATION, ALIGNED_DIFFERENCE = 0.7, 2.0  # of a pair that shows one face, once forged; see pairs.csv
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A folder of real pictures, and of fakes of one kind.
+
+    Attributes:
+        name: the manipulation type of its fakes, and the data set of its rows.
+        folder: its folder below the root.
+        aligned: its pictures are tight face crops, without room for a face finder.
+        pairs: its pairs.csv tells which fake belongs to which real picture; other pictures are left out.
+        classes: its real pictures lie in real/ and its fakes in fake/; else all pictures are real.
+    """
+
+    name: str
+    folder: str
+    aligned: bool = False
+    pairs: bool = False
+    classes: bool = True
+
+
+DFDC = Collection("dfdc", "dfdc-crops", aligned=True, pairs=True)
+STYLEGAN = Collection("stylegan", "stylegan-faces")
+COMPOSITES = Collection("composite", "composited-faces")
+PHOTOGRAPHS = Collection("photograph", "photographs", classes=False)
+FACES = (DFDC, STYLEGAN, COMPOSITES)
+SCENES = (PHOTOGRAPHS,)
+
+
+@dataclass(frozen=True)
+class CollectionSource:
+    """A collection's rows, each with its split; the order of a hash decides which are taken.
+
+    Attributes:
+        collection: the collection.
+        root: the folder that holds the collection's folder.
+        limit: the most groups (pairs, or pictures of each class) that are taken; 0 for all.
+        key: seeds the order and the splits.
+    """
+
+    collection: Collection
+    root: str
+    limit: int = 0
+    key: int = 0
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows. Raises DataError when the folder is missing or holds no pictures."""
+        rows = tuple(split_by_group(tuple(self._rows()), key=self.key))
+        return describe_extra(rows, self.collection.aligned)
+
+    def load(self, sample: Sample) -> Picture:
+        """Decode one picture. Raises InputError."""
+        return read_with_landmarks(sample.path, self.collection.aligned)
+
+    def _rows(self) -> Iterator[Sample]:
+        if self.collection.pairs:
+            yield from self._pairs()
+        elif self.collection.classes:
+            yield from self._pictures("real", 0)
+            yield from self._pictures("fake", 1)
+        else:
+            yield from self._pictures("", 0)
+
+    def _pairs(self) -> Iterator[Sample]:
+        for real, fake in self._taken(read_aligned_pairs(self._folder / "pairs.csv")):
+            yield self._row(f"real/{real}.jpg", 0, real)
+            yield self._row(f"fake/{fake}.jpg", 1, real)
+
+    def _pictures(self, inner: str, label: int) -> Iterator[Sample]:
+        folder = self._folder / inner
+        if not folder.is_dir():
+            raise DataError(f"expected a folder of pictures at {folder}, but there is none; check the data's root")
+        for path in self._taken([os.path.relpath(p, self._folder) for p in list_pictures(folder)]):
+            yield self._row(path, label, PurePath(path).with_suffix("").as_posix())
+
+    def _taken(self, items: Sequence[T]) -> list[T]:
+        ordered = sorted(items, key=lambda item: seed("collection", self.key, str(item)))
+        return ordered[: self.limit or None]
+
+    def _row(self, inside: str, label: int, group: str) -> Sample:
+        name, path = self.collection.name, str(self._folder / inside)
+        kind, group = name if label else "", f"{name}/{group}"
+        return Sample(f"{self.collection.folder}/{inside}", path, label, "", kind, name, group)
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.root) / self.collection.folder
+
+
+def read_aligned_pairs(path: Path) -> list[tuple[str, str]]:
+    """Read the pairs (real, fake) that show one face, once forged: alike in all, but not equal.
+
+    Args:
+        path: a CSV file with the columns real, fake, mean_abs_diff_112, correlation_112.
+
+    Raises:
+        DataError: the file or a column is missing.
+    """
+    try:
+        with path.open(newline="") as file:
+            return [(row["real"], row["fake"]) for row in csv.DictReader(file) if _is_aligned(row)]
+    except (OSError, KeyError, ValueError) as err:
+        raise DataError(
+            f"expected {path} with the columns real, fake, mean_abs_diff_112 and correlation_112, but: {err!r}"
+        ) from err
+
+
+def _is_aligned(row: dict[str, str]) -> bool:
+    alike = float(row["correlation_112"]) >= ALIGNED_CORRELATION
+    return alike and float(row["mean_abs_diff_112"]) >= ALIGNED_DIFFERENCE
