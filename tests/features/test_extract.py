@@ -118,6 +118,14 @@ def test_fakes_are_forged_of_reals_only(whole):
     assert {r["id"].split("~")[0] for r in forged} == prepared
 
 
+def test_a_function_says_how_many_fakes_each_real_picture_gets(tmp_path, whole):
+    chosen = sorted({r["id"].split("~")[0] for r in whole.values() if "~" in r["id"]})[::2]
+    run(tmp_path, forge=lambda s: 2 * (s.id in chosen))
+    ours = rows(tmp_path)
+    assert {r["id"].split("~")[0] for r in ours.values() if "~" in r["id"]} == set(chosen)
+    assert all(whole[key] == row for key, row in ours.items())
+
+
 def test_forging_more_later_measures_only_what_lacks(tmp_path, whole):
     encoder = StandIn()
     run(tmp_path)
