@@ -300,9 +300,9 @@ def test_features_of_float32_are_those_without_any_autocast(kind):
             plain = corit.forward(model, images, twins, regions, ModelRecipe()).z
         else:
             final = model.model.forward_features(images)
-            plain = {"unifd": final[:, 0], "unifd-768": model.projection(final[:, 0]), "pooled": final[:, 1:].mean(1)}[
-                kind
-            ]
+            first, mean = final[:, 0], final[:, 1:].mean(1)
+            both = torch.cat([first, mean], 1)
+            plain = {"unifd": first, "unifd-768": model.projection(first), "pooled": mean, "both": both}[kind]
     assert found.z.dtype == torch.float32
     assert torch.allclose(found.z, plain, rtol=1e-4, atol=1e-5)
     assert found.z.shape[1] == encoder.width == {"corit": 2 * 4 * 24, "unifd-768": 5, "both": 48}.get(kind, 24)
