@@ -64,8 +64,8 @@ def test_photographs_are_all_real_and_decoded_whole(root):
 
 
 def test_missing_folders_and_columns_are_named(root):
+    (root / "composited-faces/fake").rename(root / "elsewhere")
     with pytest.raises(DataError, match="expected a folder of pictures at .*fake"):
-        (root / "composited-faces/fake").rename(root / "elsewhere")
         _ = CollectionSource(COMPOSITES, str(root)).samples
     (root / "dfdc-crops/pairs.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="with the columns real, fake"):
