@@ -2,8 +2,9 @@
 
 A row is kept as a standardised z in a small basis: the head's own directions in full precision, so that the head's
 logits survive, then the mean difference of each source and manipulation type and the principal directions, in 8 bits.
-What the basis leaves out is drawn at random when the rows are read, with the spread that it had in each column: a head
-that is trained on the rows then meets as much of it as on the true ones.
+What the basis leaves out is lost. [choice] Drawing it at random when the rows are read, with the spread that it had in
+each column, made worse heads: on features of CLIP ViT-B/16, 997 rows of DFDC crops, a head that was trained again with
+other pictures had an AUC of .858 on the true test rows with such noise, .862 without, and .865 from the true rows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from corit.errors import DetectorError, FitError
 from corit.files import write_bytes
 from corit.heads.head import Head
 from corit.heads.rows import TensorRows, chunks
-from corit.seeding import generator, seed
+from corit.seeding import seed
 from corit.train.rows import PARTS, LabelledRows, rows_of
 
 if TYPE_CHECKING:
@@ -178,7 +179,6 @@ def _compressed(rows: LabelledRows, head: Head, room: int) -> dict[str, Tensor]:
     basis, basis_step = _in_8_bits(_basis(rest[train], first - (first @ exact.T) @ exact, count), dim=1)
     clean = _without(basis * basis_step[:, None], exact)
     coefficients, step = _in_8_bits(_solve(rest, clean), dim=0)
-    left = rest - (coefficients * step) @ clean
     return {
         "mean": mean,
         "std": std,
@@ -188,19 +188,15 @@ def _compressed(rows: LabelledRows, head: Head, room: int) -> dict[str, Tensor]:
         "basis_step": basis_step,
         "coefficients": coefficients,
         "step": step,
-        "spread": left[train].std(0, correction=0).half(),
     }
 
 
 def _restored(tensors: Mapping[str, Tensor]) -> Tensor:
-    """Features (n, D): what the basis holds of them, and noise where it holds nothing."""
-    exact, spread = tensors["exact"], tensors["spread"].float()
+    """Features (n, D): what the basis holds of them."""
+    exact = tensors["exact"]
     clean = _without(tensors["basis"] * tensors["basis_step"][:, None], exact)
     held = tensors["exact_coefficients"] @ exact + (tensors["coefficients"] * tensors["step"]) @ clean
-    drawn = generator("stand-in noise").standard_normal(tuple(held.shape), np.float32)
-    noise = _without(torch.from_numpy(drawn) * spread, exact)
-    noise -= _solve(noise, clean) @ clean
-    return tensors["mean"] + tensors["std"] * (held + noise)
+    return tensors["mean"] + tensors["std"] * held
 
 
 def _head_directions(head: Head, std: Tensor) -> Tensor:
@@ -224,7 +220,7 @@ def _class_directions(x: Tensor, rows: LabelledRows) -> Tensor:
 
 def _directions(room: int, rows: int, width: int, exact: int, train: int) -> int:
     """How many directions of one byte a number fit into the room, beside what is kept in any case."""
-    room -= 10 * width + 4 * exact * (width + rows)  # mean, std and spread; the exact directions
+    room -= 8 * width + 4 * exact * (width + rows)  # mean and std; the exact directions
     count = room // (width + rows + 8)
     if count < 1:
         raise FitError(
