@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from corit.commands import exit_codes
-from corit.commands.options import OutputFormat
+from corit.commands.options import COMPUTE, Compute, OutputFormat, Weights
 
 app = App(name="detectors", help="List, show and find the detectors that come with the package.")
 
@@ -53,4 +54,52 @@ def path(name: PackagedName) -> int:
     from corit.detect.packaged import packaged_folder
 
     print(packaged_folder(name))
+    return exit_codes.DONE
+
+
+@app.command
+def make(
+    name: PackagedName,
+    *,
+    data: Path,
+    out: Path,
+    features: Path | None = None,
+    backbone: str = "",
+    weights: Weights = "",
+    limit: int = 0,
+    compute: Compute = COMPUTE,
+) -> int:
+    """Make a packaged detector again from its collections of pictures, with its card; it takes an hour or more.
+
+    Args:
+        data: folder that holds the folders of the collections
+        out: folder of the detector to write
+        features: folder that keeps the measured features; by default OUT.features
+        backbone: another backbone than the plan's, for a trial
+        limit: use at most this many pairs, or pictures of each class, of each collection; 0 uses all
+    """
+    from corit.backbones.load import load_backbone
+    from corit.progress import progress_bar
+    from corit.train.card import card_markdown, make_card
+    from corit.train.packaged import make_detector, plan_of, save_packaged
+
+    plan = plan_of(name)
+    frozen = load_backbone(backbone or plan.backbone, weights)
+    with progress_bar("features") as progress:
+        making = make_detector(
+            plan,
+            str(data),
+            features or out.with_name(out.name + ".features"),
+            frozen,
+            limit=limit,
+            batch=compute.batch,
+            workers=compute.workers,
+            device=compute.device,
+            progress=progress,
+        )
+    trial = "".join(f" --{k} {v}" for k, v in {"backbone": backbone, "limit": limit or ""}.items() if v)
+    card = make_card(making, f"corit detectors make {name} --data DIR --out DIR{trial}")
+    save_packaged(making, card, card_markdown(card), out)
+    print(card_markdown(card).rstrip("\n"))
+    print(f"detector {out}")
     return exit_codes.DONE

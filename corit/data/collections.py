@@ -55,20 +55,22 @@ class CollectionSource:
     Attributes:
         collection: the collection.
         root: the folder that holds the collection's folder.
-        limit: the most groups (pairs, or pictures of each class) that are taken; 0 for all.
+        limit: the most groups (pairs, or pictures of each class) that are taken and split; 0 for all.
+        first: list at most so many of these groups of each class, with the splits of all; 0 for all.
         key: seeds the order and the splits.
     """
 
     collection: Collection
     root: str
     limit: int = 0
+    first: int = 0
     key: int = 0
 
     @cached_property
     def samples(self) -> Sequence[Sample]:
         """The rows. Raises DataError when the folder is missing or holds no pictures."""
-        rows = tuple(split_by_group(tuple(self._rows()), key=self.key))
-        return describe_extra(rows, self.collection.aligned)
+        rows = split_by_group(tuple(self._rows()), key=self.key)
+        return describe_extra(_first(rows, self.first), self.collection.aligned)
 
     def load(self, sample: Sample) -> Picture:
         """Decode one picture. Raises InputError."""
@@ -107,6 +109,17 @@ class CollectionSource:
     @property
     def _folder(self) -> Path:
         return Path(self.root) / self.collection.folder
+
+
+def _first(rows: Sequence[Sample], groups: int) -> Sequence[Sample]:
+    """The rows of each class's first groups, in the order of the rows."""
+    if not groups:
+        return rows
+    numbers: dict[int | None, dict[str, int]] = {}
+    for s in rows:
+        of_class = numbers.setdefault(s.label, {})
+        of_class.setdefault(s.group, len(of_class))
+    return tuple(s for s in rows if numbers[s.label][s.group] < groups)
 
 
 def read_aligned_pairs(path: Path) -> list[tuple[str, str]]:

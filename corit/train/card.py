@@ -1,0 +1,253 @@
+"""The card of a packaged detector: what it was trained on, how good it is on what, and where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import beta
+
+from corit.features.preparation import SELF_BLENDED
+from corit.features.store import Features
+from corit.heads.fit import fit
+from corit.heads.problem import standardised_problem
+from corit.metrics.auc import auc
+from corit.metrics.bootstrap import bootstrap
+from corit.metrics.calibration import calibrate
+from corit.metrics.measures import HeadScores, estimates
+from corit.serialise import finite
+from corit.train.packaged import Making, rows_by_kind
+
+METRICS = ("auc", "ap", "tpr@1", "ece")
+RATES = (0.01, 0.05)  # false-positive rates with a threshold
+WEAK = 0.8  # a kind with a smaller AUC is one on which the detector fails
+LICENCE = (
+    "The head is for non-commercial research only, as are the pictures that it was trained on. CLIP's weights: MIT."
+)
+LIMITS = {
+    "faces-b16": (
+        "It knows face swaps of DFDC, StyleGAN's portraits, composites made by hand, and self-blends. Of pictures by "
+        "other generators and of other manipulations it says nothing reliable."
+    ),
+    "scenes-b16": (
+        "It finds what is blended into a photograph with a seam or another colour. It learned from self-blended "
+        "photographs alone: it does not find pictures that are generated as a whole."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """Rows with the probabilities of the detector."""
+
+    rows: Features
+    scores: np.ndarray
+
+    def share_above(self, threshold: float, chosen: np.ndarray) -> dict[str, Any]:
+        """The share of the chosen rows at or above a threshold, with its exact interval (Clopper and Pearson)."""
+        n, k = int(chosen.sum()), int((self.scores[chosen] >= threshold).sum())
+        low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
+        high = 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
+        return {"share": k / n, "low": low, "high": high, "pictures": n}
+
+
+def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, Any]:
+    """Measure a made detector on its test rows, and return its card.
+
+    Args:
+        making: the detector with its features.
+        command: remakes it.
+        draws: bootstrap draws of the intervals.
+
+    Returns:
+        A JSON object with name, backbone, features, training, selection, metrics, left_out, false_fakes, thresholds,
+        fails_on, limits, licence, digest and remake.
+    """
+    plan, detector = making.plan, making.result.detector
+    card, test = detector.card, _score(making, "test")
+    thresholds = _thresholds(making)
+    metrics = _metrics(test, card.calibration.fake, draws)
+    left_out = _left_out(making, draws)
+    return {
+        "name": plan.name,
+        "backbone": {
+            "name": card.recipe.backbone.name,
+            "weights": detector.backbone.label,
+            "digest": card.recipe.backbone.weights,
+        },
+        "features": making.chosen,
+        "training": {"about": plan.about, "rows": _counts(making), "head": plan.head.kind, "seeds": list(plan.seeds)},
+        "selection": {
+            "by": "mean validation AUC over the kinds of forgery",
+            "candidates": {k: round(v, 4) for k, v in making.validation.items()},
+        },
+        "metrics": metrics,
+        "left_out": left_out,
+        "false_fakes": _false_fakes(test, thresholds["fpr 5 %"]),
+        "thresholds": thresholds,
+        "fails_on": _failures(metrics, left_out),
+        "limits": LIMITS.get(plan.name, ""),
+        "licence": LICENCE,
+        "digest": detector.identity,
+        "remake": command,
+    }
+
+
+def _score(making: Making, split: str) -> _Scored:
+    rows = making.store.features(split=split)
+    detector = making.result.detector
+    logits = detector.head.logits(rows.to_tensor()).numpy().astype(np.float64)
+    return _Scored(rows, detector.card.calibration.score(logits))
+
+
+def _thresholds(making: Making) -> dict[str, float]:
+    """The scores from which a picture is called fake at each false-positive rate on the validation reals."""
+    rows = making.store.features(split="val")
+    detector = making.result.detector
+    logits = detector.head.logits(rows.to_tensor()).numpy().astype(np.float64)
+    at = {f"fpr {rate:.0%}".replace("%", " %"): calibrate(logits, rows.y, rate).fake for rate in RATES}
+    return {**at, "real below": detector.card.calibration.real}
+
+
+def _counts(making: Making) -> dict[str, dict[str, int]]:
+    """Rows by split, of the reals of each collection and of each kind of forgery."""
+    counts: dict[str, dict[str, int]] = {}
+    for split in ("train", "val", "test"):
+        rows = making.store.features(split=split)
+        sets, kinds = rows.column("dataset"), rows.column("manipulation")
+        names = np.where(rows.y == 0, np.char.add("real ", sets.astype(str)), kinds.astype(str))
+        values, numbers = np.unique(names, return_counts=True)
+        counts[split] = {str(v): int(n) for v, n in zip(values, numbers, strict=True)}
+    return counts
+
+
+def _metrics(test: _Scored, threshold: float, draws: int) -> dict[str, dict[str, Any]]:
+    """AUC, AP, TPR at 1 % FPR and calibration error with 95 % intervals by group, of all rows and by kind."""
+    chosen = {"all": np.arange(len(test.rows)), **rows_by_kind(test.rows)}
+    table = {}
+    for kind, index in chosen.items():
+        y, groups = test.rows.y[index], test.rows.column("group")[index]
+        scores = HeadScores(y, test.scores[index][None], np.array([threshold]), groups)
+        values = estimates(scores, METRICS, draws=draws)
+        numbers = {m: [_rounded(v) for v in (e.value, e.low, e.high)] for m, e in values.items()}
+        table[kind] = {**numbers, "real": int((y == 0).sum()), "fake": int((y == 1).sum())}
+    return table
+
+
+def _rounded(value: float) -> float | None:
+    kept: float | None = finite((value,))[0]
+    return None if kept is None else round(kept, 4)
+
+
+def _left_out(making: Making, draws: int) -> dict[str, list[float | None]]:
+    """The test AUC of each kind by a head that was trained without its collection, with a 95 % interval by group."""
+    train, valid, test = (making.store.features(split=s) for s in ("train", "val", "test"))
+    kinds = [k for k in rows_by_kind(test) if k != SELF_BLENDED]
+    if len(kinds) < 2:
+        return {}
+    table = {}
+    for kind in kinds:
+        own, other = _without(train, kind), _without(valid, kind)
+        plan = making.plan
+        problem = standardised_problem(own, own.y, other, other.y, plan.head)
+        rows = test.take(rows_by_kind(test)[kind])
+        logits = fit([problem], plan.head, seeds=plan.seeds[:1]).head().logits(rows.to_tensor()).numpy()
+        e = bootstrap(auc, rows.y, logits, groups=rows.column("group"), draws=draws)
+        table[kind] = [_rounded(v) for v in (e.value, e.low, e.high)]
+    return table
+
+
+def _without(rows: Features, dataset: str) -> Features:
+    return rows.take(np.flatnonzero(rows.column("dataset") != dataset))
+
+
+def _false_fakes(test: _Scored, threshold: float) -> dict[str, dict[str, Any]]:
+    """The share of test reals that are called fake at the 5 % threshold, by collection."""
+    sets, real = test.rows.column("dataset"), test.rows.y == 0
+    return {str(name): test.share_above(threshold, real & (sets == name)) for name in sorted(set(sets))}
+
+
+def _failures(metrics: Mapping[str, Any], left_out: Mapping[str, Sequence[float | None]]) -> list[str]:
+    """In words, the kinds of forgery on which the detector fails by its own numbers."""
+    weak = [f"{k}: AUC {v['auc'][0]:.2f}" for k, v in metrics.items() if v["auc"][0] < WEAK]
+    unseen = [
+        f"{k}, where it is left out of training: AUC {v[0]:.2f}"
+        for k, v in left_out.items()
+        if v[0] is not None and v[0] < WEAK
+    ]
+    return weak + unseen
+
+
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """Write a card as Markdown.
+
+    Args:
+        card: of `make_card`.
+    """
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"{card['features']} on {card['backbone']['weights']}, with a {card['training']['head']} head. It knows "
+        f"{card['training']['about']}.",
+        "",
+        card["limits"],
+        "",
+        "## How good it is",
+        "",
+        "On test pictures of its own collections, with 95 % intervals by group:",
+        "",
+        *_table(
+            ("kind of forgery", "AUC", "AP", "TPR at 1 % FPR", "calibration error", "real", "fake"),
+            [(k, *(_interval(v[m]) for m in METRICS), v["real"], v["fake"]) for k, v in card["metrics"].items()],
+        ),
+        "",
+    ]
+    if card["left_out"]:
+        rows = [(k, _interval(v)) for k, v in card["left_out"].items()]
+        lines += ["Trained without a collection, tested on it:", "", *_table(("left out", "AUC"), rows), ""]
+    shares = [
+        (k, f"{v['share']:.1%} [{v['low']:.1%}, {v['high']:.1%}]", v["pictures"])
+        for k, v in card["false_fakes"].items()
+    ]
+    lines += [
+        "Real test pictures that it calls fake at the threshold for 5 % false positives:",
+        "",
+        *_table(("collection", "called fake", "pictures"), shares),
+        "",
+        "## Where it fails",
+        "",
+        *([f"- {text}" for text in card["fails_on"]] or ["On no kind that was measured; on others it may."]),
+        "",
+        "## Thresholds",
+        "",
+        *_table(("threshold", "score"), [(k, f"{v:.4f}") for k, v in card["thresholds"].items()]),
+        "",
+        "## Training",
+        "",
+        *_table(
+            ("split", "pictures"),
+            [(k, ", ".join(f"{n} {name}" for name, n in v.items())) for k, v in card["training"]["rows"].items()],
+        ),
+        "",
+        f"The features were chosen by {card['selection']['by']}:",
+        "",
+        *_table(("features", "validation AUC"), [(k, f"{v:.3f}") for k, v in card["selection"]["candidates"].items()]),
+        "",
+        f"Remake it: `{card['remake']}`. Digest: `{card['digest'][:16]}`.",
+        "",
+        f"Licence: {card['licence']}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _interval(values: Sequence[float | None]) -> str:
+    value, low, high = values
+    return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    cells = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(str(c) for c in row) + " |" for row in cells]

@@ -1,0 +1,280 @@
+"""Make a packaged detector: measure its collections, choose its features on validation rows, and train it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from corit.backbones.stepped import Backbone
+from corit.data.collections import FACES, SCENES, Collection, CollectionSource
+from corit.data.sample import Sample, Source
+from corit.data.selected import JoinedSources
+from corit.errors import DetectorError
+from corit.features.derive import derive_store, layers_of
+from corit.features.extract import extract
+from corit.features.preparation import SELF_BLENDED
+from corit.features.store import Features, FeatureStore
+from corit.features.targets import StoreTarget
+from corit.heads.defaults import default_head
+from corit.heads.fit import fit
+from corit.heads.head import HeadRecipe
+from corit.heads.problem import standardised_problem
+from corit.heads.rows import TensorRows
+from corit.metrics.auc import auc
+from corit.model.encode import Encoder
+from corit.progress import Progress, no_progress
+from corit.recipe import Recipe
+from corit.seeding import seed
+from corit.serialise import json_text
+from corit.train.heads import TrainingResult, train_detector
+from corit.train.rows import rows_of
+from corit.train.stand_in import FILE, compress
+
+Changes = Mapping[str, object]  # dotted fields of a recipe
+
+
+@dataclass(frozen=True)
+class PackagedPlan:
+    """What a packaged detector is trained on, and which features are compared for it.
+
+    Attributes:
+        name: of the detector.
+        domain: of its views.
+        about: what its training pictures show, for its card.
+        collections: of training pictures.
+        blends: of how many reals one gets a self-blended fake: one in so many, by collection.
+        candidates: changes of CoRIT's recipe by name, that select layers only.
+        head: how heads are trained.
+        seeds: of the heads.
+        backbone: its name.
+        compared: pairs, or pictures of each class, of each collection by which the features are compared; the detector
+            is trained on all.
+    """
+
+    name: str
+    domain: str
+    about: str
+    collections: tuple[Collection, ...]
+    blends: Mapping[str, int]
+    candidates: Mapping[str, Changes]
+    head: HeadRecipe = field(default_factory=default_head)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    backbone: str = "clip-vit-b16"
+    compared: int = 250
+
+    def source(self, root: str, limit: int = 0, first: int = 0) -> Source:
+        """Open its collections below a folder as one source; see `CollectionSource` for limit and first."""
+        return JoinedSources(tuple(CollectionSource(c, root, limit, first) for c in self.collections))
+
+    def blended(self, sample: Sample) -> int:
+        """Return how many self-blended fakes a real picture gets: one or none, by a hash of its id."""
+        return int(seed("self-blends", sample.id) % self.blends[sample.dataset] == 0)
+
+
+def _layers() -> dict[str, Changes]:
+    """UniFD and CoRIT of single layers, and CoRIT of two layers, for a backbone of twelve blocks."""
+    single = range(8, 13)
+    two = ((8, 10), (8, 11), (9, 11), (9, 12))
+    unifd = {f"UniFD, layer {l}": {"model.kind": "unifd", "model.layer": _last(l)} for l in single}
+    one = {f"CoRIT, layer {l} alone": {"model.hri": False, "model.layer": _last(l)} for l in single}
+    joined = {f"CoRIT, layers {m} and {l}": {"model.middle": m, "model.layer": _last(l)} for m, l in two}
+    return {**unifd, **one, **joined}
+
+
+def _last(layer: int) -> int:
+    return 0 if layer == 12 else layer
+
+
+PLANS = {
+    plan.name: plan
+    for plan in (
+        PackagedPlan(
+            "faces-b16",
+            "face",
+            "faces: video frames of actors (DFDC), portraits (FFHQ) and photographs of people",
+            FACES,
+            {"dfdc": 7, "stylegan": 6, "composite": 2},
+            _layers(),
+        ),
+        PackagedPlan(
+            "scenes-b16",
+            "scene",
+            "photographs of things, animals and places (ImageNet)",
+            SCENES,
+            {"photograph": 1},
+            _layers(),
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Making:
+    """A made detector, with what its card is written from.
+
+    Attributes:
+        plan: of the detector.
+        result: the detector with its measurements on all test rows.
+        store: the features of the chosen recipe.
+        chosen: the name of the chosen candidate.
+        validation: mean validation AUC over the kinds of forgery, by candidate.
+    """
+
+    plan: PackagedPlan
+    result: TrainingResult
+    store: FeatureStore
+    chosen: str
+    validation: Mapping[str, float]
+
+
+def plan_of(name: str) -> PackagedPlan:
+    """Return the plan of a packaged detector. Raises DetectorError for an unknown name."""
+    if name not in PLANS:
+        raise DetectorError(f"no plan of a packaged detector {name!r}; there are {', '.join(PLANS)}")
+    return PLANS[name]
+
+
+def make_detector(
+    plan: PackagedPlan,
+    root: str,
+    features: Path,
+    backbone: Backbone,
+    *,
+    limit: int = 0,
+    batch: int = 8,
+    workers: int = 0,
+    device: str = "cpu",
+    progress: Progress = no_progress,
+) -> Making:
+    """Measure a plan's pictures, choose its features on validation rows, and train its detector.
+
+    Args:
+        plan: of the detector.
+        root: the folder that holds the folders of the collections.
+        features: folder of the feature stores; a run that was interrupted goes on from them.
+        backbone: the frozen ViT.
+        limit: at most this many groups of each class of each collection; 0 for all.
+        batch: pictures in one forward pass.
+        workers: processes that prepare pictures.
+        device: of the forward passes.
+        progress: called with the number of measured pictures and of all pictures, for each model in turn.
+
+    Returns:
+        The detector and its measurements.
+
+    Raises:
+        DataError: a collection is missing.
+        StoreError: the folder holds features of another recipe.
+    """
+    run = _Run(plan, root, features, backbone, limit, batch, workers, device)
+    kinds = sorted({str(changes.get("model.kind", "corit")) for changes in plan.candidates.values()})
+    stores = {kind: run.measure(kind, plan.compared, progress) for kind in kinds}
+    recipes = {name: run.recipe(changes) for name, changes in plan.candidates.items()}
+    validation = {name: validation_auc(stores[r.model.kind], r, plan) for name, r in recipes.items()}
+    chosen = max(validation, key=lambda name: validation[name])
+    recipe = recipes[chosen]
+    whole = run.measure(recipe.model.kind, 0, progress)
+    store = derive_store(whole, recipe, features / recipe.digest[:12])
+    result = train_detector(
+        store,
+        backbone,
+        plan.head,
+        weights="auto",
+        domain=plan.about,
+        note=f"packaged as {plan.name}",
+        seeds=plan.seeds,
+    )
+    return Making(plan, result, store, chosen, validation)
+
+
+def save_packaged(making: Making, card: Mapping[str, Any], markdown: str, out: Path) -> Path:
+    """Write the folder of a packaged detector, whole or not at all: detector, card and compressed training features.
+
+    Args:
+        making: the detector with its features.
+        card: of `corit.train.card.make_card`.
+        markdown: the card as text.
+        out: the folder; a detector that is there is replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DetectorError: something else is there.
+    """
+    detector, store = making.result.detector, making.store
+    files = {
+        FILE: compress(rows_of(store), detector.head, store.digest).to_bytes(),
+        "card.json": json_text(card).encode(),
+        "card.md": markdown.encode(),
+    }
+    return detector.save(out, files=files)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Where and how a plan's pictures are measured."""
+
+    plan: PackagedPlan
+    root: str
+    features: Path
+    backbone: Backbone
+    limit: int
+    batch: int
+    workers: int
+    device: str
+
+    def recipe(self, changes: Changes) -> Recipe:
+        backbone = {"backbone.name": self.backbone.name, "backbone.weights": self.backbone.digest}
+        return Recipe().replace(**{**backbone, "views.domain": self.plan.domain, **changes})
+
+    def measure(self, kind: str, first: int, progress: Progress) -> FeatureStore:
+        """A store with all layers of the pictures for one kind of model."""
+        encoder, folder = Encoder(self.backbone, self.recipe({"model.kind": kind}), self.device), self.features / kind
+        extract(
+            self.plan.source(self.root, self.limit, first),
+            [StoreTarget(encoder, folder, keep_levels=True)],
+            forge=self.plan.blended,
+            batch=self.batch,
+            workers=self.workers,
+            progress=progress,
+        )
+        return FeatureStore.open(folder)
+
+
+def validation_auc(store: FeatureStore, recipe: Recipe, plan: PackagedPlan) -> float:
+    """Train one head on the features of a recipe, and return its mean validation AUC over the kinds of forgery."""
+    layers = layers_of(store, recipe)
+    parts = {split: [store.features(level=l, split=split) for l in layers] for split in ("train", "val")}
+    rows = {split: _join(levels) for split, levels in parts.items()}
+    train, valid = parts["train"][0], parts["val"][0]
+    problem = standardised_problem(rows["train"], train.y, rows["val"], valid.y, plan.head)
+    logits = fit([problem], plan.head, seeds=plan.seeds[:1]).logits(0, problem.valid)[0, 0].numpy()
+    return float(np.mean(list(auc_by_kind(valid, logits).values())))
+
+
+def _join(levels: Sequence[Features]) -> TensorRows:
+    return TensorRows(torch.cat([f.to_tensor() for f in levels], 1))
+
+
+def rows_by_kind(rows: Features) -> dict[str, np.ndarray]:
+    """Return, for each kind of forgery, the indices of its fakes and of the reals that they are compared with.
+
+    Fakes of a collection are compared with its reals, self-blended fakes with all reals.
+    """
+    kinds, sets, y = rows.column("manipulation"), rows.column("dataset"), rows.y
+    table = {}
+    for kind in sorted(set(kinds) - {""}):
+        real = (y == 0) if kind == SELF_BLENDED else (y == 0) & (sets == kind)
+        table[kind] = np.flatnonzero((kinds == kind) | real)
+    return table
+
+
+def auc_by_kind(rows: Features, logits: np.ndarray) -> dict[str, float]:
+    """Return the AUC (kind -> AUC) of logits (n) of rows."""
+    return {kind: auc(rows.y[index], logits[index]) for kind, index in rows_by_kind(rows).items()}
