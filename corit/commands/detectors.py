@@ -73,8 +73,8 @@ def make(
 
     Args:
         data: folder that holds the folders of the collections
-        out: folder of the detector to write
-        features: folder that keeps the measured features; by default OUT.features
+        out: folder to write: the detector, its card and its compressed training features
+        features: where measured features are kept, so that an interrupted run goes on; by default OUT.features
         backbone: another backbone than the plan's, for a trial
         limit: use at most this many pairs, or pictures of each class, of each collection; 0 uses all
     """

@@ -28,6 +28,7 @@ demo: --out=demo-report --people=120 --photographs=True --pictures=5 --seeds=5 -
 detect: --aligned=False --batch=8 --choice=even --detector --device=cpu --domain=auto --format=table --frames=32
     --html --landmarks --out --per=track --stable --twins=1 --video-score=track --weights --workers=0 PATHS!
 detectors list: --format=table
+detectors make: --backbone= --batch=8 --data! --device=cpu --features --limit=0 --out! --weights= --workers=2 NAME!
 detectors path: NAME!
 detectors show: --format=markdown NAME!
 diagnose: --batch=20 --by=manipulation --demo=False --groups= --heads=linear,mlp --layers= --out=runs/diagnose
