@@ -76,7 +76,7 @@ def unifd_with_published_head(runner: Runner) -> tuple[list[DetectorSpec], tuple
 
 def requests_of(runner: Runner, protocol: str, detectors: Sequence[DetectorSpec]) -> list[FeatureRequest]:
     """List the features that some detectors read under a protocol."""
-    of = runner.testbed.protocol(protocol)
+    of = runner.protocol(protocol)
     return [r for d in detectors for r in feature_requests(of, [d.variant], levels=bool(d.layers))]
 
 

@@ -16,10 +16,12 @@ from corit.backbones.names import default_weights
 from corit.backbones.stepped import Backbone
 from corit.bench.benchmark import Benchmark, Learner, Predictions, Scorer, benchmark, head_learner, predict
 from corit.bench.means import mean_over_test_sets
+from corit.bench.parts import ADVICE, PartOfSet, ProtocolPart, absent_share, available
 from corit.bench.protocols import Protocol
 from corit.bench.rows import ProtocolRows, require_disjoint, select_rows
 from corit.bench.testbed import DEFAULT_READING, Testbed
 from corit.bench.variant import RecipeVariant
+from corit.data.care.shares import Share
 from corit.data.frames import Reading
 from corit.data.sample import Source
 from corit.data.stamp import current_version
@@ -217,8 +219,47 @@ class Runner:
         """
         key = data, reading
         if key not in self._sources:
-            self._sources[key] = self.testbed.sources[data](reading)
+            source = self.testbed.sources[data](reading)
+            try:
+                _ = source.samples
+            except DataError as err:
+                if self.testbed.kind == "miniature" or self.testbed.partial:
+                    raise
+                raise DataError(f"{err} {ADVICE}.") from err
+            self._sources[key] = source
         return self._sources[key]
+
+    def protocol(self, name: str) -> Protocol:
+        """Return a protocol by name, in a run on parts of data sets without the test sets that are not there.
+
+        Raises:
+            DataError: for an unknown name, and as `part`.
+        """
+        return self.part(self.testbed.protocol(name)).protocol
+
+    def part(self, protocol: Protocol) -> ProtocolPart:
+        """Return a protocol without the test sets that are not there; the whole one where only whole data sets count.
+
+        Raises:
+            DataError: see `corit.bench.parts.available`.
+        """
+        if not self.testbed.partial:
+            return ProtocolPart(protocol)
+        return available(protocol, lambda data: self.source(data, protocol.reading).samples)
+
+    def shares(self, protocols: Iterable[Protocol]) -> dict[str, Share]:
+        """Return how much of each data set of some protocols is there; nothing where only whole data sets count."""
+        shares: dict[str, Share] = {}
+        for protocol in protocols if self.testbed.partial else ():
+            for data in protocol.data:
+                try:
+                    source = self.source(data, protocol.reading)
+                except DataError:
+                    shares[data] = absent_share(data)
+                    continue
+                if isinstance(source, PartOfSet):
+                    shares[data] = source.share
+        return shares
 
     def source_digest(self, data: str, reading: Reading = DEFAULT_READING) -> str:
         """Return `files_digest` of a data set.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from corit import __version__
 from corit.bench.benchmark import BEST_ON_TEST, Benchmark, Predictions, Result, delong_test
 from corit.bench.detectors import DetectorSpec, unifd_with_published_head
 from corit.bench.means import AVERAGED, mean_over_test_sets
+from corit.bench.parts import MARK, incomplete
 from corit.bench.protocols import Protocol, Selection
 from corit.bench.runner import Runner, feature_requests
 from corit.bench.variant import variant_of
@@ -40,6 +41,8 @@ class Scoreboard:
         tests: DeLong's test of each pair of detectors, by test set.
         caption: fields to print below, such as world, backbone, head and seeds.
         draws: bootstrap draws.
+        parts: by test set, the data sets that its values hang on of which only a part is there.
+        lacks: by test set that is not there, the reason.
     """
 
     protocol: Protocol
@@ -47,6 +50,8 @@ class Scoreboard:
     tests: Mapping[str, tuple[Comparison, ...]]
     caption: Mapping[str, Any]
     draws: int
+    parts: Mapping[str, str] = field(default_factory=dict)
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -70,6 +75,8 @@ def scoreboard(runner: Runner, protocol: Protocol, detectors: Sequence[str], *, 
     """
     if not detectors or len(set(detectors)) < len(detectors):
         raise DetectorError(f"expected detectors, each once, got {', '.join(detectors) or 'none'}")
+    part = runner.part(protocol)
+    protocol = part.protocol
     specs = {d: _spec(runner, d) for d in detectors}
     runner.prepare(r for s in specs.values() for r in feature_requests(protocol, [s.variant]))
     benchmarks = {
@@ -78,8 +85,12 @@ def scoreboard(runner: Runner, protocol: Protocol, detectors: Sequence[str], *, 
     }
     tests = {s.title: tuple(_tests(s.title, protocol, benchmarks)) for s in protocol.test}
     stand_ins = runner.testbed.describe_stand_ins(tuple(s.title for s in protocol.test))
-    caption = {**runner.caption, **({"data": stand_ins} if stand_ins else {})}
-    return Scoreboard(protocol, benchmarks, tests, caption, runner.settings.draws)
+    shares = runner.shares([protocol])
+    data = stand_ins or "; ".join(s.text for s in shares.values())
+    caption = {**runner.caption, **({"data": data} if data else {})}
+    learning = [s.data for s in (*protocol.train, *protocol.select)]
+    parts = {s.title: incomplete(shares, [*learning, s.data]) for s in protocol.test} if shares else {}
+    return Scoreboard(protocol, benchmarks, tests, caption, runner.settings.draws, parts, part.lacks)
 
 
 def _spec(runner: Runner, name: str) -> DetectorSpec:
@@ -133,6 +144,8 @@ def table(board: Scoreboard) -> str:
     labels = dict.fromkeys(r.label for r in board.results)
     parts = [_table(board, m, label) for label in labels for m in board.protocol.metrics]
     lines = [f"{t}: {delong_text(c)}" for t, tests in board.tests.items() for c in tests]
+    whole = dict.fromkeys(p for p in board.parts.values() if p)
+    lines += [f"{MARK} of a part of the data: {'; '.join(whole)}"] if whole else []
     return "\n".join([*(p for p in parts if p), *lines])
 
 
@@ -147,9 +160,17 @@ def _table(board: Scoreboard, metric: str, label: str) -> str:
         of = [r for r in rows if r.data == title]
         lost = f", {of[0].unscored} without a score" if of[0].unscored else ""
         values = (interval_text(Estimate(r.value, r.low, r.high)) for r in of)
-        text.add_row(title, f"{of[0].reals}, {of[0].fakes}{lost}", *values)
+        mark = f" {MARK}" * bool(board.parts.get(title))
+        text.add_row(title + mark, f"{of[0].reals}, {of[0].fakes}{lost}", *values)
+    for title, reason in board.lacks.items():
+        text.add_row(title, f"not measured: {reason}")
     if len(board.protocol.test) > 1:
-        text.add_row("mean", "", *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)))
+        marked = bool(board.lacks) or any(board.parts.values())
+        text.add_row(
+            "mean" + f" {MARK}" * marked,
+            "",
+            *(_mean(board, d, metric, label) for d in dict.fromkeys(r.detector for r in rows)),
+        )
     unit = "video" if board.protocol.level == "video" else "frame"
     warning = f", {label}: chosen on the test rows themselves, not a result" if label else ""
     return f"{METRIC_TITLES[metric]}, by {unit}{warning}\n{table_text(text)}\n"
@@ -165,15 +186,26 @@ def _mean(board: Scoreboard, detector: str, metric: str, label: str) -> str:
 
 def write(board: Scoreboard, out: Path) -> tuple[Path, ...]:
     """Write results.csv, scores.csv and results.json into a folder, each atomically, and return their paths."""
-    results = [[_text(getattr(r, c)) for c in COLUMNS] for r in board.results]
     files = {
-        "results.csv": csv_text([COLUMNS, *results]),
+        "results.csv": csv_text(_results(board)),
         "scores.csv": csv_text([("detector", "data", "id", "label", "group", "score"), *_scores(board)]),
         "results.json": json_text(_record(board)),
     }
     for name, text in files.items():
         write_text(out / name, text)
     return tuple(out / name for name in files)
+
+
+def _results(board: Scoreboard) -> Iterator[Sequence[object]]:
+    """The lines of results.csv; of a run on parts, each says what was there, and what is not there follows."""
+    partial = bool(board.parts or board.lacks)
+    yield (*COLUMNS, *(["part"] if partial else []))
+    for r in board.results:
+        yield (*(_text(getattr(r, c)) for c in COLUMNS), *([board.parts.get(r.data, "")] if partial else []))
+    empty = {"protocol": board.protocol.name, "level": board.protocol.level}
+    for (detector, title), metric in product(product(board.benchmarks, board.lacks), board.protocol.metrics):
+        cells = {**empty, "detector": detector, "data": title, "metric": metric}
+        yield (*(cells.get(c, "") for c in COLUMNS), f"not measured: {board.lacks[title]}")
 
 
 def _text(value: object) -> object:
@@ -198,6 +230,7 @@ def _record(board: Scoreboard) -> dict[str, Any]:
         "protocol": describe_protocol(board.protocol),
         **board.caption,
         "best on test": f"rows labelled {BEST_ON_TEST!r} were chosen on the test rows and are not results",
+        **({"part": {**board.parts}, "not measured": {**board.lacks}} if board.parts or board.lacks else {}),
         "results": [asdict(r) for r in board.results],
         "delong": {title: [asdict(c) for c in tests] for title, tests in board.tests.items()},
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from corit.bench import protocols
+from corit.bench.parts import PartOfSet
 from corit.bench.perturbed import PerturbedFirstFrames
 from corit.bench.protocols import Protocol, Selection
 from corit.data.frames import Reading
@@ -47,6 +48,7 @@ class Testbed:
         protocols: the protocols, by name.
         stand_ins: what stands in for the data set of a test set, by title; empty on real data.
         root: the folder of the real data sets.
+        partial: what is there of the data sets is used, see `corit.bench.parts`.
     """
 
     kind: Literal["miniature", "root"]
@@ -56,6 +58,7 @@ class Testbed:
     protocols: Mapping[str, Protocol] = field(repr=False)
     stand_ins: Mapping[str, str] = field(default_factory=dict)
     root: str = ""
+    partial: bool = False
 
     def protocol(self, name: str) -> Protocol:
         """Return a protocol by name.
@@ -105,7 +108,7 @@ class Size:
         return f"{self.train}/{self.val}/{self.test} identities x {self.pictures} pictures"
 
 
-def real_testbed(folder: str, *, max_rows: int = 0) -> Testbed:
+def real_testbed(folder: str, *, max_rows: int = 0, partial: bool = False) -> Testbed:
     """Return the testbed of the real data sets.
 
     A missing data set is an error of the results that need it.
@@ -113,6 +116,7 @@ def real_testbed(folder: str, *, max_rows: int = 0) -> Testbed:
     Args:
         folder: holds each data set in its folder, see `DATA_SETS`.
         max_rows: largest number of rows of each data set, split, label and manipulation type, 0 for all.
+        partial: use what is there of each data set. Features and results are kept apart from those of whole ones.
 
     Raises:
         DataError: when the folder is missing, or `max_rows` is negative.
@@ -124,14 +128,16 @@ def real_testbed(folder: str, *, max_rows: int = 0) -> Testbed:
         )
     if max_rows < 0:
         raise DataError(f"expected a largest number of rows, or 0 for all, got {max_rows}")
-    sources = {name: _opener(name, folder, max_rows) for name in DATA_SETS}
+    sources = {name: _opener(name, folder, max_rows, partial) for name in DATA_SETS}
     sources[PERTURBED] = lambda reading=DEFAULT_READING: PerturbedFirstFrames(sources["faceforensics"](reading))
     limit = f", at most {max_rows} rows of each split, label and manipulation" if max_rows else ""
     key = f"root-{seed(os.path.abspath(folder), max_rows):016x}"
-    return Testbed("root", f"the data sets in {folder}{limit}", key, sources, _real_protocols(), root=folder)
+    parts = ", those parts that are there" if partial else ""
+    caption, key = f"the data sets in {folder}{parts}{limit}", f"{key}-partial" if partial else key
+    return Testbed("root", caption, key, sources, _real_protocols(), root=folder, partial=partial)
 
 
-def _opener(name: str, folder: str, max_rows: int) -> Callable[..., Source]:
+def _opener(name: str, folder: str, max_rows: int, partial: bool) -> Callable[..., Source]:
     def open_data_set(reading: Reading = DEFAULT_READING) -> Source:
         from corit.sources import open_source
 
@@ -139,7 +145,8 @@ def _opener(name: str, folder: str, max_rows: int) -> Callable[..., Source]:
         parts = [options.format(root=folder), f"max={max_rows}" if max_rows else ""]
         if name != "unifd":  # its pictures are no frames
             parts += [f"choice={reading.choice}", f"frames={reading.frames}" if reading.frames else ""]
-        return open_source(",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)]))
+        spec = ",".join([f"{name}:{os.path.join(folder, place)}", *filter(None, parts)])
+        return PartOfSet(spec) if partial else open_source(spec)
 
     return open_data_set
 

@@ -100,4 +100,6 @@ def _listed(testbed: Testbed, weights: Mapping[str, str]) -> str:
         "Videos need the extra `faces`, or crops that `corit data prepare` made. Times are of CLIP ViT-L/14 on two CPU "
         "cores and each artefact alone; features are shared, and a GPU takes a small part of it (not measured)."
     )
+    if problems and not testbed.partial:
+        remark += " With --partial, what is there of each data set is used, and its values are marked."
     return "\n".join([table_text(table), remark, *(f"- {p}" for p in problems)])

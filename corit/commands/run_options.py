@@ -24,6 +24,7 @@ class RunOptions:
     Attributes:
         world: miniature, the default: everything offline, with stand-ins for the data sets
         root: folder of the real data sets, each in the place that `corit paper list` says
+        partial: with --root, use what is there of each data set; values of a part are marked
         people: training and test identities of the miniature
         max: with --root, use at most this many rows of each data set, split, label and manipulation; 0 uses all
         backbone: a name that `corit backbones` lists; by default the miniature's, or clip-vit-l14 with --root
@@ -33,6 +34,7 @@ class RunOptions:
 
     world: Literal["miniature"] | None = None
     root: Path | None = None
+    partial: bool = False
     people: int = 40
     pictures: options.PicturesPerIdentity = 3
     max: int = 0
@@ -54,7 +56,7 @@ class RunOptions:
         """Return the data sets: the miniature's stand-ins, or those of the root.
 
         Raises:
-            DataError: a world and a root are given together, or --max without a root.
+            DataError: a world and a root are given together, or --max or --partial without a root.
         """
         from corit.bench.testbed import Size, miniature_testbed, real_testbed
 
@@ -64,8 +66,10 @@ class RunOptions:
             raise DataError(
                 f"expected --max with --root alone, got --max {self.max}; --people makes the miniature smaller"
             )
+        if self.root is None and self.partial:
+            raise DataError("expected --partial with --root alone: the miniature's worlds are whole")
         if self.root is not None:
-            return real_testbed(str(self.root), max_rows=self.max)
+            return real_testbed(str(self.root), max_rows=self.max, partial=self.partial)
         return miniature_testbed(Size.of(self.people, self.pictures))
 
     def runner(self, out: Path, **changes: Any) -> Runner:

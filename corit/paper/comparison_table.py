@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rich.table import Table
 
+from corit.bench.parts import MARK
 from corit.metrics.bootstrap import Estimate
 from corit.paper.printed import FRAME_AUC_TABLES, NOISE, PrintedTable
 from corit.report.text import table_text
@@ -45,6 +46,7 @@ class ComparisonTable:
         scale: from measured units to printed ones, 100 for percent.
         digits: decimals of measured values.
         stand_ins: by column, the data set that stands in for the paper's; such columns have a star.
+        parts: by column, the data sets of which only a part was measured; our values there have a dagger.
     """
 
     title: str
@@ -55,6 +57,7 @@ class ComparisonTable:
     scale: float = 100.0
     digits: int = 1
     stand_ins: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> list[tuple[str, str, dict[str, str]]]:
@@ -70,7 +73,7 @@ class ComparisonTable:
         return rows
 
     def _sides(self, row: MeasuredRow) -> list[tuple[str, str, dict[str, str]]]:
-        ours = {c: self._text(row.values[c]) for c in self.columns if c in row.values}
+        ours = {c: self._text(row.values[c]) + f" {MARK}" * (c in self.parts) for c in self.columns if c in row.values}
         return [(row.label, "ours", ours), *(self._theirs(row.label, row.paper) if row.paper else [])]
 
     def _theirs(self, label: str, name: str) -> list[tuple[str, str, dict[str, str]]]:
@@ -136,7 +139,7 @@ class ComparisonTable:
         for label, whose, cells in self.rows:
             for column, text in cells.items():
                 value = measured[label, column] if whose == "ours" else None
-                on = self.stand_ins.get(column, "") if whose == "ours" else ""
+                on = self._measured_on(column) if whose == "ours" else ""
                 numbers, censored = [text, "", ""], ["", "", ""]
                 if isinstance(value, Estimate):
                     numbers = [f"{self.scale * v:.4f}" for v in (value.value, value.low, value.high)]
@@ -144,6 +147,10 @@ class ComparisonTable:
                     radii = (value.median, value.low, value.high)
                     numbers, censored = [_number(r) for r in radii], [str(r) if r.censoring else "" for r in radii]
                 yield [label, whose, column, *numbers, on, *(censored if self._radii else [])]
+
+    def _measured_on(self, column: str) -> str:
+        part = self.parts.get(column, "")
+        return self.stand_ins.get(column, "") or (f"a part of the data: {part}" if part else "")
 
     @property
     def legend(self) -> str:

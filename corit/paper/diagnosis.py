@@ -59,7 +59,7 @@ PLANES = (
 
 def needs(runner: Runner) -> list[FeatureRequest]:
     """List the features of both detectors at every layer."""
-    protocol = runner.testbed.protocol(PROTOCOL)
+    protocol = runner.protocol(PROTOCOL)
     return [FeatureRequest(d, v, protocol, levels=True) for v in VARIANTS.values() for d in protocol.data]
 
 

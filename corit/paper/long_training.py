@@ -27,12 +27,12 @@ LONGER = 10  # times the run's epochs
 
 def needs(runner: Runner) -> list[FeatureRequest]:
     """List the features that the figure reads."""
-    return feature_requests(runner.testbed.protocol(PROTOCOL), VARIANTS.values())
+    return feature_requests(runner.protocol(PROTOCOL), VARIANTS.values())
 
 
 def make(runner: Runner) -> Content:
     """Draw the mean AUC over the test sets after each epoch, median and range over head seeds."""
-    protocol = runner.testbed.protocol(PROTOCOL)
+    protocol = runner.protocol(PROTOCOL)
     courses: dict[str, np.ndarray] = {}
     for name, variant in VARIANTS.items():
         courses[name], counts = auc_course(runner, protocol, variant)  # the same rows for both

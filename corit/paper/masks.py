@@ -37,7 +37,7 @@ def make(runner: Runner, region: RegionName) -> Content:
     Raises:
         DataError: when no picture of a kind can be prepared.
     """
-    protocol = runner.testbed.protocol(PROTOCOL)
+    protocol = runner.protocol(PROTOCOL)
     (data,) = protocol.data
     encoder, kinds = runner.encoder(CORIT, protocol), ["", *(s.title for s in protocol.test)]
     views = {k or "real": views_of(runner, data, k, encoder) for k in kinds}

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from corit.backbones.load import missing_weights
+from corit.bench.parts import PartOfSet, available, first_sentence
+from corit.bench.protocols import Protocol
 from corit.bench.testbed import DATA_SETS, PERTURBED, Testbed
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
@@ -53,7 +55,8 @@ def outlooks(testbed: Testbed, weights: Mapping[str, str]) -> tuple[list[Outlook
         weights: where a run takes weights from, by backbone, the run's own first.
 
     Returns:
-        An outlook for each artefact; and the problem of each data set that is missing or incomplete.
+        An outlook for each artefact; and the problem of each data set that is missing or incomplete, or for a run on
+        parts how much of each is there.
 
     Raises:
         BackboneError: for an unknown backbone.
@@ -66,6 +69,9 @@ def outlooks(testbed: Testbed, weights: Mapping[str, str]) -> tuple[list[Outlook
     counts, problems = _counts(testbed, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, testbed)))
     if "faceforensics" in counts:
         counts[PERTURBED] = len(testbed.sources[PERTURBED]().samples)
+    if testbed.partial:
+        shares = _shares(testbed, dict.fromkeys(d for a in ARTEFACTS for d in _data(a, testbed)))
+        return [_outlook(a, testbed, counts, _blocking(a, testbed, problems), weights) for a in ARTEFACTS], shares
     all_outlooks = [_outlook(a, testbed, counts, problems, weights) for a in ARTEFACTS]
     return all_outlooks, tuple(dict.fromkeys(problems.values()))
 
@@ -81,6 +87,32 @@ def _outlook(
     used = of.backbones or list(weights)[:1]
     fetch = tuple(filter(None, (missing_weights(name, weights.get(name, "")) for name in used)))
     return Outlook(of, tuple(dict.fromkeys(DATA_SETS[d][0] for d in data)), lacks, minutes, fetch)
+
+
+def _blocking(of: Artefact, testbed: Testbed, problems: Mapping[str, str]) -> Mapping[str, str]:
+    """The problems that leave nothing to measure in a run on parts."""
+    protocols = [testbed.protocol(p) for p in of.protocols]
+    return {} if not protocols or any(_measurable(p, testbed) for p in protocols) else problems
+
+
+def _measurable(protocol: Protocol, testbed: Testbed) -> bool:
+    try:
+        available(protocol, lambda data: testbed.sources[data]().samples)
+    except DataError:
+        return False
+    return True
+
+
+def _shares(testbed: Testbed, names: Iterable[str]) -> tuple[str, ...]:
+    """How much of each data set is there."""
+    texts = []
+    for name in names:
+        source = testbed.sources[name]()
+        try:
+            texts += [source.share.text] if isinstance(source, PartOfSet) else []
+        except DataError as err:
+            texts.append(f"{DATA_SETS[name][0]}: nothing: {first_sentence(str(err))}")
+    return tuple(texts)
 
 
 def _data(of: Artefact, testbed: Testbed) -> tuple[str, ...]:

@@ -24,13 +24,13 @@ VARIANTS = {"UniFD": UNIFD, "CoRIT": CORIT}
 
 def needs(runner: Runner) -> list[FeatureRequest]:
     """List the features: clean ones to train on, clean and perturbed ones of the test pictures."""
-    protocol = runner.testbed.protocol(PROTOCOL)
+    protocol = runner.protocol(PROTOCOL)
     return [FeatureRequest(d, v, protocol) for d in (*protocol.data, PERTURBED) for v in VARIANTS.values()]
 
 
 def make(runner: Runner) -> Content:
     """Measure both detectors under every perturbation, each against itself on the same clean pictures."""
-    protocol = runner.testbed.protocol(PROTOCOL)
+    protocol = runner.protocol(PROTOCOL)
     variations, counts = {}, ""
     for name, variant in VARIANTS.items():
         variations[name], counts = measure(runner, protocol, variant)

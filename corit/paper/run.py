@@ -18,6 +18,7 @@ from corit.files import write_text
 from corit.paper.artefact import Artefact, Content, artefact
 from corit.paper.comparison_table import ComparisonTable
 from corit.paper.page import save, write_page
+from corit.paper.parts import mark_parts
 from corit.paper.record import Record, has_record, read_record, read_records, remove_files, write_record
 from corit.serialise import csv_text, json_text
 
@@ -58,6 +59,7 @@ def make_one(artefact: Artefact, runner: Runner, out: Path, settings: str = "") 
     try:
         runner.prepare(artefact.needs(runner))
         content = artefact.make(runner)
+        content = mark_parts(content, artefact, runner)
         caption = {**runner.caption, **content.caption}
     except CoritError as err:
         if machine_failure(err):

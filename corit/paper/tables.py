@@ -16,6 +16,7 @@ from corit.bench.means import mean_over_test_sets
 from corit.bench.runner import FeatureRequest, Runner, feature_requests
 from corit.bench.testbed import FORGERIES
 from corit.bench.variant import CORIT, UNIFD, RecipeVariant
+from corit.errors import DataError
 from corit.metrics.bootstrap import Estimate
 from corit.paper.artefact import LEFT_OUT, TABLE_10, Content, Maker, artefact
 from corit.paper.comparison_table import ComparisonTable, MeasuredRow
@@ -57,7 +58,7 @@ def _compare(
     runner: Runner, number: int, detectors: Sequence[DetectorSpec], metric: str, notes: Sequence[str], first_note: str
 ) -> Content:
     about, known = artefact(f"table{number}"), printed(number)
-    protocol = runner.testbed.protocol(about.protocols[0])
+    protocol = runner.protocol(about.protocols[0])
     summaries = [measure(runner, protocol, d, metric) for d in detectors]
     rows = [
         MeasuredRow(d.label, d.published, {**s.values, known.average: s.average})
@@ -137,18 +138,33 @@ FUSION_LAYER = detector_table(12, _fusion_layers)
 
 
 def _leave_one_out_needs(runner: Runner) -> list[FeatureRequest]:
-    return [n for p in LEFT_OUT for n in requests_of(runner, p, corit_and_baselines(runner))]
+    return [n for p in _left_out(runner) for n in requests_of(runner, p, corit_and_baselines(runner))]
+
+
+def _left_out(runner: Runner) -> dict[str, str]:
+    """Protocol -> the manipulation type that it leaves out, where both can be measured. Raises DataError for none."""
+    names, problem = {}, None
+    for name, kind in zip(LEFT_OUT, FORGERIES, strict=True):
+        try:
+            runner.protocol(name)
+            names[name] = kind
+        except DataError as err:
+            problem = err
+    if problem is not None and (not names or not runner.testbed.partial):
+        raise problem
+    return names
 
 
 def _leave_one_out(runner: Runner) -> Content:
     """Each detector on each manipulation that it has not seen, and CoRIT's gain beside what the paper's text says."""
-    protocols = [runner.testbed.protocol(p) for p in LEFT_OUT]
+    left_out = _left_out(runner)
+    protocols = [runner.protocol(p) for p in left_out]
     rows = []
     for detector in corit_and_baselines(runner):
         summaries = [measure(runner, p, detector) for p in protocols]
         values = {k: v for s in summaries for k, v in s.values.items()}
         rows.append(MeasuredRow(detector.label, detector.published, values))
-    rows.append(MeasuredRow(GAIN, GAIN, {k: _gain(runner, p, k) for p, k in zip(LEFT_OUT, FORGERIES, strict=True)}))
+    rows.append(MeasuredRow(GAIN, GAIN, {k: _gain(runner, p, k) for p, k in left_out.items()}))
     title, stand_ins = artefact("table6").title, runner.testbed.stand_ins
     table = ComparisonTable(title, METRICS["auc"], FORGERIES, tuple(rows), printed(6), stand_ins=stand_ins)
     counts = describe_counts({k: n for s in summaries for k, n in s.counts.items()}, protocols[0])
@@ -158,7 +174,7 @@ def _leave_one_out(runner: Runner) -> Content:
 
 
 def _gain(runner: Runner, protocol: str, manipulation: str) -> Estimate:
-    of, draws = runner.testbed.protocol(protocol), runner.settings.draws
+    of, draws = runner.protocol(protocol), runner.settings.draws
     predictions = ({manipulation: runner.predictions(of, v)[manipulation]} for v in (UNIFD, CORIT))
     unifd, corit = (mean_over_test_sets(p, "auc", draws) for p in predictions)
     return corit.minus(unifd)
@@ -185,7 +201,7 @@ def backbone_variants(runner: Runner, model: str) -> dict[str, RecipeVariant]:
 
 
 def _backbone_needs(runner: Runner) -> list[FeatureRequest]:
-    protocol = runner.testbed.protocol(CROSS_DATASET)
+    protocol = runner.protocol(CROSS_DATASET)
     return [
         n for model in ("unifd", "corit") for n in feature_requests(protocol, backbone_variants(runner, model).values())
     ]
@@ -193,7 +209,7 @@ def _backbone_needs(runner: Runner) -> list[FeatureRequest]:
 
 def _backbone_table(runner: Runner) -> Content:
     """The mean over the test sets for each backbone, and the gain with an interval of the pair."""
-    protocol, known = runner.testbed.protocol(CROSS_DATASET), printed(10)
+    protocol, known = runner.protocol(CROSS_DATASET), printed(10)
     rows, means = [], {}
     for model, label in (("unifd", "UniFD"), ("corit", "CoRIT")):
         predictions = {t: runner.predictions(protocol, v) for t, v in backbone_variants(runner, model).items()}

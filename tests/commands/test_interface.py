@@ -40,12 +40,12 @@ extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folde
     --real --recipe --root= --weights= --workers=2
 findings: --out=runs/findings --photos --quick=False --workers=2
 paper: --again=False --backbone= --batch=0 --device=cpu --draws=200 --max=0 --other-weights --out=runs/paper
-    --people=40 --pictures=3 --root --seeds=5 --unifd-head --weights= --workers=1 --world WHAT!
+    --partial=False --people=40 --pictures=3 --root --seeds=5 --unifd-head --weights= --workers=1 --world WHAT!
 pretrain: --batch=128 --device=cpu --faces=30000 --out! --photos --seed=0 --steps=6000 --target=semantic
 protocol list:
 protocol run: --backbone= --batch=0 --best-on-test=False --choice --detector --device=cpu --draws=200 --frames
-    --grouping --head=linear --level --max=0 --metrics --out! --people=40 --pictures=3 --rho=0.05 --root --seeds=5
-    --unifd-head --weights= --workers=1 --world NAME!
+    --grouping --head=linear --level --max=0 --metrics --out! --partial=False --people=40 --pictures=3 --rho=0.05
+    --root --seeds=5 --unifd-head --weights= --workers=1 --world NAME!
 replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures=5 --seeds=5 --steps=0 --workers=2
     --worlds=3
 robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!

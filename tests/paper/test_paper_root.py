@@ -109,7 +109,8 @@ def test_every_artefact_measures_its_number_of_recipes(tree, monkeypatch):
         assert len({(n.variant.name, n.variant.backbone) for n in needs}) == made.recipes
 
 
-def test_the_list_names_weights_to_download(tree, capsys, monkeypatch):
+def test_the_list_names_weights_to_download(tree, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("CORIT_CACHE", str(tmp_path))
     monkeypatch.setattr("corit.backbones.hub.is_cached", lambda name: "large_patch14" in name)
     found, problems = outlooks(real_testbed(str(tree)), {"clip-vit-l14": ""})
     assert problems == ()
