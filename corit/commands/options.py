@@ -335,7 +335,8 @@ class Detectors:
     """Detectors to measure.
 
     Attributes:
-        detector: folders that `corit train` or `corit demo` wrote, Python files that define DETECTOR, or unifd-768
+        detector: folders that `corit train` or `corit demo` wrote, names that `corit detectors list` prints, Python
+            files that define DETECTOR, or unifd-768
         weights: new places of the backbones' weights, if they moved; NAME=PLACE changes one of several detectors
     """
 

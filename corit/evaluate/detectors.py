@@ -259,7 +259,7 @@ def load_scoring_detector(
     """Load a detector to measure.
 
     Args:
-        name: a detector's folder, a name of `corit.detect.named`, or a Python file that defines DETECTOR, an
+        name: a detector's folder, a name as `corit.load_detector` takes it, or a Python file that defines DETECTOR, an
             `ExternalDetector`. The file is run, and may import what lies beside it; the text of all of that is part of
             the detector's identity.
         weights: place of the backbone's weights, if they moved.
