@@ -31,6 +31,7 @@ COMMANDS = {
     "protocol": "corit.commands.protocol:app",
     "replicate": "corit.commands.replicate:replicate",
     "robustness": "corit.commands.robustness:robustness",
+    "study": "corit.commands.study:app",
     "train": "corit.commands.train:train",
     "update": "corit.commands.update:update",
     "weights": "corit.commands.weights:app",
