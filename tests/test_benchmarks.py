@@ -4,6 +4,7 @@ import importlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -154,3 +155,38 @@ def test_the_training_step_uses_the_logistic_gradient(benchmarks):
     torch.nn.functional.binary_cross_entropy_with_logits((z @ w.T + b)[:, 0], y).backward()
     found = benchmarks("training").gradient(z, y, w.detach(), b.detach())
     torch.testing.assert_close(list(found), [w.grad, b.grad])
+
+
+def test_unfamiliar_kinds_are_counted(benchmarks, tmp_path, capsys):
+    from corit.backbones.load import load_backbone
+    from corit.model.encode import Encoder
+    from corit.recipe import BackboneRecipe, Recipe
+    from corit.train.heads import measure_features
+    from corit.world.miniature import Miniature, MiniatureSpec
+
+    backbone = load_backbone("miniature")
+    world = Miniature(MiniatureSpec(train=12, val=6, test=3, pictures=1, kinds=("DF",)))
+    measure_features(world, Encoder(backbone, Recipe(BackboneRecipe("miniature", backbone.digest))), tmp_path / "s")
+    (tmp_path / "own").mkdir()
+    from PIL import Image
+
+    Image.fromarray(benchmarks("kinds").science(5).pixels).save(tmp_path / "own" / "a.png")
+    arguments = [str(tmp_path / "s"), str(tmp_path / "k"), "--count", "2", "--pictures", str(tmp_path / "own")]
+    benchmarks("familiarity").main([*arguments, "--altered"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("| pictures | count | mahalanobis | neighbours |")
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [
+        "test",
+        *benchmarks("kinds").KINDS,
+        "own",
+        "own painted",
+        "own sketched",
+    ]
+    assert [line.split("|")[2].strip() for line in lines[2:]] == ["6"] + ["2"] * 11
+
+
+def test_pictures_of_every_kind_are_made_alike_each_time(benchmarks):
+    for make in benchmarks("kinds").KINDS.values():
+        one, again, other = make(1), make(1), make(2)
+        assert np.array_equal(one.pixels, again.pixels)
+        assert not np.array_equal(one.pixels, other.pixels)

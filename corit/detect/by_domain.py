@@ -149,18 +149,18 @@ class FaceOrScene:
     def _of(self, view: Views) -> Detector:
         return self.faces if view.subject == "face" else self.scene
 
-    def logits(self, views: Sequence[Views]) -> list[Any]:
+    def readings(self, views: Sequence[Views]) -> list[Any]:
         """Return for each view what its detector measures."""
         measured: list[Any] = [None] * len(views)
         for detector in self.detectors:
             own = [i for i, v in enumerate(views) if self._of(v) is detector]
-            for i, value in zip(own, detector.logits([views[i] for i in own]) if own else (), strict=True):
+            for i, value in zip(own, detector.readings([views[i] for i in own]) if own else (), strict=True):
                 measured[i] = value
         return measured
 
-    def row(self, path: str, view: Views, logits: Any) -> Row:
+    def row(self, path: str, view: Views, reading: Any) -> Row:
         """Return the row of a view, from its detector."""
-        return self._of(view).row(path, view, logits)
+        return self._of(view).row(path, view, reading)
 
     def evidence(self, view: Views) -> Evidence:
         """Measure what a page shows of a view."""

@@ -18,13 +18,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from corit.data.sample import Sample, Source
+from corit.detect.familiarity import Familiarity
 from corit.detect.pictures import report_views, scan_pictures, score_picture
-from corit.detect.report import Evidence, Report
-from corit.detect.row import Row
+from corit.detect.report import Evidence, Reading, Report
+from corit.detect.row import OUTSIDE, Row
 from corit.detect.stability import OTHER, settle
 from corit.errors import DetectorError
 from corit.files import replace_folder
 from corit.heads.head import Head, HeadRecipe
+from corit.heads.rows import Rows
 from corit.images.picture import DRAWN, Picture, join_notes
 from corit.metrics.calibration import Calibration
 from corit.model.corit import Readout
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from corit.backbones.stepped import Backbone
 
 FORMAT = 1
+FAMILIARITY = "familiarity.safetensors"
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,20 @@ class Detector:
         card: what is known about the detector.
         device: cpu or cuda.
         name: of a detector that comes with the package, else "".
+        familiarity: tells features that are far from the training features; None where the detector knows no distance.
     """
 
     def __init__(
-        self, head: Head, card: Card, backbone: Backbone | None = None, device: str = "cpu", name: str = ""
+        self,
+        head: Head,
+        card: Card,
+        backbone: Backbone | None = None,
+        device: str = "cpu",
+        name: str = "",
+        familiarity: Familiarity | None = None,
     ) -> None:
         self.head, self.card, self.device, self.name = head, card, device, name
+        self.familiarity = familiarity
         self._backbone = backbone
 
     @classmethod
@@ -107,22 +118,33 @@ class Detector:
         """
         folder = Path(path)
         card = _read_card(folder)
-        try:
-            state = load_file(folder / "head.safetensors")
-        except (OSError, SafetensorError) as err:
-            raise DetectorError(f"expected head.safetensors in {folder}, but it cannot be read: {err}") from err
+        head = Head.from_state(_read_tensors(folder, "head.safetensors"), card.head)
+        known = (folder / FAMILIARITY).exists()
+        familiarity = Familiarity.from_state(_read_tensors(folder, FAMILIARITY)) if known else None
         if weights is not None:
             card = replace(card, weights=weights)
-        return cls(Head.from_state(state, card.head), card, device=device, name=name)
+        return cls(head, card, device=device, name=name, familiarity=familiarity)
 
-    def changed(self, card: Card, head: Head | None = None) -> Detector:
-        """Return a detector with another card, and another head if one is given, on the same backbone."""
+    def changed(self, card: Card, head: Head | None = None, own: Rows | None = None) -> Detector:
+        """Return a detector with another card, and another head if one is given, on the same backbone.
+
+        Args:
+            card: the new card.
+            head: the new head.
+            own: features (n, D) of pictures that are familiar from now on.
+
+        Returns:
+            The detector; it has no name.
+        """
         other = copy.copy(self)
         other.card, other.head, other.name = card, head or self.head, ""
+        other.familiarity = self.familiarity and (self.familiarity if own is None else self.familiarity.widened(own))
         return other
 
     def save(self, path: str | Path, *, files: Mapping[str, bytes] = MappingProxyType({})) -> Path:
-        """Write a folder with head.safetensors and detector.json, completely or not at all.
+        """Write a folder with the detector's files, completely or not at all.
+
+        They are detector.json, head.safetensors and, where the detector knows a distance, familiarity.safetensors.
 
         Args:
             path: the folder; a detector that is there is replaced.
@@ -139,6 +161,8 @@ class Detector:
             raise DetectorError(f"{target} exists and is not a detector; choose another folder")
         with replace_folder(target) as staged:
             (staged / "head.safetensors").write_bytes(save(self.head.state()))
+            if self.familiarity is not None:
+                (staged / FAMILIARITY).write_bytes(save(self.familiarity.state()))
             (staged / "detector.json").write_text(json.dumps(_card_json(self.card), indent=2) + "\n")
             for name, data in files.items():
                 (staged / name).write_bytes(data)
@@ -146,11 +170,13 @@ class Detector:
 
     @property
     def identity(self) -> str:
-        """A digest (SHA-256) of the recipe, the head and the calibration: of everything that decides a score."""
+        """A digest (SHA-256) of everything that decides a row: recipe, head, calibration, and familiarity if known."""
         digest = hashlib.sha256(self.card.recipe.digest.encode())
         for name, tensor in sorted(self.head.state().items()):
             digest.update(name.encode() + tensor.numpy().tobytes())
         digest.update(repr(sorted(asdict(self.card.calibration).items())).encode())
+        for name, tensor in sorted(self.familiarity.state().items()) if self.familiarity else ():
+            digest.update(f"familiarity {name}".encode() + tensor.numpy().tobytes())
         return digest.hexdigest()
 
     @cached_property
@@ -234,24 +260,32 @@ class Detector:
 
     def logits(self, views: Sequence[Views]) -> list[np.ndarray]:
         """Return for each view the logits (W,) of its twins, or of the view itself where features need no twin."""
-        alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
-        logits = self.head.logits(self.encoder(alone).z.float().cpu()).numpy() if alone else np.zeros(0)
-        ends = np.cumsum([max(1, len(v.twins)) for v in views])
-        return np.split(logits, ends[:-1])
+        return [reading.logits for reading in self.readings(views)]
 
-    def row(self, path: str, view: Views, logits: np.ndarray) -> Row:
+    def readings(self, views: Sequence[Views]) -> list[Reading]:
+        """Return for each view its logits and its distance from the training features; features are computed once."""
+        alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
+        if not alone:
+            return []
+        z = self.encoder(alone).z.float().cpu()
+        logits, counts = self.head.logits(z).numpy(), [max(1, len(v.twins)) for v in views]
+        starts = np.cumsum([0, *counts[:-1]])
+        distances = self.familiarity.distance(z[starts]).tolist() if self.familiarity else [None] * len(views)
+        return [Reading(*pair) for pair in zip(np.split(logits, starts[1:]), distances, strict=True)]
+
+    def row(self, path: str, view: Views, reading: Reading) -> Row:
         """Return the row of one prepared face or picture.
 
         Args:
             path: for the row.
             view: the face or picture.
-            logits: of its twins, as `logits` gives them.
+            reading: what `readings` gives for it.
         """
-        scores = self.card.calibration.score(logits)
+        scores = self.card.calibration.score(reading.logits)
         score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
         spread = float(scores.std()) if len(scores) > 1 else None
-        reason = join_notes(self.outside(view.domain), view.note)
-        verdict = self.verdict(score, view.domain)
+        reason = join_notes(self.outside(view.domain, reading.distance), view.note)
+        verdict = self.verdict(score, view.domain, reading.distance)
         row = Row(path, view.box, score, spread, verdict, reason=reason, detector=self.name or None)
         return settle(row, self._verdicts(view.variants)) if view.variants and row.verdict in OTHER else row
 
@@ -261,30 +295,32 @@ class Detector:
         scores = (float(self.card.calibration.score(one)[0]) for one in logits)
         return {name: self.card.calibration.verdict(score) for name, score in zip(views, scores, strict=True)}
 
-    def outside(self, domain: str = "") -> str:
-        """Say why pictures of this domain are outside what the detector was trained on; empty if they are not.
+    def outside(self, domain: str = "", distance: float | None = None) -> str:
+        """Say why a picture is outside what the detector was trained on; empty if it is not.
 
         Args:
-            domain: of the pictures, see `Picture.domain`; by default that of files.
+            domain: of the picture, see `Picture.domain`; by default that of files.
+            distance: of its features from the training features, see `Reading`; None where it is not known.
 
         Returns:
             The reason in words, or "".
         """
-        if not self.card.domain.startswith(DRAWN) or domain == DRAWN:
-            return ""
-        return f"outside what this detector was trained on: it knows {DRAWN} only"
+        if self.card.domain.startswith(DRAWN) and domain != DRAWN:
+            return f"{OUTSIDE}: it knows {DRAWN} only"
+        return self.familiarity.words(distance) if self.familiarity and distance is not None else ""
 
-    def verdict(self, score: float, domain: str = "") -> str:
+    def verdict(self, score: float, domain: str = "", distance: float | None = None) -> str:
         """Return the verdict on a score.
 
         Args:
             score: in [0, 1].
             domain: of the picture; see `outside`.
+            distance: of its features; see `outside`.
 
         Returns:
             "fake", "real" or "unsure"; "unsure" also for pictures outside its training.
         """
-        return "unsure" if self.outside(domain) else self.card.calibration.verdict(score)
+        return "unsure" if self.outside(domain, distance) else self.card.calibration.verdict(score)
 
     def evidence(self, view: Views) -> Evidence:
         """Measure, for each patch, how much it raises the logit of fake, compared with the mean patch of its region.
@@ -373,6 +409,13 @@ def _inferred(recipe: Recipe, note: str) -> str:
     """The domain of a detector of an earlier version, which had none: inferred from the note of the demo."""
     drawn = recipe.backbone.name == "miniature" and note.startswith("trained in the miniature world")
     return f"{DRAWN} (inferred from its note)" if drawn else ""
+
+
+def _read_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(folder / name)
+    except (OSError, SafetensorError) as err:
+        raise DetectorError(f"expected {name} in {folder}, but it cannot be read: {err}") from err
 
 
 def _read_card(folder: Path) -> Card:

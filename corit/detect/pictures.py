@@ -29,10 +29,10 @@ class Scorer(Protocol):
     def preparer(self, twins: int = 1) -> FindingPreparation:
         """Return the preparation of pictures, with so many self-blended twins where the features need one."""
 
-    def logits(self, views: Sequence[Views]) -> list[Any]:
+    def readings(self, views: Sequence[Views]) -> list[Any]:
         """Return what `row` needs of each view."""
 
-    def row(self, path: str, view: Views, logits: Any) -> Row:
+    def row(self, path: str, view: Views, reading: Any) -> Row:
         """Return the row of a view."""
 
     def evidence(self, view: Views) -> Evidence:
@@ -71,7 +71,7 @@ def report_views(scorer: Scorer, path: str, views: Sequence[Views], *, evidence:
     Returns:
         A row for each face.
     """
-    rows = tuple(scorer.row(path, v, t) for v, t in zip(views, scorer.logits(views), strict=True))
+    rows = tuple(scorer.row(path, v, r) for v, r in zip(views, scorer.readings(views), strict=True))
     shown = tuple(scorer.evidence(v) for v in views) if evidence else ()
     return Report(path, rows, shown)
 
@@ -108,17 +108,17 @@ def _preparer(scorer: Scorer, twins: int, stable: bool) -> Any:
 
 def _flush(scorer: Scorer, pending: Sequence[Sequence[PreparedRow]], evidence: bool) -> Iterator[Report]:
     views = [i.views for items in pending for i in items if i.views is not None]
-    logits = iter(scorer.logits(views))
+    readings = iter(scorer.readings(views))
     for items in pending:
-        rows = tuple(_row(scorer, i, logits) for i in items)
+        rows = tuple(_row(scorer, i, readings) for i in items)
         shown = tuple(scorer.evidence(i.views) for i in items if i.views) if evidence else ()
         yield Report(items[0].sample.path, rows, shown, items[0].colours, tuple(i.look for i in items))
 
 
-def _row(scorer: Scorer, item: PreparedRow, logits: Iterator[Any]) -> Row:
+def _row(scorer: Scorer, item: PreparedRow, readings: Iterator[Any]) -> Row:
     if item.views is None:
         return Row(item.sample.path, item.box, status=item.status, reason=item.reason)
-    return scorer.row(item.sample.path, item.views, next(logits))
+    return scorer.row(item.sample.path, item.views, next(readings))
 
 
 def _picture(image: str | Path | np.ndarray | Picture) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,18 @@ class Evidence:
     image: np.ndarray
     regions: np.ndarray
     heat: np.ndarray
+
+
+class Reading(NamedTuple):
+    """What a detector reads off one view.
+
+    Attributes:
+        logits: (W) of its twins, or of the view itself where features need no twin.
+        distance: of its features, with the first twin, from the training features; None where it is not known.
+    """
+
+    logits: np.ndarray
+    distance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from corit.views.prepare import Box
 
 Part = Literal["picture", "video", "track", "frame"]
 SCORED = ("ok", "truncated")  # statuses of rows that may have a score
+OUTSIDE = "outside what this detector was trained on"  # how the reason of such a row begins
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ class Row:
     def __post_init__(self) -> None:
         if (self.score is None) if self.status == "ok" else (self.score is not None and self.status not in SCORED):
             raise ValueError(f"a row has a score exactly when it is ok, got {self.status} with score {self.score}")
+
+    @property
+    def outside(self) -> bool:
+        """Whether the row is outside what the detector was trained on, which its reason says first."""
+        return self.reason.startswith(OUTSIDE)
 
 
 FIELDS = tuple(field.name for field in fields(Row))

@@ -16,9 +16,10 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 
 from corit.detect.detector import Detector
+from corit.detect.familiarity import farther
 from corit.detect.following import DEFAULT, Following, FrameFaces, SceneCounter, follow_faces
 from corit.detect.report import Evidence
-from corit.detect.row import Row
+from corit.detect.row import OUTSIDE, Row
 from corit.detect.video_score import TRACK, FaceScore, VideoScore
 from corit.errors import DataError, InputError
 from corit.images.faces import FaceFinder, find_faces
@@ -158,9 +159,7 @@ def score_video(
         return failed_video(name, err, [f.row for f in faces], [f.scene for f in faces])
     scenes = [f.scene for f in faces]
     rows = with_tracks([f.row for f in faces], scenes, [f.look for f in faces], following)
-    report = _add_lost(
-        _add_words(summary(name, rows, detector.verdict, video_score), detector.outside()), scenes, video
-    )
+    report = _add_lost(summary(name, rows, detector.verdict, video_score), scenes, video)
     with suppress(InputError):  # the file is gone since it was scored
         highest = highest_faces(report.frames, moments)
         report = replace(report, moments=tuple(_moments(detector, preparer, name, highest)))
@@ -215,15 +214,6 @@ def _add_lost(report: VideoReport, scenes: Sequence[int], video: VideoFile) -> V
     return replace(report, row=row, frames=tuple(r for r, _ in merged), scenes=tuple(n for _, n in merged))
 
 
-def _add_words(report: VideoReport, words: str) -> VideoReport:
-    """A report that says something beside each of its scores."""
-    if report.score is None:
-        return report
-    tracks = tuple(replace(t, reason=join_notes(words, t.reason)) for t in report.tracks)
-    own = report.reason.removeprefix(words).removeprefix("; ")  # a frame's reason may begin with the words
-    return replace(report, row=replace(report.row, reason=join_notes(words, own)), tracks=tracks)
-
-
 class _Face(NamedTuple):
     """A row of a frame, with its scene and the colours of the face."""
 
@@ -273,15 +263,16 @@ def _batches(frames: Iterable[_PreparedFrame], batch: int) -> Iterator[list[_Pre
 def _score(detector: Detector, path: str, frames: Sequence[_PreparedFrame], batch: int) -> Iterator[_Face]:
     """The rows of some frames, their faces encoded a batch at a time."""
     views = [v for one in frames for v in one.views]
-    logits = (logit for k in range(0, len(views), batch) for logit in detector.logits(views[k : k + batch]))
+    readings = (one for k in range(0, len(views), batch) for one in detector.readings(views[k : k + batch]))
     for one in frames:
         row = partial(_frame_row, path, one.index, one.seconds)
         if not one.views:
             yield _Face(row(status=one.status, reason=one.reason), one.scene)
         for view, colour in zip(one.views, one.looks, strict=True):
-            score = float(detector.card.calibration.score(next(logits))[0])
-            reason = join_notes(detector.outside(), view.note)
-            verdict, name = detector.verdict(score), detector.name or None
+            logits, distance = next(readings)
+            score = float(detector.card.calibration.score(logits)[0])
+            reason = join_notes(detector.outside(distance=distance), view.note)
+            verdict, name = detector.verdict(score, distance=distance), detector.name or None
             scored = row(face=view.box, score=score, verdict=verdict, reason=reason, detector=name)
             yield _Face(scored, one.scene, colour)
 
@@ -328,6 +319,9 @@ def summary(
 ) -> VideoReport:
     """Summarise a video: the mean score of each face, and the score of the video.
 
+    A track is unsure where most of its rows are outside what the detector was trained on. A video is, where most of its
+    faces are, or the track that gives it its score.
+
     Args:
         path: of the video.
         rows: of its frames, with tracks.
@@ -351,9 +345,29 @@ def summary(
     score = video_score(
         [FaceScore(_index(r), t, r.score) for t, own in by_track.items() for r in own if r.score is not None]
     )
-    note = next((r.reason for r in rows if r.score is not None and r.reason), "")
-    row = Row(path, score=score, verdict=verdict(score), reason=note, part="video", frames=_scored(rows))
+    scored = [r for r in rows if r.score is not None]
+    words = _mostly_outside(scored) or next((t.reason for t in tracks if t.score == score), "")
+    reason = join_notes(words, next(filter(None, (_parts(r.reason)[1] for r in scored)), ""))
+    called = "unsure" if words else verdict(score)
+    row = Row(path, score=score, verdict=called, reason=reason, part="video", frames=_scored(rows))
     return VideoReport(replace(row, detector=tracks[0].detector), tracks, tuple(rows))
+
+
+def _mostly_outside(rows: Sequence[Row]) -> str:
+    """How the reason of scored rows begins where most of them are outside the training; else nothing."""
+    words = [_parts(r.reason)[0] for r in rows if r.outside]
+    if 2 * len(words) <= len(rows):
+        return ""
+    several = f"{OUTSIDE}: in {len(words)} of {len(rows)} rows the {farther()}"
+    return words[0] if len(set(words)) == 1 else several
+
+
+def _parts(reason: str) -> tuple[str, str]:
+    """What a reason says of being outside the training, and the rest of it."""
+    if not reason.startswith(OUTSIDE):
+        return "", reason
+    words, _, rest = reason.partition("; ")
+    return words, rest
 
 
 def _scored(rows: Iterable[Row]) -> int:
@@ -364,6 +378,7 @@ def _scored(rows: Iterable[Row]) -> int:
 def _track_row(path: str, number: int, rows: Sequence[Row], verdict: Callable[[float], str]) -> Row:
     score = float(np.mean([r.score for r in rows]))
     seconds = [r.start for r in rows if r.start is not None]
-    called, start, end = verdict(score), min(seconds), max(seconds)
+    words, start, end = _mostly_outside(rows), min(seconds), max(seconds)
+    called = "unsure" if words else verdict(score)
     row = Row(path, score=score, verdict=called, part="track", start=start, end=end, track=number, frames=len(rows))
-    return replace(row, detector=rows[0].detector)
+    return replace(row, reason=words, detector=rows[0].detector)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -150,6 +151,14 @@ def width(recipe: ModelRecipe, backbone_width: int, regions: int) -> int:
     tokens = 1 + (regions if recipe.rsi else 0)
     levels = 2 if recipe.hri and recipe.fusion == "concat" else 1
     return levels * tokens * backbone_width
+
+
+def class_columns(recipe: ModelRecipe, backbone_width: int, feature_width: int) -> np.ndarray:
+    """Return which numbers of a feature are class tokens: of CoRIT's z those of its levels, of other features all."""
+    levels = 2 if recipe.hri and recipe.fusion == "concat" else 1
+    if recipe.kind != "corit":
+        return np.arange(feature_width)
+    return np.arange(feature_width).reshape(levels, -1)[:, :backbone_width].ravel()
 
 
 def needs_twin(recipe: ModelRecipe) -> bool:

@@ -125,7 +125,8 @@ def calibrate_detector(
         metrics={**detector.card.metrics, "calibrated": record},
         note=join_notes(without_calibration(detector.card.note), _note(counts, fpr)),
     )
-    return CalibrationResult(detector.changed(card), before, after, counts, unusable, held_out)
+    changed = detector.changed(card, own=store.features(label=(0, 1)))
+    return CalibrationResult(changed, before, after, counts, unusable, held_out)
 
 
 def own_pictures(store: FeatureStore, head: Head) -> OwnPictures:

@@ -16,6 +16,7 @@ from corit.backbones.stepped import Backbone
 from corit.data.sample import Sample, Source
 from corit.data.split import split_by_group
 from corit.detect.detector import Card, Detector
+from corit.detect.familiarity import Familiarity, Method, fit_familiarity
 from corit.detect.named import recipe_of
 from corit.errors import DataError, RecipeError
 from corit.features.extract import Forge, extract
@@ -30,6 +31,7 @@ from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate
 from corit.metrics.calibration import Calibration, calibrate
 from corit.metrics.measures import HeadScores, estimates
+from corit.model.corit import class_columns
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
@@ -131,11 +133,13 @@ def train_detector(
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     fpr: float = 0.05,
     draws: int = 1000,
+    familiarity: Method | None = "mahalanobis",
     progress: Progress = no_progress,
 ) -> TrainingResult:
     """Fit a head for each seed, keep the seed with the best validation AUC, and calibrate it on the validation rows.
 
-    The test rows are only measured. A mini-batch larger than a quarter of the training rows is made smaller, so that
+    The detector also learns how far features may lie from the training rows, with a limit from the validation rows. The
+    test rows are only measured. A mini-batch larger than a quarter of the training rows is made smaller, so that
     small collections can be trained on; the detector's card says which size was used.
 
     Args:
@@ -149,6 +153,8 @@ def train_detector(
         seeds: one head is trained for each.
         fpr: false-positive rate on the validation reals at which the threshold is set.
         draws: bootstrap draws of the intervals.
+        familiarity: how the distance from the training features is measured, by which a picture is called unfamiliar;
+            None for a detector that knows no distance.
         progress: called with the number of finished training steps and of all steps.
 
     Returns:
@@ -168,7 +174,9 @@ def train_detector(
     about = {**texts, "data": tuple(data)}
     card = _card(store, backbone, head, calibration, _to_json(metrics, per_seed, counts), about)
     unusable = {status: n for status, n in store.counts().items() if status != "ok"}
-    return TrainingResult(Detector(fits.head(seed=best), card, backbone), metrics, per_seed, counts, unusable, fits)
+    known = _familiarity(parts, store.recipe, backbone, familiarity) if familiarity else None
+    detector = Detector(fits.head(seed=best), card, backbone, familiarity=known)
+    return TrainingResult(detector, metrics, per_seed, counts, unusable, fits)
 
 
 def _card(
@@ -194,6 +202,17 @@ def _card(
 def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], progress: Progress) -> Fit:
     train, valid = parts["train"], parts["val"]
     return fit([standardised_problem(train, train.y, valid, valid.y, head)], head, seeds=seeds, progress=progress)
+
+
+def _familiarity(parts: Mapping[str, Features], recipe: Recipe, backbone: Backbone, method: Method) -> Familiarity:
+    """By class tokens: the tokens of regions vary too much from picture to picture to tell a drawing from a photograph.
+
+    Measured, see docs/explanation/unsure.md.
+    """
+    train = parts["train"]
+    return fit_familiarity(
+        train, parts["val"], method, columns=class_columns(recipe.model, backbone.width, train.width)
+    )
 
 
 def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibration]:

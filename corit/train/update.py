@@ -202,7 +202,7 @@ def update_detector(
     old, new = (_compare(detector.head, head, r.part("test"), draws) for r in (old_rows, new_rows))
     card = _card(detector.card, recipe, calibration, own, new_rows, {"old": old, "new": new})
     compressed = compress(stack([old_rows, new_rows]), head, own.digest)
-    changed = detector.changed(card, head)
+    changed = detector.changed(card, head, own.features(split=("train", "val")))
     return UpdateResult(changed, old, new, rows.counts, shares, isinstance(training, StandIn), compressed)
 
 

@@ -225,11 +225,11 @@ def test_many_short_tracks_do_not_raise_the_score():
 def test_a_batch_is_of_faces(made, video, monkeypatch, batch):
     sizes = []
 
-    def logits(views, real=made.logits):
+    def readings(views, real=made.readings):
         sizes.append(len(views))
         return real(views)
 
-    monkeypatch.setattr(made, "logits", logits)
+    monkeypatch.setattr(made, "readings", readings)
     report = score_video(made, video, frames=None, batch=batch, finder=find_two)
     assert max(sizes) == batch
     assert sum(sizes) == sum(r.score is not None for r in report.frames) == 18
