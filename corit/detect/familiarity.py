@@ -19,7 +19,7 @@ from corit.seeding import generator
 
 Method = Literal["mahalanobis", "neighbours"]
 TAIL = 0.01  # the share of pictures like the training pictures that may be called unfamiliar
-DIRECTIONS = 48  # of two class tokens of ViT-B they take 150 kB in half precision
+DIRECTIONS, HELD = 48, 100_000  # directions, and numbers in all of them: 200 kB in half precision
 FITTED, NEIGHBOURS = 2000, 400  # training rows that are read, and that are kept as neighbours
 
 
@@ -141,7 +141,7 @@ def fit_familiarity(
     method: Method = "mahalanobis",
     *,
     columns: np.ndarray | None = None,
-    directions: int = DIRECTIONS,
+    directions: int | None = None,
     tail: float = TAIL,
 ) -> Familiarity:
     """Fit the distance on training rows, and set its limit on validation rows.
@@ -155,7 +155,8 @@ def fit_familiarity(
         valid: (n', D) raw features of other pictures of the same kind.
         method: how the distance is measured; see `Familiarity`.
         columns: (E) numbers of a feature that are compared; by default all.
-        directions: principal components that are kept, at most; never more than half of the rows or of the columns.
+        directions: principal components that are kept, at most half as many as rows or columns; by default 48, or
+            fewer, such that they hold 100,000 numbers.
         tail: share of pictures of this kind that may lie beyond the limit.
 
     Returns:
@@ -173,7 +174,8 @@ def fit_familiarity(
     picked = torch.cat([c.cpu()[:, chosen.long()] for c in chunks(some)])
     scale = fit_standardiser(TensorRows(picked), "standard")
     mean, factor = scale.mean.float(), scale.scale.float()
-    axes, variances = _components(((picked.double() - mean) * factor).numpy(), directions)
+    most = min(DIRECTIONS, HELD // len(chosen)) if directions is None else directions
+    axes, variances = _components(((picked.double() - mean) * factor).numpy(), most)
     parts = mean, factor, torch.from_numpy(axes)
     kept = _drawn(TensorRows(picked), NEIGHBOURS if method == "neighbours" else 0, "neighbours")
     rows = torch.cat([torch.zeros(0, len(variances)), *(_places(c, *parts).float() for c in chunks(kept))])

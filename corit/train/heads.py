@@ -205,14 +205,10 @@ def _fit(parts: Mapping[str, Features], head: HeadRecipe, seeds: Sequence[int], 
 
 
 def _familiarity(parts: Mapping[str, Features], recipe: Recipe, backbone: Backbone, method: Method) -> Familiarity:
-    """By class tokens: the tokens of regions vary too much from picture to picture to tell a drawing from a photograph.
-
-    Measured, see docs/explanation/unsure.md.
-    """
+    """Faces by all of z, scenes by its class tokens: chosen by measurement, see docs/explanation/unsure.md."""
     train = parts["train"]
-    return fit_familiarity(
-        train, parts["val"], method, columns=class_columns(recipe.model, backbone.width, train.width)
-    )
+    columns = class_columns(recipe.model, backbone.width, train.width) if recipe.views.domain == "scene" else None
+    return fit_familiarity(train, parts["val"], method, columns=columns)
 
 
 def _calibrated(valid: Features, fits: Fit, fpr: float) -> tuple[int, Calibration]:

@@ -108,7 +108,12 @@ def test_update_writes_a_detector_that_carries_its_training(capsys, place, name)
     assert code == 0
     assert ("from its compressed features" in text) == (name == "small")
     assert "weights: its own pictures 0.5, your pictures 0.5" in text
-    assert sorted(p.name for p in out.iterdir()) == ["detector.json", "head.safetensors", FILE]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "detector.json",
+        "familiarity.safetensors",
+        "head.safetensors",
+        FILE,
+    ]
     assert Detector.load(out).card.domain == "pictures of its user"
     scores = run(capsys, "detect", place / "own/real/0.png", "--detector", out, "--format", "jsonl")[1]
     assert json.loads(scores)["verdict"] in ("real", "fake", "unsure")
