@@ -23,7 +23,7 @@ def test_a_whole_data_set_is_not_told():
     totals = {key: n.totals[0] for key, n in sizes.items() if n.totals}
     rows += [count(d, s, n - 3, "") for (d, s), n in totals.items()]
     rows += [count(d, s, 3, "x") for d, s in totals]
-    assert len(rows) == 3 * 4 + 2 * 21
+    assert len(rows) == 3 * 4 + 2 * 22
     assert list(size_differences([*rows, count("mine", "test", 5)])) == []
 
 
