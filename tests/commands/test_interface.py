@@ -50,18 +50,12 @@ replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures
     --worlds=3
 robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!
     --perturbations --root= --seed=0 --unifd-head --weights --workers=0
-<<<<<<< HEAD
+study real: --ablations --backbone=clip-vit-b16 --batch=8 --blended --composites --data! --device=cpu --draws
+    --generated --out! --pairs --parts --photographs --quick=False --seeds --variant-pairs --weights=auto --workers=2
 train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends --by-folder=False --choice=even --data
     --device=cpu --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --groups --head=linear --landmarks
     --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --seeds=5 --weights=
     --workers=2
-=======
-study real: --ablations --backbone=clip-vit-b16 --batch=8 --blended --composites --data! --device=cpu --draws
-    --generated --out! --pairs --parts --photographs --quick=False --seeds --variant-pairs --weights=auto --workers=2
-train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=1 --by-folder=False --choice=even --device=cpu
-    --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --head=linear --landmarks --learning-rate --model
-    --out! --real! --recipe --rho=0.05 --seeds=5 --weights= --workers=2
->>>>>>> a0b4100 (Add corit study real: CoRIT against UniFD on real forgeries)
 update: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake!
     --features --force=False --fpr=0.05 --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
     --workers=2

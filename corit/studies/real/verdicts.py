@@ -141,7 +141,7 @@ def _middle(cells: Sequence[Cell]) -> Iterator[Verdict]:
     for first, subject in ((FULL, "CoRIT's two levels"), (LEVEL, "CoRIT's best single level")):
         for inside, place in ((True, "in-domain"), (False, "on kinds left out")):
             told = {c.name: sameness(c.difference(CONVERGED, first, MIDDLE)) for c in cells if c.inside == inside}
-            question = f"Does one middle layer of the plain ViT do the same as {subject}, {place}?"
+            question = f"Does one middle layer do the same as {subject}, {place}?"
             yield Verdict(question, rule, _spoken(told, _MIDDLE), told)
 
 
