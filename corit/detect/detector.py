@@ -185,10 +185,10 @@ class Detector:
         if self._backbone is not None:
             return self._backbone
         from corit.backbones.load import load_backbone
-        from corit.backbones.wheels import label_of
+        from corit.backbones.wheels import label_of, source_for
 
         recipe = self.card.recipe.backbone
-        backbone = load_backbone(recipe.name, self.card.weights)
+        backbone = load_backbone(recipe.name, source_for(self.card.weights, recipe.weights))
         if backbone.digest != recipe.weights:
             carried = label_of(recipe.weights)
             label, loaded = f" ({carried})" if carried else "", label_of(backbone.digest)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from corit.backbones.load import missing_weights
-from corit.backbones.wheels import CARRIERS
+from corit.backbones.wheels import CARRIERS, source_for
 from corit.detect.detector import Detector
 from corit.detect.packaged import packaged_folder, packaged_names
 from corit.detect.report import Report
@@ -133,7 +133,8 @@ def load_packaged(folder: Path | None = None) -> dict[str, Detector]:
 
 def announce(detectors: Mapping[str, Detector]) -> list[str]:
     """Say what must be downloaded before these detectors can score: a sentence for each backbone."""
-    needed = dict.fromkeys((d.card.recipe.backbone.name, d.card.weights) for d in detectors.values())
+    backbones = [(d.card.recipe.backbone, d.card.weights) for d in detectors.values()]
+    needed = dict.fromkeys((b.name, source_for(weights, b.weights)) for b, weights in backbones)
     return [_download(name, weights) for name, weights in needed if missing_weights(name, weights)]
 
 

@@ -218,6 +218,17 @@ def test_the_inventory_says_where_weights_are_or_come_from(carrier):
     assert after["licence"] == "of the test"
 
 
+@pytest.mark.parametrize("weights", ["", "auto"])
+def test_a_detector_of_carried_weights_does_not_take_the_hubs(weights, carrier, monkeypatch):
+    from corit.detect.detector import Detector
+
+    build_with(monkeypatch, lambda source: "random:0" if source == "hub" else source)
+    monkeypatch.setattr(hub, "is_cached", lambda name: True)
+    card = SimpleNamespace(recipe=SimpleNamespace(backbone=SimpleNamespace(name="tiny", weights=carrier.digest)))
+    card.weights = weights
+    assert Detector(None, card).backbone.source == "carrier"
+
+
 def test_a_detector_of_carried_weights_refuses_others_and_says_why(carrier):
     from corit.detect.detector import Detector
 

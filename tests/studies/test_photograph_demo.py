@@ -176,10 +176,12 @@ def test_the_second_portrait_shows_one_face_and_another_one():
     assert first.shape != second.shape
 
 
-def test_a_download_is_said_beforehand(detectors, monkeypatch):
+@pytest.mark.parametrize("weights", ["carrier", "auto"])
+def test_a_download_is_said_beforehand(weights, detectors, monkeypatch):
     assert announce(detectors) == []
-    card = detectors["scenes"].card
-    clip = replace(card, weights="carrier", recipe=card.recipe.replace(**{"backbone.name": "clip-vit-b16"}))
+    card, digest = detectors["scenes"].card, CARRIERS["clip-vit-b16"].digest
+    recipe = card.recipe.replace(**{"backbone.name": "clip-vit-b16", "backbone.weights": digest})
+    clip = replace(card, weights=weights, recipe=recipe)
     monkeypatch.setattr(photograph_demo, "missing_weights", lambda name, weights: name)
     both = {"faces": Detector(detectors["faces"].head, clip), "scenes": Detector(detectors["scenes"].head, clip)}
     (words,) = announce(both)
