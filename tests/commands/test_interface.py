@@ -51,7 +51,8 @@ replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures
 robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!
     --perturbations --root= --seed=0 --unifd-head --weights --workers=0
 study real: --ablations --backbone=clip-vit-b16 --batch=8 --blended --composites --data! --device=cpu --draws
-    --generated --out! --pairs --parts --photographs --quick=False --seeds --variant-pairs --weights=auto --workers=2
+    --generated --out! --pairs --parts --photographs --quick=False --seeds --variant-pairs --weights=auto
+    --workers=2
 train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends --by-folder=False --choice=even --data
     --device=cpu --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --groups --head=linear --landmarks
     --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --seeds=5 --weights=
