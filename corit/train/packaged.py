@@ -78,8 +78,8 @@ class PackagedPlan:
 
 def _layers() -> dict[str, Changes]:
     """UniFD and CoRIT of single layers, and CoRIT of two layers, for a backbone of twelve blocks."""
-    single = range(8, 13)
-    two = ((8, 10), (8, 11), (9, 11), (9, 12))
+    single = range(5, 13)
+    two = ((6, 9), (7, 10), (8, 10), (8, 11), (9, 11), (9, 12))
     unifd = {f"UniFD, layer {l}": {"model.kind": "unifd", "model.layer": _last(l)} for l in single}
     one = {f"CoRIT, layer {l} alone": {"model.hri": False, "model.layer": _last(l)} for l in single}
     joined = {f"CoRIT, layers {m} and {l}": {"model.middle": m, "model.layer": _last(l)} for m, l in two}
