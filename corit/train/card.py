@@ -11,6 +11,7 @@ from scipy.stats import beta
 
 from corit.features.preparation import SELF_BLENDED
 from corit.features.store import Features
+from corit.heads.defaults import limit_batch
 from corit.heads.fit import fit
 from corit.heads.problem import standardised_problem
 from corit.metrics.auc import auc
@@ -62,8 +63,8 @@ def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, A
         draws: bootstrap draws of the intervals.
 
     Returns:
-        A JSON object with name, backbone, features, training, selection, metrics, left_out, false_fakes, thresholds,
-        fails_on, limits, licence, digest and remake.
+        A JSON object with name, backbone, features, head, training, selection, metrics, left_out, false_fakes,
+        thresholds, fails_on, limits, licence, digest and remake.
     """
     plan, detector = making.plan, making.result.detector
     card, test = detector.card, _score(making, "test")
@@ -77,11 +78,14 @@ def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, A
             "weights": detector.backbone.label,
             "digest": card.recipe.backbone.weights,
         },
-        "features": making.chosen,
-        "training": {"about": plan.about, "rows": _counts(making), "head": plan.head.kind, "seeds": list(plan.seeds)},
+        "features": making.features,
+        "head": making.head,
+        "training": {"about": plan.about, "rows": _counts(making), "seeds": list(plan.seeds)},
         "selection": {
             "by": "mean validation AUC over the kinds of forgery",
-            "candidates": {k: round(v, 4) for k, v in making.validation.items()},
+            "groups": plan.compared,
+            "on a part": _named(making.compared),
+            "on all": _named(making.validation),
         },
         "metrics": metrics,
         "left_out": left_out,
@@ -93,6 +97,10 @@ def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, A
         "digest": detector.identity,
         "remake": command,
     }
+
+
+def _named(validation: Mapping[tuple[str, str], float]) -> dict[str, float]:
+    return {f"{features}, {head}": round(value, 4) for (features, head), value in validation.items()}
 
 
 def _score(making: Making, split: str) -> _Scored:
@@ -150,10 +158,10 @@ def _left_out(making: Making, draws: int) -> dict[str, list[float | None]]:
     table = {}
     for kind in kinds:
         own, other = _without(train, kind), _without(valid, kind)
-        plan = making.plan
-        problem = standardised_problem(own, own.y, other, other.y, plan.head)
+        recipe = limit_batch(making.plan.heads[making.head], len(own))
+        problem = standardised_problem(own, own.y, other, other.y, recipe)
         rows = test.take(rows_by_kind(test)[kind])
-        logits = fit([problem], plan.head, seeds=plan.seeds[:1]).head().logits(rows.to_tensor()).numpy()
+        logits = fit([problem], recipe, seeds=making.plan.seeds[:1]).head().logits(rows.to_tensor()).numpy()
         e = bootstrap(auc, rows.y, logits, groups=rows.column("group"), draws=draws)
         table[kind] = [_rounded(v) for v in (e.value, e.low, e.high)]
     return table
@@ -189,7 +197,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     lines = [
         f"# {card['name']}",
         "",
-        f"{card['features']} on {card['backbone']['weights']}, with a {card['training']['head']} head. It knows "
+        f"{card['features']} on {card['backbone']['weights']}, with a {card['head']}. It knows "
         f"{card['training']['about']}.",
         "",
         card["limits"],
@@ -231,9 +239,11 @@ def card_markdown(card: Mapping[str, Any]) -> str:
             [(k, ", ".join(f"{n} {name}" for name, n in v.items())) for k, v in card["training"]["rows"].items()],
         ),
         "",
-        f"The features were chosen by {card['selection']['by']}:",
+        f"Features and head were chosen by {card['selection']['by']}: the model by heads that were trained on at most "
+        f"{card['selection']['groups']} pairs, or pictures of each class, of each collection; its layers and its head "
+        "by heads that were trained on all.",
         "",
-        *_table(("features", "validation AUC"), [(k, f"{v:.3f}") for k, v in card["selection"]["candidates"].items()]),
+        *_table(("features, head", "on a part", "on all"), _selection(card["selection"])),
         "",
         f"Remake it: `{card['remake']}`. Digest: `{card['digest'][:16]}`.",
         "",
@@ -241,6 +251,11 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _selection(selection: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    whole = selection["on all"]
+    return [(k, f"{v:.3f}", f"{whole[k]:.3f}" if k in whole else "") for k, v in selection["on a part"].items()]
 
 
 def _interval(values: Sequence[float | None]) -> str:

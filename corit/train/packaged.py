@@ -20,7 +20,7 @@ from corit.features.extract import extract
 from corit.features.preparation import SELF_BLENDED
 from corit.features.store import Features, FeatureStore
 from corit.features.targets import StoreTarget
-from corit.heads.defaults import default_head
+from corit.heads.defaults import default_head, limit_batch
 from corit.heads.fit import fit
 from corit.heads.head import HeadRecipe
 from corit.heads.problem import standardised_problem
@@ -49,11 +49,11 @@ class PackagedPlan:
         collections: of training pictures.
         blends: of how many reals one gets a self-blended fake: one in so many, by collection.
         candidates: changes of CoRIT's recipe by name, that select layers only.
-        head: how heads are trained.
+        heads: how the compared heads are trained, by name.
         seeds: of the heads.
         backbone: its name.
-        compared: pairs, or pictures of each class, of each collection by which the features are compared; the detector
-            is trained on all.
+        compared: pairs, or pictures of each class, of each collection by which models are compared; the layers and the
+            head of the better model are compared on all.
     """
 
     name: str
@@ -62,7 +62,9 @@ class PackagedPlan:
     collections: tuple[Collection, ...]
     blends: Mapping[str, int]
     candidates: Mapping[str, Changes]
-    head: HeadRecipe = field(default_factory=default_head)
+    heads: Mapping[str, HeadRecipe] = field(
+        default_factory=lambda: {"linear head": default_head(), "perceptron": default_head("mlp")}
+    )
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     backbone: str = "clip-vit-b16"
     compared: int = 250
@@ -121,15 +123,20 @@ class Making:
         plan: of the detector.
         result: the detector with its measurements on all test rows.
         store: the features of the chosen recipe.
-        chosen: the name of the chosen candidate.
-        validation: mean validation AUC over the kinds of forgery, by candidate.
+        features: the name of the chosen candidate.
+        head: the name of the chosen head.
+        compared: mean validation AUC over the kinds of forgery, by candidate and head, of heads that were trained on
+            the compared part; it decides between models.
+        validation: the same of the decided model's candidates, trained on all training rows; it decides the rest.
     """
 
     plan: PackagedPlan
     result: TrainingResult
     store: FeatureStore
-    chosen: str
-    validation: Mapping[str, float]
+    features: str
+    head: str
+    compared: Mapping[tuple[str, str], float]
+    validation: Mapping[tuple[str, str], float]
 
 
 def plan_of(name: str) -> PackagedPlan:
@@ -175,21 +182,38 @@ def make_detector(
     kinds = sorted({str(changes.get("model.kind", "corit")) for changes in plan.candidates.values()})
     stores = {kind: run.measure(kind, plan.compared, progress) for kind in kinds}
     recipes = {name: run.recipe(changes) for name, changes in plan.candidates.items()}
-    validation = {name: validation_auc(stores[r.model.kind], r, plan) for name, r in recipes.items()}
-    chosen = max(validation, key=lambda name: validation[name])
+    compared = _validation(recipes, stores, plan)
+    kind = recipes[_best(compared)[0]].model.kind
+    whole = run.measure(kind, 0, progress)
+    validation = _validation({n: r for n, r in recipes.items() if r.model.kind == kind}, {kind: whole}, plan)
+    chosen, head = _best(validation)
     recipe = recipes[chosen]
-    whole = run.measure(recipe.model.kind, 0, progress)
     store = derive_store(whole, recipe, features / recipe.digest[:12])
     result = train_detector(
         store,
         backbone,
-        plan.head,
+        plan.heads[head],
         weights="auto",
         domain=plan.about,
         note=f"packaged as {plan.name}",
         seeds=plan.seeds,
     )
-    return Making(plan, result, store, chosen, validation)
+    return Making(plan, result, store, chosen, head, compared, validation)
+
+
+def _validation(
+    recipes: Mapping[str, Recipe], stores: Mapping[str, FeatureStore], plan: PackagedPlan
+) -> dict[tuple[str, str], float]:
+    """The mean validation AUC over the kinds of forgery, by recipe and head."""
+    return {
+        (name, head): value
+        for name, recipe in recipes.items()
+        for head, value in validation_aucs(stores[recipe.model.kind], recipe, plan).items()
+    }
+
+
+def _best(validation: Mapping[tuple[str, str], float]) -> tuple[str, str]:
+    return max(validation, key=lambda names: validation[names])
 
 
 def save_packaged(making: Making, card: Mapping[str, Any], markdown: str, out: Path) -> Path:
@@ -247,15 +271,28 @@ class _Run:
         return FeatureStore.open(folder)
 
 
-def validation_auc(store: FeatureStore, recipe: Recipe, plan: PackagedPlan) -> float:
-    """Train one head on the features of a recipe, and return its mean validation AUC over the kinds of forgery."""
+def validation_aucs(store: FeatureStore, recipe: Recipe, plan: PackagedPlan) -> dict[str, float]:
+    """Train one of each head on the features of a recipe.
+
+    Args:
+        store: features of which those of the recipe can be read.
+        recipe: of the features.
+        plan: names the heads.
+
+    Returns:
+        The mean validation AUC over the kinds of forgery, by head.
+    """
     layers = layers_of(store, recipe)
     parts = {split: [store.features(level=l, split=split) for l in layers] for split in ("train", "val")}
     rows = {split: _join(levels) for split, levels in parts.items()}
     train, valid = parts["train"][0], parts["val"][0]
-    problem = standardised_problem(rows["train"], train.y, rows["val"], valid.y, plan.head)
-    logits = fit([problem], plan.head, seeds=plan.seeds[:1]).logits(0, problem.valid)[0, 0].numpy()
-    return float(np.mean(list(auc_by_kind(valid, logits).values())))
+    values = {}
+    for name, head in plan.heads.items():
+        head = limit_batch(head, len(train))
+        problem = standardised_problem(rows["train"], train.y, rows["val"], valid.y, head)
+        logits = fit([problem], head, seeds=plan.seeds[:1]).logits(0, problem.valid)[0, 0].numpy()
+        values[name] = float(np.mean(list(auc_by_kind(valid, logits).values())))
+    return values
 
 
 def _join(levels: Sequence[Features]) -> TensorRows:

@@ -101,8 +101,12 @@ def test_only_layers_can_be_derived(making):
 
 
 def test_the_best_features_on_validation_rows_are_chosen(making):
-    assert set(making.validation) == set(CANDIDATES)
-    assert making.validation[making.chosen] == max(making.validation.values())
+    assert set(making.compared) == {(name, head) for name in CANDIDATES for head in PLAN.heads}
+    best = max(making.compared, key=lambda names: making.compared[names])[0]
+    kinds = {name: str(changes.get("model.kind", "corit")) for name, changes in CANDIDATES.items()}
+    assert {kinds[name] for name, _ in making.validation} == {kinds[best]}
+    assert making.validation[making.features, making.head] == max(making.validation.values())
+    assert making.result.detector.card.head.kind == PLAN.heads[making.head].kind
     assert making.result.detector.card.recipe.digest == making.store.digest
 
 
