@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from corit.backbones.stepped import Backbone
 from corit.data.collections import FACES, SCENES, Collection, CollectionSource
 from corit.data.sample import Sample, Source
 from corit.data.selected import JoinedSources
+from corit.detect.detector import Detector
 from corit.errors import DetectorError
 from corit.features.derive import derive_store, layers_of
 from corit.features.extract import extract
@@ -26,6 +27,7 @@ from corit.heads.head import HeadRecipe
 from corit.heads.problem import standardised_problem
 from corit.heads.rows import TensorRows
 from corit.metrics.auc import auc
+from corit.metrics.threshold import FprThreshold, fpr_threshold
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
@@ -36,6 +38,8 @@ from corit.train.rows import rows_of
 from corit.train.stand_in import FILE, compress
 
 Changes = Mapping[str, object]  # dotted fields of a recipe
+# A packaged detector meets pictures that are unlike its collections, so it says fake where hardly a real one scores so.
+VERDICT_FPR = 0.01
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,35 @@ def make_detector(
         note=f"packaged as {plan.name}",
         seeds=plan.seeds,
     )
-    return Making(plan, result, store, chosen, head, compared, validation)
+    cautious = _cautious(result.detector, store)
+    return Making(plan, replace(result, detector=cautious), store, chosen, head, compared, validation)
+
+
+def _cautious(detector: Detector, store: FeatureStore) -> Detector:
+    """The detector with the threshold of fake at `VERDICT_FPR`, or at the lowest rate that its reals can tell."""
+    threshold = validation_threshold(detector, store, VERDICT_FPR)
+    calibration = detector.card.calibration
+    fake = max(threshold.threshold, calibration.real)
+    changed = replace(calibration, fake=fake, fpr=round(threshold.fpr.value, 4))
+    return detector.changed(replace(detector.card, calibration=changed))
+
+
+def validation_threshold(detector: Detector, store: FeatureStore, fpr: float) -> FprThreshold:
+    """Set the score from which at most a share of new reals is expected, by the validation reals.
+
+    Args:
+        detector: gives the scores.
+        store: features of its recipe.
+        fpr: the share; where the sources of the reals are too few to tell it, the lowest that they can.
+
+    Returns:
+        The threshold, with the expected share and its interval.
+    """
+    rows = store.features(split="val", label=0)
+    logits = detector.head.logits(rows.to_tensor()).numpy().astype(np.float64)
+    groups = rows.column("group")
+    lowest = 1 / (len(np.unique(groups)) + 1)
+    return fpr_threshold(detector.card.calibration.score(logits), max(fpr, lowest), groups)
 
 
 def _validation(

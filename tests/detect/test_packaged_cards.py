@@ -13,7 +13,7 @@ from corit.train.card import card_markdown
 from corit.train.stand_in import FILE, read_stand_in
 
 # Of the portrait and of the coffee cup that scikit-image ships, on an x86-64 CPU in float32.
-SCORES: dict[str, dict[str, float]] = {}
+SCORES = {"faces-b16": 0.8161943640201071, "scenes-b16": 0.5392557939941239}
 
 
 def test_both_domains_have_a_detector():
@@ -25,7 +25,7 @@ def test_the_card_is_of_this_head(name):
     card, detector = read_card(name), load_detector(name)
     assert card["digest"] == detector.identity
     assert card["backbone"]["digest"] == detector.card.recipe.backbone.weights
-    assert card["thresholds"]["fpr 5 %"] == detector.card.calibration.fake
+    assert card["thresholds"]["fake from"] == detector.card.calibration.fake
     assert (packaged_folder(name) / "card.md").read_text() == card_markdown(card)
     assert detector.card.recipe.views.domain == {v: k for k, v in FOR_DOMAIN.items()}[name]
 
@@ -43,7 +43,7 @@ def test_nothing_of_a_training_picture_but_features_is_packaged(name):
     assert {p.name for p in folder.iterdir()} <= {
         "card.json", "card.md", "detector.json", "head.safetensors", "familiarity.safetensors", FILE,
     }  # fmt: skip
-    assert sum(p.stat().st_size for p in folder.iterdir()) < 3_000_000
+    assert sum(p.stat().st_size for p in folder.iterdir()) < 3_200_000
     names = json.dumps(read_card(name)) + (folder / "detector.json").read_text()
     assert ".jpg" not in names.lower()
 
@@ -55,4 +55,4 @@ def test_a_photograph_has_the_recorded_score(name):
     detector = load_detector(name)
     picture = skimage.astronaut() if name == FOR_DOMAIN["face"] else skimage.coffee()
     row = detector(np.asarray(picture)).rows[0]
-    assert row.score == pytest.approx(SCORES[name]["score"], abs=1e-5)
+    assert row.score == pytest.approx(SCORES[name], abs=1e-5)

@@ -132,9 +132,10 @@ def test_the_card_says_what_was_measured_and_the_folder_loads(making, tmp_path):
     assert set(card["metrics"]) == {"all", "dots", "lines", "self-blended"}
     assert set(card["left_out"]) == {"dots", "lines"}
     assert card["thresholds"]["fpr 1 %"] >= card["thresholds"]["fpr 5 %"]
-    assert set(card["false_fakes"]) == {"dots", "lines", "plain"}
-    shares = card["false_fakes"].values()
-    assert all(0 <= s["low"] <= s["share"] <= s["high"] <= 1 for s in shares)
+    assert card["thresholds"]["fake from"] == max(card["thresholds"]["fpr 1 %"], card["thresholds"]["real below"])
+    for shares in card["false_fakes"].values():
+        assert set(shares) == {"dots", "lines", "plain"}
+        assert all(0 <= s["low"] <= s["share"] <= s["high"] <= 1 for s in shares.values())
     counts = card["training"]["rows"]
     assert sum(sum(split.values()) for split in counts.values()) == len(making.store.features())
     place = save_packaged(making, card, card_markdown(card), tmp_path / "stripes")
