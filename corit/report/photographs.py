@@ -65,7 +65,7 @@ def summary_sentences(result: PhotographDemo) -> str:
     words = (
         f"Of {forged.total()} forged pictures, {forged[True]} were found, {forged[False]} were missed and "
         f"{forged[None]} got no verdict. Of {real.total()} photographs as they are, {real[True]} were called real, "
-        f"{real[False]} were called fake, a false alarm, and {real[None]} got no verdict."
+        f"{real[False]} were called fake (a false alarm) and {real[None]} got no verdict."
     )
     other = Counter(p.right for p in result.pictures if p.kind == OTHER)
     if not other:

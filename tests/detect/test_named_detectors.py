@@ -43,6 +43,7 @@ def test_every_detector_has_features_of_its_own(backbone):
         "regions": 8,
         "unifd": 1,
         "pooled": 1,
+        "both": 2,
     }
     assert not np.allclose(known["corit"], known["regions"], atol=1e-3)
 

@@ -99,8 +99,10 @@ def test_every_artefact_measures_its_number_of_recipes(tree, monkeypatch):
     titles = ("CLIP ViT-L", "CLIP ViT-B", "ImageNet ViT-L")
     monkeypatch.setattr(tables, "BACKBONE_TITLES", dict(zip(titles, artefact("table10").backbones, strict=True)))
     projection = SimpleNamespace(out_features=768)
+    testbed = real_testbed(str(tree))
     clip = SimpleNamespace(
-        testbed=real_testbed(str(tree)),
+        testbed=testbed,
+        protocol=testbed.protocol,
         settings=RunSettings(backbone="clip-vit-l14", weights="random:0"),
         backbone=lambda variant=None: SimpleNamespace(projection=projection, depth=24),
     )
