@@ -1,4 +1,4 @@
-"""Text of JSON and CSV files: numbers that are not finite become null or an empty cell."""
+"""Text of JSON and CSV files, in which numbers that are not finite become null or an empty cell, and of tables."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,3 +82,14 @@ class _Lines(io.StringIO):
 
     def write(self, line: str) -> int:
         return super().write(line.removesuffix("\r\n") + self._end)
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown, with a line end.
+
+    Args:
+        head: names of the columns.
+        rows: cells, as many in each row as there are columns.
+    """
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(row)} |\n" for row in lines)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from corit.errors import WeightsError
 from corit.files import atomic_file, cache_folder, file_sha256, write_text
+from corit.serialise import json_text
 
 CONVERTER = 1  # raise it when a conversion gives other tensors
 
@@ -84,7 +85,7 @@ def keep_weights(name: str, tensors: Mapping[str, Tensor], source: Mapping[str, 
             "source": dict(source),
             **about,
         }
-        write_text(record_file(name), json.dumps(record, indent=2) + "\n")
+        write_text(record_file(name), json_text(record))
     return path
 
 

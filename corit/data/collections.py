@@ -7,17 +7,20 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from io import StringIO
 from pathlib import Path, PurePath
 from typing import TypeVar
 
 from corit.data.folders import describe_extra, list_pictures, read_with_landmarks
 from corit.data.sample import Sample
 from corit.data.split import split_by_group
+from corit.data.text_files import read_text
 from corit.errors import DataError
 from corit.images.picture import Picture
 from corit.seeding import seed
 
 T = TypeVar("T")
+PAIRS = "a CSV file of pairs with the columns real, fake, mean_abs_diff_112 and correlation_112"
 ALIGNED_CORRELATION, ALIGNED_DIFFERENCE = 0.7, 2.0  # of a pair that shows one face, once forged; see pairs.csv
 
 
@@ -131,13 +134,11 @@ def read_aligned_pairs(path: Path) -> list[tuple[str, str]]:
     Raises:
         DataError: the file or a column is missing.
     """
+    table = csv.DictReader(StringIO(read_text(path, PAIRS)))
     try:
-        with path.open(newline="") as file:
-            return [(row["real"], row["fake"]) for row in csv.DictReader(file) if _is_aligned(row)]
-    except (OSError, KeyError, ValueError) as err:
-        raise DataError(
-            f"expected {path} with the columns real, fake, mean_abs_diff_112 and correlation_112, but: {err!r}"
-        ) from err
+        return [(row["real"], row["fake"]) for row in table if _is_aligned(row)]
+    except (KeyError, ValueError) as err:
+        raise DataError(f"expected {PAIRS} at {path}, but: {err!r}") from err
 
 
 def _is_aligned(row: dict[str, str]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from corit.data.sample import Sample, Source
-from corit.detect.detector import Detector
+from corit.detect.detector import Detector, ready_together
 from corit.detect.pictures import scan_pictures, score_picture
 from corit.detect.report import Evidence, Report
 from corit.detect.row import Row
@@ -132,9 +132,7 @@ class FaceOrScene:
 
     def ready(self) -> None:
         """Load the backbone, once where both detectors use the same. Raises WeightsError, DetectorError."""
-        self.faces.ready()
-        self.scene.share(self.faces)
-        self.scene.ready()
+        ready_together(self.detectors)
 
     def outside(self) -> str:
         """Say why files are outside what both detectors were trained on; empty if they are not."""

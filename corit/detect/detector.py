@@ -157,8 +157,7 @@ class Detector:
             DetectorError: something else is there.
         """
         target = Path(path)
-        if target.exists() and not (target / "detector.json").exists():
-            raise DetectorError(f"{target} exists and is not a detector; choose another folder")
+        require_detector_place(target)
         with replace_folder(target) as staged:
             (staged / "head.safetensors").write_bytes(save(self.head.state()))
             if self.familiarity is not None:
@@ -399,6 +398,20 @@ def _patch_evidence(readout: Readout, slope: torch.Tensor) -> np.ndarray:
             mean = (chosen @ level) / count
             heat += chosen * ((level - mean) @ row) / count
     return heat.numpy()
+
+
+def ready_together(detectors: Sequence[Detector]) -> None:
+    """Load the backbones of several detectors, once where some use the same. Raises WeightsError, DetectorError."""
+    for i, detector in enumerate(detectors):
+        for other in detectors[:i]:
+            detector.share(other)
+        detector.ready()
+
+
+def require_detector_place(folder: Path) -> None:
+    """Raise DetectorError where something else than a detector is at the place of a new one."""
+    if folder.exists() and not (folder / "detector.json").exists():
+        raise DetectorError(f"{folder} exists and is not a detector; choose another folder")
 
 
 def _card_json(card: Card) -> dict[str, Any]:

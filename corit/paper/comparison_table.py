@@ -11,7 +11,7 @@ from corit.bench.parts import MARK
 from corit.metrics.bootstrap import Estimate
 from corit.paper.printed import FRAME_AUC_TABLES, NOISE, PrintedTable
 from corit.report.text import table_text
-from corit.serialise import csv_text
+from corit.serialise import csv_text, markdown_table
 from corit.theory.collapse import Radius, Spread
 
 MAX_COLUMNS = 8  # a table with more is transposed
@@ -117,9 +117,7 @@ class ComparisonTable:
 
     def markdown(self) -> str:
         """Return the table in Markdown."""
-        head, body = self.cells()
-        rows = [head, ["---"] * len(head), *body]
-        return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+        return markdown_table(*self.cells())
 
     def csv(self) -> str:
         """Return the table as CSV, a line for each number: row, whose, column, value, interval, stand-in.

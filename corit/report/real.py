@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from corit.serialise import markdown_table
 from corit.studies.real.layers import CONVERGED as CONVERGED_SCALINGS
 from corit.studies.real.layers import READS
 from corit.studies.real.plan import BLENDED, PAIRED, SCALINGS, SETS
@@ -278,8 +279,7 @@ def _prose(text: str) -> str:
 
 
 def _table(head: Cells, rows: Iterable[Cells]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+    return markdown_table(head, rows).rstrip("\n")
 
 
 def _number(value: float | None) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from corit.backbones.load import missing_weights
 from corit.backbones.wheels import CARRIERS, source_for
-from corit.detect.detector import Detector
+from corit.detect.detector import Detector, ready_together
 from corit.detect.packaged import packaged_folder, packaged_names
 from corit.detect.report import Report
 from corit.detect.row import Row
@@ -172,7 +172,7 @@ def score_photographs(
     if not detectors:
         raise DataError("expected at least one detector to score photographs with, got none")
     started = time.monotonic()
-    _share_backbones(list(detectors.values()))
+    ready_together(list(detectors.values()))
     backbones = tuple(dict.fromkeys(d.backbone.label for d in detectors.values()))
     by_domain: dict[str, str] = {d.card.recipe.views.domain: name for name, d in detectors.items()}
     scenes, notes = _scenes(by_domain, finder)
@@ -185,14 +185,6 @@ def score_photographs(
         scored.append(ScoredPicture(name, kind, pixels, detector, report))
     progress(len(tasks), len(tasks))
     return PhotographDemo(tuple(scored), dict(detectors), backbones, notes, time.monotonic() - started)
-
-
-def _share_backbones(detectors: Sequence[Detector]) -> None:
-    """Load each backbone once."""
-    for i, detector in enumerate(detectors):
-        for other in detectors[:i]:
-            detector.share(other)
-        detector.ready()
 
 
 def write_photographs(result: PhotographDemo, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from corit.data.care.shares import share_of
 from corit.data.folders import FolderSource
+from corit.data.frames import SPLITS
 from corit.data.groups import GroupEntry, group_samples, read_groups
 from corit.data.parts import DEALT, Parts, assign_parts
 from corit.data.sample import Sample, Source
@@ -224,7 +225,7 @@ def _grouped(samples: Sequence[Sample], file: str) -> tuple[Sequence[Sample], tu
 
 def _trained_on(name: str, parts: str, samples: Sequence[Sample]) -> TrainedOn:
     counts = [Counter(s.split for s in samples if s.label == y) for y in (0, 1)]
-    real, fake = ({p: c[p] for p in ("train", "val", "test") if c[p]} for c in counts)  # type: ignore[index]
+    real, fake = ({str(p): c[p] for p in SPLITS if c[p]} for c in counts)
     return TrainedOn(name, parts, real, fake)
 
 

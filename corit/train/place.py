@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from corit.detect.detector import require_detector_place
 from corit.errors import DetectorError
 from corit.train.stand_in import FILE
 
@@ -21,8 +22,7 @@ def require_place(out: Path, folder: Path) -> None:
     """
     if os.path.realpath(out) == os.path.realpath(folder):
         raise DetectorError(f"expected a new folder for the changed detector, got that of the old one, {out}")
-    if out.exists() and not (out / "detector.json").exists():
-        raise DetectorError(f"{out} exists and is not a detector; choose another folder")
+    require_detector_place(out)
 
 
 def own_store(out: Path) -> Path:

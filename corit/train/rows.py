@@ -15,8 +15,8 @@ from corit.errors import DataError, FitError
 from corit.features.store import FeatureStore
 from corit.heads.rows import Rows, Subset
 from corit.seeding import generator
+from corit.train.heads import LABELS, PARTS
 
-PARTS: tuple[str, ...] = ("train", "val", "test")
 MOST_REPEATS = 4  # of all rows together, where sources of different sizes weigh the same
 
 
@@ -67,7 +67,7 @@ class LabelledRows:
     @property
     def counts(self) -> dict[str, int]:
         """Rows by split and label, such as "train real"."""
-        pairs = [(split, kind, y) for split in PARTS for kind, y in (("real", 0), ("fake", 1))]
+        pairs = [(split, kind, y) for split in PARTS for kind, y in LABELS]
         return {f"{split} {kind}": int(((self.splits == split) & (self.labels == y)).sum()) for split, kind, y in pairs}
 
 

@@ -29,9 +29,8 @@ from corit.metrics.threshold import Z
 from corit.progress import Progress, no_progress
 from corit.serialise import finite
 from corit.train.calibrate import without_calibration
-from corit.train.heads import LABELS, METRICS, versions
+from corit.train.heads import LABELS, METRICS, PARTS, versions
 from corit.train.rows import (
-    PARTS,
     LabelledRows,
     equal_shares,
     rows_of,

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from corit import serialise
+
 HEAD = ("claim", "verdict", "deciding effect", "value", "95 % interval")
 
 
@@ -26,15 +28,14 @@ def text_table(record: dict[str, Any]) -> str:
 
 def markdown_table(record: dict[str, Any]) -> str:
     """Return the claims as a Markdown table, a row for each deciding effect with its value in each encoder seed."""
-    head = [*HEAD, "by encoder seed"]
-    rows = [head, ["---"] * len(head)]
+    rows = []
     for claim in record["claims"]:
         deciding = {k: e for k, e in claim["effects"].items() if "verdict" in e}
         for i, (name, e) in enumerate(deciding.items()):
             first = [claim["name"], f"**{claim['verdict']}**"] if i == 0 else ["", ""]
             seeds = ", ".join(_number(v) for v in e["by_encoder"])
             rows.append([*first, name, _number(e["value"]), _interval(e), seeds])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
+    return serialise.markdown_table([*HEAD, "by encoder seed"], rows)
 
 
 def _rows(record: dict[str, Any]) -> Iterator[list[str]]:

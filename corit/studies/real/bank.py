@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from corit.data.frames import SPLITS
 from corit.errors import DataError
 from corit.features.preparation import SELF_BLENDED
 from corit.features.store import FeatureStore
@@ -89,7 +90,7 @@ class Rows:
         """Count rows by kind and split."""
         names = np.where(self.y == 0, "real", self.kind)
         return {
-            str(name): {s: int(((names == name) & (self.split == s)).sum()) for s in ("train", "val", "test")}
+            str(name): {s: int(((names == name) & (self.split == s)).sum()) for s in SPLITS}
             for name in np.unique(names)
         }
 
