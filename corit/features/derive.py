@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from corit.data.sample import Sample
 from corit.data.stamp import Version
 from corit.errors import StoreError
 from corit.features.shards import FeatureRow, StoreHeader
-from corit.features.store import FeatureStore
+from corit.features.store import Features, FeatureStore
 from corit.features.writer import StoreWriter
 from corit.model.corit import last_layer, middle_layer
 from corit.recipe import Recipe
@@ -34,10 +36,10 @@ def derive_store(store: FeatureStore, recipe: Recipe, out: str | Path) -> Featur
     Raises:
         StoreError: when the recipes differ in more, or the store keeps no such level.
     """
-    layers = layers_of(store, recipe)
-    first = store.features(level=layers[0])
-    z = np.concatenate([store.features(level=l).to_tensor().numpy() for l in layers], 1).astype(np.float16)
-    places = {(name, face): i for i, (name, face) in enumerate(zip(first.ids, first.column("face"), strict=True))}
+    measured, features = read_levels(store, recipe)
+    z = features.numpy().astype(np.float16)
+    faces = zip(measured.ids, measured.column("face"), strict=True)
+    places = {name_and_face: i for i, name_and_face in enumerate(faces)}
     with StoreWriter(out, StoreHeader.of(recipe, z.shape[1]), listed=True) as writer:
         rows: dict[tuple[str, str], list[FeatureRow]] = {}
         for row in store.table.to_pylist():
@@ -49,6 +51,24 @@ def derive_store(store: FeatureStore, recipe: Recipe, out: str | Path) -> Featur
             else:
                 writer.append(same)
     return FeatureStore.open(out)
+
+
+def read_levels(store: FeatureStore, recipe: Recipe, **equal: object) -> tuple[Features, Tensor]:
+    """Read the features of another recipe out of a store's levels; see `derive_store`.
+
+    Args:
+        store: keeps levels.
+        recipe: of the features.
+        **equal: values of metadata columns; see `Features.select`.
+
+    Returns:
+        The measured rows, and their features (n, Dz) float32.
+
+    Raises:
+        StoreError: as `layers_of`, or the store has no such row.
+    """
+    levels = [store.features(level=l, **equal) for l in layers_of(store, recipe)]
+    return levels[0], torch.cat([f.to_tensor() for f in levels], 1)
 
 
 def layers_of(store: FeatureStore, recipe: Recipe) -> tuple[int, ...]:

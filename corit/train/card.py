@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy.stats import beta
 
+from corit.data.frames import SPLITS
 from corit.features.preparation import SELF_BLENDED
 from corit.features.store import Features
 from corit.heads.defaults import limit_batch
@@ -17,8 +17,8 @@ from corit.heads.problem import standardised_problem
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import bootstrap
 from corit.metrics.measures import HeadScores, estimates
-from corit.serialise import finite
-from corit.train.packaged import Making, rows_by_kind, validation_threshold
+from corit.serialise import finite, markdown_table
+from corit.train.packaged import Making, ScoredRows, lowest_threshold, rows_by_kind, score_rows
 
 METRICS = ("auc", "ap", "tpr@1", "ece")
 RATES = (0.01, 0.05)  # false-positive rates with a threshold
@@ -26,31 +26,6 @@ WEAK = 0.8  # a kind with a smaller AUC is one on which the detector fails
 LICENCE = (
     "The head is for non-commercial research only, as are the pictures that it was trained on. CLIP's weights: MIT."
 )
-LIMITS = {
-    "faces-b16": (
-        "It knows face swaps of DFDC, StyleGAN's portraits, composites made by hand, and self-blends. Of pictures by "
-        "other generators and of other manipulations it says nothing reliable."
-    ),
-    "scenes-b16": (
-        "It finds what is blended into a photograph with a seam or another colour. It learned from self-blended "
-        "photographs alone: it does not find pictures that are generated as a whole."
-    ),
-}
-
-
-@dataclass(frozen=True)
-class _Scored:
-    """Rows with the probabilities of the detector."""
-
-    rows: Features
-    scores: np.ndarray
-
-    def share_above(self, threshold: float, chosen: np.ndarray) -> dict[str, Any]:
-        """The share of the chosen rows at or above a threshold, with its exact interval (Clopper and Pearson)."""
-        n, k = int(chosen.sum()), int((self.scores[chosen] >= threshold).sum())
-        low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
-        high = 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
-        return {"share": k / n, "low": low, "high": high, "pictures": n}
 
 
 def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, Any]:
@@ -66,7 +41,7 @@ def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, A
         thresholds, fails_on, limits, licence, digest and remake.
     """
     plan, detector = making.plan, making.result.detector
-    card, test = detector.card, _score(making, "test")
+    card, test = detector.card, score_rows(detector, making.store.features(split="test"))
     thresholds = _thresholds(making)
     metrics = _metrics(test, card.calibration.fake, draws)
     left_out = _left_out(making, draws)
@@ -91,7 +66,7 @@ def make_card(making: Making, command: str, *, draws: int = 1000) -> dict[str, A
         "false_fakes": {_rate(rate): _false_fakes(test, thresholds[_rate(rate)]) for rate in RATES},
         "thresholds": thresholds,
         "fails_on": _failures(metrics, left_out),
-        "limits": LIMITS.get(plan.name, ""),
+        "limits": plan.limits,
         "licence": LICENCE,
         "digest": detector.identity,
         "remake": command,
@@ -102,17 +77,11 @@ def _named(validation: Mapping[tuple[str, str], float]) -> dict[str, float]:
     return {f"{features}, {head}": round(value, 4) for (features, head), value in validation.items()}
 
 
-def _score(making: Making, split: str) -> _Scored:
-    rows = making.store.features(split=split)
-    detector = making.result.detector
-    logits = detector.head.logits(rows.to_tensor()).numpy().astype(np.float64)
-    return _Scored(rows, detector.card.calibration.score(logits))
-
-
 def _thresholds(making: Making) -> dict[str, float]:
     """The scores from which a picture is called fake at each expected false-positive rate, by the validation reals."""
     detector = making.result.detector
-    at = {_rate(rate): validation_threshold(detector, making.store, rate).threshold for rate in RATES}
+    reals = score_rows(detector, making.store.features(split="val", label=0))
+    at = {_rate(rate): lowest_threshold(reals, rate).threshold for rate in RATES}
     return {**at, "fake from": detector.card.calibration.fake, "real below": detector.card.calibration.real}
 
 
@@ -123,7 +92,7 @@ def _rate(rate: float) -> str:
 def _counts(making: Making) -> dict[str, dict[str, int]]:
     """Rows by split, of the reals of each collection and of each kind of forgery."""
     counts: dict[str, dict[str, int]] = {}
-    for split in ("train", "val", "test"):
+    for split in SPLITS:
         rows = making.store.features(split=split)
         sets, kinds = rows.column("dataset"), rows.column("manipulation")
         names = np.where(rows.y == 0, np.char.add("real ", sets.astype(str)), kinds.astype(str))
@@ -132,7 +101,7 @@ def _counts(making: Making) -> dict[str, dict[str, int]]:
     return counts
 
 
-def _metrics(test: _Scored, threshold: float, draws: int) -> dict[str, dict[str, Any]]:
+def _metrics(test: ScoredRows, threshold: float, draws: int) -> dict[str, dict[str, Any]]:
     """AUC, AP, TPR at 1 % FPR and calibration error with 95 % intervals by group, of all rows and by kind."""
     chosen = {"all": np.arange(len(test.rows)), **rows_by_kind(test.rows)}
     table = {}
@@ -152,17 +121,17 @@ def _rounded(value: float) -> float | None:
 
 def _left_out(making: Making, draws: int) -> dict[str, list[float | None]]:
     """The test AUC of each kind by a head that was trained without its collection, with a 95 % interval by group."""
-    train, valid, test = (making.store.features(split=s) for s in ("train", "val", "test"))
-    kinds = [k for k in rows_by_kind(test) if k != SELF_BLENDED]
+    train, valid, test = (making.store.features(split=s) for s in SPLITS)
+    kinds = {k: index for k, index in rows_by_kind(test).items() if k != SELF_BLENDED}
     if len(kinds) < 2:
         return {}
     table = {}
-    for kind in kinds:
+    for kind, index in kinds.items():
         own, other = _without(train, kind), _without(valid, kind)
         recipe = limit_batch(making.plan.heads[making.head], len(own))
         problem = standardised_problem(own, own.y, other, other.y, recipe)
-        rows = test.take(rows_by_kind(test)[kind])
-        logits = fit([problem], recipe, seeds=making.plan.seeds[:1]).head().logits(rows.to_tensor()).numpy()
+        rows = test.take(index)
+        logits = fit([problem], recipe, seeds=making.plan.seeds[:1]).head().score_rows(rows).numpy()
         e = bootstrap(auc, rows.y, logits, groups=rows.column("group"), draws=draws)
         table[kind] = [_rounded(v) for v in (e.value, e.low, e.high)]
     return table
@@ -172,10 +141,18 @@ def _without(rows: Features, dataset: str) -> Features:
     return rows.take(np.flatnonzero(rows.column("dataset") != dataset))
 
 
-def _false_fakes(test: _Scored, threshold: float) -> dict[str, dict[str, Any]]:
+def _false_fakes(test: ScoredRows, threshold: float) -> dict[str, dict[str, Any]]:
     """The share of test reals at or above a threshold, by collection."""
     sets, real = test.rows.column("dataset"), test.rows.y == 0
-    return {str(name): test.share_above(threshold, real & (sets == name)) for name in sorted(set(sets))}
+    return {str(name): _share_above(threshold, test.scores[real & (sets == name)]) for name in sorted(set(sets))}
+
+
+def _share_above(threshold: float, scores: np.ndarray) -> dict[str, Any]:
+    """The share of scores at or above a threshold, with its exact interval (Clopper and Pearson)."""
+    n, k = len(scores), int((scores >= threshold).sum())
+    low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
+    high = 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
+    return {"share": k / n, "low": low, "high": high, "pictures": n}
 
 
 def _failures(metrics: Mapping[str, Any], left_out: Mapping[str, Sequence[float | None]]) -> list[str]:
@@ -207,7 +184,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         "",
         "On test pictures of its own collections, with 95 % intervals by group:",
         "",
-        *_table(
+        *_lines(
             ("kind of forgery", "AUC", "AP", "TPR at 1 % FPR", "calibration error", "real", "fake"),
             [(k, *(_interval(v[m]) for m in METRICS), v["real"], v["fake"]) for k, v in card["metrics"].items()],
         ),
@@ -215,11 +192,11 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     ]
     if card["left_out"]:
         rows = [(k, _interval(v)) for k, v in card["left_out"].items()]
-        lines += ["Trained without a collection, tested on it:", "", *_table(("left out", "AUC"), rows), ""]
+        lines += ["Trained without a collection, tested on it:", "", *_lines(("left out", "AUC"), rows), ""]
     lines += [
         "Real test pictures at or above the threshold for 1 % and for 5 % false positives:",
         "",
-        *_table(("collection", *card["false_fakes"], "pictures"), _share_rows(card["false_fakes"])),
+        *_lines(("collection", *card["false_fakes"], "pictures"), _share_rows(card["false_fakes"])),
         "",
         "## Where it fails",
         "",
@@ -231,11 +208,11 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         "a rate has that expected share of new reals above it, or the lowest share that the validation reals can tell; "
         "at most 5 % of the validation fakes lie below `real below`.",
         "",
-        *_table(("threshold", "score"), [(k, f"{v:.4f}") for k, v in card["thresholds"].items()]),
+        *_lines(("threshold", "score"), [(k, f"{v:.4f}") for k, v in card["thresholds"].items()]),
         "",
         "## Training",
         "",
-        *_table(
+        *_lines(
             ("split", "pictures"),
             [(k, ", ".join(f"{n} {name}" for name, n in v.items())) for k, v in card["training"]["rows"].items()],
         ),
@@ -244,7 +221,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
         f"{card['selection']['groups']} pairs, or pictures of each class, of each collection; its layers and its head "
         "by heads that were trained on all.",
         "",
-        *_table(("features, head", "on a part", "on all"), _selection(card["selection"])),
+        *_lines(("features, head", "on a part", "on all"), _selection(card["selection"])),
         "",
         f"Remake it: `{card['remake']}`. Digest: `{card['digest'][:16]}`.",
         "",
@@ -273,6 +250,5 @@ def _interval(values: Sequence[float | None]) -> str:
     return f"{value:.3f}" + (f" [{low:.3f}, {high:.3f}]" if low is not None and high is not None else "")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    cells = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(str(c) for c in row) + " |" for row in cells]
+def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    return markdown_table(head, [[str(c) for c in row] for row in rows]).splitlines()

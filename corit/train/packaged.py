@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from corit.backbones.stepped import Backbone
 from corit.data.collections import FACES, SCENES, Collection, CollectionSource
@@ -16,7 +15,7 @@ from corit.data.sample import Sample, Source
 from corit.data.selected import JoinedSources
 from corit.detect.detector import Detector
 from corit.errors import DetectorError
-from corit.features.derive import derive_store, layers_of
+from corit.features.derive import derive_store, read_levels
 from corit.features.extract import extract
 from corit.features.preparation import SELF_BLENDED
 from corit.features.store import Features, FeatureStore
@@ -50,6 +49,7 @@ class PackagedPlan:
         name: of the detector.
         domain: of its views.
         about: what its training pictures show, for its card.
+        limits: what it cannot find, for its card.
         collections: of training pictures.
         blends: of how many reals one gets a self-blended fake: one in so many, by collection.
         candidates: changes of CoRIT's recipe by name, that select layers only.
@@ -63,6 +63,7 @@ class PackagedPlan:
     name: str
     domain: str
     about: str
+    limits: str
     collections: tuple[Collection, ...]
     blends: Mapping[str, int]
     candidates: Mapping[str, Changes]
@@ -103,6 +104,8 @@ PLANS = {
             "faces-b16",
             "face",
             "faces: video frames of actors (DFDC), portraits (FFHQ) and photographs of people",
+            "It knows face swaps of DFDC, StyleGAN's portraits, composites made by hand, and self-blends. Of pictures "
+            "by other generators and of other manipulations it says nothing reliable.",
             FACES,
             {"dfdc": 7, "stylegan": 6, "composite": 2},
             _layers(),
@@ -111,6 +114,8 @@ PLANS = {
             "scenes-b16",
             "scene",
             "photographs of things, animals and places (ImageNet)",
+            "It finds what is blended into a photograph with a seam or another colour. It learned from self-blended "
+            "photographs alone: it does not find pictures that are generated as a whole.",
             SCENES,
             {"photograph": 1},
             _layers(),
@@ -208,29 +213,44 @@ def make_detector(
 
 def _cautious(detector: Detector, store: FeatureStore) -> Detector:
     """The detector with the threshold of fake at `VERDICT_FPR`, or at the lowest rate that its reals can tell."""
-    threshold = validation_threshold(detector, store, VERDICT_FPR)
+    threshold = lowest_threshold(score_rows(detector, store.features(split="val", label=0)), VERDICT_FPR)
     calibration = detector.card.calibration
     fake = max(threshold.threshold, calibration.real)
     changed = replace(calibration, fake=fake, fpr=round(threshold.fpr.value, 4))
     return detector.changed(replace(detector.card, calibration=changed))
 
 
-def validation_threshold(detector: Detector, store: FeatureStore, fpr: float) -> FprThreshold:
-    """Set the score from which at most a share of new reals is expected, by the validation reals.
+@dataclass(frozen=True)
+class ScoredRows:
+    """Measured rows with the scores of a detector.
+
+    Attributes:
+        rows: the rows.
+        scores: (n) probabilities of fake.
+    """
+
+    rows: Features
+    scores: np.ndarray
+
+
+def score_rows(detector: Detector, rows: Features) -> ScoredRows:
+    """Score measured rows."""
+    return ScoredRows(rows, detector.card.calibration.score(detector.head.score_rows(rows).double().numpy()))
+
+
+def lowest_threshold(reals: ScoredRows, fpr: float) -> FprThreshold:
+    """Set the score from which at most a share of new reals is expected.
 
     Args:
-        detector: gives the scores.
-        store: features of its recipe.
+        reals: of the validation part.
         fpr: the share; where the sources of the reals are too few to tell it, the lowest that they can.
 
     Returns:
         The threshold, with the expected share and its interval.
     """
-    rows = store.features(split="val", label=0)
-    logits = detector.head.logits(rows.to_tensor()).numpy().astype(np.float64)
-    groups = rows.column("group")
+    groups = reals.rows.column("group")
     lowest = 1 / (len(np.unique(groups)) + 1)
-    return fpr_threshold(detector.card.calibration.score(logits), max(fpr, lowest), groups)
+    return fpr_threshold(reals.scores, max(fpr, lowest), groups)
 
 
 def _validation(
@@ -314,21 +334,14 @@ def validation_aucs(store: FeatureStore, recipe: Recipe, plan: PackagedPlan) -> 
     Returns:
         The mean validation AUC over the kinds of forgery, by head.
     """
-    layers = layers_of(store, recipe)
-    parts = {split: [store.features(level=l, split=split) for l in layers] for split in ("train", "val")}
-    rows = {split: _join(levels) for split, levels in parts.items()}
-    train, valid = parts["train"][0], parts["val"][0]
+    (train, x), (valid, valid_x) = (read_levels(store, recipe, split=split) for split in ("train", "val"))
     values = {}
     for name, head in plan.heads.items():
         head = limit_batch(head, len(train))
-        problem = standardised_problem(rows["train"], train.y, rows["val"], valid.y, head)
+        problem = standardised_problem(TensorRows(x), train.y, TensorRows(valid_x), valid.y, head)
         logits = fit([problem], head, seeds=plan.seeds[:1]).logits(0, problem.valid)[0, 0].numpy()
         values[name] = float(np.mean(list(auc_by_kind(valid, logits).values())))
     return values
-
-
-def _join(levels: Sequence[Features]) -> TensorRows:
-    return TensorRows(torch.cat([f.to_tensor() for f in levels], 1))
 
 
 def rows_by_kind(rows: Features) -> dict[str, np.ndarray]:

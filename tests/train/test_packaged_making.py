@@ -33,6 +33,7 @@ PLAN = PackagedPlan(
     "stripes",
     "scene",
     "stripes",
+    "It knows stripes.",
     (Collection("dots", "dots"), Collection("lines", "lines"), Collection("plain", "plain", classes=False)),
     {"dots": 2, "lines": 2, "plain": 1},
     CANDIDATES,
