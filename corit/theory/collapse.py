@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb, inf, isnan, nan, sqrt
 from typing import Literal
 
 import numpy as np
 
 from corit.errors import FitError
+from corit.theory.floors import Floors
 
 CHANCE, LEARNED = 0.55, 0.6  # [choice] AUC below which a head has collapsed, and from which it has learned
+LOSS = 0.05  # [choice] logistic minus nearest-mean AUC below which half of it cannot be told from nothing
 
 Censoring = Literal["", ">", "<", "never learned"]
 Place = tuple[int, int]  # task, seed
@@ -77,6 +79,8 @@ class Collapse:
         cor: radius of collapse over seeds.
         half: half-way radius over seeds.
         counts: how many seeds are "collapsed" (inside the grid), "stable" (">"), "below" ("<") and "never learned".
+        relative: (S) radius of each seed relative to the floors, see `relative`; None without floors.
+        lost: the same over seeds.
     """
 
     radius: tuple[Radius, ...]
@@ -84,6 +88,8 @@ class Collapse:
     cor: Spread
     half: Spread
     counts: Mapping[str, int]
+    relative: tuple[Radius, ...] | None = None
+    lost: Spread | None = None
 
 
 def collapse(
@@ -107,7 +113,12 @@ def collapse(
     return collapses(rhos, table, radius)[0]
 
 
-def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None = None) -> tuple[Collapse, ...]:
+def collapses(
+    rhos: Sequence[float],
+    auc: np.ndarray,
+    radius: np.ndarray | None = None,
+    floors: Sequence[Floors] | None = None,
+) -> tuple[Collapse, ...]:
     """Measure the empirical COR of P tasks.
 
     [choice] A seed's COR is where its AUC first falls below 0.55 (or is not a number: it diverged) after it has first
@@ -124,6 +135,7 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
         rhos: (R) radii, increasing.
         auc: (P, S, R) test AUC, NaN where a head diverged.
         radius: (P, S) refined radii of collapse, as `refined` returns them; None to keep the grid's own.
+        floors: (P) for the radii relative to the floors, see `relative`; None to leave them out.
 
     Returns:
         (P) the collapse of each task.
@@ -140,7 +152,22 @@ def collapses(rhos: Sequence[float], auc: np.ndarray, radius: np.ndarray | None 
             b if isinstance(b, Radius) else Radius(b[1] if isnan(r) else r) for b, r in zip(ends, fine, strict=True)
         ]
         tasks.append(_task(each, [halfway(radii, a) for a in areas]))
-    return tuple(tasks)
+    if floors is None:
+        return tuple(tasks)
+    return tuple(against_floors(radii, a, c, f) for a, c, f in zip(table, tasks, floors, strict=True))
+
+
+def against_floors(rhos: Sequence[float], auc: np.ndarray, collapse: Collapse, floors: Floors) -> Collapse:
+    """Add the radii relative to the floors to a task's collapse; see `relative`.
+
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (S, R) test AUC.
+        collapse: of these heads.
+        floors: of the same rows.
+    """
+    each = tuple(relative(rhos, a, floors) for a in auc)
+    return replace(collapse, relative=each, lost=spread(each))
 
 
 def refined(rhos: Sequence[float], auc: np.ndarray, retrain: Retrain, rounds: int = 4) -> np.ndarray:
@@ -269,12 +296,42 @@ def halfway(rhos: Sequence[float], auc: np.ndarray) -> Radius:
     fallen = np.flatnonzero(~(auc[best:] >= half))
     if not len(fallen):
         return Radius(rhos[-1], ">")
-    k = best + int(fallen[0])
-    before, after = auc[k - 1], 0.5 if isnan(auc[k]) else auc[k]
+    return _crossing(rhos, auc, best + int(fallen[0]), half, 0.5)
+
+
+def relative(rhos: Sequence[float], auc: np.ndarray, floors: Floors) -> Radius:
+    """Find the radius where a seed has lost half of what a linear head has to lose, interpolated in log rho.
+
+    A linear head falls to the nearest-mean classifier and not to chance: where that one has an AUC of 0.7, 0.55 is
+    never reached. So this radius is where the AUC first falls below the middle of the nearest-mean and the logistic
+    AUC, after it has first reached it. A head that diverged has fallen to the nearest mean [choice]. It is censored as
+    in `collapses`: "never learned" where no radius reaches the middle, or where the logistic AUC is less than `LOSS`
+    above the nearest-mean one, so that there is nothing to lose.
+
+    Args:
+        rhos: (R) radii, increasing.
+        auc: (R) test AUC of one seed.
+        floors: of the same training and test rows.
+
+    Returns:
+        The radius, which may be censored.
+    """
+    middle = (floors.logistic + floors.nearest_mean) / 2
+    reached = auc >= middle
+    if floors.gap < LOSS or not reached.any():
+        return NEVER
+    fallen = np.flatnonzero(~reached & (np.arange(len(auc)) > reached.argmax()))
+    if not len(fallen):
+        return Radius(rhos[-1], ">")
+    return _crossing(rhos, auc, int(fallen[0]), middle, floors.nearest_mean)
+
+
+def _crossing(rhos: Sequence[float], auc: np.ndarray, k: int, level: float, diverged: float) -> Radius:
+    """Where the AUC crosses a level between the radii k - 1 and k, at a straight line in log rho."""
     if rhos[k - 1] == 0:
         return Radius(rhos[k], "<")
-    share = (before - half) / (before - after)
-    return Radius(float(rhos[k - 1] * (rhos[k] / rhos[k - 1]) ** share))
+    before, after = auc[k - 1], diverged if isnan(auc[k]) else auc[k]
+    return Radius(float(rhos[k - 1] * (rhos[k] / rhos[k - 1]) ** ((before - level) / (before - after))))
 
 
 def spread(radii: Sequence[Radius], coverage: float = 0.9) -> Spread:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from corit.heads.problem import Problem, standardised_problem
 from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
 from corit.progress import Progress, no_progress
-from corit.theory.collapse import Collapse, Place, check_radii, collapses, refined
+from corit.theory.collapse import Collapse, Place, against_floors, check_radii, collapses, refined
+from corit.theory.floors import Floors, floors
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
 
 FORMAT = 2  # of the kept parts: another number makes them anew
@@ -65,6 +67,12 @@ class Task:
     def name(self) -> str:
         """Layer and group, for messages."""
         return f"layer {self.layer}, {self.group}"
+
+    @cached_property
+    def floors(self) -> Floors:
+        """Nearest-mean and logistic AUC of these rows, computed when first read; see `corit.theory.floors.floors`."""
+        p = self.problem
+        return floors(p.train, p.labels, self.test, self.test_labels, (p.valid, p.valid_labels))
 
 
 def task(
@@ -138,7 +146,7 @@ class Sweep:
         steps: optimiser steps of each head.
         auc: (P, S, R) on test rows, NaN where a head diverged.
         valid_auc: (P, S, R) on validation rows, likewise.
-        collapse: (P) empirical COR of each task.
+        collapse: (P) empirical COR of each task; `relative` adds the radii relative to the floors.
         course: the quantities measured along training, its problems in the order of the tasks; None without `watch`.
         heads: (P) the trained heads.
     """
@@ -153,6 +161,17 @@ class Sweep:
     collapse: tuple[Collapse, ...]
     course: Course | None
     heads: tuple[Heads, ...]
+
+    @cached_property
+    def floors(self) -> tuple[Floors, ...]:
+        """The floors (P) of the tasks, computed when first read."""
+        return tuple(t.floors for t in self.tasks)
+
+    @cached_property
+    def relative(self) -> tuple[Collapse, ...]:
+        """The collapse (P) of each task with its radii relative to the floors, computed when first read."""
+        each = zip(self.auc, self.collapse, self.floors, strict=True)
+        return tuple(against_floors(self.rhos, auc, c, f) for auc, c, f in each)
 
     def head(self, task: int, seed: int, radius: int) -> Head:
         """Return one head by its indices, with its standardiser."""

@@ -5,10 +5,12 @@ import math
 import numpy as np
 import pytest
 from reference import collapse as slow
+from reference import floors as slow_floors
 
 from corit.errors import FitError
 from corit.seeding import generator
-from corit.theory.collapse import NEVER, Radius, collapse, collapses, halfway, refined, spread
+from corit.theory.collapse import NEVER, Radius, collapse, collapses, halfway, refined, relative, spread
+from corit.theory.floors import Floors
 
 RHOS = (0.0, 0.01, 0.1, 1.0, 10.0)
 
@@ -120,6 +122,55 @@ def test_the_half_way_radius_lies_where_the_line_crosses():
     assert found.value == pytest.approx(10**0.5)
     assert found.censoring == ""
     assert halfway((0.1, 1.0), np.array([0.9, math.nan])).value == pytest.approx(10 ** (-1 + 0.5))
+
+
+RELATIVE = {
+    "inside": ([0.9, 0.9, 0.8, 0.74, 0.71], (0.7, 0.9), 0.1, "0.1"),
+    "above the grid": ([0.9, 0.9, 0.9, 0.85, 0.81], (0.7, 0.9), ">", "> 10"),
+    "below the grid": ([0.9, 0.7, 0.7, 0.7, 0.7], (0.7, 0.9), "<", "< 0.01"),
+    "nothing to lose": ([0.9] * 5, (0.87, 0.9), "never learned", "never learned"),
+    "at the bar": ([0.9] * 5, (0.5, 0.55), ">", "> 10"),
+    "the middle is never reached": ([0.79, 0.75, 0.7, 0.7, 0.7], (0.7, 0.9), "never learned", "never learned"),
+    "reached later": ([0.79, 0.8, 0.8, 0.8, 0.7], (0.7, 0.9), 1.0, "1"),
+    "there and back": ([0.9, 0.8, 0.7, 0.9, 0.7], (0.7, 0.9), 0.01, "0.01"),
+    "diverged": ([0.9, 0.9, math.nan, 0.9, 0.9], (0.7, 0.9), 0.01 * 10**0.5, "0.0316"),
+    "diverged everywhere": ([math.nan] * 5, (0.7, 0.9), "never learned", "never learned"),
+    "better than the logistic regression": ([0.95, 0.95, 0.95, 0.65, 0.65], (0.7, 0.9), 0.1 * 10**0.5, "0.316"),
+}
+
+
+@pytest.mark.parametrize("name", RELATIVE)
+def test_a_course_has_its_radius_relative_to_the_floors(name):
+    area, (low, high), expected, printed = RELATIVE[name]
+    found = relative(RHOS, np.array(area), Floors(low, high))
+    slowly = slow_floors.relative(RHOS, area, low, high)
+    approximate = lambda v: pytest.approx(v) if isinstance(v, float) else v
+    assert said(found) == approximate(expected)
+    assert said(found) == approximate(slowly)
+    assert printed is None or str(found) == printed
+
+
+def test_random_courses_relative_to_random_floors_agree_with_the_loops():
+    rng = generator("relative")
+    kinds = set()
+    for _ in range(600):
+        area = np.clip(rng.normal(0.75, 0.1, 5), 0, 1)
+        area[rng.random(5) < 0.1] = math.nan
+        low = rng.uniform(0.5, 0.8)
+        high = low + rng.uniform(0, 0.2)
+        found, expected = relative(RHOS, area, Floors(low, high)), slow_floors.relative(RHOS, area, low, high)
+        assert said(found) == (pytest.approx(expected) if isinstance(expected, float) else expected)
+        kinds.add(found.censoring)
+    assert kinds == {"", "<", ">", "never learned"}
+
+
+def test_collapses_hold_the_relative_radii_where_floors_are_given():
+    area = np.array([[[0.9, 0.9, 0.8, 0.8, 0.7], [0.9, 0.9, 0.9, 0.9, 0.9]]])
+    (without,), (beside,) = collapses(RHOS, area), collapses(RHOS, area, floors=[Floors(0.7, 0.9)])
+    assert without.relative is without.lost is None
+    assert beside.relative == (Radius(1.0), Radius(10.0, ">"))
+    assert str(beside.lost) == "1 [1, > 10]"
+    assert (beside.radius, beside.halfway, beside.counts) == (without.radius, without.halfway, without.counts)
 
 
 ORDERED = [NEVER, Radius(0.01, "<"), Radius(0.02), Radius(0.3), Radius(5.0, ">")]

@@ -16,6 +16,8 @@ from corit.heads.rows import TensorRows
 from corit.heads.start import initial_parameters
 from corit.seeding import generator
 from corit.theory import sweep as sweeping
+from corit.theory.collapse import collapses
+from corit.theory.floors import floors
 from corit.theory.sweep import Task, Watching, sweep, task
 from corit.theory.watch import QUANTITIES
 
@@ -300,3 +302,30 @@ def test_a_task_is_what_its_rows_say():
     assert found.name == "layer 1, B"
     raw = rows(1, "B", "test")[0].values
     assert torch.allclose(found.test.values, found.problem.standardiser(raw))
+
+
+def test_a_sweep_has_the_floors_of_its_tasks_and_the_radii_relative_to_them():
+    found = sweep(tasks(), LINEAR, RHOS, SEEDS, **ASKED)
+    expected = []
+    for t in tasks():
+        p = t.problem
+        expected.append(floors(p.train, p.labels, t.test, t.test_labels, (p.valid, p.valid_labels)))
+    assert found.floors == tuple(expected)
+    assert found.relative == collapses(RHOS, found.auc, _radius(found), expected)
+    assert [c.radius for c in found.relative] == [c.radius for c in found.collapse]
+
+
+def _radius(found):
+    """The refined radii of a sweep, as `collapses` takes them."""
+    each = [[r.value if r.censoring == "" else np.nan for r in c.radius] for c in found.collapse]
+    return np.array(each)
+
+
+def test_floors_wait_until_they_are_read(monkeypatch):
+    called = []
+    real = sweeping.floors
+    monkeypatch.setattr(sweeping, "floors", lambda *a: called.append(1) or real(*a))
+    found = sweep(tasks()[:2], LINEAR, RHOS, SEEDS, **ASKED)
+    assert not called
+    assert found.floors == found.floors == tuple(t.floors for t in found.tasks)
+    assert len(called) == 2
