@@ -1,4 +1,4 @@
-"""The whole study: encoders, features, hyperparameters, measurements, verdicts, claims.json.
+"""The whole study in the miniature: encoders, features, hyperparameters, measurements, verdicts, claims.json.
 
 Each measurement is a file under OUT/measured. An interrupted run resumes: finished measurements are not repeated. A run
 with another plan needs another folder.
@@ -35,6 +35,7 @@ from corit.studies.findings.encoders import card_of, ensure_encoder
 from corit.studies.findings.measurements import Measurements
 from corit.studies.findings.plan import MAIN, FindingsPlan
 from corit.studies.findings.stores import extract_world
+from corit.studies.findings.worlds import write_world
 from corit.train.heads import versions
 
 
@@ -86,7 +87,7 @@ def run(
     workers: int = 2,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Run the study and write OUT/claims.json.
+    """Run the study and write OUT/claims.json, and the same record as the miniature's in OUT/findings.json.
 
     Args:
         out: folder of the study.
@@ -112,6 +113,7 @@ def run(
     seconds = _add_seconds(folder, time.monotonic() - started)
     result = record(folder, plan, frozen, claims_of(read(folder, plan)), seconds)
     _write(folder / "claims.json", result)
+    write_world(folder, "miniature", result)
     return result
 
 
