@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
+from typing import TYPE_CHECKING
 
+from corit.data.care.shares import Share, share_of
 from corit.data.dataset import DataSet
-from corit.data.sample import Source
+from corit.data.sample import Sample, Source
 from corit.data.spec import open_spec
 from corit.errors import DataError
+
+if TYPE_CHECKING:
+    from corit.images.picture import Picture
 
 # Name -> the module whose DATASET, or one of whose DATASETS, has it. To add a data set, write such a module and a line.
 MODULES = {
@@ -76,6 +83,43 @@ def open_source(*specs: str, root: str = "", on_missing: Callable[[str], None] |
     from corit.data.selected import JoinedSources
 
     return JoinedSources(sources)
+
+
+@dataclass(frozen=True)
+class PartOfSet:
+    """What is there of a data set, as a source.
+
+    Attributes:
+        spec: the text that names the data set.
+        root: the place, for a text that has none.
+        missing: what is not there, once the rows are listed: videos, lists, and folders with a slash at their end.
+    """
+
+    spec: str
+    root: str = ""
+    missing: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    @cached_property
+    def source(self) -> Source:
+        """The data set without what is missing."""
+        return open_source(self.spec, root=self.root, on_missing=self.missing.append)
+
+    @cached_property
+    def samples(self) -> Sequence[Sample]:
+        """The rows that are there. Raises DataError where there are none."""
+        if self.source.samples:
+            return self.source.samples
+        return open_source(self.spec, root=self.root).samples  # which raises, and says what it looked for
+
+    def load(self, sample: Sample) -> Picture:
+        """Return the picture of one row. Raises a kind of InputError."""
+        return self.source.load(sample)
+
+    @property
+    def share(self) -> Share:
+        """How much is there. Raises DataError where there is nothing."""
+        _ = self.samples
+        return share_of(SOURCES[self.spec.partition(":")[0]], self.source, self.missing)
 
 
 def spec_of(text: str) -> str:

@@ -4,48 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from corit.bench.protocols import Protocol, Selection
-from corit.data.care.shares import Share, share_of
-from corit.data.sample import Sample, Source
+from corit.data.care.shares import Share
+from corit.data.sample import Sample
 from corit.errors import DataError
-from corit.images.picture import Picture
-from corit.sources import SOURCES, open_source
+from corit.sources import SOURCES
 
 MARK = "†"  # of a value that a part of some data set gave
 ADVICE = "--partial uses what is there of each data set"
-
-
-@dataclass(frozen=True)
-class PartOfSet:
-    """What is there of a data set, as a source.
-
-    Attributes:
-        spec: the text that names the data set.
-    """
-
-    spec: str
-    _missing: list[str] = field(default_factory=list, compare=False, repr=False)
-
-    @cached_property
-    def _source(self) -> Source:
-        return open_source(self.spec, on_missing=self._missing.append)
-
-    @cached_property
-    def samples(self) -> Sequence[Sample]:
-        """The rows that are there. Raises DataError where there are none."""
-        return self._source.samples or open_source(self.spec).samples  # which raises, and says what it looked for
-
-    def load(self, sample: Sample) -> Picture:
-        """Return the picture of one row. Raises a kind of InputError."""
-        return self._source.load(sample)
-
-    @property
-    def share(self) -> Share:
-        """How much is there. Raises DataError where there is nothing."""
-        _ = self.samples
-        return share_of(SOURCES[self.spec.partition(":")[0]], self._source, self._missing)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from corit.backbones.names import default_weights
 from corit.backbones.stepped import Backbone
 from corit.bench.benchmark import Benchmark, Learner, Predictions, Scorer, benchmark, head_learner, predict
 from corit.bench.means import mean_over_test_sets
-from corit.bench.parts import ADVICE, PartOfSet, ProtocolPart, absent_share, available
+from corit.bench.parts import ADVICE, ProtocolPart, absent_share, available
 from corit.bench.protocols import Protocol
 from corit.bench.rows import ProtocolRows, require_disjoint, select_rows
 from corit.bench.testbed import DEFAULT_READING, Testbed
@@ -34,6 +34,7 @@ from corit.heads.head import HeadRecipe
 from corit.metrics.bootstrap import Estimate
 from corit.model.encode import Encoder
 from corit.progress import OpenBar, no_bar
+from corit.sources import PartOfSet
 
 LEVELS_SUFFIX = "-levels"  # of the folder of a store that keeps every layer
 

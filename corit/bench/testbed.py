@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from corit.bench import protocols
-from corit.bench.parts import PartOfSet
 from corit.bench.perturbed import PerturbedFirstFrames
 from corit.bench.protocols import Protocol, Selection
 from corit.data.frames import Reading
@@ -139,7 +138,7 @@ def real_testbed(folder: str, *, max_rows: int = 0, partial: bool = False) -> Te
 
 def _opener(name: str, folder: str, max_rows: int, partial: bool) -> Callable[..., Source]:
     def open_data_set(reading: Reading = DEFAULT_READING) -> Source:
-        from corit.sources import open_source
+        from corit.sources import PartOfSet, open_source
 
         place, options = DATA_SETS[name]
         parts = [options.format(root=folder), f"max={max_rows}" if max_rows else ""]

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from corit.backbones.load import missing_weights
-from corit.bench.parts import PartOfSet, available, first_sentence
+from corit.bench.parts import available, first_sentence
 from corit.bench.protocols import Protocol
 from corit.bench.testbed import DATA_SETS, PERTURBED, Testbed
 from corit.errors import DataError
 from corit.paper.artefact import ARTEFACTS, Artefact
-from corit.sources import SOURCES
+from corit.sources import SOURCES, PartOfSet
 
 # Seconds a picture of 224 px with its twin, one recipe of CLIP ViT-L/14 on two cores: see the page on performance.
 SECONDS_PER_PICTURE = 2.0

@@ -34,6 +34,7 @@ TITLES = {
     "shared file": "files that both data sets list",
     "shared picture": "pictures that both data sets hold",
     "size": "data sets of another size than the published one (no problem if a part is meant)",
+    "part": "data sets of which a run with --partial would use a part (no problem if a part is meant)",
     "shared group": "names of groups that both data sets use (may be chance)",
 }
 

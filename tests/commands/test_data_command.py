@@ -23,10 +23,12 @@ from trees import celebdf, faceforensics, forensynths, genimage, uadfv
 from trees.write import Hand
 
 from corit import cli
+from corit.bench.testbed import real_testbed
 from corit.data.care.audit import Finding, audit_source
 from corit.data.frames import Reading
 from corit.detect.row import Row
 from corit.errors import DataError
+from corit.paper.outlook import outlooks
 from corit.report.data import format_findings, format_rows
 from corit.report.lines import rows as rows_of
 from corit.serialise import csv_text
@@ -93,8 +95,9 @@ def test_a_complete_data_set_has_no_problems(capsys, celeb):
 
 def test_counts_are_those_of_the_tree(capsys, celeb):
     _, out, _ = run(capsys, "check", f"celeb-df-v2:{celeb},frames=1", "--format", "jsonl", "--no-contents")
-    *rows, size = [json.loads(line) for line in out.splitlines()]
+    *rows, size, part = [json.loads(line) for line in out.splitlines()]
     assert (size["finding"], size["dataset"], size["detail"]) == ("size", "Celeb-DF-v2", "test 9 of 518")
+    assert (part["finding"], part["videos"], part["detail"]) == ("part", 19, "Celeb-DF-v2: 19 of 528 videos")
     assert {(r["split"], r["label"]): (r["samples"], r["videos"], r["groups"]) for r in rows} == {
         ("train", "real"): (6, 6, 6),
         ("train", "fake"): (4, 4, 4),
@@ -115,7 +118,7 @@ def test_missing_videos_and_damaged_files_are_named(capsys, celeb):
     assert [r["name"] for r in rows["missing"]] == [f"Celeb-synthesis/{gone.name}"]
     assert {r["name"] for r in rows["unreadable"]} == {str(rest[0] / "000.png"), str(rest[0] / "001.png")}
     assert all(r["detail"].startswith("unreadable: ") for r in rows["unreadable"])
-    assert set(rows) == {"missing", "unreadable", "size"}  # a tiny tree is smaller than what was published
+    assert set(rows) == {"missing", "unreadable", "size", "part"}  # a tiny tree is smaller than what was published
 
 
 def test_a_missing_folder_is_reported_and_the_rest_checked(capsys, tmp_path):
@@ -126,6 +129,7 @@ def test_a_missing_folder_is_reported_and_the_rest_checked(capsys, tmp_path):
     assert code == 3
     assert "14 missing files\n  manipulated_sequences/FaceSwap/c23/" in out
     assert "and 9 more; --format csv lists all" in out
+    assert "\n  FaceForensics++ c23: 56 of 5,000 videos, 3 of 4 manipulation types" in out
     assert out.endswith("problems: 14 missing\n")
     assert "F2F" in out
 
@@ -140,6 +144,23 @@ def test_picture_sets_report_missing_folders(capsys, tmp_path):
         assert code == 3
         assert rows["missing"]
         assert all("dalle" in r["name"] or r["name"].endswith("val/ai/") for r in rows["missing"])
+
+
+def test_the_part_that_a_run_would_use_is_that_of_the_paper(capsys, tmp_path):
+    root = tmp_path / "FaceForensics++"
+    faceforensics.faceforensics(root, Hand(frames=1))
+    shutil.rmtree(root / "manipulated_sequences" / "FaceSwap")
+    _, rows = checked(capsys, "faceforensics", "--root", root, "--no-contents", "--against", f"faceforensics:{root}")
+    shares = outlooks(real_testbed(str(tmp_path), partial=True), {})[1]
+    assert [r["detail"] for r in rows["part"]] == [shares[0]]
+    assert shares[0].startswith("FaceForensics++ c23: 56 of 5,000 videos, 3 of 4 manipulation types")
+
+
+def test_a_data_set_with_nothing_is_wrong_usage_beside_another(capsys, tmp_path, celeb):
+    (tmp_path / "none").mkdir()
+    code, out, err = run(capsys, "check", f"celeb-df-v2:{celeb}", f"dfdc:{tmp_path / 'none'}", "--no-contents")
+    assert (code, out) == (2, "")
+    assert "Looked for: test/labels.csv" in err
 
 
 def test_an_empty_folder_is_wrong_usage_and_names_the_files(capsys, tmp_path):

@@ -10,6 +10,7 @@ from corit.commands import exit_codes, options
 if TYPE_CHECKING:
     from corit.data.sample import Source
     from corit.images.picture import Picture
+    from corit.sources import PartOfSet
 
 
 def check(
@@ -37,15 +38,15 @@ def check(
     from corit.report.data import format_findings
     from corit.report.text import print_text
 
-    missing: list[str] = []
-    source = _open(data, root, missing)
-    other = _open(against, root, missing) if against else None
+    parts, source = _open(data, root)
+    others, other = _open(against, root) if against else ([], None)
     with (progress_bar if contents else no_bar)("pictures") as progress:
-        progress(0, len(source.samples) + (len(other.samples) if other else 0))
+        progress(0, sum(len(part.samples) for part in (*parts, *others)))
         results = audit_source(
             source,
             other,
-            missing=missing,
+            missing=[name for part in (*parts, *others) for name in part.missing],
+            shares=[part.share for part in parts],
             contents=contents,
             workers=workers,
             progress=progress,
@@ -63,9 +64,10 @@ def _picture_check(faces: bool) -> Callable[[Picture], object]:
     return Preparer.of(Recipe(), side=224, grid=(14, 14), twins=0).crops if faces else require_size
 
 
-def _open(specs: list[str], root: str, missing: list[str]) -> Source:
-    """The data sets without their missing files, whose names go to `missing`."""
-    from corit.sources import open_source
+def _open(specs: list[str], root: str) -> tuple[list[PartOfSet], Source]:
+    """The data sets without what is missing, and all of them as one. Raises DataError where one has nothing."""
+    from corit.data.selected import JoinedSources
+    from corit.sources import PartOfSet
 
-    source = open_source(*specs, root=root, on_missing=missing.append)
-    return source if source.samples else open_source(*specs, root=root)  # which raises, and says what it looked for
+    parts = [PartOfSet(spec, root) for spec in specs]
+    return parts, parts[0].source if len(parts) == 1 else JoinedSources(tuple(parts))

@@ -10,6 +10,7 @@ from typing import Literal
 from corit.data.care.check import Overlap, SourceCheck, check_source, find_overlap, real_paths
 from corit.data.care.contents import Duplicate, PictureCheck
 from corit.data.care.published import size_differences
+from corit.data.care.shares import Share
 from corit.data.passed_over import HIDDEN, SIDE_SUFFIXES
 from corit.data.sample import Sample, Source
 from corit.errors import DataError, examples
@@ -28,12 +29,13 @@ Kind = Literal[
     "shared picture",
     "shared group",
     "size",
+    "part",
     "passed over",
     "side file",
 ]
 # Findings that are no problem by themselves: the same picture twice in one split, names of groups that agree, a part of
 # a data set, and texts and numbers beside the pictures.
-HARMLESS = frozenset(("count", "duplicate", "shared group", "size", "side file"))
+HARMLESS = frozenset(("count", "duplicate", "shared group", "size", "part", "side file"))
 CHANCE = "may be chance"
 
 
@@ -76,6 +78,7 @@ def audit_source(
     against: Source | None = None,
     *,
     missing: Sequence[str] = (),
+    shares: Sequence[Share] = (),
     contents: bool = True,
     workers: int = 0,
     progress: Progress = no_progress,
@@ -87,6 +90,7 @@ def audit_source(
         source: the data to check.
         against: the other source. Its samples are counted too, and its missing and unreadable ones are named.
         missing: a list to which the source adds the files that it lacks while it is listed.
+        shares: how much of each data set is there; those that are incomplete are named.
         contents: see `check_source`.
         workers: see `check_source`.
         progress: called after each picture of both sources.
@@ -110,6 +114,7 @@ def audit_source(
     rows += [row for c in checks for row in (*_unreadable(c), *_passed_over(c))]
     rows += _label_findings(first)
     rows += [Finding("size", dataset, name=dataset, detail=what) for dataset, what in size_differences(first.counts)]
+    rows += [Finding("part", s.name, videos=s.there, detail=s.text) for s in shares if not s.complete]
     if against is not None and second is not None:
         pair = (first.contents, second.contents) if first.contents and second.contents else None
         rows += _shared(find_overlap(source.samples, against.samples, pair))
