@@ -5,6 +5,7 @@ Shapes: V, V~, g (B, N, D); R and m (B, K, N); T, r, a (B, K, D); C (B, D).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -272,20 +273,23 @@ class Lockstep:
     def _both(self, mask: Tensor) -> Tensor:
         return torch.cat([mask, mask]) if self.paired else mask
 
-    def advance(self, l: int, *, mask: Tensor | None = None, patches: Tensor | None = None) -> Tensor:
+    def advance(
+        self, l: int, *, mask: Tensor | None = None, change: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
         """Pass block l, (22) and (23): [C, V, T'] = Block_l([C, V, T]); T = T' + r(l).
 
         Args:
             l: the block, from 1 to L, in order.
             mask: (B, K, N) bool to pool with; None for (20)'s.
-            patches: (B, N, D) that replace the block's V; None to keep it. Only without twins.
+            change: computes patch tokens (B, N, D) that replace the block's V; None to keep it. Only without twins.
 
         Returns:
             The mask m (B, K, N).
         """
         tokens = self.backbone.block(l, self.tokens, self.positions)
-        if patches is not None:
-            tokens = torch.cat([tokens[:, : self.patch_at.start], patches, tokens[:, self.patch_at.stop :]], 1)
+        if change is not None:
+            v = change(tokens[:, self.patch_at])
+            tokens = torch.cat([tokens[:, : self.patch_at.start], v, tokens[:, self.patch_at.stop :]], 1)
         v = tokens[:, self.patch_at]
         mask = self._mask(v) if mask is None else mask
         pooled = pool(v, self._both(mask), self.recipe.pooling, self.recipe.eps)

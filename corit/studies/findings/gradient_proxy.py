@@ -1,13 +1,8 @@
-"""(17), (18): is V~ - V an estimate of the gradient of the head's score with respect to the patch tokens?
-
-Backpropagation through the remaining blocks, region tokens and integration gives the true gradient, with fixed masks.
-It is compared with the proxy of the same picture, with that of another picture, and with a random direction.
-"""
+"""(17), (18) in the miniature: the gradient proxy against the gradient; see `corit.theory.proxy`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,105 +13,16 @@ from torch import Tensor
 from corit.backbones.stepped import Backbone
 from corit.heads.fit import Fit, fit
 from corit.heads.problem import standardised_problem
-from corit.model.corit import Lockstep, integrate, middle_layer, proxy
-from corit.recipe import ModelRecipe
-from corit.seeding import torch_generator
+from corit.model.corit import middle_layer
 from corit.studies.findings.hyperparameters import recipe_of
 from corit.studies.findings.plan import MAIN, FindingsPlan
 from corit.studies.findings.stores import backbone_of, encoder_of, open_store, prepared_source
 from corit.studies.findings.sweeps import rounded
 from corit.studies.findings.tasks import SPLITS, reals_and_fakes
+from corit.theory.proxy import Agreement, MaskedForward, compare
 from corit.views.prepare import Views
 
 BATCH = 40
-
-
-@dataclass(frozen=True)
-class MaskedForward:
-    """CoRIT's forward pass with fixed masks, so that it is a smooth function of V.
-
-    Attributes:
-        backbone: the frozen backbone.
-        recipe: the model's recipe.
-        regions: (B, K, N) bool.
-        masks: refinement masks (B, L, K, N).
-    """
-
-    backbone: Backbone
-    recipe: ModelRecipe
-    regions: Tensor
-    masks: Tensor
-
-    def __call__(self, images: Tensor, layer: int, patches: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return z (B, Dz), and V (B, N, D) after block `layer`; `patches` replace V there."""
-        lockstep = Lockstep(self.backbone, images, None, self.regions, replace(self.recipe, rrm=False))
-        depth, middle = self.backbone.depth, middle_layer(self.backbone.depth, self.recipe)
-        levels: dict[int, Tensor] = {}
-        v = lockstep.patches()
-        for l in range(1, depth + 1):
-            lockstep.advance(l, mask=self.masks[:, l - 1], patches=patches if l == layer else None)
-            if l == layer:
-                v = lockstep.patches()
-            if l in (middle, depth):
-                levels[l] = lockstep.level()
-        return integrate(levels[middle], levels[depth], self.recipe.hri), v
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of the gradient proxy with the true gradient, for each picture (B).
-
-    Attributes:
-        own: cosine with the proxy of the picture.
-        other: cosine with the proxy of another picture.
-        random: cosine with a random vector.
-        inside: mean cosine over foreground patches, token by token.
-        rise: score with V~ in place of V, minus the score.
-        promised: <gradient, V~ - V>, the first-order estimate of `rise`.
-    """
-
-    own: Tensor
-    other: Tensor
-    random: Tensor
-    inside: Tensor
-    rise: Tensor
-    promised: Tensor
-
-
-def compare(
-    run: MaskedForward, images: Tensor, twins: Tensor, layer: int, score: Callable[[Tensor], Tensor], seed: int = 0
-) -> Agreement:
-    """Compare the gradient proxy with the gradient of a score.
-
-    Args:
-        run: the forward pass.
-        images: (B, 3, S, S).
-        twins: self-blended twins (B, 3, S, S).
-        layer: the block after which both are taken.
-        score: z (B, Dz) -> (B).
-        seed: of the random direction.
-    """
-    with torch.no_grad():
-        v, twin = run(images, layer)[1], run(twins, layer)[1]
-        g = proxy(v, twin)
-        before, after = score(run(images, layer)[0]), score(run(images, layer, v + g)[0])
-    leaf = v.clone().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(score(run(images, layer, leaf)[0]).sum(), leaf)
-    direction = torch.randn(g.shape, generator=torch_generator("random direction", seed, layer)).to(g)
-    foreground = run.regions[:, 0].to(g)
-    token = torch.nn.functional.cosine_similarity(g, gradient, dim=-1)
-    return Agreement(
-        _cosine(g, gradient),
-        _cosine(g.roll(1, 0), gradient),
-        _cosine(direction, gradient),
-        (token * foreground).sum(1) / foreground.sum(1).clamp_min(1),
-        after - before,
-        (g * gradient).flatten(1).sum(1),
-    )
-
-
-def _cosine(a: Tensor, b: Tensor) -> Tensor:
-    return torch.nn.functional.cosine_similarity(a.flatten(1), b.flatten(1), dim=-1)
 
 
 def measure(out: Path, plan: FindingsPlan, frozen: dict[str, Any], seed: int) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadRecipe
 from corit.model.corit import forward
-from corit.studies.findings import gradient_opposition, gradient_proxy, hyperparameters, regional_gsnr, sweeps
+from corit.studies.findings import gradient_opposition, hyperparameters, regional_gsnr, sweeps
 from corit.studies.findings.encoders import card_of, ensure_encoder, weights_of
 from corit.studies.findings.plan import MAIN, FindingsPlan, Setting, quick_plan
 from corit.studies.findings.stores import backbone_of, encoder_of, extract_world, open_store, prepared_source
 from corit.studies.findings.tasks import gsnr_at_zero, identities_of, read_features, reals_and_fakes, rows_of, tasks_of
 from corit.theory.likelihood import logistic
+from corit.theory.proxy import MaskedForward, compare
 from corit.world.forgeries import KINDS
 
 PLAN = replace(quick_plan(), encoders=(0,), targets=(MAIN,))
@@ -138,7 +139,7 @@ def test_the_forward_pass_with_fixed_masks_equals_corits(pictures):
     recipe = encoder_of(backbone, "corit").recipe.model
     with torch.no_grad():
         whole = forward(backbone, images, twins, regions, recipe, keep_masks=True, keep_patches=True)
-        z, v = gradient_proxy.MaskedForward(backbone, recipe, regions, whole.masks)(images, 6)
+        z, v = MaskedForward(backbone, recipe, regions, whole.masks)(images, 6)
     assert torch.allclose(z, whole.z, atol=1e-5)
     assert torch.allclose(backbone.norm(v), whole.patches[:, 0], atol=1e-5)
 
@@ -147,9 +148,9 @@ def test_the_true_gradient_is_the_slope_of_the_score(pictures):
     backbone, images, twins, regions = pictures
     recipe = encoder_of(backbone, "corit").recipe.model
     masks = forward(backbone, images, twins, regions, recipe, keep_masks=True).masks
-    run = gradient_proxy.MaskedForward(backbone, recipe, regions, masks)
+    run = MaskedForward(backbone, recipe, regions, masks)
     weight = torch.randn(run(images, 2)[0].shape[1], generator=torch.Generator().manual_seed(0)) / 30
-    found = gradient_proxy.compare(run, images, twins, 4, lambda z: z @ weight)
+    found = compare(run, images, twins, 4, lambda z: z @ weight)
     with torch.no_grad():
         v, twin = run(images, 4)[1], run(twins, 4)[1]
         step = 1e-2
@@ -158,6 +159,22 @@ def test_the_true_gradient_is_the_slope_of_the_score(pictures):
     assert torch.allclose(found.promised, slope, rtol=0.05, atol=2e-3)
     assert torch.allclose(found.rise, actual, atol=1e-4)
     assert (found.own.abs() <= 1).all()
+
+
+def test_gradients_of_all_layers_and_scores_equal_those_one_by_one(pictures):
+    backbone, images, twins, regions = pictures
+    recipe = encoder_of(backbone, "corit").recipe.model
+    masks = forward(backbone, images, twins, regions, recipe, keep_masks=True).masks
+    run = MaskedForward(backbone, recipe, regions, masks)
+    rng = torch.Generator().manual_seed(1)
+    weights = torch.randn(2, run(images, 2)[0].shape[1], generator=rng) / 30
+    gradients = run.gradients(images, [lambda z, w=w: z @ w for w in weights])
+    for weight, by_layer in zip(weights, gradients, strict=True):
+        assert len(by_layer) == backbone.depth
+        for layer in (1, 5, backbone.depth):
+            leaf = run(images, layer)[1].clone().requires_grad_(True)
+            (alone,) = torch.autograd.grad((run(images, layer, leaf)[0] @ weight).sum(), leaf)
+            assert torch.allclose(by_layer[layer - 1], alone, rtol=1e-3, atol=1e-6)
 
 
 def test_regional_gsnr_rises_from_patch_to_pool_to_mask(agree):
