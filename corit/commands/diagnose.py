@@ -27,7 +27,7 @@ class Diagnosed:
         seeds: train this many heads for each radius
         by: group the fakes by manipulation or by data set; each group is compared with the reals
         groups: only these groups, such as DF,NT
-        scaling: scaling of the features; radii of different scalings do not compare
+        scaling: scaling of the features; radii of different scalings do not compare; none is the old name of raw
         steps: optimiser steps of every head; by default 600, in the demo 400
         batch: rows of a mini-batch
     """
@@ -38,7 +38,7 @@ class Diagnosed:
     seeds: int = 5
     by: Literal["manipulation", "dataset"] = "manipulation"
     groups: str = ""
-    scaling: Literal["none", "standard", "whiten"] = "standard"
+    scaling: options.ScalingName = "standard"
     steps: int = 0
     batch: int = 20
 

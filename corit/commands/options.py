@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Written here again, since the modules that define them import numpy or torch; a test compares them.
 FrameChoice = Literal["even", "first"]
 HeadKind = Literal["linear", "mlp"]
+ScalingName = Literal["raw", "centre", "unit", "standard", "whiten", "none"]  # none is the old name of raw
 Format = Literal["table", "jsonl", "csv"]
 VideoScoreName = Literal["track", "frames"]
 

@@ -11,7 +11,7 @@ from corit.diagnose.groups import By
 from corit.errors import DataError, FitError
 from corit.heads.defaults import default_head
 from corit.heads.head import HeadKind, HeadRecipe
-from corit.heads.rows import Scaling
+from corit.heads.rows import Scaling, named_scaling
 from corit.theory.collapse import check_radii
 from corit.theory.phases import SHORTEST
 
@@ -37,7 +37,7 @@ class DiagnosisPlan:
         heads: kinds of heads.
         rhos: SAM's radii, increasing.
         seeds: of the heads; one head for each seed and radius.
-        scaling: of the features.
+        scaling: of the features; the old name "none" becomes "raw".
         steps: optimiser steps of every head.
         batch: rows of a mini-batch.
         hidden: hidden units of the perceptron.
@@ -69,6 +69,7 @@ class DiagnosisPlan:
     shown: float = RECOMMENDED
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scaling", named_scaling(self.scaling))
         check_radii(self.rhos)
         check_radii((self.reference,), positive=False)
         check_radii((self.shown,), positive=False)

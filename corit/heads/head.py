@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from corit.errors import FitError
-from corit.heads.rows import Rows, Scaling, Standardiser, chunks
+from corit.heads.rows import Rows, Scaling, Standardiser, chunks, named_scaling
 
 HeadKind = Literal["linear", "mlp"]
 
@@ -22,12 +22,12 @@ class HeadRecipe:
         kind: "linear" (D -> 1) or "mlp" (a perceptron D -> hidden -> 1).
         hidden: M, the hidden units of a perceptron.
         activation: of the hidden units; "identity" gives a deep linear head.
-        scaling: of the features; see `Standardiser`.
+        scaling: of the features; see `fit_standardiser`. The old name "none" becomes "raw".
         optimiser: the base optimiser, around which SAM is.
         learning_rate: of the base optimiser.
         momentum: of SGD.
         weight_decay: of the base optimiser.
-        rho: SAM's radius, in the parameters of the standardised features; 0 for the base optimiser alone.
+        rho: SAM's radius, in the parameters of the scaled features; 0 for the base optimiser alone.
         batch: rows of a mini-batch.
         epochs: passes over the training rows.
         select: which epoch is kept: that of the best AUC or the least loss on the validation rows, or the last one.
@@ -50,6 +50,7 @@ class HeadRecipe:
     select: Literal["auc", "loss", "last"] = "auc"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scaling", named_scaling(self.scaling))
         checks = (
             (self.batch >= 1, "batch >= 1", self.batch),
             (self.epochs >= 1, "epochs >= 1", self.epochs),

@@ -21,7 +21,7 @@ URL = "https://raw.githubusercontent.com/WisconsinAIVision/UniversalFakeDetect/m
 SHA256 = "477100745713bcc957beb2b40859536859b6483fd6301b3b9293151b194c7847"
 WIDTH = 768
 NAME = "unifd_fc_weights.pth"
-RECIPE = HeadRecipe(scaling="none", rho=0.0)
+RECIPE = HeadRecipe(scaling="raw", rho=0.0)
 
 Fetch = Callable[[str], bytes]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -13,10 +13,24 @@ from torch import Tensor
 
 from corit.errors import FitError
 
-Scaling = Literal["none", "standard", "whiten"]
+Scaling = Literal["raw", "centre", "unit", "standard", "whiten"]
+SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
 CHUNK = 2**20  # numbers
 RANGE = (1e-100, 1e100)  # magnitudes whose squares float64 holds; float32 has none beyond them
 RESCALE = "multiply them by a constant that brings them near 1"
+
+
+def named_scaling(name: str) -> Scaling:
+    """Return a scaling by its name, or by "none", the name of "raw" in files of earlier versions.
+
+    Raises:
+        FitError: for another name.
+    """
+    current = "raw" if name == "none" else name
+    for scaling in SCALINGS:
+        if scaling == current:
+            return scaling
+    raise FitError(f"expected a scaling among {', '.join(SCALINGS)} (or none, the old name of raw), got {name!r}")
 
 
 class Rows(Protocol):
@@ -89,8 +103,9 @@ def chunks(rows: Rows, size: int = 0) -> Iterator[Tensor]:
 class Standardiser:
     """x -> (x - mean) * scale, or (x - mean) @ matrix when whitening; fitted on training rows only.
 
-    [choice] every variant but "none" divides by sqrt(D) as well, so that features of any width have a mean squared
-    norm of about one and radii of different widths compare. The tensors are float64 where float32 cannot hold them or
+    [choice] "standard" and "whiten" divide by sqrt(D) as well, so that features of any width have a mean squared norm
+    of about one, as "unit" has by its definition, and radii of different widths compare. "raw" and "centre" leave the
+    unit of the features. The tensors are float64 where float32 cannot hold them or
     the rows are float64; rows of float32 are then standardised in float64 and returned as float32.
 
     Attributes:
@@ -122,18 +137,26 @@ def fit_standardiser(rows: Rows, scaling: Scaling, floor: float = 1e-6) -> Stand
 
     Args:
         rows: (n, D) training rows.
-        scaling: "none", "standard", or "whiten" for PCA whitening of all directions above the floor.
+        scaling: "raw" for the rows as they are; "centre" to subtract their mean; "unit" to also divide by one number,
+            the root-mean-square norm of the centred rows; "standard" to divide each column by its standard deviation;
+            "whiten" for PCA whitening of all directions above the floor.
         floor: relative to the largest standard deviation; columns below it, such as constant ones, become zero.
 
     Raises:
-        FitError: for a feature that is not finite or beyond `RANGE`, and for no rows.
+        FitError: for a feature that is not finite or beyond `RANGE`, for no rows, and for an unknown scaling.
     """
+    scaling = named_scaling(scaling)
     if len(rows) == 0:
         raise FitError("expected at least one training row to standardise, got none")
-    if scaling == "none":
+    if scaling == "raw":
         return Standardiser(torch.zeros(rows.width), torch.ones(rows.width))
     mean, second = _moments(rows, full=scaling == "whiten")
     wide = rows.gather(np.arange(0)).dtype == torch.float64
+    if scaling == "centre":
+        return _held(wide, mean, torch.ones(rows.width))
+    if scaling == "unit":
+        norm = second.sum().sqrt().expand(rows.width)
+        return _held(wide, mean, torch.where(norm > 0, 1 / norm, 0.0))
     if scaling == "standard":
         std = second.sqrt()
         return _held(wide, mean, torch.where(std > floor * std.max(), 1 / (std * rows.width**0.5), 0.0))

@@ -334,7 +334,10 @@ def _load_or_train(
 
 def _digest(tasks: Sequence[Task], settings: _Settings) -> str:
     """SHA-256 of the rows, their labels and the settings."""
-    digest = hashlib.sha256(json.dumps([FORMAT, asdict(settings)], sort_keys=True).encode())
+    values = asdict(settings)
+    if settings.recipe.scaling == "raw":
+        values["recipe"]["scaling"] = "none"  # its name when the first parts were kept
+    digest = hashlib.sha256(json.dumps([FORMAT, values], sort_keys=True).encode())
     for t in tasks:
         p = t.problem
         for rows, y in ((p.train, p.labels), (p.valid, p.valid_labels), (t.test, t.test_labels)):

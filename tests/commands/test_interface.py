@@ -117,6 +117,7 @@ def test_options_name_the_choices_of_the_library():
     from corit.detect.video import Per
     from corit.detect.video_score import VideoScoreName
     from corit.heads.head import HeadKind
+    from corit.heads.rows import SCALINGS
     from corit.images.frame_choice import Choice
 
     pairs = (
@@ -127,6 +128,7 @@ def test_options_name_the_choices_of_the_library():
         (detect.Per, Per),
     )
     assert [(get_args(here), get_args(there)) for here, there in pairs if get_args(here) != get_args(there)] == []
+    assert get_args(options.ScalingName) == (*SCALINGS, "none")
 
 
 def test_importing_every_command_loads_nothing_slow():

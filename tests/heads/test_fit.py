@@ -312,6 +312,18 @@ def test_a_recipe_without_words_is_the_documented_one():
     assert (HeadRecipe().units, HeadRecipe(kind="mlp").units) == (1, 32)
 
 
+def test_a_recipe_reads_the_old_name_of_raw():
+    assert HeadRecipe(scaling="none") == HeadRecipe(scaling="raw")
+    with pytest.raises(FitError, match="expected a scaling among raw, centre, unit, standard, whiten"):
+        HeadRecipe(scaling="zscore")
+
+
+def test_rows_that_are_all_the_same_become_zeros():
+    x = torch.full((4, 3), 7.0)
+    for scaling in ("centre", "unit"):
+        assert (standardised(TensorRows(x), fit_standardiser(TensorRows(x), scaling)).values == 0).all()
+
+
 @pytest.mark.filterwarnings("error:The given NumPy array is not writable")
 def test_labels_may_be_read_only():
     x, y = data()
@@ -320,13 +332,17 @@ def test_labels_may_be_read_only():
     assert fit([task], HeadRecipe(epochs=1)).trajectory.valid_auc.shape == (1, 1, 1, 1)
 
 
-@pytest.mark.parametrize("scaling", ["none", "standard", "whiten"])
+@pytest.mark.parametrize("scaling", ["none", "raw", "centre", "unit", "standard", "whiten"])
 def test_standardised_rows_have_the_stated_moments(scaling, agree):
     rng = generator("moments")
     x = torch.tensor(rng.normal(size=(400, 6)) @ rng.normal(size=(6, 6)) * 10 + 50, dtype=torch.float32)
     rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), scaling)).values.numpy()
-    if scaling == "none":
+    if scaling in ("none", "raw"):
         agree(rows, x.numpy())
+    elif scaling in ("centre", "unit"):
+        centred = x.double().numpy() - x.double().numpy().mean(0)
+        number = 1 if scaling == "centre" else np.sqrt((centred**2).sum(1).mean())
+        agree(rows, centred / number, atol=1e-5)
     else:
         agree(rows.mean(0), np.zeros(6), atol=1e-4)
         covariance = np.cov(rows.T, bias=True) * 6
@@ -338,7 +354,7 @@ def test_standardised_rows_have_the_stated_moments(scaling, agree):
 def test_a_constant_feature_is_zero_and_not_infinite():
     x = torch.tensor(generator("constant").normal(size=(50, 3)), dtype=torch.float32)
     x[:, 1] = 4.0
-    for scaling in ("standard", "whiten"):
+    for scaling in ("centre", "unit", "standard", "whiten"):
         rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), scaling)).values
         assert torch.isfinite(rows).all()
         assert rows.abs().max() < 10
@@ -356,7 +372,7 @@ def test_whitening_keeps_directions_down_to_a_millionth(small, kept):
 def scaled(x, scale, dtype):
     """The standardised rows of x times a scale, stored in a type, in each way of scaling."""
     rows = TensorRows((x.double() * scale).to(dtype))
-    return [standardised(rows, fit_standardiser(rows, how)).values for how in ("standard", "whiten")]
+    return [standardised(rows, fit_standardiser(rows, how)).values for how in ("unit", "standard", "whiten")]
 
 
 @pytest.mark.parametrize("scale", [2.0**66, 2.0**-83])
@@ -381,7 +397,7 @@ def test_standardised_rows_do_not_depend_on_the_unit(scale, dtype, agree):
 
 def test_features_of_double_precision_far_from_zero_keep_their_digits(agree):
     x = torch.tensor(generator("units").normal(size=(200, 4)))
-    for how in ("standard", "whiten"):
+    for how in ("centre", "unit", "standard", "whiten"):
         here, far = TensorRows(x), TensorRows(x + 1e9)
         expected = standardised(here, fit_standardiser(here, how)).values
         agree(standardised(far, fit_standardiser(far, how)).values, expected, atol=1e-6)
@@ -390,7 +406,7 @@ def test_features_of_double_precision_far_from_zero_keep_their_digits(agree):
 def test_columns_that_are_all_constant_are_zero():
     """Though their mean, rounded, is not quite what they hold."""
     x = torch.full((37, 3), 0.1) * torch.tensor([1.0, 3.0, 1e20])
-    for how in ("standard", "whiten"):
+    for how in ("centre", "unit", "standard", "whiten"):
         made = fit_standardiser(TensorRows(x), how)
         assert not standardised(TensorRows(x), made).values.any()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import fields, replace
 
 import numpy as np
@@ -329,3 +331,22 @@ def test_floors_wait_until_they_are_read(monkeypatch):
     assert not called
     assert found.floors == found.floors == tuple(t.floors for t in found.tasks)
     assert len(called) == 2
+
+
+def test_kept_parts_of_raw_features_have_the_name_they_always_had(tmp_path):
+    """The digest holds the text "none" of earlier versions, so that their parts are read and not made again."""
+    recipe = replace(LINEAR, scaling="raw")
+    t = made(0, "A", recipe)
+    sweep([t], recipe, RHOS, SEEDS, **ASKED, folder=tmp_path)
+    settings = {
+        "recipe": {f.name: getattr(recipe, f.name) for f in fields(recipe)} | {"scaling": "none"},
+        **{"rhos": RHOS, "seeds": SEEDS, "steps": STEPS, "watch": None, "refine": 2, "dtype": "float64"},
+    }
+    digest = hashlib.sha256(json.dumps([2, settings], sort_keys=True).encode())
+    for table, y in (
+        (t.problem.train, t.problem.labels),
+        (t.problem.valid, t.problem.valid_labels),
+        rows(0, "A", "test"),
+    ):
+        digest.update(b"45 6 " + y.astype(np.int8).tobytes() + table.values.numpy().tobytes())
+    assert [p.stem for p in tmp_path.iterdir()] == [digest.hexdigest()]

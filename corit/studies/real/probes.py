@@ -121,7 +121,7 @@ def sam_recipe(plan: RealPlan, rows: int) -> HeadRecipe:
     """Return the SAM head: the paper's batch of 20, Adam, the epoch with the best validation AUC."""
     return HeadRecipe(
         kind="linear",
-        scaling="none",
+        scaling="raw",
         optimiser="adamw",
         learning_rate=plan.rate,
         weight_decay=0.0,
