@@ -45,6 +45,7 @@ class Diagnosed:
     def plan(self, base: DiagnosisPlan) -> DiagnosisPlan:
         """Return a plan with these choices; empty texts and zero steps leave the base's."""
         from corit.diagnose import plan
+        from corit.heads.rows import named_scaling
 
         choices: dict[str, Any] = {
             "layers": plan.parse_layers(self.layers),
@@ -54,7 +55,7 @@ class Diagnosed:
         }
         choices = {name: value for name, value in choices.items() if value}
         choices |= {"heads": plan.parse_names(self.heads), "seeds": tuple(range(self.seeds))}
-        return replace(base, by=self.by, scaling=self.scaling, batch=self.batch, **choices)
+        return replace(base, by=self.by, scaling=named_scaling(self.scaling), batch=self.batch, **choices)
 
 
 def diagnose(
