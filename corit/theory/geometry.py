@@ -140,4 +140,4 @@ def _factors(standardiser: Standardiser) -> Tensor:
     """The length (E) on raw features of a unit step along each axis of the scaled ones; whitening's are orthogonal."""
     if standardiser.matrix is None:
         return standardiser.scale.cpu().double()
-    return torch.linalg.vector_norm(standardiser.matrix.cpu().double(), dim=0)
+    return standardiser.matrix.cpu().double().square().sum(0).sqrt()
