@@ -69,6 +69,12 @@ class Likelihood(Protocol):
     def squared_norms(self) -> Tensor:
         """norm(g)^2 of each row (..., n)."""
 
+    def alignments(self) -> Tensor:
+        """g' E g of each row (..., n); their mean is norm(E g)^2."""
+
+    def cluster_squares(self, index: Tensor) -> Tensor:
+        """The squared norm of each cluster's summed gradients, added up (...), for clusters of m rows, index (C, m)."""
+
     def hessian(self, v: Tensor) -> Tensor:
         """H v (..., P)."""
 
@@ -142,6 +148,14 @@ def along(likelihood: Likelihood, direction: Tensor, radii: Tensor, onto: Tensor
     return torch.stack([(onto @ likelihood.at(w).gradient()[..., None])[..., 0] for w in points], -2)
 
 
+def cluster_squares(likelihood: Likelihood, index: Tensor, limit: int = 2**22) -> Tensor:
+    """Compute `Likelihood.cluster_squares` from the gradient of each cluster, at most `limit` numbers at a time."""
+    total = torch.zeros_like(likelihood.point[..., 0])
+    for part in index.split(max(1, limit // likelihood.point.numel())):
+        total = total + (likelihood.on(part).gradient() * index.shape[1]).square().sum((0, -1))
+    return total
+
+
 @dataclass(frozen=True)
 class Design:
     """Rows and labels of data sets L.
@@ -169,6 +183,22 @@ class Design:
         """Whether the products go through the Gram matrix."""
         return self.z.shape[-2] < self.z.shape[-1]
 
+    @cached_property
+    def mean(self) -> Tensor:
+        """The common mean E z (*L, P), 0 for a last feature that is 1 in every row: that is the bias."""
+        mean = self.z.mean(-2)
+        return torch.cat([mean[..., :-1], torch.zeros_like(mean[..., -1:])], -1) if self.biased else mean
+
+    @cached_property
+    def biased(self) -> bool:
+        """Whether the last feature is 1 in every row."""
+        return bool((self.z[..., -1] == 1).all())
+
+    @cached_property
+    def centred(self) -> Design:
+        """The same rows less their common mean."""
+        return Design(self.z - self.mean[..., None, :], self.y)
+
 
 @dataclass(frozen=True)
 class Logistic:
@@ -177,6 +207,7 @@ class Logistic:
     Attributes:
         design: rows and labels of data sets L.
         point: (*L, *H, P) parameters of heads of any shape H on each of them.
+        known: (*L, *H, n) their logits, where these are known already; None to compute them.
 
     Raises:
         FitError: for parameters that do not fit.
@@ -184,6 +215,7 @@ class Logistic:
 
     design: Design
     point: Tensor
+    known: Tensor | None = None
 
     def __post_init__(self) -> None:
         sets, width = self.design.z.shape[:-2], self.design.z.shape[-1]
@@ -209,6 +241,18 @@ class Logistic:
         rows = rows_at(self.design.z, self.design.y, index)
         return type(self)(Design(*rows), self.point.expand(*index.shape[:-1], *self.point.shape))
 
+    def centred(self) -> Self:
+        """The same heads, written for rows less their common mean m: w'z = w'(z - m) + w'm.
+
+        The logits stay; w'm joins the bias. For heads without a bias it is a constant that is not trained, which the
+        parameters of the result do not hold.
+        """
+        design, point = self.design.centred, self.point
+        if self.design.biased:
+            shift = self._product(point, self.design.mean[..., None])
+            point = torch.cat([point[..., :-1], point[..., -1:] + shift], -1)
+        return type(self)(design, point, self.logits)
+
     def _over(self, per_row: Tensor) -> Tensor:
         """(*L, n) -> (*L, 1.., n), to broadcast over heads."""
         heads = self.point.ndim - self.design.z.ndim + 1
@@ -223,7 +267,7 @@ class Logistic:
     @cached_property
     def logits(self) -> Tensor:
         """w'z (*L, *H, n)."""
-        return self._product(self.point, self.design.z.mT)
+        return self._product(self.point, self.design.z.mT) if self.known is None else self.known
 
     @cached_property
     def residual(self) -> Tensor:
@@ -261,6 +305,26 @@ class Logistic:
         if not self.design.dual:
             return self.gradient().square().sum(-1)
         return (self.residual * self._product(self.residual, self.design.gram)).sum(-1).clamp_min(0) / self.count**2
+
+    def alignments(self) -> Tensor:
+        """(p-y) z' E g (*L, *H, n)."""
+        if self.design.dual:
+            return self.residual * self._product(self.residual, self.design.gram) / self.count
+        return self.residual * self._product(self.gradient(), self.design.z.mT)
+
+    def cluster_squares(self, index: Tensor) -> Tensor:
+        """The sum of norm(sum (p-y) z over a cluster)^2 (*L, *H), of clusters of m rows, index (C, m)."""
+        sets = self.design.y.shape[:-1]
+        q = self.residual.flatten(len(sets), -2) if self.residual.ndim > len(sets) + 1 else self.residual
+        q = (q if q.ndim > len(sets) + 1 else q[..., None, :])[..., index].movedim(-3, -2)  # (*L, C, H, m)
+        if self.design.dual:
+            gram = self.design.gram[..., index[:, :, None], index[:, None, :]]
+        elif index.shape[1] <= q.shape[-2]:
+            z = self.design.z[..., index, :]
+            gram = z @ z.mT
+        else:  # few heads: their sums are smaller than the products of rows
+            return (q @ self.design.z[..., index, :]).square().sum((-1, -3)).reshape(self.point.shape[:-1])
+        return ((q @ gram) * q).sum((-1, -3)).reshape(self.point.shape[:-1])
 
     def squared_norms(self) -> Tensor:
         """(p-y)^2 norm(z)^2 (*L, *H, n)."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
 
 from corit.errors import FitError
-from corit.theory.likelihood import Operator, along, check_rows, log_likelihood, rows_at
+from corit.theory.likelihood import Operator, along, check_rows, cluster_squares, log_likelihood, rows_at
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,15 @@ class ModuleLikelihood:
     def squared_norms(self) -> Tensor:
         """norm(g)^2 (..., n)."""
         return self._each(lambda w, x, y: torch.cat([g.square().sum(-1) for g in self._gradients(w, x, y)]))
+
+    def alignments(self) -> Tensor:
+        """g' E g of each row (..., n)."""
+        dot = lambda w, x, y, u: torch.cat([g @ u for g in self._gradients(w, x, y)])
+        return self._each(dot, self.gradient())
+
+    def cluster_squares(self, index: Tensor) -> Tensor:
+        """The squared norm of each cluster's summed gradients, added up (...), for clusters of m rows, index (C, m)."""
+        return cluster_squares(self, index)
 
     def _gradients(self, flat: Tensor, x: Tensor, y: Tensor) -> Iterator[Tensor]:
         """The gradients (b, P) of single rows, `chunk` rows at a time."""

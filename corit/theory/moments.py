@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from corit.errors import FitError
+from corit.theory.clusters import Clusters, clusters_of
 from corit.theory.likelihood import Likelihood
+
+# plain: the rows are the population; corrected: rows drawn one by one; clustered: rows drawn in clusters.
+Estimator = Literal["plain", "corrected", "clustered"]
 
 LIMIT = 2**22  # numbers in the largest tensor of the mini-batches that are worked on at a time
 
@@ -60,17 +65,21 @@ def moments(likelihood: Likelihood) -> Moments:
     return Moments(signal, (likelihood.squared_norms().mean(-1) - signal).clamp_min(0), likelihood.count)
 
 
-def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tensor:
+def clustered_gsnr(
+    likelihood: Likelihood, clusters: Sequence[Hashable] | Clusters, measured: Moments | None = None
+) -> Tensor:
     """Measure (4), bias-corrected, for rows that were drawn together in clusters.
 
     A fake and the real picture that it was made of agree in nearly everything, and their gradients nearly cancel: the
     mean gradient then varies far less than tr Cov / n, and `Moments.corrected` subtracts too much. Here the variance of
     the mean is that between clusters, C / (C - 1) sum_c norm(sum of c's gradients - n_c mean)^2 / n^2; with clusters of
-    one row the two agree.
+    one row the two agree. The squares are sum_c norm(s_c)^2 - 2 sum_c n_c s_c' mean + sum_c n_c^2 norm(mean)^2, s_c the
+    sum of c's gradients, and need no gradient of a row.
 
     Args:
         likelihood: heads (...) on n rows.
-        clusters: (n) name of each row's cluster.
+        clusters: (n) name of each row's cluster, or the clusters.
+        measured: `moments` of the likelihood, where they are known already.
 
     Returns:
         GSNR (...).
@@ -78,21 +87,15 @@ def clustered_gsnr(likelihood: Likelihood, clusters: Sequence[Hashable]) -> Tens
     Raises:
         FitError: for fewer than two clusters, or another number of names than rows.
     """
-    members: dict[Hashable, list[int]] = {}
-    for row, name in enumerate(clusters):
-        members.setdefault(name, []).append(row)
-    if len(clusters) != likelihood.count or len(members) < 2:
-        raise FitError(
-            f"expected a cluster for each of {likelihood.count} rows and at least two clusters, got {len(clusters)} "
-            f"names of {len(members)}"
-        )
-    full, plain = likelihood.gradient(), moments(likelihood)
-    spread = torch.zeros_like(plain.signal)
-    for rows in members.values():
-        here = likelihood.on(torch.tensor(rows)).gradient() - full
-        spread = spread + (here * len(rows)).square().sum(-1)
-    n, c = likelihood.count, len(members)
-    return (plain.signal - spread * (c / (c - 1)) / n**2) / (plain.noise * (n / (n - 1)))
+    by = clusters if isinstance(clusters, Clusters) else clusters_of(clusters)
+    if len(by.sizes) != likelihood.count:
+        raise FitError(f"expected a cluster for each of {likelihood.count} rows, got {len(by.sizes)} names")
+    plain = moments(likelihood) if measured is None else measured
+    sizes = by.sizes.to(plain.signal)
+    spread = sum((likelihood.cluster_squares(index) for index in by.members), torch.zeros_like(plain.signal))
+    spread = spread - 2 * likelihood.alignments() @ sizes + sizes.sum() * plain.signal
+    n, c = likelihood.count, by.count
+    return (plain.signal - spread.clamp_min(0) * (c / (c - 1)) / n**2) / (plain.noise * (n / (n - 1)))
 
 
 def batch_moments(likelihood: Likelihood, batches: Tensor, limit: int = LIMIT) -> Moments:

@@ -12,7 +12,18 @@ from torch import Tensor
 
 from corit.errors import FitError
 from corit.heads.head import activate
-from corit.theory.likelihood import Operator, along, check_rows, curvatures, log_likelihood, residual, rows_at
+from corit.theory.likelihood import (
+    Operator,
+    along,
+    check_rows,
+    cluster_squares,
+    curvatures,
+    log_likelihood,
+    residual,
+    rows_at,
+)
+
+LIMIT = 2**22  # numbers in the largest tensor of products that are held at a time
 
 
 @dataclass(frozen=True)
@@ -135,6 +146,48 @@ class Perceptron:
     def squared_gradient(self) -> Tensor:
         """norm(E g)^2 (...)."""
         return self.gradient().square().sum(-1)
+
+    def alignments(self) -> Tensor:
+        """g' E g of each row (..., n)."""
+        (hidden, slope), flat = self._units, self.gradient().reshape_as(self._flat)
+        moved = self._top(self._flat) * slope * self._hidden(flat)
+        change = (hidden * self._top(flat) + moved).sum(-1) + flat[..., -1:]
+        return self._shaped(residual(self._states[0], self._rows[1]) * change)
+
+    def cluster_squares(self, index: Tensor) -> Tensor:
+        """The squared norm of each cluster's summed gradients, added up (...), for clusters of m rows, index (C, m).
+
+        Small clusters go through the products of their rows' gradients, m^2 each instead of P numbers.
+        """
+        size = index.shape[1]
+        if size**2 > self.point.shape[-1]:
+            return cluster_squares(self, index)
+        total, heads = self.point.new_zeros(self._flat.shape[:2]), math.prod(self._flat.shape[:2])
+        for part in index.split(max(1, LIMIT // (heads * size * max(size, self.units)))):
+            total = total + self._products(part).sum((-1, -2, -3))
+        return self._shaped(total)
+
+    def _products(self, index: Tensor) -> Tensor:
+        """The products g'g of the rows of each cluster (G, S, C, m, m)."""
+        hidden, slope = (t[..., index, :] for t in self._units)
+        x = self._rows[0][:, index]
+        q = residual(self._states[0], self._rows[1])[..., index]
+        first = ((slope * self._flat[:, :, None, None, -self.units - 1 : -1].square()) @ slope.mT) * (x @ x.mT + 1)[
+            :, None
+        ]
+        return (first + hidden @ hidden.mT + 1) * q[..., None] * q[..., None, :]
+
+    def centred(self) -> Self:
+        """The same heads, written for rows less their common mean m: W m joins the first layer's bias."""
+        mean, m = self.x.mean(-2), self.units
+        split = m * self.x.shape[-1]
+        weight = self.point[..., :split].unflatten(-1, (m, self.x.shape[-1]))
+        more = self.point.ndim - mean.ndim
+        shift = (weight @ mean.reshape(*mean.shape[:-1], *[1] * more, mean.shape[-1], 1))[..., 0]
+        point = torch.cat(
+            [self.point[..., :split], self.point[..., split : split + m] + shift, self.point[..., split + m :]], -1
+        )
+        return type(self)(self.x - mean[..., None, :], self.y, point, m, self.activation)
 
     def squared_norms(self) -> Tensor:
         """norm(g)^2 (..., n)."""

@@ -22,6 +22,7 @@ from corit.heads.problem import Problem, standardised_problem
 from corit.heads.rows import Rows, chunks, standardised
 from corit.heads.select import auc
 from corit.progress import Progress, no_progress
+from corit.theory.clusters import numbered
 from corit.theory.collapse import Collapse, Place, against_floors, check_radii, collapses, refined
 from corit.theory.floors import Floors, floors
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
@@ -83,6 +84,7 @@ def task(
     test: tuple[Rows, np.ndarray],
     recipe: HeadRecipe,
     limit: int = 2**29,
+    groups: np.ndarray | None = None,
 ) -> Task:
     """Build a task from raw rows; the recipe's standardiser is fitted on the training rows.
 
@@ -94,11 +96,12 @@ def task(
         test: likewise.
         recipe: names the scaling.
         limit: bytes of standardised rows to hold in memory, for each part; see `standardised`.
+        groups: (n) the group of each training row, for GSNR by clusters; None where it is not known.
 
     Raises:
-        FitError: for rows that cannot be standardised, and labels that do not fit.
+        FitError: for rows that cannot be standardised, and labels or groups that do not fit.
     """
-    problem = standardised_problem(*train, *valid, recipe, limit)
+    problem = standardised_problem(*train, *valid, recipe, limit, groups)
     return Task(layer, group, problem, standardised(test[0], problem.standardiser, limit), test[1])
 
 
@@ -333,7 +336,10 @@ def _load_or_train(
 
 
 def _digest(tasks: Sequence[Task], settings: _Settings) -> str:
-    """SHA-256 of the rows, their labels and the settings."""
+    """SHA-256 of the rows, their labels and the settings; of the groups where they are given and something is watched.
+
+    Nothing else depends on the groups, so that parts kept without them stay valid.
+    """
     values = asdict(settings)
     if settings.recipe.scaling == "raw":
         values["recipe"]["scaling"] = "none"  # its name when the first parts were kept
@@ -344,6 +350,8 @@ def _digest(tasks: Sequence[Task], settings: _Settings) -> str:
             digest.update(f"{len(rows)} {rows.width} ".encode() + np.asarray(y, dtype=np.int8).tobytes())
             for chunk in chunks(rows):
                 digest.update(chunk.cpu().numpy().tobytes())
+        if settings.watch is not None and p.groups is not None:
+            digest.update(b"groups " + np.array(numbered(p.groups), dtype=np.int64).tobytes())
     return digest.hexdigest()
 
 
@@ -377,7 +385,7 @@ def _train_chunk(tasks: Sequence[Task], settings: _Settings, progress: Progress,
     parts = {"auc": area, "valid_auc": _best_valid_auc(done), "radius": radius} | _weights(done)
     if observer is not None:
         course = observer.course()
-        parts |= {name: getattr(course, name) for name in ("steps", "rows", *QUANTITIES)}
+        parts |= {name: getattr(course, name) for name in ("steps", "rows", "clusters", *QUANTITIES)}
     return parts
 
 
@@ -404,14 +412,26 @@ def _weights(done: Fit) -> _Part:
     return {name: t.numpy() for name, t in named.items() if t is not None}
 
 
+def _course(part: _Part) -> Course:
+    """The course of a part; parts of earlier versions knew no groups and did not remove the common mean."""
+    unknown = np.full_like(part["gsnr"], np.nan)
+    absent = {
+        "clustered": part["corrected"],
+        "centred": unknown,
+        "centred_clustered": unknown,
+        "clusters": 0 * part["rows"],
+    }
+    known = absent | part
+    return Course(**{name: known[name] for name in ("steps", "rows", "clusters", *QUANTITIES)})
+
+
 def _assemble(tasks: Sequence[Task], settings: _Settings, parts: Sequence[_Part]) -> Sweep:
     """Put the tasks' parts together."""
     area, valid, radius = (np.concatenate([p[name] for p in parts]) for name in ("auc", "valid_auc", "radius"))
     named = [{f.name: torch.from_numpy(p[f.name][0]) for f in fields(Heads) if f.name in p} for p in parts]
     course = None
     if settings.watch is not None:
-        names = ("steps", "rows", *QUANTITIES)
-        course = joined([Course(**{name: p[name] for name in names}) for p in parts])
+        course = joined([_course(p) for p in parts])
     return Sweep(
         tuple(tasks),
         settings.recipe,

@@ -16,10 +16,11 @@ from corit.heads.fit import Observation
 from corit.heads.head import HeadRecipe
 from corit.heads.problem import Problem
 from corit.seeding import generator
+from corit.theory.clusters import Clusters, clusters_of, numbered
 from corit.theory.curvature import lambda_max
 from corit.theory.factors import theorem_factors
 from corit.theory.likelihood import Design, Logistic
-from corit.theory.moments import moments
+from corit.theory.moments import Estimator, Moments, clustered_gsnr, moments
 from corit.theory.perceptron import Perceptron
 
 
@@ -38,6 +39,11 @@ class Course:
         lambda_max: (T, P, S, R) the Hessian's largest eigenvalue in magnitude.
         residual: (T, P, S, R) its relative residual.
         rows: (P) number of training rows that were measured.
+        clustered: (T, P, S, R) (4) of the population that the groups of rows were drawn from, bias-corrected by groups;
+            where these are not known each row is one, so that it equals `corrected`.
+        centred: (T, P, S, R) `gsnr` of the same heads written for rows less their common mean.
+        centred_clustered: (T, P, S, R) `clustered` likewise.
+        clusters: (P) number of groups among the measured rows; 0 where groups are not known.
     """
 
     steps: np.ndarray
@@ -50,6 +56,35 @@ class Course:
     lambda_max: np.ndarray
     residual: np.ndarray
     rows: np.ndarray
+    clustered: np.ndarray
+    centred: np.ndarray
+    centred_clustered: np.ndarray
+    clusters: np.ndarray
+
+    def estimate(self, estimator: Estimator | None = None, *, centred: bool = False) -> np.ndarray:
+        """Return the GSNR of an estimator.
+
+        Args:
+            estimator: "plain" is `gsnr`, of the rows as a population; "corrected" takes rows for drawn one by one,
+                "clustered" for drawn in groups. None for clustered, which is corrected where groups are not known.
+            centred: whether of the rows less their common mean.
+
+        Returns:
+            GSNR (T, P, S, R).
+
+        Raises:
+            FitError: for another name.
+        """
+        n = self.rows[:, None, None]
+        raw = {"plain": self.gsnr, "corrected": self.corrected, "clustered": self.clustered}
+        less = {
+            "plain": self.centred,
+            "corrected": self.centred * ((n - 1) / n) - 1 / n,
+            "clustered": self.centred_clustered,
+        }
+        if estimator is not None and estimator not in raw:
+            raise FitError(f"expected the estimator plain, corrected or clustered, got {estimator!r}")
+        return (less if centred else raw)[estimator or "clustered"]
 
     @property
     def ratio(self) -> np.ndarray:
@@ -67,7 +102,11 @@ class Course:
         return theorem_factors(self.trace_h, self.trace_r, self.lambda_max, self.gsnr)
 
 
-QUANTITIES = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual")
+QUANTITIES = (
+    *("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual"),
+    *("clustered", "centred", "centred_clustered"),
+)
+LEAST_CLUSTERS = 20  # whole clusters in a subsample [choice]; with fewer, rows are drawn one by one
 
 
 class Watch:
@@ -78,14 +117,14 @@ class Watch:
         recipe: that of the fit.
         seeds: S, number of the fit's seeds.
         radii: R, number of the fit's radii.
-        rows: training rows of each problem to measure on, drawn once by `seed` and equally for problems of one length;
-            None for all.
+        rows: training rows of each problem to measure on, drawn once by `seed` and equally for problems of one length
+            and the same groups; None for all. See `watched`.
         tolerance: relative residual at which Lanczos stops, which starts from the vector of the observation before; the
             eigenvalue's own error is about its square.
         seed: of the rows.
 
     Raises:
-        FitError: for a number of rows that a problem does not have.
+        FitError: for a number of rows that a problem does not have, and for rows that are all of one group.
     """
 
     def __init__(
@@ -108,8 +147,11 @@ class Watch:
         self.seen: dict[int, np.ndarray] = {}  # step -> (quantities, P, S, R)
         self.vectors: dict[tuple[int, int], Tensor] = {}
         self.lock = Lock()
-        self.indices = [watched(n, rows, seed) for n in lengths]
         self.problems = list(problems)
+        self.indices = [watched(len(p.train), rows, seed, p.groups) for p in problems]
+        self.clusters = [
+            None if p.groups is None else clusters_of(p.groups[i]) for p, i in zip(problems, self.indices, strict=True)
+        ]
         self.designs: dict[int, tuple[Design, Tensor | None]] = {}
 
     def __call__(self, observation: Observation) -> None:
@@ -121,7 +163,7 @@ class Watch:
             at = slice(lanes[0], lanes[-1] + 1)
             likelihood = self._likelihood(problem, observation, at)
             seeds = observation.lanes[at, 1]
-            table[:, problem, seeds] = self._measure(likelihood, (problem, int(seeds[0])))
+            table[:, problem, seeds] = self._measure(likelihood, (problem, int(seeds[0])), self.clusters[problem])
 
     def _design(self, problem: int, like: Tensor) -> tuple[Design, Tensor | None]:
         """The watched rows, and for a perceptron that has fewer of them than features an orthonormal basis (D, n).
@@ -151,11 +193,13 @@ class Watch:
         point = torch.cat([weight.flatten(-2), bias, observation.top[at], observation.top_bias[at][..., None]], -1)
         return Perceptron(design.z, design.y, point, self.recipe.units, self.recipe.activation)
 
-    def _measure(self, likelihood: Logistic | Perceptron, key: tuple[int, int]) -> np.ndarray:
+    def _measure(
+        self, likelihood: Logistic | Perceptron, key: tuple[int, int], clusters: Clusters | None
+    ) -> np.ndarray:
         """All quantities (quantities, S, R)."""
         largest = lambda_max(likelihood.operator(), start=self.vectors.get(key), tolerance=self.tolerance, check=False)
         self.vectors[key] = largest.vector
-        estimates = moments(likelihood)
+        estimates, without_mean = moments(likelihood), moments(centred := likelihood.centred())
         values = (
             likelihood.loss(),
             estimates.signal.sqrt(),
@@ -164,6 +208,9 @@ class Watch:
             *likelihood.traces(),
             largest.value,
             largest.residual,
+            _by_clusters(likelihood, clusters, estimates),
+            without_mean.gsnr,
+            _by_clusters(centred, clusters, without_mean),
         )
         return torch.stack(values).double().cpu().numpy()
 
@@ -172,20 +219,50 @@ class Watch:
         steps = sorted(self.seen)
         table = np.stack([self.seen[s] for s in steps], 1) if steps else np.empty((len(QUANTITIES), 0, *self.shape))
         rows = np.array([len(i) for i in self.indices])
-        return Course(np.array(steps, dtype=np.int64), **dict(zip(QUANTITIES, table, strict=True)), rows=rows)
+        clusters = np.array([0 if c is None else c.count for c in self.clusters])
+        named = dict(zip(QUANTITIES, table, strict=True))
+        return Course(np.array(steps, dtype=np.int64), **named, rows=rows, clusters=clusters)
 
 
-def watched(count: int, rows: int | None, seed: int) -> np.ndarray:
-    """Draw the indices, in order, of `rows` of `count` training rows; all of them for None."""
-    if rows is None:
+def _by_clusters(likelihood: Logistic | Perceptron, clusters: Clusters | None, measured: Moments) -> Tensor:
+    """Each row is a cluster where these are not known."""
+    if clusters is None:
+        return measured.corrected
+    return clustered_gsnr(likelihood, clusters, measured)
+
+
+def watched(count: int, rows: int | None, seed: int, groups: np.ndarray | None = None) -> np.ndarray:
+    """Draw the rows of a problem that are measured.
+
+    Whole groups are drawn, so that a fake stays with its real picture, as many as fit into `rows`; where fewer than
+    LEAST_CLUSTERS fit, or groups are not known, rows are drawn one by one.
+
+    Args:
+        count: training rows of the problem.
+        rows: most rows to measure; None for all of them.
+        seed: of the draw.
+        groups: (count) the group of each row, or None.
+
+    Returns:
+        The rows' indices, in order.
+    """
+    if rows is None or rows >= count:
         return np.arange(count)
-    return np.sort(generator("watch", seed, count).choice(count, rows, replace=False))
+    rng = generator("watch", seed, count)
+    if groups is not None:
+        number = np.array(numbered(groups))
+        order = rng.permutation(number.max() + 1)
+        fits = order[np.cumsum(np.bincount(number)[order]) <= rows]
+        if len(fits) >= LEAST_CLUSTERS:
+            return np.flatnonzero(np.isin(number, fits))
+    return np.sort(rng.choice(count, rows, replace=False))
 
 
 def joined(courses: Sequence[Course]) -> Course:
     """Join the problems of several courses, which were observed at the same steps, in one course."""
     columns = {name: np.concatenate([getattr(c, name) for c in courses], 1) for name in QUANTITIES}
-    return Course(courses[0].steps, **columns, rows=np.concatenate([c.rows for c in courses]))
+    counts = {name: np.concatenate([getattr(c, name) for c in courses]) for name in ("rows", "clusters")}
+    return Course(courses[0].steps, **columns, **counts)
 
 
 def every(interval: int) -> Callable[[int], bool]:

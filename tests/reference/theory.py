@@ -41,6 +41,28 @@ def perceptron(units, relu=True):
     return logit
 
 
+def clustered(gradients, names):
+    """(4) of the population of clusters: the squared mean less its variance between them, over n/(n-1) tr Cov."""
+    n, mean, spread = len(gradients), gradients.mean(0), 0.0
+    for name in set(names):
+        total = np.zeros_like(mean)
+        for g, own in zip(gradients, names, strict=True):
+            if own == name:
+                total += g - mean
+        spread += total @ total / n**2
+    c = len(set(names))
+    noise = sum((g - mean) @ (g - mean) for g in gradients) / (n - 1)
+    return (mean @ mean - spread * c / (c - 1)) / noise
+
+
+def jackknifed(gradients, names):
+    """The same for clusters of one size: the variance of the mean by leaving out one cluster after another."""
+    mean, c = gradients.mean(0), len(set(names))
+    left = [gradients[[n != name for n in names]].mean(0) for name in set(names)]
+    variance = (c - 1) / c * sum((m - mean) @ (m - mean) for m in left)
+    return (mean @ mean - variance) / (np.square(gradients - mean).sum() / (len(gradients) - 1))
+
+
 @dataclass
 class Population:
     """(5)'s matrices and (4)'s gradients of one head on n rows."""

@@ -91,9 +91,10 @@ def test_pairs_that_share_a_picture_need_the_correction_by_clusters():
 
 def test_clusters_that_do_not_fit_are_refused():
     found = linear(7, 3, heads=())
-    for names in ([0] * 7, [0, 1]):
-        with pytest.raises(FitError, match="expected a cluster for each of 7 rows and at least two clusters"):
-            clustered_gsnr(found, names)
+    with pytest.raises(FitError, match="expected a cluster for each of 7 rows, got 2 names"):
+        clustered_gsnr(found, [0, 1])
+    with pytest.raises(FitError, match="expected at least two clusters, got 1 among 7 rows"):
+        clustered_gsnr(found, [0] * 7)
 
 
 @pytest.mark.parametrize("make", LIKELIHOODS.values(), ids=LIKELIHOODS)
