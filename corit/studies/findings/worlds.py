@@ -1,4 +1,4 @@
-"""findings.json: the records of the real world and of the miniature, side by side in one file."""
+"""findings.json: the records of the real world, of the miniature and of the control, side by side in one file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from corit.errors import DataError
 from corit.files import write_text
 from corit.serialise import json_text
 
-World = Literal["real", "miniature"]
-WORLDS: tuple[World, ...] = ("real", "miniature")
+World = Literal["real", "miniature", "control"]
+WORLDS: tuple[World, ...] = ("real", "miniature", "control")
 RECORD = "findings.json"
 
 
 def write_world(folder: Path, world: World, record: Mapping[str, Any]) -> Path:
-    """Put a world's record into findings.json of a folder; what the file says of the other world stays.
+    """Put a world's record into findings.json of a folder; what the file says of other worlds stays.
 
     Args:
         folder: of the study.

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "explanation" / "findings.md").read_text()
 WORLDS = read_worlds(DOCS / "findings.json")
 # A number, with a comment after it: world > claim > key > ... > key | how it is shown.
-NUMBERS = re.findall(r"([-+]?\d[\d.]*)( %)?<!-- (real|miniature) > (.+?) > (.+?) \| ([a-z0-9 ]*) -->", PAGE)
+NUMBERS = re.findall(r"([-+]?\d[\d.]*)( %)?<!-- (real|miniature|control) > (.+?) > (.+?) \| ([a-z0-9 ]*) -->", PAGE)
 
 
 def held(world, claim, path):
