@@ -11,7 +11,7 @@ def calibrate(
     detector: options.OneDetector,
     pictures: options.OwnPictures,
     out: options.ChangedDetector,
-    fpr: float = 0.05,
+    fpr: float | None = None,
     intervals: options.Intervals = options.INTERVALS,
     compute: options.Compute = options.COMPUTE,
 ) -> int:
@@ -21,7 +21,8 @@ def calibrate(
     the threshold for fake is set. Exit code 3 if nothing could be measured.
 
     Args:
-        fpr: false-positive rate to expect of new real pictures like yours
+        fpr: false-positive rate to expect of new real pictures like yours; by default the detector's own, or the
+            lowest that your pictures can tell, up to 0.05
     """
     from corit.commands.feature_store import measure_with
     from corit.report.own import calibration_text

@@ -79,11 +79,13 @@ def make(
         limit: use at most this many pairs, or pictures of each class, of each collection; 0 uses all
     """
     from corit.backbones.load import load_backbone
+    from corit.detect.detector import require_detector_place
     from corit.progress import progress_bar
     from corit.train.card import card_markdown, make_card
     from corit.train.packaged import make_detector, plan_of, save_packaged
 
     plan = plan_of(name)
+    require_detector_place(out)
     frozen = load_backbone(backbone or plan.backbone, weights)
     with progress_bar("features") as progress:
         making = make_detector(

@@ -17,7 +17,7 @@ def update(
     weight_new: float | None = None,
     force: bool = False,
     seeds: options.Seeds = 5,
-    fpr: options.Fpr = 0.05,
+    fpr: float | None = None,
     draws: options.Draws = 1000,
     compute: options.Compute = options.COMPUTE,
 ) -> int:
@@ -31,6 +31,7 @@ def update(
             the compressed ones in its folder
         weight_new: share of your pictures in the training, between 0 and 1; by default every source has the same
         force: write the detector although it lost more than it gained
+        fpr: false-positive rate to expect of new real pictures at the threshold; by default the detector's own
     """
     from corit.commands.feature_store import measure_with
     from corit.progress import progress_bar

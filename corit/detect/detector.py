@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 FAMILIARITY = "familiarity.safetensors"
+VARIANTS = 8  # mild re-encodings that are encoded together at least
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ class Detector:
         return [reading.logits for reading in self.readings(views)]
 
     def readings(self, views: Sequence[Views]) -> list[Reading]:
-        """Return for each view its logits and its distance from the training features; features are computed once."""
+        """Return for each view what `row` needs; features are computed once, those of all re-encodings together."""
         alone = [_with_twin(v, i) for v in views for i in range(max(1, len(v.twins)))]
         if not alone:
             return []
@@ -270,7 +271,28 @@ class Detector:
         logits, counts = self.head.logits(z).numpy(), [max(1, len(v.twins)) for v in views]
         starts = np.cumsum([0, *counts[:-1]])
         distances = self.familiarity.distance(z[starts]).tolist() if self.familiarity else [None] * len(views)
-        return [Reading(*pair) for pair in zip(np.split(logits, starts[1:]), distances, strict=True)]
+        pairs = zip(np.split(logits, starts[1:]), distances, strict=True)
+        return self._with_variants(views, [Reading(*pair) for pair in pairs])
+
+    def _with_variants(self, views: Sequence[Views], readings: Sequence[Reading]) -> list[Reading]:
+        """The readings with the verdicts on mild re-encodings, where the verdict on the view itself can turn."""
+        turning = [i for i, (v, r) in enumerate(zip(views, readings, strict=True)) if v.variants and self._turns(v, r)]
+        names = [(i, name) for i in turning for name in views[i].variants]
+        variants = [views[i].variants[name] for i, name in names]
+        size = max(len(views), VARIANTS)  # no more pictures at once than of the views themselves, or a few
+        scores = [self._score(r) for k in range(0, len(variants), size) for r in self.readings(variants[k : k + size])]
+        verdicts: dict[int, dict[str, str]] = {}
+        for (i, name), score in zip(names, scores, strict=True):
+            verdicts.setdefault(i, {})[name] = self.card.calibration.verdict(score)
+        return [r._replace(variants=verdicts.get(i, {})) for i, r in enumerate(readings)]
+
+    def _turns(self, view: Views, reading: Reading) -> bool:
+        """Whether the verdict is one that a re-encoding can turn into the other."""
+        return self.verdict(self._score(reading), view.domain, reading.distance) in OTHER
+
+    def _score(self, reading: Reading) -> float:
+        """The first twin's score, so that asking for a spread does not change it."""
+        return float(self.card.calibration.score(reading.logits[:1])[0])
 
     def row(self, path: str, view: Views, reading: Reading) -> Row:
         """Return the row of one prepared face or picture.
@@ -281,18 +303,12 @@ class Detector:
             reading: what `readings` gives for it.
         """
         scores = self.card.calibration.score(reading.logits)
-        score = float(scores[0])  # the first twin's, so that asking for a spread does not change the score
+        score = self._score(reading)
         spread = float(scores.std()) if len(scores) > 1 else None
         reason = join_notes(self.outside(view.domain, reading.distance), view.note)
         verdict = self.verdict(score, view.domain, reading.distance)
         row = Row(path, view.box, score, spread, verdict, reason=reason, detector=self.name or None)
-        return settle(row, self._verdicts(view.variants)) if view.variants and row.verdict in OTHER else row
-
-    def _verdicts(self, views: Mapping[str, Views]) -> dict[str, str]:
-        """The verdict on each view."""
-        logits = self.logits(list(views.values()))
-        scores = (float(self.card.calibration.score(one)[0]) for one in logits)
-        return {name: self.card.calibration.verdict(score) for name, score in zip(views, scores, strict=True)}
+        return settle(row, reading.variants)
 
     def outside(self, domain: str = "", distance: float | None = None) -> str:
         """Say why a picture is outside what the detector was trained on; empty if it is not.

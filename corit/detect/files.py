@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path, PurePath
+from typing import Any
 
 from corit.data.folders import UnlabelledFiles, list_pictures
 from corit.data.frames import VIDEO_SUFFIXES
@@ -69,38 +70,15 @@ class DetectOptions:
 
 
 def detect_files(
-    detector: Detector | FaceOrScene,
-    paths: str | Path | Iterable[str | Path],
-    *,
-    frames: int | None = 32,
-    choice: Choice = "even",
-    per: Per = "track",
-    video_score: VideoScore = TRACK,
-    twins: int = 1,
-    aligned: bool = False,
-    landmarks: Landmarks | None = None,
-    batch: int = 8,
-    workers: int = 0,
-    stable: bool = False,
+    detector: Detector | FaceOrScene, paths: str | Path | Iterable[str | Path], **options: Any
 ) -> Iterator[Row]:
     """Score pictures, videos, and folders of both, as `corit detect` does.
 
     Args:
         detector: the detector.
         paths: a file or folder, or several.
-        frames: score at most this many frames of each video; None scores all.
-        choice: "even" spreads the frames over the video, "first" takes the first ones.
-        per: the rows of a video: "video" is one for all, "track" adds one for each face, "frame" one for each face of
-            each frame.
-        video_score: how the scores of the faces become the score of the video: VideoScore("track") or
-            VideoScore("frames"); a plain text is not accepted.
-        twins: self-blended twins to score each picture with; more than one gives a spread.
-        aligned: the pictures are aligned face crops.
-        landmarks: of the pictures.
-        batch: pictures, or faces of a video, that are encoded together.
-        workers: processes that decode and prepare pictures; 0 uses this process.
-        stable: score each picture under three mild re-encodings too, and call it unsure where its verdict turns from
-            real to fake or from fake to real; `corit detect` does so where it is given a single file.
+        **options: fields of `DetectOptions`, such as per="frame". `corit detect` sets stable where it is given a single
+            file; here it is False unless it is set.
 
     Yields:
         The rows of each file, pictures first: one for each face or picture, and for each video as `per` says. What
@@ -110,22 +88,11 @@ def detect_files(
         DataError: a path does not exist, there is nothing to score, or an option has a wrong value.
         WeightsError: the backbone's weights are not available.
     """
-    options = DetectOptions(
-        frames=frames,
-        choice=choice,
-        per=per,
-        video_score=video_score,
-        twins=twins,
-        aligned=aligned,
-        landmarks=landmarks,
-        batch=batch,
-        workers=workers,
-        stable=stable,
-    )
+    chosen = DetectOptions(**options)
     several = (paths,) if isinstance(paths, (str, Path)) else paths
-    scan = FileScan(detector, tuple(os.fspath(path) for path in several), options)
+    scan = FileScan(detector, tuple(os.fspath(path) for path in several), chosen)
     scan.first(1)
-    return (row for report in scan.reports() for row in rows_of(report, per))
+    return (row for report in scan.reports() for row in rows_of(report, chosen.per))
 
 
 def rows_of(report: Report | VideoReport, per: Per = "track") -> Iterable[Row]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -32,10 +34,12 @@ class Reading(NamedTuple):
     Attributes:
         logits: (W) of its twins, or of the view itself where features need no twin.
         distance: of its features, with the first twin, from the training features; None where it is not known.
+        variants: the verdicts on mild re-encodings, by name; empty where there are none, or none can turn the verdict.
     """
 
     logits: np.ndarray
     distance: float | None = None
+    variants: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

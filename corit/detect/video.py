@@ -269,7 +269,7 @@ def _score(detector: Detector, path: str, frames: Sequence[_PreparedFrame], batc
         if not one.views:
             yield _Face(row(status=one.status, reason=one.reason), one.scene)
         for view, colour in zip(one.views, one.looks, strict=True):
-            logits, distance = next(readings)
+            logits, distance, _ = next(readings)
             score = float(detector.card.calibration.score(logits)[0])
             reason = join_notes(detector.outside(distance=distance), view.note)
             verdict, name = detector.verdict(score, distance=distance), detector.name or None

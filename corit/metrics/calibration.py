@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 from typing import Literal
 
@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from corit.errors import FitError
 from corit.metrics.bootstrap import check_scores
+from corit.metrics.threshold import FprThreshold
 
 Verdict = Literal["real", "unsure", "fake"]
 
@@ -24,7 +25,8 @@ class Calibration:
     Attributes:
         slope: of the logit, never negative.
         intercept: added to the scaled logit.
-        fake: scores from here up are called fake; at most a share `fpr` of the validation reals reach it.
+        fake: scores from here up are called fake; at most a share `fpr` of the validation reals reach it, or is
+            expected of new reals where `set_threshold` set it.
         real: scores below are called real; at most a share `fpr` of the validation fakes stay below it.
         fpr: that share, in (0, 1).
         reals: number of real validation rows.
@@ -53,6 +55,17 @@ class Calibration:
     def verdict(self, score: float) -> Verdict:
         """Call a score fake or real, or unsure between the thresholds."""
         return "fake" if score >= self.fake else "real" if score < self.real else "unsure"
+
+
+def set_threshold(calibration: Calibration, threshold: FprThreshold, fpr: float) -> Calibration:
+    """Return a calibration that says fake from a threshold up, and real never above it.
+
+    Args:
+        calibration: scores stay as it makes them.
+        threshold: of scores of reals.
+        fpr: the false-positive rate that it stands for.
+    """
+    return replace(calibration, fake=threshold.threshold, real=min(calibration.real, threshold.threshold), fpr=fpr)
 
 
 def _sigmoid(t: np.ndarray) -> np.ndarray:

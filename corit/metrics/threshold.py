@@ -129,16 +129,10 @@ def fpr_threshold(scores: np.ndarray, fpr: float, units: np.ndarray | None = Non
     Raises:
         DataError: the rate is out of range, a score is not finite, or there are fewer sources than `sources_needed`.
     """
-    if not 0 < fpr < 1:
-        raise DataError(f"expected a false-positive rate between 0 and 1, got {fpr}; 0.05 is one in twenty")
+    n, sources = len(scores), len(scores) if units is None else len(np.unique(units))
+    require_sources(sources, fpr)
     if not np.isfinite(scores).all():
         raise DataError("expected finite scores, got NaN or infinity; leave out the rows that could not be scored")
-    n, sources = len(scores), len(scores) if units is None else len(np.unique(units))
-    if sources < sources_needed(fpr):
-        raise DataError(
-            f"expected at least {sources_needed(fpr)} sources of real pictures for a false-positive rate of {fpr:g}, "
-            f"got {sources}; give more, or a rate of at least {1 / (sources + 1):.3g}"
-        )
     above = max(0.0, fpr * (sources + 1) - 1)  # sources that may lie above the threshold
     k = int(above * n / sources + 1e-9)
     cut = np.sort(scores)[n - 1 - k]
@@ -147,6 +141,36 @@ def fpr_threshold(scores: np.ndarray, fpr: float, units: np.ndarray | None = Non
     return FprThreshold(
         float(np.nextafter(cut, np.inf)), Estimate((inside + 1) / (sources + 1), float(low), float(high))
     )
+
+
+def require_sources(sources: int, fpr: float) -> None:
+    """Raise DataError where so many sources of reals are too few for a false-positive rate, or it is out of range."""
+    if not 0 < fpr < 1:
+        raise DataError(f"expected a false-positive rate between 0 and 1, got {fpr}; 0.05 is one in twenty")
+    if sources < sources_needed(fpr):
+        raise DataError(
+            f"expected at least {sources_needed(fpr)} sources of real pictures for a false-positive rate of {fpr:.3g}, "
+            f"got {sources}; give more, or a rate of at least {lowest_fpr(sources):.3g}"
+        )
+
+
+def lowest_fpr_threshold(scores: np.ndarray, fpr: float, units: np.ndarray) -> FprThreshold:
+    """Set a threshold as `fpr_threshold`; where the sources are too few for the rate, at the lowest that they can tell.
+
+    Args:
+        scores: (n) of real pictures.
+        fpr: the rate, in (0, 1).
+        units: (n) the source of each picture.
+
+    Raises:
+        DataError: see `fpr_threshold`; never for too few sources.
+    """
+    return fpr_threshold(scores, max(fpr, lowest_fpr(len(np.unique(units)))), units)
+
+
+def lowest_fpr(sources: int) -> float:
+    """Return the lowest false-positive rate that so many independent reals can tell: 1 / (sources + 1)."""
+    return 1 / (sources + 1)
 
 
 def sources_needed(fpr: float) -> int:

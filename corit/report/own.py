@@ -11,6 +11,7 @@ from corit.report.text import interval_text, table_text
 
 if TYPE_CHECKING:
     from corit.metrics.bootstrap import Estimate
+    from corit.metrics.calibration import Calibration
     from corit.train.calibrate import CalibrationResult
     from corit.train.update import Comparison, UpdateResult
 
@@ -39,7 +40,7 @@ def calibration_text(result: CalibrationResult) -> str:
             "after: on the pictures that the calibration was made on, since there are too few sources to hold some "
             "out: the calibration error and the shares are too good"
         )
-    return "\n".join([*lines, f"thresholds: fake from {new.fake:.3f}, real below {new.real:.3f}"])
+    return "\n".join([*lines, _thresholds(new)])
 
 
 def update_text(result: UpdateResult) -> str:
@@ -50,7 +51,7 @@ def update_text(result: UpdateResult) -> str:
         parts += [table_text(_table(title, c.before, c.after)), _change(c)]
     counts = ", ".join(f"{n} {kind}" for kind, n in result.counts.items())
     weights = ", ".join(f"{name or 'its own pictures'} {share:.3g}" for name, share in result.shares.items())
-    lines = [f"rows: {counts}", f"weights: {weights}"]
+    lines = [f"rows: {counts}", f"weights: {weights}", _thresholds(result.detector.card.calibration)]
     if result.compressed:
         lines.append("on compressed features, a fall of the AUC looks smaller than it is, by about 0.01")
     return "\n".join([*parts, *lines])
@@ -72,6 +73,11 @@ def _table(title: str, before: Mapping[str, Estimate], after: Mapping[str, Estim
     for name in (n for n in TITLES if n in before):
         grid.add_row(TITLES[name], interval_text(before[name]), interval_text(after[name]))
     return grid
+
+
+def _thresholds(new: Calibration) -> str:
+    rate = f"for a false-positive rate of {new.fpr:.3g}"
+    return f"thresholds: fake from {new.fake:.3f}, real below {new.real:.3f}, {rate}"
 
 
 def _change(c: Comparison) -> str:

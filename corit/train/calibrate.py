@@ -15,12 +15,13 @@ from corit.features.store import FeatureStore
 from corit.heads.head import Head
 from corit.images.picture import join_notes
 from corit.metrics.bootstrap import Estimate
-from corit.metrics.calibration import Calibration, calibrate
+from corit.metrics.calibration import Calibration, calibrate, set_threshold
 from corit.metrics.measures import HeadScores, estimates
-from corit.metrics.threshold import fpr_threshold, share, sources_needed
+from corit.metrics.threshold import fpr_threshold, lowest_fpr, lowest_fpr_threshold, require_sources, share
 from corit.serialise import finite
 
 FOLDS = 5
+USUAL_FPR = 0.05  # up to which a rate that nobody stated follows the number of sources
 CALIBRATED = ("calibrated on", "threshold set on")  # in the note of a card
 LEAST_SOURCES = 10  # with reals, and as many with fakes, to measure on held-out ones
 
@@ -79,7 +80,7 @@ class CalibrationResult:
 
 
 def calibrate_detector(
-    detector: Detector, store: FeatureStore, *, fpr: float = 0.05, draws: int = 1000, seed: int = 0
+    detector: Detector, store: FeatureStore, *, fpr: float | None = None, draws: int = 1000, seed: int = 0
 ) -> CalibrationResult:
     """Calibrate a detector on pictures of one's own; its head stays as it is.
 
@@ -90,7 +91,8 @@ def calibrate_detector(
     Args:
         detector: the detector.
         store: the pictures, measured with the detector's recipe; their splits do not matter.
-        fpr: the false-positive rate to expect of new reals at the new threshold.
+        fpr: the false-positive rate to expect of new reals at the new threshold; by default the one at which the
+            detector says fake now, or, where the sources are too few to tell it, the lowest that they can, up to 0.05.
         draws: bootstrap draws of the intervals.
         seed: of the draws and of the held-out parts.
 
@@ -105,6 +107,8 @@ def calibrate_detector(
     if not len(own.of(0)):
         raise DataError("expected real pictures to calibrate on, but none could be measured; give --real with reals")
     old = detector.card.calibration
+    fpr = _own_rate(old, own) if fpr is None else fpr
+    require_sources(own.of(0).sources, fpr)
     if len(own.of(1)):
         new = _fitted(own, fpr)
         before = _measured(own, old.score(own.logits), _called(own, old), draws, seed)
@@ -114,7 +118,7 @@ def calibrate_detector(
         after |= {"auc": _ranked(own, new.score(own.logits), ("auc",), draws, seed)["auc"]}
     else:
         limit = fpr_threshold(old.score(own.logits), fpr, own.units)
-        new = replace(old, fake=limit.threshold, real=min(old.real, limit.threshold), fpr=fpr, reals=len(own))
+        new = replace(set_threshold(old, limit, fpr), reals=len(own))
         before, after, held_out = {"fpr": _share(_called(own, old), own)}, {"fpr": limit.fpr}, True
     counts = {"real": len(own.of(0)), "fake": len(own.of(1)), "sources": own.sources}
     unusable = {status: n for status, n in store.counts().items() if status != "ok"}
@@ -127,6 +131,11 @@ def calibrate_detector(
     )
     changed = detector.changed(card, own=store.features(label=(0, 1)))
     return CalibrationResult(changed, before, after, counts, unusable, held_out)
+
+
+def _own_rate(calibration: Calibration, own: OwnPictures) -> float:
+    """The rate at which a detector says fake, as far as the sources can tell it; at most the usual one is given up."""
+    return max(calibration.fpr, min(lowest_fpr(own.of(0).sources), USUAL_FPR))
 
 
 def own_pictures(store: FeatureStore, head: Head) -> OwnPictures:
@@ -148,10 +157,9 @@ def own_pictures(store: FeatureStore, head: Head) -> OwnPictures:
 
 
 def _fitted(own: OwnPictures, fpr: float) -> Calibration:
-    """Platt scaling, and the thresholds on its scores: that of the fakes for what to expect of new reals."""
+    """Platt scaling, and the thresholds on its scores: that of fake by what to expect of new reals."""
     platt, reals = calibrate(own.logits, own.labels, fpr), own.of(0)
-    threshold = fpr_threshold(platt.score(reals.logits), fpr, reals.units).threshold
-    return replace(platt, fake=threshold, real=min(platt.real, threshold))
+    return set_threshold(platt, lowest_fpr_threshold(platt.score(reals.logits), fpr, reals.units), fpr)
 
 
 def _held_out(own: OwnPictures, fitted: Calibration, fpr: float, seed: int) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -160,7 +168,7 @@ def _held_out(own: OwnPictures, fitted: Calibration, fpr: float, seed: int) -> t
         return fitted.score(own.logits), _called(own, fitted), False
     parts = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     folds = list(parts.split(own.logits[:, None], own.labels, own.units))
-    if any(own.take(rest).of(0).sources < sources_needed(fpr) or not len(own.take(rest).of(1)) for rest, _ in folds):
+    if not all(len(own.take(rest).of(1)) for rest, _ in folds):
         return fitted.score(own.logits), _called(own, fitted), False
     scores, called = np.empty(len(own)), np.empty(len(own), bool)
     for rest, held in folds:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from corit.data.frames import SPLITS
 from corit.features.preparation import SELF_BLENDED
@@ -17,6 +16,7 @@ from corit.heads.problem import standardised_problem
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import bootstrap
 from corit.metrics.measures import HeadScores, estimates
+from corit.metrics.threshold import share
 from corit.serialise import finite, markdown_table
 from corit.train.packaged import Making, ScoredRows, lowest_threshold, rows_by_kind, score_rows
 
@@ -142,17 +142,15 @@ def _without(rows: Features, dataset: str) -> Features:
 
 
 def _false_fakes(test: ScoredRows, threshold: float) -> dict[str, dict[str, Any]]:
-    """The share of test reals at or above a threshold, by collection."""
-    sets, real = test.rows.column("dataset"), test.rows.y == 0
-    return {str(name): _share_above(threshold, test.scores[real & (sets == name)]) for name in sorted(set(sets))}
-
-
-def _share_above(threshold: float, scores: np.ndarray) -> dict[str, Any]:
-    """The share of scores at or above a threshold, with its exact interval (Clopper and Pearson)."""
-    n, k = len(scores), int((scores >= threshold).sum())
-    low = 0.0 if k == 0 else float(beta.ppf(0.025, k, n - k + 1))
-    high = 1.0 if k == n else float(beta.ppf(0.975, k + 1, n - k))
-    return {"share": k / n, "low": low, "high": high, "pictures": n}
+    """The share of test reals at or above a threshold, by collection, with a 95 % interval by group."""
+    sets, groups, real = test.rows.column("dataset"), test.rows.column("group"), test.rows.y == 0
+    chosen = {str(name): real & (sets == name) for name in sorted(set(sets))}
+    shares = {name: share(test.scores[rows] >= threshold, groups[rows]) for name, rows in chosen.items()}
+    return {
+        name: {"share": e.value, "low": e.low, "high": e.high, "pictures": int(chosen[name].sum())}
+        for name, e in shares.items()
+        if e is not None
+    }
 
 
 def _failures(metrics: Mapping[str, Any], left_out: Mapping[str, Sequence[float | None]]) -> list[str]:

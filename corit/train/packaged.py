@@ -26,7 +26,8 @@ from corit.heads.head import HeadRecipe
 from corit.heads.problem import standardised_problem
 from corit.heads.rows import TensorRows
 from corit.metrics.auc import auc
-from corit.metrics.threshold import FprThreshold, fpr_threshold
+from corit.metrics.calibration import set_threshold
+from corit.metrics.threshold import FprThreshold, lowest_fpr_threshold
 from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
@@ -214,9 +215,7 @@ def make_detector(
 def _cautious(detector: Detector, store: FeatureStore) -> Detector:
     """The detector with the threshold of fake at `VERDICT_FPR`, or at the lowest rate that its reals can tell."""
     threshold = lowest_threshold(score_rows(detector, store.features(split="val", label=0)), VERDICT_FPR)
-    calibration = detector.card.calibration
-    fake = max(threshold.threshold, calibration.real)
-    changed = replace(calibration, fake=fake, fpr=round(threshold.fpr.value, 4))
+    changed = set_threshold(detector.card.calibration, threshold, round(threshold.fpr.value, 4))
     return detector.changed(replace(detector.card, calibration=changed))
 
 
@@ -248,9 +247,7 @@ def lowest_threshold(reals: ScoredRows, fpr: float) -> FprThreshold:
     Returns:
         The threshold, with the expected share and its interval.
     """
-    groups = reals.rows.column("group")
-    lowest = 1 / (len(np.unique(groups)) + 1)
-    return fpr_threshold(reals.scores, max(fpr, lowest), groups)
+    return lowest_fpr_threshold(reals.scores, fpr, reals.rows.column("group"))
 
 
 def _validation(

@@ -22,10 +22,10 @@ from corit.heads.problem import standardised_problem
 from corit.images.picture import join_notes
 from corit.metrics.auc import auc
 from corit.metrics.bootstrap import Estimate
-from corit.metrics.calibration import Calibration, calibrate
+from corit.metrics.calibration import Calibration, calibrate, set_threshold
 from corit.metrics.delong import delong
 from corit.metrics.measures import HeadScores, estimates
-from corit.metrics.threshold import Z
+from corit.metrics.threshold import Z, lowest_fpr_threshold
 from corit.progress import Progress, no_progress
 from corit.serialise import finite
 from corit.train.calibrate import without_calibration
@@ -155,7 +155,7 @@ def update_detector(
     *,
     weight_new: float | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
-    fpr: float = 0.05,
+    fpr: float | None = None,
     draws: int = 1000,
     progress: Progress = no_progress,
 ) -> UpdateResult:
@@ -170,7 +170,8 @@ def update_detector(
         own: the user's pictures with the splits train, val and test, measured with the detector's recipe.
         weight_new: share of the user's pictures in the training, in (0, 1); None for the same as every other source.
         seeds: one head is trained for each, and the one with the best validation AUC is kept.
-        fpr: false-positive rate on the validation reals at which the threshold is set.
+        fpr: the false-positive rate to expect of new reals like those of the validation, at which the threshold is
+            set, or the lowest that they can tell; by default the one at which the detector says fake now.
         draws: bootstrap draws of the intervals.
         progress: called with the number of finished training steps and of all steps.
 
@@ -196,7 +197,8 @@ def update_detector(
     shares = equal_shares(rows.sources, YOURS, weight_new)
     train, valid = (_weighted(rows.part(split), shares) for split in ("train", "val"))
     recipe = limit_batch(detector.card.head, len(train))
-    head, calibration = _trained(train, valid, recipe, seeds, fpr, progress)
+    rate = detector.card.calibration.fpr if fpr is None else fpr
+    head, calibration = _trained(train, valid, recipe, seeds, rate, progress)
     calibration = replace(calibration, **_validation_counts(rows))
     old, new = (_compare(detector.head, head, r.part("test"), draws) for r in (old_rows, new_rows))
     card = _card(detector.card, recipe, calibration, own, new_rows, {"old": old, "new": new})
@@ -228,7 +230,14 @@ def _trained(
     fits: Fit = fit([problem], recipe, seeds=seeds, progress=progress)
     logits = fits.logits(0, problem.valid)[:, 0].double().numpy()  # (S, n)
     best = int(np.argmax([auc(valid.labels, one) for one in logits]))
-    return fits.head(seed=best), calibrate(logits[best], valid.labels, fpr)
+    return fits.head(seed=best), _calibrated(logits[best], valid, fpr)
+
+
+def _calibrated(logits: np.ndarray, valid: LabelledRows, fpr: float) -> Calibration:
+    """Platt scaling on validation rows, and the threshold of fake for what to expect of new reals, as a calibration."""
+    platt, real = calibrate(logits, valid.labels, fpr), valid.labels == 0
+    threshold = lowest_fpr_threshold(platt.score(logits[real]), fpr, valid.groups[real])
+    return set_threshold(platt, threshold, round(threshold.fpr.value, 4) if threshold.fpr.value > fpr else fpr)
 
 
 def _validation_counts(rows: LabelledRows) -> dict[str, int]:

@@ -51,6 +51,16 @@ def rows_of(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
+def test_make_refuses_a_place_before_anything_is_loaded(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("corit.backbones.load.load_backbone", lambda *_: pytest.fail("hours of work have begun"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/file").touch()
+    words = ("detectors", "make", "faces-b16", "--data", tmp_path, "--out", tmp_path / "full")
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert "exists and is not a detector; choose another folder" in err
+
+
 EXPECTED = [("a-face.png", "faces-b16"), ("b-scene.png", "scenes-b16"), ("c.avi", "scenes-b16")]
 
 

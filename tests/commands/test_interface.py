@@ -18,7 +18,7 @@ from corit.commands import detect, options
 INTERFACE = """
 backbones:
 calibrate: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake
-    --fpr=0.05 --frames=32 --landmarks --out! --real! --seed=0 --weights --workers=2
+    --fpr --frames=32 --landmarks --out! --real! --seed=0 --weights --workers=2
 data check: --against --contents=True --faces=False --format=table --root= --workers=2 DATA!
 data export: --below --compression= --out! --prefix=./ --root= DATA!
 data list: --format=table --root
@@ -60,7 +60,7 @@ train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends --by-folder=Fa
     --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --seeds=5 --weights=
     --workers=2
 update: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake!
-    --features --force=False --fpr=0.05 --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
+    --features --force=False --fpr --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
     --workers=2
 weights convert: --backbone= FILE! OUT!
 weights fetch: --source=auto NAME!

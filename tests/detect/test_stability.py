@@ -187,6 +187,37 @@ def test_files_and_streams_take_the_option(tmp_path):
     assert again.rows[0].reason == stable.reason
 
 
+def test_faces_of_a_picture_are_encoded_together_and_scored_as_alone(monkeypatch):
+    """One pass for the faces and one for their re-encodings, with the scores of each face by itself."""
+    detector = stand_in("faces-b16")
+    preparer = StablePreparer(replace(detector.preparer(), finder=faces.find_discs))
+    views = [preparer.views(c) for seed in range(3) for c in preparer.crops(Picture(faces.disc(seed)))]
+    assert len(views) == 3
+    alone = [detector.readings([v])[0] for v in views]
+    scores = np.array([[detector.report("x", [w]).score for w in v.variants.values()] for v in views])
+    threshold = float(np.median(scores))
+    with_threshold(detector, threshold)
+    passes, encode = [], type(detector.encoder).__call__
+    counted = lambda encoder, some, **more: passes.append(len(some)) or encode(encoder, some, **more)
+    monkeypatch.setattr(type(detector.encoder), "__call__", counted)
+    together = detector.readings(views)
+    assert passes == [3, 8, 1]
+    for one, many, own in zip(alone, together, scores, strict=True):
+        np.testing.assert_allclose(many.logits, one.logits, atol=1e-6)
+        near = np.abs(own - threshold) < 1e-6
+        called = dict(zip(NAMES, np.where(own >= threshold, "fake", "real"), strict=True))
+        assert all(many.variants[n] == called[n] for n, close in zip(NAMES, near, strict=True) if not close)
+
+
+def test_re_encodings_of_what_is_unsure_anyway_are_not_encoded(monkeypatch):
+    detector = stand_in("faces-b16")
+    preparer = StablePreparer(replace(detector.preparer(), finder=faces.find_discs))
+    views = [preparer.views(c) for c in preparer.crops(Picture(faces.disc(0)))]
+    calibration = replace(detector.card.calibration, real=0.0, fake=2.0)
+    detector.card = replace(detector.card, calibration=calibration)
+    assert detector.readings(views)[0].variants == {}
+
+
 def test_the_preparation_travels_to_workers():
     pair = FaceOrScene(stand_in("faces-b16"), stand_in("scenes-b16"), finder=faces.find_discs)
     preparer = pickle.loads(pickle.dumps(StablePreparer(pair.preparer())))

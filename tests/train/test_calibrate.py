@@ -74,7 +74,7 @@ def test_held_out_scores_never_come_from_their_own_source(pictures, monkeypatch)
 
 def test_few_sources_are_measured_on_themselves_and_that_is_told(tmp_path):
     few = store(tmp_path / "s", rows("a", 20, towards=TOWARDS))
-    assert not calibrate_detector(detector(TOWARDS), few, draws=20).held_out
+    assert calibrate_detector(detector(TOWARDS), few, draws=20).held_out  # parts of it take the lowest rate they can
     assert not calibrate_detector(
         detector(TOWARDS), store(tmp_path / "t", rows("a", 9, towards=TOWARDS)), fpr=0.3
     ).held_out
@@ -117,6 +117,20 @@ def test_too_few_reals_no_reals_and_nothing_measured_are_refused(tmp_path):
         calibrate_detector(detector(TOWARDS), fakes)
     with pytest.raises(NothingScoredError, match="no face was found"):
         calibrate_detector(detector(TOWARDS), store(tmp_path / "none", [lost("x")]))
+
+
+@pytest.mark.parametrize(("own", "sources", "rate"), [(0.01, 99, 0.01), (0.01, 49, 0.02), (0.2, 19, 0.2)])
+@pytest.mark.parametrize("fakes", [True, False])
+def test_the_detector_s_own_rate_stays_as_far_as_sources_can_tell_it(tmp_path, own, sources, rate, fakes):
+    old = detector(TOWARDS)
+    strict = old.changed(replace(old.card, calibration=replace(old.card.calibration, fpr=own)))
+    pictures = store(tmp_path / "s", rows("r", sources, towards=TOWARDS, fakes=fakes))
+    new = calibrate_detector(strict, pictures, draws=20).detector.card.calibration
+    scores = np.sort(new.score(own_pictures(pictures, old.head).of(0).logits))
+    assert new.fpr == pytest.approx(rate)
+    assert (scores >= new.fake).sum() == round(rate * (sources + 1)) - 1
+    with pytest.raises(DataError, match="at least 999 sources"):
+        calibrate_detector(strict, pictures, fpr=0.001, draws=20)
 
 
 def test_a_later_calibration_replaces_the_note_of_an_earlier_one(pictures, tmp_path):

@@ -66,6 +66,21 @@ def test_the_card_says_what_was_done(updated, known):
     assert card.metrics["old test"]["counts"] == {"reals": 20, "fakes": 20, "sources": 20}
 
 
+@pytest.mark.parametrize(("stated", "rate"), [(None, 0.1), (0.2, 0.2), (0.001, 1 / 33)])
+def test_the_threshold_keeps_the_detector_s_own_rate_for_new_reals(known, own, stated, rate):
+    training, old = known
+    own_rate = old.changed(replace(old.card, calibration=replace(old.card.calibration, fpr=0.1)))
+    new = update_detector(own_rate, training, own, fpr=stated, **FAST).detector
+    assert new.card.calibration.fpr == pytest.approx(rate, abs=1e-4)
+    called = []
+    for measured in (training, own):  # both sources have the same weight
+        reals = measured.features(split="val", label=0)
+        scores = new.card.calibration.score(new.head.score_rows(reals).double().numpy())
+        called.append((scores >= new.card.calibration.fake).mean())
+    assert np.mean(called) <= rate
+    assert new.card.calibration.real <= new.card.calibration.fake
+
+
 def test_an_updated_detector_can_be_updated_again(updated, own, tmp_path):
     updated.detector.save(tmp_path / "u", files={FILE: updated.training.to_bytes()})
     training = training_features(updated.detector, tmp_path / "u")
