@@ -1,8 +1,12 @@
-"""`corit findings`: the paper's claims tested in the miniature."""
+"""`corit findings`: the paper's claims tested in the miniature, or on stored features of real pictures."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from corit.commands import exit_codes, options
 
@@ -10,23 +14,46 @@ from corit.commands import exit_codes, options
 def findings(
     *,
     out: Path = Path("runs/findings"),
+    store: options.Names | None = None,
+    pairs: Path | None = None,
+    splits: int | None = None,
+    layers: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
     quick: bool = False,
     photos: options.Photos = None,
     workers: int = 2,
     control: bool = False,
 ) -> int:
-    """Test the paper's claims in the miniature: freeze the knobs on validation, measure, and say what is shown.
+    """Test the paper's claims: freeze every knob, measure, and say by rules that stood before what is shown.
+
+    Without stores the world is the miniature, whose encoders are trained first. With stores it is the pictures that
+    they hold the features of. Each run adds its world to OUT/findings.json, and the same command resumes it.
 
     Args:
-        out: folder for claims.json, findings.png, the encoders, the features and every measurement; run the same
-            command again to resume
+        out: folder for findings.json, the figures and every measurement; of the miniature also claims.json, the
+            encoders and the features
+        store: folders with features that `corit extract --levels` wrote; the recipe in each says which model they are
+            of, and stores of the same pictures are compared. One without injection is needed for UniFD
+        pairs: a CSV file with the columns fake and correlation_112, the correlation of a fake with its real picture:
+            it divides a paired set into close and loose forgeries
+        splits: with stores, test so many of the five folds; more of them can be added later in the same folder
+        layers: with stores, the layers of a ViT of 12 to sweep the main settings at; other ViTs at the same depths
         quick: a small plan that takes a minute; it shows that the command runs, and nothing about the claims
         workers: processes that measure; 0 uses this process
         control: measure the control in place of the claims: features of the miniature with the geometry of real CLIP's,
             which is put in by hand; needs the packaged encoder alone
     """
+    from corit.errors import DataError
+
     if control:
         return _control(out, quick)
+    if store:
+        return _stored(out, store, pairs, splits, layers, quick=quick, workers=workers)
+    if pairs is not None or splits is not None or layers is not None:
+        raise DataError("expected --store with --pairs, --splits or --layers, but there is none; name the stores")
+    return _miniature(out, photos, quick=quick, workers=workers)
+
+
+def _miniature(out: Path, photos: Path | None, *, quick: bool, workers: int) -> int:
     from corit.progress import progress_bar
     from corit.report.findings import save
     from corit.studies.findings.claims_table import text_table
@@ -38,7 +65,33 @@ def findings(
         verdicts = run(out, plan, photos=photos, workers=workers, progress=progress)
     print(text_table(verdicts))
     save(read(out, plan), out / "findings.png")
-    print(f"{out / 'claims.json'}, {out / 'findings.png'}")
+    print(f"{out / 'claims.json'}, {out / 'findings.json'}, {out / 'findings.png'}")
+    return exit_codes.DONE
+
+
+def _stored(
+    out: Path,
+    store: list[str],
+    pairs: Path | None,
+    splits: int | None,
+    layers: list[int] | None,
+    *,
+    quick: bool,
+    workers: int,
+) -> int:
+    from corit.progress import progress_bar
+    from corit.report.stored_findings import save
+    from corit.studies.findings.claims_table import text_table
+    from corit.studies.findings.stored.plan import plan_of
+    from corit.studies.findings.stored.run import Stores, run
+
+    plan = plan_of(quick=quick, splits=splits, layers=layers)
+    words = " ".join(["corit", *("/".join(Path(w).parts[-2:]) if Path(w).is_absolute() else w for w in sys.argv[1:])])
+    with progress_bar("findings") as progress:
+        record = run(out, Stores(tuple(store), pairs), plan, workers=workers, command=words, progress=progress)
+    print(text_table(record))
+    save(record, out / "findings-real.png")
+    print(f"{out / 'findings.json'}, {out / 'findings-real.png'}")
     return exit_codes.DONE
 
 

@@ -30,9 +30,9 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class Effect:
-    """A number for each encoder and head seed, their mean, and its interval.
+    """A number for each encoder seed, or split of real rows, and head seed, their mean, and its interval.
 
-    The interval resamples encoder seeds, and head seeds within each. With three encoder seeds it is rough.
+    The interval resamples encoder seeds (or splits), and head seeds within each. With three of them it is rough.
 
     Attributes:
         table: the numbers (E, S) by encoder and head seed, NaN where a seed has none.
@@ -134,8 +134,12 @@ class Claim:
         """The joined verdicts of the deciding effects."""
         return join_verdicts([decide(self.effects[k], b) for k, b in self.bars.items()])
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the row of claims.json; interval and value are those of the first deciding effect."""
+    def to_json(self, by: str = "encoder") -> dict[str, Any]:
+        """Return the row of the record; interval and value are those of the first deciding effect.
+
+        Args:
+            by: what the rows of the effects' tables are, "encoder" or "split".
+        """
         first = self.effects[next(iter(self.bars))]
         return {
             "name": self.name,
@@ -145,15 +149,15 @@ class Claim:
             "interval": [finite(first.low, 4), finite(first.high, 4)],
             "rule": self.rule,
             "setting": self.setting,
-            "effects": {k: self._effect(k, e) for k, e in self.effects.items()},
+            "effects": {k: self._effect(k, e, by) for k, e in self.effects.items()},
             "numbers": dict(self.numbers),
         }
 
-    def _effect(self, name: str, e: Effect) -> dict[str, Any]:
+    def _effect(self, name: str, e: Effect, by: str) -> dict[str, Any]:
         row: dict[str, Any] = {
             "value": finite(e.value, 4),
             "interval": [finite(e.low, 4), finite(e.high, 4)],
-            "by_encoder": [finite(v, 4) for v in e.by_encoder],
+            f"by_{by}": [finite(v, 4) for v in e.by_encoder],
         }
         if name in self.bars:
             row |= {"verdict": decide(e, self.bars[name]), "bars": [self.bars[name].shown, self.bars[name].absent]}

@@ -15,7 +15,7 @@ HEAD = ("claim", "verdict", "deciding effect", "value", "95 % interval")
 
 
 def text_table(record: dict[str, Any]) -> str:
-    """Return the claims of claims.json as a table for the terminal: verdict, deciding effect, interval."""
+    """Return the claims of a world's record as a table for the terminal: verdict, deciding effect, interval."""
     rows = Table(box=None, pad_edge=False)
     for name in HEAD:
         rows.add_column(name, overflow="fold")
@@ -27,15 +27,15 @@ def text_table(record: dict[str, Any]) -> str:
 
 
 def markdown_table(record: dict[str, Any]) -> str:
-    """Return the claims as a Markdown table, a row for each deciding effect with its value in each encoder seed."""
-    rows = []
+    """Return the claims as a Markdown table, a row for each deciding effect with its value in each seed or split."""
+    rows, by = [], "split" if record.get("by") == "split" else "encoder"
     for claim in record["claims"]:
         deciding = {k: e for k, e in claim["effects"].items() if "verdict" in e}
         for i, (name, e) in enumerate(deciding.items()):
             first = [claim["name"], f"**{claim['verdict']}**"] if i == 0 else ["", ""]
-            seeds = ", ".join(_number(v) for v in e["by_encoder"])
+            seeds = ", ".join(_number(v) for v in e[f"by_{by}"])
             rows.append([*first, name, _number(e["value"]), _interval(e), seeds])
-    return serialise.markdown_table([*HEAD, "by encoder seed"], rows)
+    return serialise.markdown_table([*HEAD, "by split" if by == "split" else "by encoder seed"], rows)
 
 
 def _rows(record: dict[str, Any]) -> Iterator[list[str]]:

@@ -79,7 +79,7 @@ class Measurements:
 
         A censored one is the end of the grid that it lies beyond; NaN where the head never learned.
         """
-        return np.array([[_radius(r) for r in c["cor"]] for c in self.cells(case, seed)])
+        return np.array([[radius_value(r) for r in c["cor"]] for c in self.cells(case, seed)])
 
     def censoring(self, case: Case, seed: int) -> np.ndarray:
         """Return the censoring of COR (C, S): "", ">", "<" or "never learned"."""
@@ -110,7 +110,8 @@ class Measurements:
         return np.array([a.index(p) for p in shared]), np.array([b.index(p) for p in shared])
 
 
-def _radius(record: Mapping[str, Any]) -> float:
+def radius_value(record: Mapping[str, Any]) -> float:
+    """Return a recorded radius, the end of the grid for a censored one; NaN where nothing was learned."""
     if record["censoring"] == "never learned" or record["value"] is None:
         return float("nan")
     return float(record["value"])

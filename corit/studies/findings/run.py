@@ -106,11 +106,11 @@ def run(
     _require_same_plan(folder, plan)
     for target, seed in plan.all_encoders:
         ensure_encoder(folder, plan, target, seed, photos, progress)
-    _run_all([(_extract, (folder, plan, s)) for s in plan.encoders], workers, progress)
-    frozen = _read_or_make(folder / "frozen.json", lambda: hyperparameters.choose_all(folder, plan))
+    run_all([(_extract, (folder, plan, s)) for s in plan.encoders], workers, progress)
+    frozen = read_or_make(folder / "frozen.json", lambda: hyperparameters.choose_all(folder, plan))
     missing = [m for m in measurements_of(plan) if not _path(folder, m).exists()]
-    _run_all([(_measure, (folder, plan, frozen, m)) for m in missing], workers, progress)
-    seconds = _add_seconds(folder, time.monotonic() - started)
+    run_all([(_measure, (folder, plan, frozen, m)) for m in missing], workers, progress)
+    seconds = add_seconds(folder, time.monotonic() - started)
     result = record(folder, plan, frozen, claims_of(read(folder, plan)), seconds)
     _write(folder / "claims.json", result)
     write_world(folder, "miniature", result)
@@ -165,14 +165,14 @@ def _extract(out: Path, plan: FindingsPlan, seed: int) -> None:
 
 
 def _measure(out: Path, plan: FindingsPlan, frozen: dict[str, Any], measurement: Measurement) -> None:
-    _read_or_make(_path(out, measurement), lambda: measurement.run(out, plan, frozen))
+    read_or_make(_path(out, measurement), lambda: measurement.run(out, plan, frozen))
 
 
 def _path(out: Path, measurement: Measurement) -> Path:
     return out / "measured" / measurement.kind / f"{measurement.name}.json"
 
 
-def _run_all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, progress: Progress) -> None:
+def run_all(jobs: Sequence[tuple[Callable[..., None], tuple[Any, ...]]], workers: int, progress: Progress) -> None:
     """Run every job, here or in processes of one thread each; an error stops those that have not started."""
     for done, _ in enumerate(_finished(jobs, workers), start=1):
         progress(done, len(jobs))
@@ -204,20 +204,20 @@ def _single_threaded() -> None:
 def _require_same_plan(out: Path, plan: FindingsPlan) -> None:
     """Raise DataError when the folder holds a study of another plan."""
     settings = json.loads(json.dumps(plan.to_json()))
-    stored = _read_or_make(out / "plan.json", lambda: settings)
+    stored = read_or_make(out / "plan.json", lambda: settings)
     require_same_settings(out, {k: stored.get(k) for k in settings}, settings)
 
 
-def _add_seconds(out: Path, seconds: float) -> float:
-    """Seconds of this run and of the interrupted runs before it."""
+def add_seconds(out: Path, seconds: float) -> float:
+    """Return the seconds of this run and of the interrupted runs before it."""
     path = out / "seconds.json"
     before = json.loads(path.read_text()) if path.exists() else 0.0
     _write(path, before + seconds)
     return before + seconds
 
 
-def _read_or_make(path: Path, make: Callable[[], Any]) -> Any:
-    """The content of a JSON file, made and written first when it is missing."""
+def read_or_make(path: Path, make: Callable[[], Any]) -> Any:
+    """Return the content of a JSON file, made and written first when it is missing."""
     if not path.exists():
         _write(path, make())
     return json.loads(path.read_text())

@@ -1,0 +1,1 @@
+"""The claims on stored features of real pictures: forgeries, splits by group, measurements, rules."""
