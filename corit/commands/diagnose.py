@@ -30,6 +30,8 @@ class Diagnosed:
         scaling: scaling of the features; radii of different scalings do not compare; none is the old name of raw
         steps: optimiser steps of every head; by default 600, in the demo 400
         batch: rows of a mini-batch
+        estimator: of GSNR; by default clustered, by the source that a fake shares with its real, where sources are
+            known, else corrected
     """
 
     layers: str = ""
@@ -41,6 +43,7 @@ class Diagnosed:
     scaling: options.ScalingName = "standard"
     steps: int = 0
     batch: int = 20
+    estimator: Literal["plain", "corrected", "clustered"] | None = None
 
     def plan(self, base: DiagnosisPlan) -> DiagnosisPlan:
         """Return a plan with these choices; empty texts and zero steps leave the base's."""
@@ -52,6 +55,7 @@ class Diagnosed:
             "rhos": plan.parse_radii(self.rho),
             "groups": plan.parse_names(self.groups),
             "steps": self.steps,
+            "estimator": self.estimator,
         }
         choices = {name: value for name, value in choices.items() if value}
         choices |= {"heads": plan.parse_names(self.heads), "seeds": tuple(range(self.seeds))}

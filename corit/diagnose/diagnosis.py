@@ -21,7 +21,8 @@ from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius
 from corit.theory.landscape import Landscape, landscape
 from corit.theory.likelihood import Likelihood
-from corit.theory.phases import find_phases
+from corit.theory.moments import Estimator
+from corit.theory.phases import course_phases
 from corit.theory.sweep import Sweep, Task, Watching, sweep
 from corit.theory.trained import trained
 from corit.theory.watch import Course
@@ -45,7 +46,8 @@ class DiagnosisCell:
         step: (S) bottleneck step (12) within phase (i).
         factors: (S, 3) the factors of (13) at that step, in the order of `FACTORS`.
         gsnr: (S) plain GSNR (4) at that step.
-        corrected: (S) bias-corrected GSNR (4) at that step.
+        corrected: (S) bias-corrected GSNR (4) at that step, as if rows were independent.
+        estimator: of the phases, of `estimate`, `centred` and `early`; see `Course.estimate`.
     """
 
     store: str
@@ -62,6 +64,22 @@ class DiagnosisCell:
     factors: np.ndarray
     gsnr: np.ndarray
     corrected: np.ndarray
+    estimator: Estimator | None = None
+
+    @property
+    def estimate(self) -> np.ndarray:
+        """GSNR (S) at the bottleneck step, by the cell's estimator."""
+        return self._at_bottleneck(self.course.estimate(self.estimator))
+
+    @property
+    def centred(self) -> np.ndarray:
+        """The same (S) of the rows less their common mean."""
+        return self._at_bottleneck(self.course.estimate(self.estimator, centred=True))
+
+    def _at_bottleneck(self, values: np.ndarray) -> np.ndarray:
+        step = np.searchsorted(self.course.steps, self.step.clip(0)).clip(max=len(self.course.steps) - 1)
+        at: np.ndarray = values[step, 0, np.arange(len(step)), 0]
+        return at
 
     @property
     def at(self) -> str:
@@ -70,11 +88,20 @@ class DiagnosisCell:
 
     @property
     def early(self) -> np.ndarray:
-        """Bias-corrected GSNR (S), the mean over the first tenth of the observed steps.
+        """GSNR (S) by the cell's estimator, the mean over the first tenth of the observed steps.
 
         [choice] The steps are the same for every cell, whatever its phases, so that groups can be ranked by it.
         """
-        return self.course.corrected[: max(1, len(self.course.steps) // 10), 0, :, 0].mean(0)
+        return self._early(self.course.estimate(self.estimator))
+
+    @property
+    def early_centred(self) -> np.ndarray:
+        """The same (S) of the rows less their common mean."""
+        return self._early(self.course.estimate(self.estimator, centred=True))
+
+    def _early(self, values: np.ndarray) -> np.ndarray:
+        mean: np.ndarray = values[: max(1, len(self.course.steps) // 10), 0, :, 0].mean(0)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -153,7 +180,7 @@ def diagnose_stores(
     for number, store in enumerate(stores):
         for kind in plan.heads:
             grid, path = _sweeps(tasks[store.name], plan, kind, folder / f"{number}-{kind}", store.name, bars)
-            cells += _cells(store.name, kind, grid, path)
+            cells += _cells(store.name, kind, grid, path, plan.estimator)
             planes |= _planes(store.name, kind, grid, plan, layers[store.name])
     captions = {s.name: s.caption for s in stores}
     shown = plan.rhos[_nearest(plan.rhos, plan.shown)]
@@ -211,12 +238,14 @@ def _sweeps(
     return grid, path
 
 
-def _cells(store: str, kind: HeadKind, grid: Sweep, path: Sweep) -> Iterator[DiagnosisCell]:
+def _cells(
+    store: str, kind: HeadKind, grid: Sweep, path: Sweep, estimator: Estimator | None
+) -> Iterator[DiagnosisCell]:
     assert path.course is not None
     for p, task in enumerate(grid.tasks):
         course = _one(path.course, p)
-        ratio, phases = course.ratio[:, 0, :, 0], find_phases(course.steps, course.gsnr[:, 0, :, 0])
-        within = critical_radius(course.steps, ratio, phases.pre)
+        ratio, phases = course.ratio[:, 0, :, 0], course_phases(course, estimator)
+        within = critical_radius(course.steps, ratio, phases.pre[:, 0, :, 0])
         whole = critical_radius(course.steps, ratio)
         bottleneck = np.searchsorted(course.steps, within.step.clip(0)), np.arange(ratio.shape[1])
         at = {k: getattr(course, k)[:, 0, :, 0][bottleneck] for k in ("gsnr", "corrected")}
@@ -228,19 +257,21 @@ def _cells(store: str, kind: HeadKind, grid: Sweep, path: Sweep) -> Iterator[Dia
             grid.auc[p],
             grid.collapse[p],
             course,
-            phases.start,
+            phases.start[0, :, 0],
             within.radius,
             whole.radius,
             within.step,
             np.stack([f[:, 0, :, 0][bottleneck] for f in course.factors.values()], -1),
             **at,
+            estimator=estimator,
         )
 
 
 def _one(course: Course, p: int) -> Course:
     """One problem of a course."""
     parts = {f.name: getattr(course, f.name) for f in fields(course)}
-    return replace(course, **{k: v[:, p : p + 1] for k, v in parts.items() if np.ndim(v) == 4})
+    quantities = {k: v[:, p : p + 1] for k, v in parts.items() if np.ndim(v) == 4}
+    return replace(course, **quantities, rows=course.rows[p : p + 1], clusters=course.clusters[p : p + 1])
 
 
 def _planes(

@@ -86,7 +86,7 @@ def _shortage(features: LayerFeatures, by: By, group: str, batch: int) -> str:
 def tasks_of(
     features: LayerFeatures, by: By, groups: Sequence[str], layers: Sequence[int], recipe: HeadRecipe
 ) -> Iterator[Task]:
-    """Build a task for each layer and group, standardised by its own training rows.
+    """Build a task for each layer and group, standardised by its own training rows, which keep their sources.
 
     Args:
         features: labelled rows.
@@ -103,4 +103,10 @@ def tasks_of(
         for group in groups:
             rows, index = features.layers[layer], group_rows(features, by, group)
             train, val, test = ((Subset(rows, index[p]), features.y[index[p]]) for p in PARTS)
-            yield task(layer, group, train, val, test, recipe, limit)
+            yield task(layer, group, train, val, test, recipe, limit, _sources(features.group[index["train"]]))
+
+
+def _sources(names: np.ndarray) -> np.ndarray | None:
+    """The source of each training row; None where no two rows share one, and where all share one."""
+    count = len(set(names.tolist()))
+    return names if 1 < count < len(names) else None

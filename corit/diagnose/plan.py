@@ -13,6 +13,7 @@ from corit.heads.defaults import default_head
 from corit.heads.head import HeadKind, HeadRecipe
 from corit.heads.rows import Scaling, named_scaling
 from corit.theory.collapse import check_radii
+from corit.theory.moments import Estimator
 from corit.theory.phases import SHORTEST
 
 # SAM's own default, which the paper recommends too; inferred from its figures, where it borders the collapse zone.
@@ -47,6 +48,8 @@ class DiagnosisPlan:
         rows: training rows that they are taken on.
         refine: bisections of a collapse in log rho.
         shown: the radius whose heads' landscapes are drawn.
+        estimator: of GSNR, for phases and rankings; None for clustered, by the source that a fake shares with its
+            real, where sources are known, else corrected. See `Course.estimate`.
 
     Raises:
         FitError: for radii, seeds, heads or numbers that cannot be measured.
@@ -67,8 +70,11 @@ class DiagnosisPlan:
     rows: int = 1000
     refine: int = 4
     shown: float = RECOMMENDED
+    estimator: Estimator | None = None
 
     def __post_init__(self) -> None:
+        if self.estimator is not None and self.estimator not in get_args(Estimator):
+            raise FitError(f"expected the estimator {', '.join(get_args(Estimator))} or None, got {self.estimator!r}")
         object.__setattr__(self, "scaling", named_scaling(self.scaling))
         check_radii(self.rhos)
         check_radii((self.reference,), positive=False)

@@ -19,7 +19,10 @@ from corit.theory.collapse import Radius
 from corit.theory.factors import FACTORS
 from corit.theory.landscape import Landscape
 
-WATCHED = ("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio")
+WATCHED = (
+    *("loss", "gradient", "gsnr", "corrected", "trace_h", "trace_r", "lambda_max", "residual", "ratio"),
+    *("clustered", "centred", "centred_clustered"),
+)
 
 
 def write_tables(diagnosis: Diagnosis, out: str | Path) -> None:
@@ -37,6 +40,8 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
     Columns: auc_rho_*: test AUC, empty where the head diverged. cor: empirical COR, empty where it is censored, and
     cor_censored then says how. halfway: a radius or its censoring. bound, bottleneck_step: (11) and (12) within phase
     (i); gsnr: (4) at that step. bound_whole: (11) over the whole course. gsnr_early: see `DiagnosisCell.early`.
+    gsnr_estimate: (4) at the bottleneck step by the cell's estimator; gsnr_centred, gsnr_early_centred: of the rows
+    less their common mean.
 
     Yields:
         Column -> value.
@@ -60,6 +65,9 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
                 "gsnr": _number(c.gsnr[s]),
                 "gsnr_early": _number(c.early[s]),
                 "scaling": diagnosis.plan.scaling,
+                "gsnr_estimate": _number(c.estimate[s]),
+                "gsnr_centred": _number(c.centred[s]),
+                "gsnr_early_centred": _number(c.early_centred[s]),
             }
 
 
@@ -129,6 +137,11 @@ def _record(c: DiagnosisCell) -> dict[str, Any]:
         "gsnr": median(c.gsnr),
         "gsnr_corrected": median(c.corrected),
         "gsnr_early": median(c.early),
+        "gsnr_estimator": c.estimator or ("clustered" if c.course.clusters.any() else "corrected"),
+        "gsnr_clusters": int(c.course.clusters[0]),
+        "gsnr_estimate": median(c.estimate),
+        "gsnr_centred": median(c.centred),
+        "gsnr_early_centred": median(c.early_centred),
         **{f: median(c.factors[:, k]) for k, f in enumerate(FACTORS)},
     }
 

@@ -76,6 +76,7 @@ def _figures(diagnosis: Diagnosis) -> dict[str, dict[str, str]]:
 def _numbers(cell: DiagnosisCell) -> dict[str, str]:
     """A cell's medians over seeds, as the page shows them."""
     values = {"bound": cell.bound, "step": cell.step, "end": cell.end, "gsnr": cell.gsnr, "early": cell.early}
+    values |= {"early_centred": cell.early_centred}
     values |= {f: cell.factors[:, k] for k, f in enumerate(FACTORS)}
     return {k: _median(v) for k, v in values.items()} | {"best": _best(cell)}
 

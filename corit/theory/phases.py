@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from corit.errors import FitError
 
+if TYPE_CHECKING:
+    from corit.theory.moments import Estimator
+    from corit.theory.watch import Course
+
+TABLE = Path(__file__).with_name("phases.csv")  # of `python -m corit.theory.phase_calibration`
+FLOOR = 0.2  # GSNR of n rows counts as 0.2 / n at least [choice]: noise in 50 directions leaves about sqrt(2 / 50) / n
 SHORTEST = 8  # observations below which no change is looked for
 CHUNK = 2**24
 
@@ -24,6 +34,7 @@ class Phases:
         level: (...) GSNR in phase (i).
         rise: (...) factor by which it grows in phase (ii); 1 without a change.
         evidence: (...) how much better three phases describe the course than none; see `find_phases`.
+        correlation: (...) that of neighbours in what three phases leave of log GSNR, from 0 to 0.98.
     """
 
     steps: np.ndarray
@@ -32,6 +43,7 @@ class Phases:
     level: np.ndarray
     rise: np.ndarray
     evidence: np.ndarray
+    correlation: np.ndarray
 
     @property
     def pre(self) -> np.ndarray:
@@ -53,7 +65,28 @@ class Phases:
         return self.steps.reshape(-1, *[1] * self.start.ndim)
 
 
-def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float = 6.0) -> Phases:
+def course_phases(course: Course, estimator: Estimator | None = None) -> Phases:
+    """Find the phases of a course's GSNR (P, S, R).
+
+    Estimates that take the bias out may be negative, which says "too small for these rows" and has no logarithm: of n
+    rows they count as FLOOR / n at least.
+
+    Args:
+        course: quantities along training.
+        estimator: of GSNR; see `Course.estimate`.
+
+    Raises:
+        FitError: for another estimator, and fewer than 8 observations.
+    """
+    gsnr = course.estimate(estimator)
+    if estimator != "plain":
+        gsnr = np.maximum(gsnr, FLOOR / course.rows[:, None, None])
+    return find_phases(course.steps, gsnr)
+
+
+def find_phases(
+    steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0, least_evidence: float | None = None
+) -> Phases:
     """Find the two changes of each GSNR course, by least squares on log GSNR.
 
     The detector is a [choice]. Three phases are a broken line: level until a, a straight rise until b, a straight line
@@ -61,14 +94,18 @@ def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0,
     least squared error is kept. Where the line after b rises half as steeply as before or more, (ii) has not ended:
     such a course is fitted again with b the last step. The change is accepted if the rise is by at least `least_rise`
     and if the Bayesian information criterion prefers the line's five parameters to a constant and to a straight line
-    by at least `least_evidence`, the usual mark for strong evidence; otherwise it is "never". Courses that are not
-    finite and positive throughout are "never" with no evidence (NaN).
+    by at least `least_evidence`; otherwise it is "never". Courses that are not finite and positive throughout are
+    "never" with no evidence (NaN).
+
+    By default the least evidence is that which noise about a level or a straight line exceeds with a rise in at most
+    5 % of courses, however its neighbours correlate up to 0.95; see `least_evidence_of`. (The usual mark for strong
+    evidence, 6, lets up to 25 % pass.)
 
     Args:
         steps: (T) observed steps, increasing, at least 8.
         gsnr: (T, ...) courses.
         least_rise: least factor between phase (i) and the end of phase (ii).
-        least_evidence: least difference of the criterion.
+        least_evidence: least difference of the criterion; None for the calibrated one.
 
     Raises:
         FitError: for steps that are not increasing, do not fit the courses, or are fewer than 8.
@@ -87,12 +124,42 @@ def find_phases(steps: np.ndarray, gsnr: np.ndarray, *, least_rise: float = 2.0,
     a, b = _changes(t, y)
     (level, rise, _), left = _broken(t, y, a, b)
     evidence = np.where(usable, _evidence(t, y, left), np.nan)
-    rising = (rise >= np.log(least_rise)) & (evidence >= least_evidence)
+    correlation = _correlation(left)
+    least = least_evidence_of(len(t), correlation) if least_evidence is None else least_evidence
+    rising = (rise >= np.log(least_rise)) & (evidence >= least)
     start = np.where(rising, steps[a], np.inf)
     end = np.where(rising & (b < len(steps) - 1), steps[b], np.inf)
     factor = np.where(rising, np.exp(np.where(rising, rise, 0)), 1.0)
     plain = np.where(rising, np.exp(level), np.where(usable, np.exp(y.mean(0)), np.nan))
-    return Phases(steps, *(v.reshape(gsnr.shape[1:]) for v in (start, end, plain, factor, evidence)))
+    return Phases(steps, *(v.reshape(gsnr.shape[1:]) for v in (start, end, plain, factor, evidence, correlation)))
+
+
+@cache
+def _thresholds() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lengths (N), correlations (K) and the least evidence at each (N, K)."""
+    with TABLE.open(newline="") as file:
+        head, *rows = csv.reader(file)
+    table = np.array(rows, dtype=np.float64)
+    return table[:, 0], np.array(head[1:], dtype=np.float64), table[:, 1:]
+
+
+def least_evidence_of(count: int, correlation: np.ndarray) -> np.ndarray:
+    """Look up the least evidence that keeps false positives at 5 %, by length and autocorrelation of a course.
+
+    Between the table's entries it is linear in the correlation and in the logarithm of the length; beyond its ends it
+    is that of the nearest entry.
+
+    Args:
+        count: observations of the course.
+        correlation: (C) that of neighbours in what the broken line leaves.
+
+    Returns:
+        (C).
+    """
+    lengths, correlations, values = _thresholds()
+    row = [np.interp(np.log(count), np.log(lengths), column) for column in values.T]
+    least: np.ndarray = np.interp(correlation, correlations, row)
+    return least
 
 
 def delay(phases: Phases, reference: Phases) -> np.ndarray:
@@ -172,10 +239,16 @@ def _evidence(t: np.ndarray, y: np.ndarray, left: np.ndarray) -> np.ndarray:
     """
     line = np.stack([np.ones_like(t), t], 1)
     straight = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
-    c = np.clip((left[1:] * left[:-1]).mean(0) / _mean_square(left), 0, 0.98)
+    c = _correlation(left)
     count = len(t) * (1 - c) / (1 + c)
     evidence: np.ndarray = np.minimum(_bic(y - y.mean(0), count, 1), _bic(straight, count, 2)) - _bic(left, count, 5)
     return evidence
+
+
+def _correlation(left: np.ndarray) -> np.ndarray:
+    """The correlation (C) of neighbours in `left` (T, C), from 0 to 0.98."""
+    correlation: np.ndarray = np.clip((left[1:] * left[:-1]).mean(0) / _mean_square(left), 0, 0.98)
+    return correlation
 
 
 def _mean_square(error: np.ndarray) -> np.ndarray:

@@ -54,6 +54,7 @@ def cell(group="A", auc=((0.9, 0.9, 0.5),), rhos=(0.01, 0.1, 1.0), factors=(2.0,
     each = np.tile(np.array(factors, dtype=np.float64), (seeds, 1))
     ratio = (factors[2] ** 2) / (1 - factors[2] ** 2)
     seen = dict.fromkeys(QUANTITIES, table) | {"gsnr": table * ratio, "corrected": table * ratio / 2}
+    seen |= {"clustered": seen["corrected"], "centred_clustered": seen["corrected"]}
     course = Course(steps, **seen, rows=np.array([20]), clusters=np.array([0]))
     made = DiagnosisCell(
         store="S",

@@ -17,10 +17,11 @@ from corit.diagnose.diagnosis import diagnose_stores
 from corit.diagnose.features import FINAL
 from corit.diagnose.stores import read_stores
 from corit.diagnose.tables import write_tables
+from corit.errors import FitError
 from corit.heads.rows import TensorRows
 from corit.theory import sweep as sweeping
 from corit.theory.cor import critical_radius
-from corit.theory.phases import find_phases
+from corit.theory.phases import course_phases
 from corit.theory.sweep import Watching, sweep, task
 
 
@@ -58,7 +59,7 @@ def test_the_table_holds_the_values_of_sweep_and_critical_radius(kind, layer, ma
         watch = Watching(QUICK.interval, QUICK.rows)
         course = sweep(one, recipe, (0.0, 0.3), QUICK.seeds, steps=QUICK.steps, watch=watch, refine=0).course
         ratio, gsnr = course.ratio[:, 0, :, 0], course.gsnr[:, 0, :, 0]
-        bound = critical_radius(course.steps, ratio, find_phases(course.steps, gsnr).pre)
+        bound = critical_radius(course.steps, ratio, course_phases(course).pre[:, 0, :, 0])
         whole = critical_radius(course.steps, ratio)
         at = "z" if layer == FINAL else str(layer)
         rows = [r for r in table(made[0]) if (r["layer"], r["group"], r["head"]) == (at, group, kind)]
@@ -204,3 +205,60 @@ def test_numbers_do_not_depend_on_which_layers_are_asked_for(made, tmp_path):
     (beside,) = made[1].where(layer=2, group="B", head="linear")
     np.testing.assert_allclose(alone.auc, beside.auc, rtol=1e-6)
     np.testing.assert_allclose(alone.bound, beside.bound, rtol=1e-3)
+
+
+def paired(**changes):
+    """Each fake shares its source with the real before it, and lies near it; both are far from the origin."""
+    held = arrays()
+    source = np.array([f"source {i // 2}" for i in range(len(held["y"]))])
+    moved = {k: held[k].copy() for k in ("z", "levels")}
+    for values in moved.values():
+        values[1::2] = 0.1 * values[1::2] + values[::2] + 0.2
+        values += 4
+    return {"group": source, **moved, **changes}
+
+
+@pytest.fixture(scope="module")
+def by_source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("by source")
+    plan = replace(QUICK, heads=("linear",), layers=(1,))
+    found = diagnose_stores(read_stores([npz(folder, **paired())]), plan, folder)
+    write_tables(found, folder)
+    return folder, found, plan
+
+
+def test_sources_of_rows_cluster_the_gsnr_of_a_diagnosis(by_source, agree):
+    folder, found, _ = by_source
+    for c in found.cells:
+        assert c.course.clusters[0] >= 10
+        first = c.course.clustered[0, 0, :, 0], c.course.corrected[0, 0, :, 0]
+        assert (first[0] > first[1]).all()
+        agree(c.early, c.course.clustered[: max(1, len(c.course.steps) // 10), 0, :, 0].mean(0))
+        agree(c.early_centred, c.course.centred_clustered[: max(1, len(c.course.steps) // 10), 0, :, 0].mean(0))
+        at = np.searchsorted(c.course.steps, c.step)
+        agree(c.estimate, c.course.clustered[at, 0, [0, 1], 0])
+        agree(c.centred, c.course.centred_clustered[at, 0, [0, 1], 0])
+    record = json.loads((folder / "summary.json").read_text())["cells"][0]
+    assert record["gsnr_estimator"] == "clustered"
+    assert record["gsnr_clusters"] == found.cells[0].course.clusters[0]
+    agree(record["gsnr_early_centred"], float(np.median(found.cells[0].early_centred)), rtol=1e-4)
+    with open(folder / "trajectories.csv", newline="") as file:
+        first = next(csv.DictReader(file))
+    agree(float(first["clustered"]), found.cells[0].course.clustered[0, 0, 0, 0], rtol=1e-4)
+
+
+def test_an_estimator_that_is_named_is_taken(by_source, tmp_path, agree):
+    plan = replace(by_source[2], estimator="plain")
+    found = diagnose_stores(read_stores([npz(tmp_path, **paired())]), plan, tmp_path)
+    write_tables(found, tmp_path)
+    for c in found.cells:
+        agree(c.early, c.course.gsnr[: max(1, len(c.course.steps) // 10), 0, :, 0].mean(0))
+    assert json.loads((tmp_path / "summary.json").read_text())["cells"][0]["gsnr_estimator"] == "plain"
+    with pytest.raises(FitError, match="expected the estimator plain, corrected, clustered or None, got 'best'"):
+        replace(plan, estimator="best")
+
+
+def test_rows_without_shared_sources_are_taken_one_by_one(made):
+    record = json.loads((made[0] / "summary.json").read_text())["cells"][0]
+    assert (record["gsnr_estimator"], record["gsnr_clusters"]) == ("corrected", 0)
+    assert record["gsnr_estimate"] == record["gsnr_corrected"]

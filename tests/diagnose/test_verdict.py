@@ -147,6 +147,6 @@ def test_equal_radii_are_ranked_by_the_half_way_radius():
 def test_early_gsnr_is_the_mean_of_the_first_tenth_of_the_looks():
     one = cell("A", [STABLE, STABLE], RHOS)
     looks = np.arange(40.0)[:, None, None, None] * np.array([1.0, 10.0])[None, None, :, None]
-    longer = replace(one.course, steps=np.arange(40), corrected=looks)
+    longer = replace(one.course, steps=np.arange(40), clustered=looks)
     assert replace(one, course=longer).early.tolist() == [1.5, 15.0]
-    assert one.early.tolist() == [one.course.corrected[0, 0, s, 0] for s in range(2)]
+    assert one.early.tolist() == [one.course.clustered[0, 0, s, 0] for s in range(2)]
