@@ -30,7 +30,7 @@ STEPS = {
     "CoRIT": (CORIT.name, UNIFD),
 }
 Z = "z"
-SWEPT = 3  # of `places`, where the SAM head is trained as well: z and its two levels
+CHIEF = 3  # of `places`, where the SAM head is trained as well: z and its two levels
 SIGNALS = {"class": (0,), "foreground": (1,), "boundary": (2,), "background": (3,), "all tokens": (0, 1, 2, 3)}
 GSNR_DIGITS = 6
 
@@ -51,33 +51,39 @@ def places(last: int) -> list[str]:
 
 
 def measure(rows: Rows, place: str, plan: PartsPlan) -> dict[str, Any]:
-    """Compare the stores at one place.
+    """Compare the stores at one place with the converged head.
 
     Args:
         rows: train and validation rows with the levels of all stores; see `first_pairs`.
         place: a layer, or z.
-        plan: folds, penalties, seeds and SAM's settings.
+        plan: folds and penalties.
 
     Returns:
-        "rows"; "auc", by head: AUC by store and the differences of `STEPS`, with intervals by pair; "gsnr" of a layer,
-        by tokens: clustered by pair, centred, and its differences.
+        "rows"; "chief", z and its levels; "auc", by head: AUC by store and the differences of `STEPS`, with intervals
+        by pair; "gsnr" of a layer, by tokens: clustered by pair, centred, and its differences.
     """
     features = {k: rows.read(r) for k, r in readings(rows, place).items()}
     heads = {h: _converged(rows, features, s, plan) for h, s in CONVERGED.items()}
-    if place in places(depth(rows))[:SWEPT]:
-        heads |= {f"SAM, {s}": _sam(rows, features, s, plan) for s in SCALINGS}
     auc = {h: _compared(rows, scores, plan) for h, scores in heads.items()}
-    return {"rows": row_counts(rows), "auc": auc, "gsnr": None if place == Z else _gsnr(rows, int(place))}
+    gsnr = None if place == Z else _gsnr(rows, int(place))
+    return {"rows": row_counts(rows), "chief": places(depth(rows))[:CHIEF], "auc": auc, "gsnr": gsnr}
 
 
-def joined(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Join the records of the places that are measured: "rows", and "auc" and "gsnr" by place, layers in order."""
+def sweep(rows: Rows, place: str, plan: PartsPlan) -> dict[str, Any]:
+    """Compare the stores at one place with the SAM head; arguments and "auc" as `measure`."""
+    features = {k: rows.read(r) for k, r in readings(rows, place).items()}
+    heads = {f"SAM, {s}": _sam(rows, features, s, plan) for s in SCALINGS}
+    return {"auc": {h: _compared(rows, scores, plan) for h, scores in heads.items()}}
+
+
+def joined(records: Mapping[str, Mapping[str, Any]], swept: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Join the records of `measure` and `sweep` by place: "rows", and "auc" and "gsnr", layers in order."""
     ordered = sorted(records, key=lambda p: (p == Z, int(p) if p != Z else 0))
     if not ordered:
         return {}
     return {
-        "rows": records[ordered[0]]["rows"],
-        "auc": {p: records[p]["auc"] for p in ordered},
+        **{k: records[ordered[0]][k] for k in ("rows", "chief")},
+        "auc": {p: {**records[p]["auc"], **swept.get(p, {"auc": {}})["auc"]} for p in ordered},
         "gsnr": {p: records[p]["gsnr"] for p in ordered if p != Z},
     }
 

@@ -154,12 +154,14 @@ class _Study:
         rows = self._rows((CORIT, TOKENS), subset=True).without_blends().part("train", "val")
         rows = injection.first_pairs(rows, self.plan.compared)
         places = injection.places(self.backbone.depth)
+        works = [("injection", injection.measure, p) for p in places]
+        works += [("sweep", injection.sweep, p) for p in places[: injection.CHIEF]]
         with self.bars("comparisons") as progress:
-            for i, place in enumerate(places):
-                progress(i, len(places))
-                if f"injection/{place}" not in self.journal.entries:
-                    self.journal.write(f"injection/{place}", record=injection.measure(rows, place, self.plan))
-            progress(len(places), len(places))
+            for i, (kind, measure, place) in enumerate(works):
+                progress(i, len(works))
+                if f"{kind}/{place}" not in self.journal.entries:
+                    self.journal.write(f"{kind}/{place}", record=measure(rows, place, self.plan))
+            progress(len(works), len(works))
         self.journal.write("injection")
 
     def _rows(self, whole: Sequence[Any], *, subset: bool = False) -> Rows:
@@ -186,7 +188,7 @@ class _Study:
             measured["tokens"] = tokens(list(blocks.values()), tokens_of, entries["backbone"]["layers"])
         if "scenes" in entries:
             measured["masks"][PHOTOGRAPHS.name] = masks(entries["scenes"]["records"], self.plan)
-        measured["injection"] = injection.joined(self._entries("injection"))
+        measured["injection"] = injection.joined(self._entries("injection"), self._entries("sweep"))
         return {
             "command": command,
             "plan": self.plan.to_json(),
@@ -204,11 +206,11 @@ class _Study:
         return {name: e["record"] for name, e in entries.items()}
 
     def _left_out(self, entries: Mapping[str, Any]) -> list[str]:
-        blocks, places = len(self._entries("block")), len(self._entries("injection"))
+        blocks, places, swept = (len(self._entries(k)) for k in ("block", "injection", "sweep"))
         texts = {
             "pictures": f"test pairs behind the first {blocks * BLOCK} of {self.plan.measured}",
             "scenes": "photographs",
-            "injection": f"comparisons of stores at other layers than the {places} that are shown",
+            "injection": f"comparisons of stores behind the first {places} (converged) and {swept} (SAM)",
         }
         if not blocks:
             texts["pictures"] = "the part pictures"

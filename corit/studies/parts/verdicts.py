@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from corit.studies.parts.injection import CONVERGED, STEPS, Z
+from corit.studies.parts.injection import STEPS, Z
 from corit.studies.parts.plan import PERTURBS, THRESHOLDS
 from corit.studies.real.plan import PAIRED
 from corit.studies.real.verdicts import Verdict
@@ -138,14 +138,14 @@ def _steps(record: Record) -> Iterator[Verdict]:
         "regions": "Do regions add to the mean of all patches?",
         "CoRIT": "Does CoRIT add to the class token of the last layer of its level?",
     }
-    swept = [p for p, heads in record["auc"].items() if len(heads) > len(CONVERGED)]
+    chief = [p for p in record["chief"] if p in record["auc"]]
     for step in STEPS:
         yield _verdict(
             questions[step],
             "paired difference of the out-of-fold AUC at the middle level, the last one and both (z): above 0",
             {
                 f"{'z' if p == Z else f'layer {p}'}, {h}": above(heads["steps"][step])
-                for p in swept
+                for p in chief
                 for h, heads in record["auc"][p].items()
             },
         )
