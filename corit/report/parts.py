@@ -36,7 +36,7 @@ def page_text(record: Record) -> str:
     Args:
         record: the content of parts.json.
     """
-    sections = (_opening, _answers, _method, _proxy, _masks, _tokens, _injection, _gsnr)
+    sections = (_opening, _short_answers, _answers, _method, _proxy, _masks, _tokens, _injection, _gsnr)
     return "\n\n".join(text for section in sections if (text := "\n\n".join(section(record)))) + "\n"
 
 
@@ -55,6 +55,45 @@ def _opening(record: Record) -> Iterator[str]:
     yield f"<!-- not executed: takes an hour and needs the data -->\n```console\n$ {record['command']}\n```"
     if record["left_out"]:
         yield prose("**Left out of this run**: " + "; ".join(record["left_out"]) + ".")
+
+
+def _short_answers(record: Record) -> Iterator[str]:
+    lines = [*_proxy_lines(record["proxy"]), *_mask_lines(record["masks"]), *_injection_lines(record["injection"])]
+    if lines:
+        yield "## In numbers"
+        yield "\n".join(prose(f"- {line}").replace("\n", "\n  ") for line in lines)
+
+
+def _proxy_lines(measured: Record) -> Iterator[str]:
+    if not measured:
+        return
+    for head, c in measured["cosine"].items():
+        mean = c["mean"]
+        yield (
+            f"Cosine of the proxy with the gradient, head of {head}, {measured['pictures']} pictures:"
+            f" {spoken(mean['own'])}; another pair's proxy {spoken(mean['other'])}, a random direction"
+            f" {spoken(mean['random'])}. A perfect estimate has 1."
+        )
+
+
+def _mask_lines(measured: Record) -> Iterator[str]:
+    if not measured:
+        return
+    for threshold in ("absolute 0.9", DEFAULT):
+        edges = measured[PAIRED]["source"]["edges"][threshold]
+        yield (
+            f"The threshold {threshold} (perturb = source) keeps {_short(edges['first'][0])} of the foreground in the"
+            f" first sixth of the layers, {_short(edges['inner'][0])} between, and {_short(edges['last'][0])} in the"
+            " last sixth."
+        )
+
+
+def _injection_lines(measured: Record) -> Iterator[str]:
+    if not measured or "z" not in measured["auc"]:
+        return
+    for head, cell in measured["auc"]["z"].items():
+        steps = "; ".join(f"{name} {spoken(cell['steps'][name])}" for name in STEPS)
+        yield f"AUC that each part adds at z, {head} head, {measured['rows']['groups']} pairs: {steps}."
 
 
 def _answers(record: Record) -> Iterator[str]:

@@ -17,6 +17,7 @@ from corit.studies.real.intervals import LEVEL, numbers
 
 EDGES = 1 / 6  # the paper's layers 1-4 and 21-24 of 24, as a share of the depth on either side
 FEW = 0.9  # of pictures in which a single patch must lie in its region
+LEAST = 6  # pairs or pictures below which an interval would be too narrow, so that there is none
 FIELDS = ("own", "other", "random", "inside", "either", "between")
 Block = Mapping[str, Any]
 
@@ -29,11 +30,13 @@ def interval(values: np.ndarray, groups: np.ndarray, draws: int) -> list[Any]:
 
 
 def _bootstrapped(rows: np.ndarray, draws: int, statistic: Callable[[np.ndarray], Any]) -> list[Any]:
-    """A statistic of rows (G, ...), and its percentile interval over drawn rows; no interval for fewer than two."""
+    """A statistic of rows (G, ...), and its percentile interval over drawn rows; none for fewer than LEAST."""
     if not len(rows):
         return [None, None, None]
     rng = generator("parts", len(rows))
-    drawn = [statistic(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(draws if len(rows) > 1 else 0)]
+    drawn = [
+        statistic(rows[rng.integers(len(rows), size=len(rows))]) for _ in range(draws if len(rows) >= LEAST else 0)
+    ]
     return numbers(percentile_interval(float(statistic(rows)), [float(d) for d in drawn], LEVEL))
 
 
@@ -88,9 +91,16 @@ def _rises(fields: Mapping[str, np.ndarray], groups: np.ndarray, plan: PartsPlan
             "raised": interval((rise > 0).astype(float), groups, plan.draws),
             "rise": interval(rise, groups, plan.draws),
             "promised": interval(promised, groups, plan.draws),
-            "correlation": _bootstrapped(rows, plan.draws, lambda r: np.corrcoef(r.T)[0, 1]),
+            "correlation": _bootstrapped(rows, plan.draws, _correlation),
         }
     return record
+
+
+def _correlation(rows: np.ndarray) -> float:
+    """Of two columns (G, 2); zero where one does not vary."""
+    a, b = (rows - rows.mean(0)).T
+    scale = np.sqrt((a @ a) * (b @ b))
+    return float(a @ b / scale) if scale > 0 else 0.0
 
 
 def masks(blocks: Sequence[Block], plan: PartsPlan) -> dict[str, Any]:
@@ -169,15 +179,21 @@ def tokens(blocks: Sequence[Block], arrays: Mapping[str, np.ndarray], depth: int
     return {"pairs": len(np.unique(groups)), "threshold": DEFAULT, "gsnr": record}
 
 
+def _rounded(value: Signal) -> list[Any]:
+    """Value and interval; no interval for too few clusters."""
+    numbers_of = rounded(value)
+    return numbers_of if len(value.without) >= LEAST else [numbers_of[0], None, None]
+
+
 def _region(arrays: Mapping[str, np.ndarray], q: int, k: int, y: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
     common = np.flatnonzero(arrays["regions"][:, k].mean(0) >= FEW)
     single = Signal.mean([signal(arrays["patch"][:, q, i].astype(np.float32), y, groups) for i in common])
     pooled, masked = (signal(arrays[n][:, q, k].astype(np.float32), y, groups) for n in ("pooled", "masked"))
     return {
         "patches": len(common),
-        "patch": rounded(single),
-        "pooled": rounded(pooled),
-        "masked": rounded(masked),
-        "pooled less patch": rounded(pooled.less(single)) if len(common) else [None] * 3,
-        "masked less pooled": rounded(masked.less(pooled)),
+        "patch": _rounded(single),
+        "pooled": _rounded(pooled),
+        "masked": _rounded(masked),
+        "pooled less patch": _rounded(pooled.less(single)) if len(common) else [None] * 3,
+        "masked less pooled": _rounded(masked.less(pooled)),
     }

@@ -98,9 +98,10 @@ def test_an_empty_region_has_no_share():
 
 
 def test_the_mean_of_groups_weighs_pairs_alike():
-    value, low, high = interval(np.array([0.0, 0.0, 0.0, 3.0, np.nan]), np.array(list("aaabb")), 200)
-    assert value == 1.5
-    assert low <= value <= high
+    assert interval(np.array([0.0, 0.0, 0.0, 3.0, np.nan]), np.array(list("aaabb")), 200) == [1.5, None, None]
+    value, low, high = interval(np.arange(12.0), np.repeat(np.arange(6), 2), 200)
+    assert value == 5.5
+    assert low < value < high
     assert interval(np.array([np.nan]), np.array(["a"]), 10) == [None, None, None]
 
 
