@@ -116,10 +116,8 @@ def _method(record: Record) -> Iterator[str]:
         " draws of whole pairs, for GSNR the jackknife over pairs."
     )
     versions, seconds = record["versions"], sum(record["seconds"].values())
-    yield prose(
-        f"Time of this run: {seconds / 3600:.1f} hours of a shared machine ({versions['machine']}, torch"
-        f" {versions['torch']}), features that were stored before not counted."
-    )
+    took = f"Time of this run: {seconds / 3600:.1f} hours of a shared machine, stored features not counted. "
+    yield prose(f"{took if seconds else ''}Machine: {versions['machine']}, torch {versions['torch']}.")
 
 
 def _proxy(record: Record) -> Iterator[str]:
@@ -131,7 +129,9 @@ def _proxy(record: Record) -> Iterator[str]:
         "The gradient is that of a head's logit by the patch tokens V behind a block, through the remaining blocks,"
         f" region tokens and both levels, with fixed masks. {measured['pictures']} test pictures, half of them fakes."
         " The heads are converged logistic regressions on standardised z. Rise is the logit with V~ in place of V less"
-        " the logit; promised is the scalar product of proxy and gradient, and r the correlation of both over pairs."
+        " the logit; promised is the scalar product of proxy and gradient, and r the correlation of both over pairs. A"
+        " rise alone says little: no other step of the same length was tried, and V~ stands beside class and region"
+        " tokens that the picture itself made."
     )
     heads = [
         [h, str(r["rows"]["real"]), str(r["rows"]["fake"]), f"{r['penalty']:g}", f"{r['test auc']:.3f}"]
@@ -310,6 +310,7 @@ def draw(record: Record) -> Figure:
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     for axis, perturb in zip(figure.subplots(1, 2, sharey=True), PERTURBS, strict=True):
         _draw_kept(axis, masks[perturb]["kept"], f"perturb = {perturb}")
+    figure.legend(*axis.get_legend_handles_labels(), fontsize=8, loc="outside lower center", ncols=len(SHOWN))
     figure.suptitle(
         f"{plan['backbone']}, {masks['pictures']} DFDC test pictures, foreground; grey: where the paper says that most"
         " is filtered",
@@ -328,4 +329,3 @@ def _draw_kept(axis: Axes, kept: Mapping[str, Mapping[str, Sequence[float]]], ti
         title=title, xlabel="layer", ylabel="kept share of the foreground", ylim=(0, 1.02), xlim=(0.5, depth + 0.5)
     )
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=8)

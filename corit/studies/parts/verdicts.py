@@ -19,6 +19,7 @@ ESTIMATE, NONE = 0.3, 0.1  # cosines above which the proxy estimates a gradient,
 CHANCE = 0.5  # share of pictures whose score a random step raises
 FILTERS = 0.05  # share of the foreground that the outer layers must keep less
 FEW, MOST, FLAT = 0.5, 0.9, 0.1  # the shares of the readings to check
+LISTED = 8  # cells that an answer names at most
 HOLDS, OPPOSITE, UNTOLD, ABSENT = "holds", "the opposite holds", "cannot be told", "does not hold"
 
 Record = Mapping[str, Any]
@@ -83,7 +84,7 @@ def _proxy(record: Record) -> Iterator[Verdict]:
         },
     )
     yield _verdict(
-        "Does the proxy follow the objective of self-blending, from which (17) starts, more than that of fakes?",
+        "Does the proxy follow the objective of (17), self-blending, more than that of fakes?",
         "cosine with the gradient of the head of self-blends, less that of the head of fakes, mean over layers: above "
         "0",
         {"self-blends less fakes": above(record["blends less fakes"])},
@@ -98,7 +99,7 @@ def _masks(record: Record) -> Iterator[Verdict]:
         {"background": HOLDS if quiet >= MOST else ABSENT},
     )
     yield _verdict(
-        "Do the first and the last sixth of the layers filter most (what the paper says of its Figures 9 to 11)?",
+        "Do the outer layers filter most, as the paper says of its Figures 9 to 11?",
         f"share of the foreground that the layers between keep, less that of the first and of the last sixth: both "
         f"above {FILTERS:g}",
         {f"{t} {p}": filters(record[p]["edges"][t]) for p in PERTURBS for t in THRESHOLDS},
@@ -135,7 +136,7 @@ def _steps(record: Record) -> Iterator[Verdict]:
     questions = {
         "injection": "Does injection add to pooling?",
         "mask": "Does the mask add to injection?",
-        "regions": "Do regions add to the mean of all patches?",
+        "regions": "Do masked regions add to the mean of all patches?",
         "CoRIT": "Does CoRIT add to the class token of the last layer of its level?",
     }
     chief = [p for p in record["chief"] if p in record["auc"]]
@@ -163,7 +164,7 @@ def _verdict(question: str, rule: str, cells: Mapping[str, str]) -> Verdict:
     for outcome in (HOLDS, ABSENT, OPPOSITE, UNTOLD):
         names = [n for n, o in cells.items() if o == outcome]
         if names:
-            listed = f" ({'; '.join(names)})" if len(names) < len(cells) else ""
+            listed = f" ({'; '.join(names)})" if len(names) < len(cells) and len(names) <= LISTED else ""
             parts.append(f"{outcome} in {len(names)} of {len(cells)}{listed}")
     text = "; ".join(parts)
     return Verdict(question, f"{rule[0].upper()}{rule[1:]}.", f"{text[:1].upper()}{text[1:]}.", cells)
