@@ -267,10 +267,12 @@ class TrainedHead(Head):
     """How the head of a detector is trained, kept and calibrated.
 
     Attributes:
-        learning_rate: learning rate of the head; by default 0.5 for linear and 0.001 for mlp
+        scaling: scaling of the features; all but raw centre them; none is the old name of raw
+        learning_rate: learning rate of the head; by default 0.5 for linear and 0.001 for mlp and for raw and centre
         epochs: passes over the training rows
     """
 
+    scaling: ScalingName = "standard"
     learning_rate: float | None = None
     epochs: int = 20
     seeds: Seeds = 5
@@ -282,8 +284,9 @@ class TrainedHead(Head):
         from dataclasses import replace
 
         from corit.heads.defaults import default_head
+        from corit.heads.rows import named_scaling
 
-        recipe = replace(default_head(self.head), rho=self.rho, epochs=self.epochs)
+        recipe = replace(default_head(self.head, named_scaling(self.scaling)), rho=self.rho, epochs=self.epochs)
         return recipe if self.learning_rate is None else replace(recipe, learning_rate=self.learning_rate)
 
 

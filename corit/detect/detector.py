@@ -61,6 +61,8 @@ class Card:
             the miniature world and calls no other picture real or fake.
         data: the data sets that it was trained on, each with its name, how much of it was there, how it was divided,
             and its rows; empty for detectors of earlier versions.
+        units: what the head's radius is to be read with: norms and common share of the training features, see
+            `corit.theory.geometry.Units.record`; empty where they are not known.
     """
 
     recipe: Recipe
@@ -75,6 +77,14 @@ class Card:
     note: str = ""
     domain: str = ""
     data: tuple[Mapping[str, Any], ...] = ()
+    units: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def head_text(self) -> str:
+        """The head in words: its kind, its radius, also in units of the features' norm where that is known."""
+        norm = self.units.get("scaled_rms_norm")
+        known = f" ({self.head.rho * norm:.3g} in units of the features' norm)" if norm is not None else ""
+        return f"{self.head.kind}, SAM rho {self.head.rho:g}{known}, {self.head.scaling} scaling"
 
 
 class Detector:

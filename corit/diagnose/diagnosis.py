@@ -19,6 +19,7 @@ from corit.progress import OpenBar, no_bar
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius
+from corit.theory.geometry import Units
 from corit.theory.landscape import Landscape, landscape
 from corit.theory.likelihood import Likelihood
 from corit.theory.moments import Estimator
@@ -48,6 +49,7 @@ class DiagnosisCell:
         gsnr: (S) plain GSNR (4) at that step.
         corrected: (S) bias-corrected GSNR (4) at that step, as if rows were independent.
         estimator: of the phases, of `estimate`, `centred` and `early`; see `Course.estimate`.
+        units: geometry of the features, and what a radius is on the raw ones.
     """
 
     store: str
@@ -64,6 +66,7 @@ class DiagnosisCell:
     factors: np.ndarray
     gsnr: np.ndarray
     corrected: np.ndarray
+    units: Units
     estimator: Estimator | None = None
 
     @property
@@ -143,6 +146,12 @@ class Diagnosis:
     def where(self, **equal: object) -> tuple[DiagnosisCell, ...]:
         """Select the cells whose fields have these values."""
         return tuple(c for c in self.cells if all(getattr(c, k) == v for k, v in equal.items()))
+
+    def unit_lines(self) -> tuple[str, ...]:
+        """Say the units of radii for each store: those of its headline layer's first group."""
+        cells = {c.store: c for c in reversed(self.headlines())}
+        places = {name: f"{name}, layer {c.at}, {c.group} and reals" for name, c in cells.items()}
+        return tuple(f"{places[s]}: {cells[s].units}" for s in self.stores if s in cells)
 
     def headlines(self, **equal: object) -> tuple[DiagnosisCell, ...]:
         """Select cells as `where` does, at each store's headline layer."""
@@ -264,6 +273,7 @@ def _cells(
             np.stack([f[:, 0, :, 0][bottleneck] for f in course.factors.values()], -1),
             **at,
             estimator=estimator,
+            units=task.units,
         )
 
 

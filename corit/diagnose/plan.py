@@ -9,7 +9,7 @@ from typing import get_args
 from corit.diagnose.features import FINAL
 from corit.diagnose.groups import By
 from corit.errors import DataError, FitError
-from corit.heads.defaults import default_head
+from corit.heads.defaults import RAW_UNITS, default_head
 from corit.heads.head import HeadKind, HeadRecipe
 from corit.heads.rows import Scaling, named_scaling
 from corit.theory.collapse import check_radii
@@ -98,9 +98,14 @@ class DiagnosisPlan:
         """Steps between two measurements along training."""
         return self.every or max(1, self.steps // 40)
 
+    @property
+    def in_raw_units(self) -> bool:
+        """Whether radii are in the units of the backbone's features, as the paper's presumably are."""
+        return self.scaling in RAW_UNITS
+
     def recipe(self, kind: HeadKind) -> HeadRecipe:
         """Return the recipe of a head; select is "last", since the best epoch on validation would hide a collapse."""
-        recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")
+        recipe = replace(default_head(kind, self.scaling), batch=self.batch, select="last")
         if kind == "linear":
             return recipe
         return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)

@@ -17,6 +17,7 @@ from corit.files import write_text
 from corit.serialise import csv_text, finite, json_text
 from corit.theory.collapse import Radius
 from corit.theory.factors import FACTORS
+from corit.theory.geometry import Units
 from corit.theory.landscape import Landscape
 
 WATCHED = (
@@ -41,7 +42,8 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
     cor_censored then says how. halfway: a radius or its censoring. bound, bottleneck_step: (11) and (12) within phase
     (i); gsnr: (4) at that step. bound_whole: (11) over the whole course. gsnr_early: see `DiagnosisCell.early`.
     gsnr_estimate: (4) at the bottleneck step by the cell's estimator; gsnr_centred, gsnr_early_centred: of the rows
-    less their common mean.
+    less their common mean. mean_norm to raw_factor_high: see `Units`. cor_raw: cor times raw_factor, the COR on raw
+    features, exact where raw_factor_low and raw_factor_high are the same. cor_relative: cor times scaled_rms_norm.
 
     Yields:
         Column -> value.
@@ -68,6 +70,9 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
                 "gsnr_estimate": _number(c.estimate[s]),
                 "gsnr_centred": _number(c.centred[s]),
                 "gsnr_early_centred": _number(c.early_centred[s]),
+                **_units(c.units),
+                "cor_raw": "" if cor.censoring else _number(cor.value * c.units.factor.middle),
+                "cor_relative": "" if cor.censoring else _number(c.units.scaled.relative(cor.value)),
             }
 
 
@@ -112,7 +117,10 @@ def summary(diagnosis: Diagnosis) -> dict[str, Any]:
             for r in rankings(diagnosis)
         ],
         "landscapes": [
-            {"store": s, "group": g, "head": h, "rho": diagnosis.shown, "seed": plan.seeds[0], **_figures(l)}
+            {
+                **{"store": s, "group": g, "head": h, "rho": diagnosis.shown, "seed": plan.seeds[0], **_figures(l)},
+                "units": _units(diagnosis.headlines(store=s, group=g, head=h)[0].units),
+            }
             for (s, g, h), l in diagnosis.landscapes.items()
         ],
         "seconds": round(diagnosis.seconds, 1),
@@ -143,7 +151,12 @@ def _record(c: DiagnosisCell) -> dict[str, Any]:
         "gsnr_centred": median(c.centred),
         "gsnr_early_centred": median(c.early_centred),
         **{f: median(c.factors[:, k]) for k, f in enumerate(FACTORS)},
+        "units": _units(c.units),
     }
+
+
+def _units(units: Units) -> dict[str, float | None]:
+    return {k: _number(v) for k, v in units.record().items()}
 
 
 def _verdict(v: Verdict) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class TrainedDetector:
         known = {
             "model": card.recipe.model.kind,
             "backbone": f"{backbone.name} {backbone.weights[:12]}",
-            "head": f"{card.head.kind}, SAM rho {card.head.rho:g}, {card.head.scaling} scaling",
+            "head": card.head_text,
             "validation": f"{c.reals} reals, {c.fakes} fakes, threshold {c.fake:.3f}",
         }
         seeds = len(card.metrics.get("auc_per_seed", ()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from corit.heads.head import HeadKind, HeadRecipe
+from corit.heads.rows import Scaling
 
 # Complete on purpose: a changed default of a `HeadRecipe` field does not change what commands train.
 _DEFAULTS: dict[HeadKind, HeadRecipe] = {
@@ -37,16 +38,24 @@ _DEFAULTS: dict[HeadKind, HeadRecipe] = {
 EXPERIMENT_EPOCHS = 15  # chosen on the validation identities of the miniature world
 
 
-def default_head(kind: HeadKind = "linear") -> HeadRecipe:
+RAW_UNITS: tuple[Scaling, ...] = ("raw", "centre")  # the scalings that leave the unit of the backbone's features
+
+
+def default_head(kind: HeadKind = "linear", scaling: Scaling = "standard") -> HeadRecipe:
     """Return the recipe of a head that is trained without other wishes.
 
     Args:
         kind: "linear" is trained by SGD with momentum, "mlp" (a perceptron with one hidden layer) by AdamW.
+        scaling: of the features. [choice] In raw units a linear head is trained by the perceptron's AdamW as well: the
+            steps of SGD fit rows of a norm of about one.
 
     Returns:
         A recipe whose values `dataclasses.replace` changes one by one.
     """
-    return _DEFAULTS[kind]
+    recipe = replace(_DEFAULTS[kind], scaling=scaling)
+    if kind == "linear" and scaling in RAW_UNITS:
+        return replace(recipe, optimiser="adamw", learning_rate=_DEFAULTS["mlp"].learning_rate)
+    return recipe
 
 
 def experiment_head(kind: HeadKind = "linear") -> HeadRecipe:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from corit.diagnose.stores import read_stores
 from corit.errors import DataError
 from corit.features.store import FeatureStore
 from corit.heads.head import HeadKind
+from corit.heads.rows import Scaling
 from corit.paper.artefact import Content, Maker
 from corit.paper.comparison_table import ComparisonTable, MeasuredRow
 from corit.paper.printed import printed
@@ -31,6 +33,8 @@ MAIN: HeadKind = "mlp"  # a linear head is the convex case, in which SAM cannot 
 # Fewer radii, steps and seeds than the defaults of `corit diagnose`, so that all artefacts take minutes.
 RHOS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 2.0, 5.0)
 STEPS, SEEDS, ROWS = 400, 3, 500
+# The paper's radii are presumably of raw features [choice]; linear heads on features of these scalings stand beside.
+BESIDE: dict[Scaling, str] = {"centre": "centred", "standard": "standardised"}
 NEURAL_TEXTURES = "NT"  # the manipulation of Table VII
 CAPTION = {"protocol": PROTOCOL, "metric": "by the theory's instruments"}
 # How to read figures of one kind.
@@ -68,7 +72,19 @@ def diagnosis(runner: Runner) -> Diagnosis:
     return runner.cached("diagnosis", lambda: _diagnose(runner))
 
 
-def _diagnose(runner: Runner) -> Diagnosis:
+def beside(runner: Runner) -> dict[Scaling, Diagnosis]:
+    """Return the diagnosis of linear heads on one forgery, NeuralTextures where it is there, in the other scalings.
+
+    Raw features have a common mean, which centring takes away: what it changes stands beside what is raw.
+    """
+    each_store = list(diagnosis(runner).groups.values())
+    shared = [g for g in each_store[0] if all(g in groups for groups in each_store)]
+    group = NEURAL_TEXTURES if NEURAL_TEXTURES in shared else next(iter(shared), "")
+    choose = partial(_diagnose, runner, heads=("linear",), groups=(group,))
+    return {s: runner.cached(f"diagnosis, {s}", partial(choose, scaling=s)) for s in BESIDE if group}
+
+
+def _diagnose(runner: Runner, **choices: Any) -> Diagnosis:
     runner.prepare(needs(runner))
     stores = [
         replace(m, name=n)
@@ -76,13 +92,15 @@ def _diagnose(runner: Runner) -> Diagnosis:
     ]
     reals = [int(((m.split == "train") & (m.y == 0)).sum()) for m in stores]
     out = runner.out / "theory" / f"{runner.testbed.key}-{runner.backbone().digest[:10]}"
-    return diagnose_stores(stores, sweep_plan(runner, 2 * min(reals)), out, bars=runner.bars)
+    plan = replace(sweep_plan(runner, 2 * min(reals)), **choices)
+    return diagnose_stores(stores, plan, out, bars=runner.bars)
 
 
 def sweep_plan(runner: Runner, rows: int) -> DiagnosisPlan:
     """Return the plan of the sweeps, given the number of training rows of the smallest group."""
     return DiagnosisPlan(
         rhos=RHOS,
+        scaling="raw",
         seeds=runner.settings.seeds[:SEEDS],
         steps=STEPS,
         batch=max(1, min(20, rows // 4)),
@@ -95,7 +113,8 @@ def notes(runner: Runner, manipulations: tuple[str, ...] = FORGERIES) -> tuple[s
     """Return the notes on the measured rows, stand-ins first; the caption says how the heads are trained."""
     rows = "Each forgery against the reals; nothing is chosen on the test rows."
     below = (runner.testbed.describe_stand_ins(manipulations), rows, _counts(runner))
-    return (*filter(None, below), *(f"Left out. {n}." for n in diagnosis(runner).notes))
+    units = (f"Units. {line}." for line in diagnosis(runner).unit_lines())
+    return (*filter(None, below), *units, *(f"Left out. {n}." for n in diagnosis(runner).notes))
 
 
 def _counts(runner: Runner) -> str:
@@ -166,8 +185,8 @@ def _radius(radius: Radius) -> tuple[str, str]:
 # Figure 2.
 def _auc_by_radius(runner: Runner) -> Content:
     """(a) Test AUC against the radius, of linear heads and perceptrons; (b) its gain over the smallest radius."""
-    result = diagnosis(runner)
-    head = ("detector", "head", "layer", "forgery", "seed", "rho", "auc")
+    result, others = diagnosis(runner), beside(runner)
+    head = ("detector", "head", "layer", "forgery", "seed", "rho", "auc", "scaling")
     gains = radii.gains(result)
     legend = [f"(a) {AGAINST_RADIUS}"]
     if gains is not None:
@@ -175,12 +194,23 @@ def _auc_by_radius(runner: Runner) -> Content:
             f"(b) The gain over rho = {result.plan.rhos[0]:g}, seed by seed, up to rho = {radii.GAINS:g}, where the "
             "paper sees gains; medians over head seeds, bands their range, dotted: no gain."
         )
+    if others:
+        named = ", then ".join(BESIDE[s] for s in others)
+        legend.append(f"Below: linear heads on {named} features, whose radii are in other units where that is said.")
     return Content(
-        figures=(radii.against_radius(result), *([gains] if gains is not None else [])),
-        notes=(*notes(runner), *legend),
-        numbers=(head, *_auc_rows(result)),
+        figures=(
+            radii.against_radius(result),
+            *([gains] if gains is not None else []),
+            *map(radii.against_radius, others.values()),
+        ),
+        notes=(*notes(runner), *legend, *_unit_notes(others)),
+        numbers=(head, *((*row, d.plan.scaling) for d in (result, *others.values()) for row in _auc_rows(d))),
         caption=caption(runner, result.plan.heads),
     )
+
+
+def _unit_notes(others: Mapping[Scaling, Diagnosis]) -> tuple[str, ...]:
+    return tuple(f"Units, {BESIDE[s]}. {line}." for s, d in others.items() for line in d.unit_lines())
 
 
 # Figures 3 and 6.
@@ -247,17 +277,23 @@ def _landscapes(runner: Runner) -> Content:
 # Table VII.
 def _cor_by_layer(runner: Runner) -> Content:
     """COR and half-way radius at five layers: the perceptron's beside the paper's row, then the linear head's."""
-    result, known = diagnosis(runner), printed(7)
+    result, others, known = diagnosis(runner), beside(runner), printed(7)
     rows = [
         row for kind in (MAIN, *(k for k in result.plan.heads if k != MAIN)) for row in _measured_rows(result, kind)
     ]
+    rows += [row for s, d in others.items() for row in _measured_rows(d, "linear", f", {BESIDE[s]}")]
     stood_for = runner.testbed.stand_ins.get(NEURAL_TEXTURES)
     shown = dict.fromkeys(known.columns, stood_for) if stood_for is not None else {}
     title = f"COR by layer on NeuralTextures ({NEURAL_TEXTURES})"
     table = ComparisonTable(title, "empirical COR", known.columns, tuple(rows), known, 1.0, 2, shown)
     return Content(
         table,
-        notes=(*notes(runner, (NEURAL_TEXTURES,)), *_table_notes(runner, result), *table.notes()),
+        notes=(
+            *notes(runner, (NEURAL_TEXTURES,)),
+            *_table_notes(runner, result),
+            *_unit_notes(others),
+            *table.notes(),
+        ),
         caption=caption(runner, result.plan.heads),
     )
 
@@ -267,8 +303,8 @@ def _layers(result: Diagnosis, store: str) -> dict[str, int]:
     return dict(zip(printed(7).columns, (l for l in result.layers[store] if l != FINAL), strict=True))
 
 
-def _measured_rows(result: Diagnosis, kind: HeadKind) -> Iterator[MeasuredRow]:
-    name = "perceptron" if kind == MAIN else "linear head"
+def _measured_rows(result: Diagnosis, kind: HeadKind, scaled: str = "") -> Iterator[MeasuredRow]:
+    name = ("perceptron" if kind == MAIN else "linear head") + scaled
     for store in result.stores:
         cells = {c: cell(result, store, l, kind) for c, l in _layers(result, store).items()}
         paper = store if kind == MAIN else ""
@@ -298,7 +334,8 @@ def _table_notes(runner: Runner, result: Diagnosis) -> tuple[str, ...]:
         f"Ours: medians over {len(result.plan.seeds)} head seeds, in brackets the smallest and the largest: "
         "over head seeds, not videos.",
         f"Of {runner.backbone().depth} layers: {layers}.",
-        "Radii are of standardised features divided by the root of their width; the paper's scale is not known.",
+        "Radii are of raw features, as the paper's presumably are, but for the rows that name another scaling: these "
+        "do not compare where their unit is another.",
     )
 
 

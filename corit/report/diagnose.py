@@ -52,7 +52,8 @@ def caption(diagnosis: Diagnosis, heads: Sequence[HeadKind]) -> str:
     """Name world, backbone, heads and seeds, as the caption of every figure and table."""
     stores = "; ".join(f"{name}: {text}" for name, text in diagnosis.captions.items())
     seeds = ", ".join(map(str, diagnosis.plan.seeds))
-    return f"{stores}. Head: {'; '.join(map(diagnosis.plan.describe, heads))}. Seeds {seeds}."
+    described = "; ".join(map(diagnosis.plan.describe, heads))
+    return f"{stores}. Head: {described}. Seeds {seeds}. Units: {'; '.join(diagnosis.unit_lines())}."
 
 
 def _figures(diagnosis: Diagnosis) -> dict[str, dict[str, str]]:
@@ -131,6 +132,7 @@ def text(diagnosis: Diagnosis) -> str:
         for head in diagnosis.plan.heads:
             lines.append(f"{store}, layer {layer_name(diagnosis.headline(store))}, {TITLES[head]}")
             lines += [f"  {v.line}" for v in each_verdict if (v.cell.store, v.cell.head) == (store, head)]
+    lines += ["", *(f"units: {line}" for line in diagnosis.unit_lines())]
     return "\n".join([*lines, "", _rankings(rankings(diagnosis)), *(f"left out: {n}" for n in diagnosis.notes)])
 
 

@@ -1,4 +1,7 @@
-"""Figures 1b and 2: the empirical COR layer by layer, and test AUC against the radius."""
+"""Figures 1b and 2: the empirical COR layer by layer, and test AUC against the radius.
+
+SAM's own default radius, at which the paper's collapse zone begins, is drawn only where radii are in raw units.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,8 @@ def layerwise(diagnosis: Diagnosis, head: HeadKind) -> Figure:
             cells = {c.layer: c for c in diagnosis.where(store=store, group=group, head=head)}
             places = np.arange(len(layers)) + 0.12 * (k - (len(groups) - 1) / 2)
             _column(axis, places, [cells[l] for l in layers], colour(diagnosis, group), group, (low, high))
-        axis.axhline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
+        if diagnosis.plan.in_raw_units:
+            axis.axhline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
         axis.set(
             yscale="log",
             title=f"{store}, {TITLES[head]}",
@@ -49,7 +53,7 @@ def layerwise(diagnosis: Diagnosis, head: HeadKind) -> Figure:
         axis.set_xticklabels([layer_name(l) for l in layers])
         _grid(axis)
     axes[-1].plot([], [], ":", color="#56616e", label="half-way radius")
-    axes[0].set_ylabel("empirical COR (radius rho)")
+    axes[0].set_ylabel(f"empirical COR (radius rho, {diagnosis.plan.scaling} features)")
     axes[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
@@ -105,12 +109,13 @@ def _panels(diagnosis: Diagnosis, draw: Any, label: str, shared: bool = False) -
             for cell in diagnosis.headlines(store=store, head=head):
                 draw(axis, diagnosis, cell)
             axis.set_title(f"{store}, layer {layer_name(diagnosis.headline(store))}, {TITLES[head]}", fontsize=10)
-            axis.axvline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
+            if diagnosis.plan.in_raw_units:
+                axis.axvline(RECOMMENDED, color="#56616e", lw=1, ls="--", zorder=0)
             _grid(axis)
         row[0].set_ylabel(label)
         _widen(row[0])
     for axis in axes[-1]:
-        axis.set_xlabel("radius rho")
+        axis.set_xlabel(f"radius rho, {diagnosis.plan.scaling} features")
     axes[0][-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

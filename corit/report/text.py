@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from corit.features.store import FeatureStore
     from corit.metrics.bootstrap import Estimate
     from corit.studies.demo import ModelComparison
+    from corit.theory.geometry import Geometry
     from corit.train.heads import TrainingResult
 
 NO_INTERVAL = "too few"  # in place of an interval of too few rows
@@ -35,7 +36,30 @@ def training_text(result: TrainingResult) -> str:
     counts = ", ".join(f"{n} {kind}" for kind, n in result.counts.items())
     lost = ", ".join(f"{n} {status}" for status, n in result.unusable.items())
     lines = [table_text(table), f"rows: {counts}", *([f"not used: {lost}"] if lost else [])]
-    return "\n".join([*lines, *_threshold_warning(result)])
+    return "\n".join([*lines, *_head_lines(result), *_threshold_warning(result)])
+
+
+def _head_lines(result: TrainingResult) -> list[str]:
+    """The head with its radius in units of the features' norm, whether they are centred, and a warning where not."""
+    head, raw = result.detector.card.head, result.units.raw
+    lines = [f"head: {result.detector.card.head_text}"]
+    if head.scaling != "raw":
+        return [*lines, f"features: centred by the training mean ({head.scaling} scaling); before it {raw}"]
+    lines.append(f"features: raw, not centred; {raw}")
+    if head.rho > 0:
+        lines.append(_common_mean_warning(raw))
+    return lines
+
+
+def _common_mean_warning(raw: Geometry) -> str:
+    """Why raw features and a radius do not go together. The half-way radius is a rule of thumb of linear heads."""
+    halfway = f", here {2 / raw.mean_norm:.3g} to {3 / raw.mean_norm:.3g}" if raw.mean_norm > 0 else ""
+    return (
+        f"warning: {raw.common:.0%} of the raw features' squared norm is a mean that reals and fakes have in common. "
+        "SAM drives a linear head on such features towards the nearest-mean classifier, half of the way at a radius of "
+        f"about 2 to 3 / ||E x||{halfway}. Centre the features (--scaling standard, unit or centre), or train without "
+        "SAM (--rho 0)"
+    )
 
 
 def _threshold_warning(result: TrainingResult) -> list[str]:

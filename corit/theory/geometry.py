@@ -44,8 +44,8 @@ class Geometry:
     def relative(self, rho: float) -> float:
         """Return a radius in units of the features' norm: rho times their root-mean-square norm.
 
-        A step of a norm rho in the weights moves the logit of a row of that norm by at most so much. It is the same
-        number for features times any constant, with the radius divided by it.
+        A step of a norm rho in the weights moves the logit of a row of that norm by at most so much. Features times a
+        constant, with the radius divided by it, have the same number.
         """
         return rho * self.rms_norm
 
@@ -61,6 +61,12 @@ def geometry(rows: Rows, standardiser: Standardiser | None = None) -> Geometry:
     Raises:
         FitError: for no rows, and for features that are not finite.
     """
+    width = rows.width if standardiser is None else standardiser.mean.shape[0]
+    return _geometry(*_before(*_moments(rows), standardiser), width, len(rows))
+
+
+def _moments(rows: Rows) -> tuple[Tensor, Tensor]:
+    """Mean (D) and mean squares (D), in float64."""
     if len(rows) == 0:
         raise FitError("expected rows to measure their geometry, got none; give at least one")
     total, square = torch.zeros(rows.width, dtype=torch.float64), torch.zeros(rows.width, dtype=torch.float64)
@@ -68,12 +74,14 @@ def geometry(rows: Rows, standardiser: Standardiser | None = None) -> Geometry:
         x = chunk.detach().cpu().double()
         total += x.sum(0)
         square += (x * x).sum(0)
-    mean, squared = _before(total / len(rows), square / len(rows), standardiser)
+    return total / len(rows), square / len(rows)
+
+
+def _geometry(mean: Tensor, squared: float, width: int, count: int) -> Geometry:
     norm = float(mean.norm())
     if not (isfinite(squared) and isfinite(norm)):
         raise FitError("expected finite features, got NaN or infinity; extract them again or drop those rows")
-    width = rows.width if standardiser is None else standardiser.mean.shape[0]
-    return Geometry(norm, squared**0.5, norm**2 / squared if squared > 0 else 0.0, width, len(rows))
+    return Geometry(norm, squared**0.5, norm**2 / squared if squared > 0 else 0.0, width, count)
 
 
 def _before(mean: Tensor, square: Tensor, standardiser: Standardiser | None) -> tuple[Tensor, float]:
@@ -134,6 +142,58 @@ def raw_radius(rho: float, standardiser: Standardiser) -> float:
     """
     factor = raw_factor(standardiser)
     return rho * factor.middle if factor.single else nan
+
+
+@dataclass(frozen=True)
+class Units:
+    """All that a radius on scaled features needs beside it to be compared with one on other features.
+
+    Attributes:
+        raw: the geometry of the raw features.
+        scaled: that of the features as the head reads them.
+        factor: from a radius on these to one on the raw features.
+    """
+
+    raw: Geometry
+    scaled: Geometry
+    factor: RawFactor
+
+    def record(self) -> dict[str, float]:
+        """Return the numbers by name, those of the raw features without a prefix."""
+        return {
+            "mean_norm": self.raw.mean_norm,
+            "rms_norm": self.raw.rms_norm,
+            "common": self.raw.common,
+            "scaled_rms_norm": self.scaled.rms_norm,
+            "raw_factor_low": self.factor.low,
+            "raw_factor": self.factor.middle,
+            "raw_factor_high": self.factor.high,
+        }
+
+    def __str__(self) -> str:
+        if self.factor.low == self.factor.high == 1:
+            return f"{self.raw}; radii are in the units of the raw features"
+        factor = f"{self.factor.middle:.3g} times as large on raw features"
+        if self.factor.single:
+            return f"{self.raw}; a radius is {factor}"
+        by_direction = f"{self.factor.low:.3g} to {self.factor.high:.3g} by direction, by volume"
+        return f"{self.raw}; a radius is {by_direction} {factor}"
+
+
+def units(rows: Rows, standardiser: Standardiser) -> Units:
+    """Measure the units of radii on scaled rows, in one pass.
+
+    Args:
+        rows: (n, D) rows that the standardiser scaled.
+        standardiser: what scaled them.
+
+    Raises:
+        FitError: for no rows, and for features that are not finite.
+    """
+    mean, square = _moments(rows)
+    raw = _geometry(*_before(mean, square, standardiser), standardiser.mean.shape[0], len(rows))
+    scaled = _geometry(mean, float(square.sum()), rows.width, len(rows))
+    return Units(raw, scaled, raw_factor(standardiser))
 
 
 def _factors(standardiser: Standardiser) -> Tensor:

@@ -25,6 +25,7 @@ from corit.progress import Progress, no_progress
 from corit.theory.clusters import numbered
 from corit.theory.collapse import Collapse, Place, against_floors, check_radii, collapses, refined
 from corit.theory.floors import Floors, floors
+from corit.theory.geometry import Units, units
 from corit.theory.watch import QUANTITIES, Course, Watch, every, joined
 
 FORMAT = 2  # of the kept parts: another number makes them anew
@@ -74,6 +75,11 @@ class Task:
         """Nearest-mean and logistic AUC of these rows, computed when first read; see `corit.theory.floors.floors`."""
         p = self.problem
         return floors(p.train, p.labels, self.test, self.test_labels, (p.valid, p.valid_labels))
+
+    @cached_property
+    def units(self) -> Units:
+        """What radii on these training rows are on the raw ones, computed when first read."""
+        return units(self.problem.train, self.problem.standardiser)
 
 
 def task(
@@ -169,6 +175,11 @@ class Sweep:
     def floors(self) -> tuple[Floors, ...]:
         """The floors (P) of the tasks, computed when first read."""
         return tuple(t.floors for t in self.tasks)
+
+    @property
+    def units(self) -> tuple[Units, ...]:
+        """The units (P) of each task's radii: the features' geometry, and the factor to radii on raw features."""
+        return tuple(t.units for t in self.tasks)
 
     @cached_property
     def relative(self) -> tuple[Collapse, ...]:

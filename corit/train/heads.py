@@ -36,6 +36,7 @@ from corit.model.encode import Encoder
 from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 from corit.serialise import finite
+from corit.theory.geometry import Units, units
 
 METRICS = ("auc", "ap", "eer")
 PARTS = ("train", "val", "test")
@@ -69,6 +70,7 @@ class TrainingResult:
         per_seed: the test AUC of every seed's head.
         counts: rows by split and label, such as "train real".
         unusable: rows that could not be measured, by status.
+        units: geometry of the training features, and what a radius is on the raw ones.
         fit: the heads of all seeds.
     """
 
@@ -77,6 +79,7 @@ class TrainingResult:
     per_seed: tuple[float, ...]
     counts: Mapping[str, int]
     unusable: Mapping[str, int]
+    units: Units
     fit: Fit = field(repr=False, compare=False)
 
 
@@ -171,12 +174,13 @@ def train_detector(
     metrics, per_seed = _tested(parts["test"], fits, best, calibration.fake, draws)
     counts = {f"{name} {kind}": int((p.y == y).sum()) for name, p in parts.items() for kind, y in LABELS}
     texts = {"weights": weights, "domain": domain, "note": note, "data_digest": parts["train"].data_digest}
-    about = {**texts, "data": tuple(data)}
+    features = units(fits.problems[0].train, fits.problems[0].standardiser)
+    about = {**texts, "data": tuple(data), "units": features.record()}
     card = _card(store, backbone, head, calibration, _to_json(metrics, per_seed, counts), about)
     unusable = {status: n for status, n in store.counts().items() if status != "ok"}
     known = _familiarity(parts, store.recipe, backbone, familiarity) if familiarity else None
     detector = Detector(fits.head(seed=best), card, backbone, familiarity=known)
-    return TrainingResult(detector, metrics, per_seed, counts, unusable, fits)
+    return TrainingResult(detector, metrics, per_seed, counts, unusable, features, fits)
 
 
 def _card(

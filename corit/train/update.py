@@ -286,6 +286,7 @@ def _card(
         versions=versions(),
         note=join_notes(without_calibration(card.note), note),
         domain=card.domain if card.domain.startswith(OWN) else join_notes(OWN, card.domain),
+        units={},  # of other training rows
     )
 
 

@@ -57,8 +57,8 @@ study real: --ablations --backbone=clip-vit-b16 --batch=8 --blended --composites
     --workers=2
 train: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends --by-folder=False --choice=even --data
     --device=cpu --domain --epochs=20 --fake --features --fpr=0.05 --frames=32 --groups --head=linear --landmarks
-    --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --seeds=5 --weights=
-    --workers=2
+    --learning-rate --model --out! --partial=False --real --recipe --rho=0.05 --root= --scaling=standard --seeds=5
+    --weights= --workers=2
 update: --aligned=False --batch=8 --by-folder=False --choice=even --detector! --device=cpu --draws=1000 --fake!
     --features --force=False --fpr --frames=32 --landmarks --out! --real! --seeds=5 --weight-new --weights
     --workers=2

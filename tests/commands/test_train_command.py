@@ -10,7 +10,7 @@ from trees.paint import Subject, miniature
 from trees.uadfv import uadfv
 from trees.write import Hand
 
-from corit import cli
+from corit import Detector, cli
 from corit.features.store import FeatureStore
 from corit.images.picture import DRAWN
 from corit.world.miniature import Miniature, MiniatureSpec
@@ -82,6 +82,31 @@ def test_the_drawn_world_stays_drawn(capsys, tmp_path):
     code, _, err = run(capsys, "train", "--data", "miniature:people=4,pictures=1", *QUICK, "--out", tmp_path / "d")
     assert code == 0, err
     assert card(tmp_path / "d")["domain"].startswith(DRAWN)
+
+
+@pytest.mark.parametrize(
+    ("words", "features", "warned"),
+    [
+        ((), "features: centred by the training mean (standard scaling); before it ||E x|| ", False),
+        (("--scaling", "centre"), "features: centred by the training mean (centre scaling); before it ||E x|| ", False),
+        (("--scaling", "none", "--rho", "0"), "features: raw, not centred; ||E x|| ", False),
+        (("--scaling", "raw", "--rho", "0.1"), "features: raw, not centred; ||E x|| ", True),
+    ],
+)
+def test_a_training_says_how_features_are_centred(words, features, warned, crops, capsys, tmp_path):
+    command = ("train", "--data", crops, "--aligned", "--groups", crops / "pairs.csv", *QUICK, *words)
+    code, out, err = run(capsys, *command, "--out", tmp_path / "d")
+    assert code == 0, err
+    saved = card(tmp_path / "d")
+    units, head = saved["units"], saved["head"]
+    assert features + f"{units['mean_norm']:.3g}" in out
+    relative = f"{head['rho'] * units['scaled_rms_norm']:.3g} in units of the features' norm"
+    assert f"head: linear, SAM rho {head['rho']:g} ({relative}), {head['scaling']} scaling" in out
+    warning = f"warning: {units['common']:.0%} of the raw features' squared norm is a mean that reals and fakes have"
+    radius = f"about 2 to 3 / ||E x||, here {2 / units['mean_norm']:.3g} to {3 / units['mean_norm']:.3g}"
+    assert [warning in out, radius in out] == [warned, warned]
+    again = Detector.load(tmp_path / "d").card
+    assert (dict(again.units), again.head_text in out) == (units, True)
 
 
 @pytest.mark.parametrize(("words", "forged"), [((), 1), (("--blends", "2"), 2)])

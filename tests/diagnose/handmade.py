@@ -11,10 +11,12 @@ from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
 from corit.diagnose.plan import DiagnosisPlan
 from corit.seeding import generator
 from corit.theory.collapse import collapses
+from corit.theory.geometry import Geometry, RawFactor, Units
 from corit.theory.landscape import landscape
 from corit.theory.likelihood import logistic
 from corit.theory.watch import QUANTITIES, Course
 
+UNITS = Units(Geometry(20.0, 25.0, 0.64, 6, 40), Geometry(0.0, 1.0, 0.0, 6, 40), RawFactor(0.01, 0.02, 0.04))
 QUICK = DiagnosisPlan(rhos=(0.0, 0.05, 5.0), seeds=(3, 4), steps=16, batch=8, hidden=4, rows=30, refine=1)
 N, LAYERS, D = 96, 3, 5
 
@@ -71,6 +73,7 @@ def cell(group="A", auc=((0.9, 0.9, 0.5),), rhos=(0.01, 0.1, 1.0), factors=(2.0,
         factors=each,
         gsnr=np.full(seeds, ratio),
         corrected=np.full(seeds, ratio / 2),
+        units=UNITS,
     )
     return replace(made, **changes)
 

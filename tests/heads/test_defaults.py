@@ -10,6 +10,7 @@ from corit.bench.runner import RunSettings
 from corit.diagnose.plan import DiagnosisPlan
 from corit.heads.defaults import EXPERIMENT_EPOCHS, default_head, experiment_head
 from corit.heads.head import HeadRecipe
+from corit.heads.rows import SCALINGS
 from corit.studies import demo
 from corit.studies.findings import hyperparameters
 
@@ -34,6 +35,14 @@ def test_a_diagnosis_changes_what_it_names(kind):
     expected = replace(default_head(kind), select="last", batch=7, scaling="whiten", learning_rate=rate)
     assert DiagnosisPlan(batch=7, scaling="whiten").recipe(kind) == expected
     assert DiagnosisPlan(hidden=8).recipe("mlp").hidden == 8
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_heads_in_raw_units_are_all_trained_by_adamw(scaling):
+    changed = {"optimiser": "adamw", "learning_rate": 1e-3} if scaling in ("raw", "centre") else {}
+    assert default_head("linear", scaling) == replace(default_head(), scaling=scaling, **changed)
+    assert default_head("mlp", scaling) == replace(default_head("mlp"), scaling=scaling)
+    assert DiagnosisPlan(scaling=scaling).in_raw_units == bool(changed)
 
 
 @pytest.mark.parametrize("kind", KINDS)

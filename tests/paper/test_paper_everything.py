@@ -166,7 +166,10 @@ def test_figures_of_radii_and_courses_write_their_numbers(everything):
     areas = [
         {k: r[k] for k in ("detector", "head", "forgery", "seed", "rho", "auc")} for r in rows if r["panel"] == "a"
     ]
-    assert areas == [{k: r[k] for k in areas[0]} for r in lines(everything / "figure02.csv")]
+    second = lines(everything / "figure02.csv")
+    assert areas == [{k: r[k] for k in areas[0]} for r in second if r["scaling"] == "raw"]
+    others = {(r["scaling"], r["head"], r["forgery"]) for r in second if r["scaling"] != "raw"}
+    assert others == {(s, "linear head", "NT") for s in ("centre", "standard")}
     third, sixth = lines(everything / "figure03.csv"), lines(everything / "figure06.csv")
     key = ("detector", "layer", "forgery", "seed", "step", "gsnr", "bottleneck")
     assert {tuple(r[k] for k in key) for r in sixth} < {tuple(r[k] for k in key) for r in third}
@@ -177,7 +180,19 @@ def test_figures_of_radii_and_courses_write_their_numbers(everything):
 def test_table_7_has_a_half_way_radius_below_each_cor(everything):
     ours = [r["row"] for r in lines(everything / "table07.csv") if r["whose"] == "ours"]
     names = [f"{s}, {h}" for h in ("perceptron", "linear head") for s in ("UniFD", "CoRIT")]
+    names += [f"{s}, linear head, {scaled}" for scaled in ("centred", "standardised") for s in ("UniFD", "CoRIT")]
     assert list(dict.fromkeys(ours)) == [n + part for n in names for part in ("", ", half-way")]
+
+
+def test_what_is_about_radii_says_their_units_and_is_of_raw_features(everything):
+    found = index(everything)
+    for name in ("figure01", "figure02", "figure03", "figure06", "figure07", "table07"):
+        assert "raw scaling" in found[name]["head"]
+        units = [n for n in found[name]["notes"] if n.startswith("Units. ")]
+        assert [u.partition(", layer")[0] for u in units] == ["Units. UniFD", "Units. CoRIT"]
+        assert all("||E x||" in u and "in the units of the raw features" in u for u in units)
+    for name in ("figure02", "table07"):
+        assert any(n.startswith("Units, standardised. UniFD") and "by volume" in n for n in found[name]["notes"])
 
 
 def test_each_table_file_has_the_legend_and_the_page_one(everything):

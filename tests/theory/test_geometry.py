@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from corit.errors import FitError
+from corit.heads.head import HeadRecipe
 from corit.heads.rows import SCALINGS, Standardiser, TensorRows, fit_standardiser, named_scaling, standardised
 from corit.seeding import generator
-from corit.theory.geometry import geometry, raw_factor, raw_radius
+from corit.theory.geometry import geometry, raw_factor, raw_radius, units
+from corit.theory.sweep import sweep, task
 
 
 def features(n=300, width=5, constant=False):
@@ -122,3 +124,38 @@ def test_none_is_the_old_name_of_raw():
     assert named_scaling("none") == "raw"
     with pytest.raises(FitError, match=r"expected a scaling among raw, centre, unit, standard, whiten .* got 'zca'"):
         named_scaling("zca")
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_units_are_the_geometries_and_the_factor(scaling, agree):
+    rows = TensorRows(torch.tensor(features()))
+    scale = fit_standardiser(rows, scaling)
+    x = standardised(rows, scale)
+    of = units(x, scale)
+    assert (of.raw, of.scaled, of.factor) == (geometry(x, scale), geometry(x), raw_factor(scale))
+    assert (of.record()["mean_norm"], of.record()["raw_factor"]) == (of.raw.mean_norm, of.factor.middle)
+
+
+def test_the_words_of_units_say_how_radii_compare():
+    rows = TensorRows(torch.tensor(features()))
+    words = {s: str(units(standardised(rows, scale), scale)) for s in SCALINGS for scale in [fit_standardiser(rows, s)]}
+    norms = words["raw"].partition(";")[0]
+    assert norms.startswith("||E x|| ")
+    assert all(w.startswith(norms) for w in words.values())
+    assert words["raw"].endswith("radii are in the units of the raw features")
+    assert words["centre"] == words["raw"]
+    assert "a radius is 0." in words["unit"]
+    assert "by direction" not in words["unit"]
+    assert "by direction, by volume" in words["standard"]
+
+
+def test_a_sweep_has_the_units_of_its_tasks(agree):
+    x = torch.tensor(features(80, 5))
+    y = np.arange(80) % 2
+    recipe = HeadRecipe(scaling="unit", select="last", batch=8)
+    part = (TensorRows(x), y)
+    found = sweep([task(3, "A", part, part, part, recipe)], recipe, (0.0, 0.1), (0,), steps=2, refine=0)
+    (of,) = found.units
+    agree([of.raw.mean_norm, of.raw.rms_norm, of.raw.common], slow_geometry(x.numpy()), rtol=1e-9)
+    agree(of.factor.middle * (of.raw.rms_norm**2 - of.raw.mean_norm**2) ** 0.5, 1.0)
+    agree(of.scaled.rms_norm, 1.0)
