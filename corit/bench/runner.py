@@ -169,7 +169,7 @@ class Runner:
         h = self.settings.head
         choice = "the last" if h.select == "last" else f"the best by validation {h.select}"
         head = (
-            f"{h.kind}, SAM rho {h.rho:g}, {h.optimiser}, learning rate {h.learning_rate:g}, batches of at most "
+            f"{h.kind}, {h.radius_text}, {h.optimiser}, learning rate {h.learning_rate:g}, batches of at most "
             f"{h.batch}, {h.scaling} scaling, {choice} of {h.epochs} epochs"
         )
         name, weights = self.settings.named_backbone

@@ -81,10 +81,12 @@ class Card:
 
     @property
     def head_text(self) -> str:
-        """The head in words: its kind, its radius, also in units of the features' norm where that is known."""
+        """The head in words: its kind, and its radius in units of the features' norm where that is known."""
         norm = self.units.get("scaled_rms_norm")
-        known = f" ({self.head.rho * norm:.3g} in units of the features' norm)" if norm is not None else ""
-        return f"{self.head.kind}, SAM rho {self.head.rho:g}{known}, {self.head.scaling} scaling"
+        known = f"SAM rho {self.head.rho:g}"
+        if norm is not None:
+            known += f" ({self.head.rho * norm:.3g} in units of the features' norm)"
+        return f"{self.head.kind}, {known}, {self.head.scaling} scaling"
 
 
 class Detector:

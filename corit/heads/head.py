@@ -69,6 +69,13 @@ class HeadRecipe:
         """M, the outputs of the first layer."""
         return 1 if self.kind == "linear" else self.hidden
 
+    @property
+    def radius_text(self) -> str:
+        """SAM's radius in words, in units of the features' norm too where the scaling makes this norm one."""
+        one = self.scaling in ("unit", "standard", "whiten")
+        known = f"{self.rho:g} in units of the features' norm" if one else "in the units of the backbone's features"
+        return f"SAM rho {self.rho:g} ({known})"
+
 
 def activate(z: Tensor, activation: str) -> Tensor:
     """Apply the hidden layer's non-linearity; "identity" gives a deep linear head."""

@@ -318,6 +318,16 @@ def test_a_recipe_reads_the_old_name_of_raw():
         HeadRecipe(scaling="zscore")
 
 
+@pytest.mark.parametrize("scaling", ["raw", "centre", "unit", "standard", "whiten"])
+def test_a_recipe_says_its_radius_in_units_of_the_norm(scaling):
+    """Where the scaling gives rows a mean squared norm of one, to which a radius is relative."""
+    x = torch.tensor(generator("norm one").normal(size=(300, 6)) * 10 + 50)
+    rows = standardised(TensorRows(x), fit_standardiser(TensorRows(x), scaling)).values
+    one = abs(float(rows.square().sum(1).mean()) - 1) < 1e-6
+    words = "0.2 in units of the features' norm" if one else "in the units of the backbone's features"
+    assert HeadRecipe(scaling=scaling, rho=0.2).radius_text == f"SAM rho 0.2 ({words})"
+
+
 def test_rows_that_are_all_the_same_become_zeros():
     x = torch.full((4, 3), 7.0)
     for scaling in ("centre", "unit"):

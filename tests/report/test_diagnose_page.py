@@ -206,3 +206,31 @@ def test_equal_radii_are_printed_as_equal():
     (ranked,) = rankings(made)
     assert diagnose.chained(ranked.by_cor) == "C < A = B"
     assert diagnose.chained(()) == ""
+
+
+@pytest.mark.parametrize("scaling", ["raw", "centre", "unit", "standard"])
+def test_sams_own_radius_is_drawn_where_units_agree(scaling):
+    of = everything()
+    of = replace(of, plan=replace(of.plan, scaling=scaling))
+    drawn = [radii.layerwise(of, "linear"), radii.against_radius(of)]
+    dashed = [[line for axis in figure.axes for line in axis.lines if line.get_linestyle() == "--"] for figure in drawn]
+    assert [bool(lines) for lines in dashed] == [scaling in ("raw", "centre")] * 2
+    assert all(scaling in a.get_xlabel() for a in drawn[1].axes if a.get_xlabel())
+
+
+def test_every_radius_has_its_units_beside_it(page):
+    rows = list(csv.DictReader((page[0] / "cor.csv").open()))
+    assert {(r["mean_norm"], r["rms_norm"], r["common"]) for r in rows} == {("20.0", "25.0", "0.64")}
+    known = [r for r in rows if r["cor"]]
+    assert known
+    assert all(float(r["cor_raw"]) == pytest.approx(0.02 * float(r["cor"]), rel=1e-4) for r in known)
+    assert all(r["cor_relative"] == r["cor"] for r in known)
+    assert all(not r["cor_raw"] and not r["cor_relative"] for r in rows if not r["cor"])
+    summary = json.loads((page[0] / "summary.json").read_text())
+    for record in (*summary["cells"], *summary["landscapes"]):
+        assert [record["units"][k] for k in ("raw_factor_low", "raw_factor", "raw_factor_high")] == [0.01, 0.02, 0.04]
+    words = (
+        "Units: S, layer 4, A and reals: ||E x|| 20, root-mean-square norm 25, common share 0.64; a radius is 0.01 to"
+    )
+    assert words in page[1]
+    assert "units: T, layer 4, A and reals: ||E x|| 20" in diagnose.text(everything())
