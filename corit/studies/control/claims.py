@@ -174,13 +174,15 @@ def inverse_norm(data: Sweeps) -> Claim:
     slopes = {"over c": _slopes(data, commons), "over the unit": _slopes(data, scales)}
     effects = {f"{k}: near -1": Effect.of(SLOPE - np.abs(v + 1)) for k, v in slopes.items()}
     bars = {k: Thresholds() for k in effects}
+    follows = ["base, raw", *(c.name for c in data.plan.cases if c.rate != 1)]
+    slopes["over the unit, learning rate / unit"] = _slopes(data, follows)
     effects |= {f"{k}: slope": Effect.of(v) for k, v in slopes.items()}
     product = {
         name: _median(data.radii(name) * data.column(name, "mean_norm")[:, None])
-        for name in dict.fromkeys(commons + scales)
+        for name in dict.fromkeys(commons + scales + follows)
     }
     return Claim(
-        "radius as 1 / ||E x||",
+        "radius as 1 / norm of E x",
         "The radius at which half of a linear head's fall is over is a constant over ||E x||",
         f"NT, raw: the slope of log radius against log ||E x||, over c from 0.7 with the same centred features, and "
         f"over their unit with the same c, lies within {SLOPE} of -1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,7 +59,7 @@ def measure(
     Returns:
         By manipulation type: test AUC (S, R), radii relative to the floors (S), floors, geometry and GSNR.
     """
-    recipe = recipe_of(case.scaling, case.head, chosen, plan.hidden)
+    recipe = recipe_of(case.scaling, case.head, chosen, plan.hidden, case.rate)
     parts = changed_features(store, frame, case)
     tasks = [_task(parts, case.layer, kind, recipe) for kind in case.kinds]
     result = sweep(tasks, recipe, plan.rhos, plan.heads, refine=0)
@@ -121,7 +120,7 @@ def choose_knobs(store: FeatureStore, frame: FeatureStore, plan: ControlPlan) ->
 def _mean_aucs(parts: Mapping[str, SplitRows], plan: ControlPlan, scaling: Scaling, rate: float) -> np.ndarray:
     """The mean validation AUC after each of the plan's epochs."""
     knobs = {"learning_rate": rate, "epochs": max(plan.epochs)}
-    recipe = replace(recipe_of(scaling, "linear", knobs, plan.hidden))
+    recipe = recipe_of(scaling, "linear", knobs, plan.hidden)
     problems = [
         standardised_problem(*reals_and_fakes(parts["train"], k), *reals_and_fakes(parts["val"], k), recipe)
         for k in KINDS

@@ -68,7 +68,8 @@ class Knobs:
                 raise DataError(f"knobs of the control: expected {expected}, got {value}")
 
 
-BASE = Knobs(common=0.9, spread=6.0, decay=0.8, low=0.9)  # as CLIP's layers 9 and 10
+BASE_SPREAD = 6.0
+BASE = Knobs(common=0.9, spread=BASE_SPREAD, decay=0.8, low=0.9)  # as CLIP's layers 9 and 10
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Case:
         scaling: of the head.
         head: "linear" or "mlp".
         kinds: the manipulation types.
+        rate: what the chosen learning rate is multiplied by.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Case:
     scaling: Scaling
     head: str = "linear"
     kinds: tuple[str, ...] = KINDS
+    rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,11 @@ class ControlPlan:
         centred = [
             Case(f"{n}, centre", self.layer, k, "centre", kinds=PAIR) for n, k in self._varied() if "spread" in n
         ]
+        for v in self.spreads:
+            knobs, rate = replace(BASE, spread=v), BASE_SPREAD / v
+            varied.append(
+                Case(f"spread {v:g}, rate / {v / BASE_SPREAD:g}, raw", self.layer, knobs, "raw", kinds=PAIR, rate=rate)
+            )
         own = [Case(f"own layer {layer}, {s}", layer, Knobs(), s) for layer in self.layers for s in linear]
         return [*base, *varied, *centred, *own]
 
@@ -209,7 +217,7 @@ def quick_plan() -> ControlPlan:
     )
 
 
-def recipe_of(scaling: Scaling, head: str, chosen: dict[str, Any], hidden: int) -> HeadRecipe:
+def recipe_of(scaling: Scaling, head: str, chosen: dict[str, Any], hidden: int, rate: float = 1.0) -> HeadRecipe:
     """Return a head's recipe: AdamW with the chosen knobs, or for standardised features the default linear head.
 
     Raw and centred features are read with their own norms, on which the default's learning rate would diverge.
@@ -217,5 +225,5 @@ def recipe_of(scaling: Scaling, head: str, chosen: dict[str, Any], hidden: int) 
     base = replace(default_head("linear" if head == "linear" else "mlp"), scaling=scaling, select="last", rho=0.0)
     if scaling == "standard":
         return base
-    adam = {"learning_rate": chosen["learning_rate"], "epochs": chosen["epochs"], "hidden": hidden}
+    adam = {"learning_rate": chosen["learning_rate"] * rate, "epochs": chosen["epochs"], "hidden": hidden}
     return replace(base, optimiser="adamw", momentum=0.9, weight_decay=0.0, **adam)

@@ -15,7 +15,7 @@ NAMES = (
     "a linear head falls to its floor",
     "the common mean does it",
     "the signal's place does it",
-    "radius as 1 / ||E x||",
+    "radius as 1 / norm of E x",
     "a radius by depth is geometry too",
     "raw GSNR is deflated by 1 - c",
 )

@@ -39,7 +39,7 @@ def test_numbers_are_found():
     assert len(NUMBERS) == PAGE.count("|  -->") + len(re.findall(r"\| [a-z0-9 ]+ -->", PAGE)) > 30
 
 
-@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("world", [w for w in WORLDS if w != "control"])  # the control's is on the miniature's page
 def test_the_table_is_that_of_the_record(world):
     assert f"<!-- table {world} -->\n{markdown_table(WORLDS[world])}" in PAGE
 
