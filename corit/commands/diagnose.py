@@ -40,7 +40,7 @@ class Diagnosed:
     seeds: int = 5
     by: Literal["manipulation", "dataset"] = "manipulation"
     groups: str = ""
-    scaling: options.ScalingName = "standard"
+    scaling: options.ScalingName = "raw"
     steps: int = 0
     batch: int = 20
     estimator: Literal["plain", "corrected", "clustered"] | None = None

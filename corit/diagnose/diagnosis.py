@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from corit.diagnose.control import Control, controls
 from corit.diagnose.features import LayerFeatures, default_layers, headline, layer_name, require_finite, require_layers
 from corit.diagnose.groups import tasks_of, usable_groups
 from corit.diagnose.plan import DiagnosisPlan
 from corit.errors import DataError
-from corit.heads.head import Head, HeadKind
+from corit.heads.head import Head, HeadKind, HeadRecipe
 from corit.progress import OpenBar, no_bar
 from corit.seeding import generator
 from corit.theory.collapse import Collapse
 from corit.theory.cor import critical_radius
+from corit.theory.floors import Floors
 from corit.theory.geometry import Units
 from corit.theory.landscape import Landscape, landscape
 from corit.theory.likelihood import Likelihood
@@ -39,7 +41,7 @@ class DiagnosisCell:
         group: group of fakes.
         head: kind of head.
         auc: (S, R) on test rows, NaN where a head diverged.
-        collapse: the empirical COR.
+        collapse: the empirical COR, with the radii relative to the floors.
         course: the quantities measured along training at the plan's reference radius, each (T, 1, S, 1).
         end: (S) last step of phase (i), infinite where no later phase was found.
         bound: (S) COR (11) within phase (i).
@@ -50,6 +52,8 @@ class DiagnosisCell:
         corrected: (S) bias-corrected GSNR (4) at that step, as if rows were independent.
         estimator: of the phases, of `estimate`, `centred` and `early`; see `Course.estimate`.
         units: geometry of the features, and what a radius is on the raw ones.
+        floors: nearest-mean and logistic AUC of the same rows; None in a record made without them.
+        control: heads on centred features, where heads on raw features fall that have a large common mean.
     """
 
     store: str
@@ -68,6 +72,8 @@ class DiagnosisCell:
     corrected: np.ndarray
     units: Units
     estimator: Estimator | None = None
+    floors: Floors | None = None
+    control: Control | None = field(default=None, repr=False)
 
     @property
     def estimate(self) -> np.ndarray:
@@ -188,9 +194,12 @@ def diagnose_stores(
     planes: dict[tuple[str, str, HeadKind], Landscape] = {}
     for number, store in enumerate(stores):
         for kind in plan.heads:
-            grid, path = _sweeps(tasks[store.name], plan, kind, folder / f"{number}-{kind}", store.name, bars)
-            cells += _cells(store.name, kind, grid, path, plan.estimator)
-            planes |= _planes(store.name, kind, grid, plan, layers[store.name])
+            for recipe, some in _blocks(tasks[store.name], plan, kind):
+                place = folder / f"{number}-{kind}"
+                grid, path = _sweeps(some, plan, recipe, place, store.name, bars)
+                centred = controls(grid, place / "centred", store.name, bars)
+                cells += _cells(store.name, kind, grid, path, centred, plan.estimator)
+                planes |= _planes(store.name, kind, grid, plan, layers[store.name])
     captions = {s.name: s.caption for s in stores}
     shown = plan.rhos[_nearest(plan.rhos, plan.shown)]
     return Diagnosis(
@@ -214,11 +223,22 @@ def _tasks(stores: Sequence[LayerFeatures], plan: DiagnosisPlan) -> tuple[dict[s
     return {s.name: list(tasks_of(s, plan.by, groups, layers, recipe)) for s, layers, groups in selected}, notes
 
 
+_Block = tuple[HeadRecipe, list[Task]]
+
+
+def _blocks(tasks: Sequence[Task], plan: DiagnosisPlan, kind: HeadKind) -> Iterator[_Block]:
+    """Tasks that are trained by one recipe: all, or those of a layer where the rate follows the features' norm."""
+    names = [t.layer if plan.unscaled(kind) else 0 for t in tasks]
+    for name in dict.fromkeys(names):
+        chosen = [t for t, other in zip(tasks, names, strict=True) if other == name]
+        yield plan.recipe(kind, chosen[0].units.raw), chosen
+
+
 def _sweeps(
-    tasks: Sequence[Task], plan: DiagnosisPlan, kind: HeadKind, folder: Path, name: str, bars: OpenBar
+    tasks: Sequence[Task], plan: DiagnosisPlan, recipe: HeadRecipe, folder: Path, name: str, bars: OpenBar
 ) -> tuple[Sweep, Sweep]:
     """The sweep over all radii, and the one at the reference radius with its course."""
-    recipe = plan.recipe(kind)
+    kind = recipe.kind
     shortest = min(len(t.problem.train) for t in tasks)
     watch = Watching(plan.interval, min(plan.rows, shortest))
     with bars(f"{kind} heads on {name}") as progress:
@@ -248,7 +268,12 @@ def _sweeps(
 
 
 def _cells(
-    store: str, kind: HeadKind, grid: Sweep, path: Sweep, estimator: Estimator | None
+    store: str,
+    kind: HeadKind,
+    grid: Sweep,
+    path: Sweep,
+    centred: Mapping[int, Control],
+    estimator: Estimator | None,
 ) -> Iterator[DiagnosisCell]:
     assert path.course is not None
     for p, task in enumerate(grid.tasks):
@@ -264,7 +289,7 @@ def _cells(
             task.group,
             kind,
             grid.auc[p],
-            grid.collapse[p],
+            grid.relative[p],
             course,
             phases.start[0, :, 0],
             within.radius,
@@ -274,6 +299,8 @@ def _cells(
             **at,
             estimator=estimator,
             units=task.units,
+            floors=task.floors,
+            control=centred.get(p),
         )
 
 

@@ -13,6 +13,7 @@ from corit.heads.defaults import RAW_UNITS, default_head
 from corit.heads.head import HeadKind, HeadRecipe
 from corit.heads.rows import Scaling, named_scaling
 from corit.theory.collapse import check_radii
+from corit.theory.geometry import Geometry
 from corit.theory.moments import Estimator
 from corit.theory.phases import SHORTEST
 
@@ -20,6 +21,11 @@ from corit.theory.phases import SHORTEST
 RECOMMENDED = 0.05
 # The perceptron's learning rate [choice]: above the default, since a plan trains for a few hundred steps in all.
 PERCEPTRON_RATE = 3e-3
+# [choice] SGD's learning rate on features in their own unit is that of the default head in the unit of centred rows, so
+# that raw and centred features compare, and at most this over E norm([x, 1])^2: half of what is stable with momentum
+# 0.9, since the loss has a curvature of at most a quarter of that mean square.
+STABLE_RATE = 8.0
+TINY = 1e-30
 # Resolves the range of gains, 0 to 0.1, and collapse up to 20.
 RHOS = (
     *(0.0, 0.005, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.2, 0.35, 0.5, 0.7),
@@ -38,7 +44,8 @@ class DiagnosisPlan:
         heads: kinds of heads.
         rhos: SAM's radii, increasing.
         seeds: of the heads; one head for each seed and radius.
-        scaling: of the features; the old name "none" becomes "raw".
+        scaling: of the features; "raw" [choice], as detectors are trained, shows what a common mean does, and the cells
+            that fall are trained again on centred features. The old name "none" becomes "raw".
         steps: optimiser steps of every head.
         batch: rows of a mini-batch.
         hidden: hidden units of the perceptron.
@@ -61,7 +68,7 @@ class DiagnosisPlan:
     heads: tuple[HeadKind, ...] = ("linear", "mlp")
     rhos: tuple[float, ...] = RHOS
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    scaling: Scaling = "standard"
+    scaling: Scaling = "raw"
     steps: int = 600
     batch: int = 20
     hidden: int = 32
@@ -103,12 +110,26 @@ class DiagnosisPlan:
         """Whether radii are in the units of the backbone's features, as the paper's presumably are."""
         return self.scaling in RAW_UNITS
 
-    def recipe(self, kind: HeadKind) -> HeadRecipe:
-        """Return the recipe of a head; select is "last", since the best epoch on validation would hide a collapse."""
-        recipe = replace(default_head(kind, self.scaling), batch=self.batch, select="last")
-        if kind == "linear":
+    def recipe(self, kind: HeadKind, geometry: Geometry | None = None) -> HeadRecipe:
+        """Return the recipe of a head; select is "last", since the best epoch on validation would hide a collapse.
+
+        Args:
+            kind: of the head.
+            geometry: of the raw training rows, by which a linear head's learning rate is divided where the scaling
+                leaves their unit: `STABLE_RATE` says how. None for the rate of rows of norm 1.
+        """
+        recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")  # SGD in any unit
+        if kind == "mlp":
+            return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)
+        if geometry is None or not self.unscaled(kind):
             return recipe
-        return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)
+        square = geometry.rms_norm**2
+        rates = (recipe.learning_rate / max((1 - geometry.common) * square, TINY), STABLE_RATE / (square + 1))
+        return replace(recipe, learning_rate=min(rates))
+
+    def unscaled(self, kind: HeadKind) -> bool:
+        """Tell whether the learning rate of a head follows the norm of the features."""
+        return kind == "linear" and self.scaling in RAW_UNITS
 
     def describe(self, kind: HeadKind, rho: float | None = None) -> str:
         """Describe a head and its training for a caption.
@@ -118,7 +139,8 @@ class DiagnosisPlan:
             rho: its radius, where a caption is about heads of one radius.
         """
         r = self.recipe(kind)
-        base = f"{r.optimiser} (learning rate {r.learning_rate:g})"
+        rate = f"{r.learning_rate:g}{' / E norm(x - E x)^2' if self.unscaled(kind) else ''}"
+        base = f"{r.optimiser} (learning rate {rate})"
         optimiser = f"SAM around {base}" if rho is None else f"SAM with rho {rho:g} around {base}"
         if rho == 0:
             optimiser = f"{base} without SAM (rho 0)"

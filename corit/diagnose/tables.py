@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from corit.diagnose.control import Control
 from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
 from corit.diagnose.features import layer_name
 from corit.diagnose.verdict import Verdict, rankings, verdicts
 from corit.files import write_text
 from corit.serialise import csv_text, finite, json_text
-from corit.theory.collapse import Radius
+from corit.theory.collapse import Radius, Spread
 from corit.theory.factors import FACTORS
 from corit.theory.geometry import Units
 from corit.theory.landscape import Landscape
@@ -44,6 +46,8 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
     gsnr_estimate: (4) at the bottleneck step by the cell's estimator; gsnr_centred, gsnr_early_centred: of the rows
     less their common mean. mean_norm to raw_factor_high: see `Units`. cor_raw: cor times raw_factor, the COR on raw
     features, exact where raw_factor_low and raw_factor_high are the same. cor_relative: cor times scaled_rms_norm.
+    nearest_mean, logistic: AUC of the floors; relative: the radius at which half of their difference is lost, or its
+    censoring.
 
     Yields:
         Column -> value.
@@ -73,6 +77,8 @@ def cor_rows(diagnosis: Diagnosis) -> Iterator[dict[str, Any]]:
                 **_units(c.units),
                 "cor_raw": "" if cor.censoring else _number(cor.value * c.units.factor.middle),
                 "cor_relative": "" if cor.censoring else _number(c.units.scaled.relative(cor.value)),
+                **_floors(c),
+                "relative": None if c.collapse.relative is None else _radius(c.collapse.relative[s]),
             }
 
 
@@ -134,8 +140,8 @@ def _record(c: DiagnosisCell) -> dict[str, Any]:
         "layer": c.at,
         "group": c.group,
         "head": c.head,
-        "cor": [str(r) for r in (c.collapse.cor.median, c.collapse.cor.low, c.collapse.cor.high)],
-        "halfway": [str(r) for r in (c.collapse.half.median, c.collapse.half.low, c.collapse.half.high)],
+        "cor": _spread(c.collapse.cor),
+        "halfway": _spread(c.collapse.half),
         "counts": dict(c.collapse.counts),
         "best_auc": _number(float(np.median(np.nanmax(c.auc, 1)))) if np.isfinite(c.auc).any(1).all() else None,
         "bound": median(c.bound),
@@ -152,7 +158,28 @@ def _record(c: DiagnosisCell) -> dict[str, Any]:
         "gsnr_early_centred": median(c.early_centred),
         **{f: median(c.factors[:, k]) for k, f in enumerate(FACTORS)},
         "units": _units(c.units),
+        **_floors(c),
+        "relative": _spread(c.collapse.lost),
+        "centred": _control(c.control),
     }
+
+
+def _floors(c: DiagnosisCell) -> dict[str, Any]:
+    """AUC of the floors, None where they were not measured."""
+    return {k: _number(getattr(c.floors, k)) if c.floors else None for k in ("nearest_mean", "logistic")}
+
+
+def _control(control: Control | None) -> dict[str, Any] | None:
+    """What heads on centred features did, None where there are none."""
+    if control is None:
+        return None
+    auc = [float(np.median(a[np.isfinite(a)])) if np.isfinite(a).any() else float("nan") for a in control.auc.T]
+    c = control.collapse
+    return {"auc": _number(auc), "cor": _spread(c.cor), "halfway": _spread(c.half), "relative": _spread(c.lost)}
+
+
+def _spread(spread: Spread | None) -> list[str] | None:
+    return None if spread is None else [str(r) for r in (spread.median, spread.low, spread.high)]
 
 
 def _units(units: Units) -> dict[str, float | None]:
@@ -161,7 +188,15 @@ def _units(units: Units) -> dict[str, float | None]:
 
 def _verdict(v: Verdict) -> dict[str, Any]:
     c = v.cell
-    record = {"store": c.store, "layer": c.at, "group": c.group, "head": c.head, "verdict": v.word, "line": v.line}
+    record: dict[str, Any] = {
+        "store": c.store,
+        "layer": c.at,
+        "group": c.group,
+        "head": c.head,
+        "verdict": v.word,
+        "line": v.line,
+    }
+    record["cause"] = None if v.cause is None else asdict(v.cause)
     if v.blame is None:
         return {**record, "blame": None}
     logs = {k: _number(x) for k, x in v.blame.logs.items()}

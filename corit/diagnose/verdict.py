@@ -9,12 +9,14 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from corit.diagnose.cause import Cause, cause, reaches_nearest_mean
 from corit.diagnose.diagnosis import Diagnosis, DiagnosisCell
 from corit.diagnose.plan import RECOMMENDED
-from corit.theory.collapse import Radius
+from corit.theory.collapse import LOSS, Collapse, Radius
 from corit.theory.factors import FACTORS
+from corit.theory.floors import Floors
 
-Word = Literal["stable", "in the collapse zone", "never learned"]
+Word = Literal["stable", "in the collapse zone", "falls to the nearest mean", "never learned"]
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,21 @@ class Verdict:
 
     never learned: at least half of the seeds never reach a test AUC of 0.6 at any radius. in the collapse zone: the
     interval of the empirical COR over seeds reaches down to the recommended radius, 0.05, SAM's own default, which the
-    paper's figures mark as the border of the zone. stable: neither; heads may still collapse at larger radii.
+    paper's figures mark as the border of the zone. falls to the nearest mean: a linear head loses half of what it has
+    to lose within the radii, and ends at the nearest-mean classifier (`corit.diagnose.cause.reaches_nearest_mean`).
+    stable: none of these; heads may still collapse at larger radii.
 
     Attributes:
         cell: what the verdict is about.
         word: the verdict.
+        cause: why, where that is known.
         blame: the factor that sets the cell apart; None for a stable cell and where no other cell compares.
     """
 
     cell: DiagnosisCell
     word: Word
     blame: Blame | None
+    cause: Cause | None = None
 
     @property
     def line(self) -> str:
@@ -58,9 +64,15 @@ class Verdict:
         if self.word != "never learned":
             half = "" if str(c.collapse.half) == str(c.collapse.cor) else f", half-way {c.collapse.half}"
             parts.append(f"COR {c.collapse.cor}{half}")
+        if c.floors is not None and c.head == "linear":
+            parts.append(_floors(c.floors, c.collapse))
         unlearned = sum(r.censoring == "never learned" for r in c.collapse.radius)
         if unlearned and self.word != "never learned":
             parts.append(f"{unlearned} of {len(c.auc)} seeds never learned")
+        if self.cause is not None:
+            parts.append(self.cause.text)
+        if self.cause is not None and self.cause.name in ("common mean", "nearest mean"):
+            return "; ".join(parts)  # the bound (11) does not explain this fall
         if self.blame is not None:
             parts.append(_sentence(self.blame))
         elif self.word != "stable":
@@ -97,7 +109,9 @@ def word(cell: DiagnosisCell) -> Word:
     learned = [r for r in cell.collapse.radius if r.censoring != "never learned"]
     low = cell.collapse.cor.low
     low = min(learned, key=lambda r: r.order) if low.censoring == "never learned" else low
-    return "in the collapse zone" if reaches(low, RECOMMENDED) else "stable"
+    if reaches(low, RECOMMENDED):
+        return "in the collapse zone"
+    return "falls to the nearest mean" if reaches_nearest_mean(cell) else "stable"
 
 
 def reaches(low: Radius, radius: float) -> bool:
@@ -107,7 +121,8 @@ def reaches(low: Radius, radius: float) -> bool:
 
 def verdicts(diagnosis: Diagnosis) -> tuple[Verdict, ...]:
     """Give a verdict on each cell at its store's headline layer."""
-    return tuple(Verdict(c, word(c), blame(diagnosis, c)) for c in diagnosis.headlines())
+    words = [(c, word(c)) for c in diagnosis.headlines()]
+    return tuple(Verdict(c, w, blame(diagnosis, c), cause(c, w != "never learned")) for c, w in words)
 
 
 def blame(diagnosis: Diagnosis, cell: DiagnosisCell) -> Blame | None:
@@ -147,6 +162,12 @@ def _logs(cell: DiagnosisCell) -> np.ndarray:
 def _finite_median(values: np.ndarray) -> float:
     finite = values[np.isfinite(values)]
     return float(np.median(finite)) if len(finite) else float("nan")
+
+
+def _floors(floors: Floors, collapse: Collapse) -> str:
+    """What a linear head has to lose, and where half of it is lost."""
+    lost = "" if collapse.lost is None or floors.gap < LOSS else f", half of that lost at {collapse.lost}"
+    return f"logistic {floors.logistic:.2f}, nearest mean {floors.nearest_mean:.2f}{lost}"
 
 
 def _sentence(blame: Blame) -> str:

@@ -19,11 +19,16 @@ from corit.heads.head import HeadKind
 from corit.report import courses, page, planes, radii
 from corit.report.radii import TITLES
 from corit.report.text import table_text
-from corit.theory.collapse import CHANCE, LEARNED
+from corit.theory.collapse import CHANCE, LEARNED, LOSS
 from corit.theory.factors import FACTORS
 from corit.theory.landscape import Landscape
 
-BADGES = {"stable": "real", "in the collapse zone": "fake", "never learned": "unsure"}  # classes of the base page
+BADGES = {  # classes of the base page
+    "stable": "real",
+    "in the collapse zone": "fake",
+    "falls to the nearest mean": "fake",
+    "never learned": "unsure",
+}
 
 
 def write(diagnosis: Diagnosis, out: str | Path) -> None:
@@ -37,7 +42,7 @@ def write(diagnosis: Diagnosis, out: str | Path) -> None:
         heads={h: diagnosis.plan.describe(h) for h in heads},
         titles=TITLES,
         seeds=", ".join(map(str, diagnosis.plan.seeds)),
-        limits={"recommended": RECOMMENDED, "chance": CHANCE, "learned": LEARNED},
+        limits={"recommended": RECOMMENDED, "chance": CHANCE, "learned": LEARNED, "loss": LOSS},
         verdicts=[{"v": v, "badge": BADGES[v.word], "numbers": _numbers(v.cell)} for v in verdicts(diagnosis)],
         rankings=[_ranked(r) for r in rankings(diagnosis)],
         layers={s: [layer_name(l) for l in ls] for s, ls in diagnosis.layers.items()},
@@ -79,7 +84,13 @@ def _numbers(cell: DiagnosisCell) -> dict[str, str]:
     values = {"bound": cell.bound, "step": cell.step, "end": cell.end, "gsnr": cell.gsnr, "early": cell.early}
     values |= {"early_centred": cell.early_centred}
     values |= {f: cell.factors[:, k] for k, f in enumerate(FACTORS)}
-    return {k: _median(v) for k, v in values.items()} | {"best": _best(cell)}
+    numbers = {k: _median(v) for k, v in values.items()} | {"best": _best(cell)}
+    numbers |= {k: f"{getattr(cell.floors, k):.3g}" if cell.floors else "" for k in ("nearest_mean", "logistic")}
+    numbers |= {
+        "relative": str(cell.collapse.lost or ""),
+        "common": f"{cell.units.raw.common:.2f}",
+    }
+    return numbers
 
 
 def _median(values: np.ndarray) -> str:

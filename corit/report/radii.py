@@ -90,7 +90,10 @@ def _height(radius: Radius, edges: tuple[float, float]) -> float:
 
 
 def against_radius(diagnosis: Diagnosis) -> Figure:
-    """Draw Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds."""
+    """Draw Figure 2a: test AUC against rho at each store's headline layer, median and range over seeds.
+
+    A linear head has its floors beside it, and a cell that fell on raw features its heads on centred ones, dashed.
+    """
     return _panels(diagnosis, _auc, "test AUC", shared=True)
 
 
@@ -129,6 +132,7 @@ def _widen(axis: Axes) -> None:
 
 def _auc(axis: Axes, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:
     _line(axis, np.array(diagnosis.plan.rhos), cell.auc, diagnosis, cell)
+    _bounds(axis, np.array(diagnosis.plan.rhos), cell, colour(diagnosis, cell.group))
     axis.axhline(CHANCE, color="#56616e", lw=1, ls=":", zorder=0)
     positive = [r for r in diagnosis.plan.rhos if r > 0]
     if positive:
@@ -136,6 +140,19 @@ def _auc(axis: Axes, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:
         ticks = [0.0, *(t for t in (0.001, 0.01, 0.1, 1.0, 10.0, 100.0) if positive[0] <= t <= positive[-1])]
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axis.minorticks_off()
+
+
+def _bounds(axis: Axes, x: np.ndarray, cell: DiagnosisCell, hue: str) -> None:
+    """The floors as short lines at the ends, nearest mean on the right and logistic on the left; heads on centred rows.
+
+    The nearest mean is where large radii end, and the logistic regression where rho = 0 begins.
+    """
+    if cell.floors is not None and cell.head == "linear":
+        axis.axhline(cell.floors.nearest_mean, xmin=0.85, color=hue, lw=1.6, ls=(0, (1, 1)))
+        axis.axhline(cell.floors.logistic, xmax=0.12, color=hue, lw=1.6, ls=(0, (4, 1)))
+    if cell.control is not None:
+        some = np.isfinite(cell.control.auc).any(0)
+        axis.plot(x[some], np.nanmedian(cell.control.auc[:, some], 0), "--", color=hue, lw=1.1)
 
 
 def _gain(axis: Axes, diagnosis: Diagnosis, cell: DiagnosisCell) -> None:

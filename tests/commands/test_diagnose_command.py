@@ -123,11 +123,13 @@ def test_the_demo_shows_unifd_beside_corit(tmp_path, capsys):
     assert "UniFD, layer 8, perceptron" in printed
     assert "CoRIT, layer z, perceptron" in printed
     held = json.loads((tmp_path / "summary.json").read_text())
-    assert held["groups"] == {s: ["DF", "F2F", "FS", "NT"] for s in ("UniFD", "CoRIT")}
-    assert held["layers"] == {"UniFD": ["2", "4", "5", "7", "8"], "CoRIT": ["2", "4", "5", "7", "8", "z"]}
+    forgeries = {s: ["DF", "F2F", "FS", "NT"] for s in ("UniFD", "CoRIT")}
+    assert held["groups"] == forgeries | {"numbers": ["absent", "overt", "subtle"]}
+    layers = {"UniFD": ["2", "4", "5", "7", "8"], "CoRIT": ["2", "4", "5", "7", "8", "z"]}
+    assert held["layers"] == layers | {"numbers": ["z"]}
     assert "6/2/4 identities x 1 pictures" in held["stores"]["UniFD"]
     assert {(l["store"], l["head"]) for l in held["landscapes"]} == {
-        (s, h) for s in ("UniFD", "CoRIT") for h in ("linear", "mlp")
+        (s, h) for s in ("UniFD", "CoRIT", "numbers") for h in ("linear", "mlp")
     }
 
 

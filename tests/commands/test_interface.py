@@ -32,7 +32,7 @@ detectors make: --backbone= --batch=8 --data! --device=cpu --features --limit=0 
 detectors path: NAME!
 detectors show: --format=markdown NAME!
 diagnose: --batch=20 --by=manipulation --demo=False --estimator --groups= --heads=linear,mlp --layers=
-    --out=runs/diagnose --people=90 --pictures=4 --rho= --scaling=standard --seeds=5 --steps=0 --workers=2 STORES
+    --out=runs/diagnose --people=90 --pictures=4 --rho= --scaling=raw --seeds=5 --steps=0 --workers=2 STORES
 evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --out! --root= --seed=0
     --unifd-head --video-score=track --weights --workers=0
 extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --data

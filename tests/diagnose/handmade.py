@@ -17,7 +17,9 @@ from corit.theory.likelihood import logistic
 from corit.theory.watch import QUANTITIES, Course
 
 UNITS = Units(Geometry(20.0, 25.0, 0.64, 6, 40), Geometry(0.0, 1.0, 0.0, 6, 40), RawFactor(0.01, 0.02, 0.04))
-QUICK = DiagnosisPlan(rhos=(0.0, 0.05, 5.0), seeds=(3, 4), steps=16, batch=8, hidden=4, rows=30, refine=1)
+QUICK = DiagnosisPlan(
+    scaling="standard", rhos=(0.0, 0.05, 5.0), seeds=(3, 4), steps=16, batch=8, hidden=4, rows=30, refine=1
+)
 N, LAYERS, D = 96, 3, 5
 
 

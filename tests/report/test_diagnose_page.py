@@ -53,8 +53,8 @@ def test_figures_and_tables_name_world_backbone_head_and_seeds(page):
     for figure in shown:
         assert re.search("S: world of S; backbone of S; T: world of T; backbone of T. Head: .* Seeds 0, 1.", figure)
     notes = re.findall(r"</table></div>\s*<p class=\"note\">(.*?)</p>", page[1], re.S)
-    assert len(notes) == page[1].count("</table>") == 5
-    assert sum(said in n for n in notes) == 4  # one table is of the perceptron
+    assert len(notes) == page[1].count("</table>") == 6
+    assert sum(said in n for n in notes) == 5  # one table is of the perceptron
     assert all("Seeds 0, 1." in n for n in notes)
 
 
