@@ -118,7 +118,7 @@ class DiagnosisPlan:
             geometry: of the raw training rows, by which a linear head's learning rate is divided where the scaling
                 leaves their unit: `STABLE_RATE` says how. None for the rate of rows of norm 1.
         """
-        recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")  # SGD in any unit
+        recipe = replace(default_head(kind), scaling=self.scaling, batch=self.batch, select="last")
         if kind == "mlp":
             return replace(recipe, hidden=self.hidden, learning_rate=PERCEPTRON_RATE)
         if geometry is None or not self.unscaled(kind):
