@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from corit.commands import exit_codes, options
+
+if TYPE_CHECKING:
+    from corit.studies.findings.stored.plan import StoredPlan
 
 
 def findings(
@@ -18,6 +21,7 @@ def findings(
     pairs: Path | None = None,
     splits: int | None = None,
     layers: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
+    perceptrons: options.Names | None = None,
     quick: bool = False,
     photos: options.Photos = None,
     workers: int = 2,
@@ -37,19 +41,25 @@ def findings(
             it divides a paired set into close and loose forgeries
         splits: with stores, test so many of the five folds; more of them can be added later in the same folder
         layers: with stores, the layers of a ViT of 12 to sweep the main settings at; other ViTs at the same depths
+        perceptrons: with stores, the models whose perceptrons are measured, unifd or unifd and corit; those of CoRIT
+            cost most of the time, and can be added later in the same folder
         quick: a small plan that takes a minute; it shows that the command runs, and nothing about the claims
         workers: processes that measure; 0 uses this process
         control: measure the control in place of the claims: features of the miniature with the geometry of real CLIP's,
             which is put in by hand; needs the packaged encoder alone
     """
     from corit.errors import DataError
+    from corit.studies.findings.stored.plan import plan_of
 
     if control:
         return _control(out, quick)
     if store:
-        return _stored(out, store, pairs, splits, layers, quick=quick, workers=workers)
-    if pairs is not None or splits is not None or layers is not None:
-        raise DataError("expected --store with --pairs, --splits or --layers, but there is none; name the stores")
+        plan = plan_of(quick=quick, splits=splits, layers=layers, perceptrons=perceptrons)
+        return _stored(out, store, pairs, plan, workers)
+    if any(v is not None for v in (pairs, splits, layers, perceptrons)):
+        raise DataError(
+            "expected --store with --pairs, --splits, --layers or --perceptrons, but there is none; name the stores"
+        )
     return _miniature(out, photos, quick=quick, workers=workers)
 
 
@@ -69,23 +79,13 @@ def _miniature(out: Path, photos: Path | None, *, quick: bool, workers: int) -> 
     return exit_codes.DONE
 
 
-def _stored(
-    out: Path,
-    store: list[str],
-    pairs: Path | None,
-    splits: int | None,
-    layers: list[int] | None,
-    *,
-    quick: bool,
-    workers: int,
-) -> int:
+def _stored(out: Path, store: list[str], pairs: Path | None, plan: StoredPlan, workers: int) -> int:
+    """Measure on stores, and put the real world's record into OUT/findings.json."""
     from corit.progress import progress_bar
     from corit.report.stored_findings import save
     from corit.studies.findings.claims_table import text_table
-    from corit.studies.findings.stored.plan import plan_of
     from corit.studies.findings.stored.run import Stores, run
 
-    plan = plan_of(quick=quick, splits=splits, layers=layers)
     words = " ".join(["corit", *("/".join(Path(w).parts[-2:]) if Path(w).is_absolute() else w for w in sys.argv[1:])])
     with progress_bar("findings") as progress:
         record = run(out, Stores(tuple(store), pairs), plan, workers=workers, command=words, progress=progress)

@@ -38,7 +38,8 @@ evaluate: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 
 extract: --aligned=False --backbone=clip-vit-l14 --batch=8 --blends=0 --by-folder=False --choice=even --data
     --device=cpu --domain --fake --frames=32 --groups --landmarks --levels=False --model --out! --partial=False
     --real --recipe --root= --weights= --workers=2
-findings: --control=False --layers --out=runs/findings --pairs --photos --quick=False --splits --store --workers=2
+findings: --control=False --layers --out=runs/findings --pairs --perceptrons --photos --quick=False --splits --store
+    --workers=2
 paper: --again=False --backbone= --batch=0 --device=cpu --draws=200 --max=0 --other-weights --out=runs/paper
     --partial=False --people=40 --pictures=3 --root --seeds=5 --unifd-head --weights= --workers=1 --world WHAT!
 pretrain: --batch=128 --device=cpu --faces=30000 --out! --photos --seed=0 --steps=6000 --target=semantic

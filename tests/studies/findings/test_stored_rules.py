@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from studies.findings.stored_records import NO, PLAN, SOME, YES, measured
@@ -70,6 +72,24 @@ def test_layers_are_compared_in_thirds():
     assert thirds(measured(), "AUC from the middle") == ((9,), (12,))
 
 
+def test_perceptrons_of_corit_can_be_left_out():
+    data = measured()
+    data = replace(data, plan=replace(data.plan, perceptron_models=("unifd",)))
+    names = [n for n in data.sweeps if not n.startswith("corit.mlp")]
+    data = replace(data, sweeps={n: data.sweeps[n] for n in names})
+    found = rows(data)
+    assert list(found) == NAMES
+    assert list(found["flatter landscape at equal loss"].bars) == [
+        "linear head, raw, rise",
+        "linear head, centred, rise",
+    ]
+    assert list(found["earlier transition"].bars) == ["linear head, raw"]
+    assert list(found["misspecification term"].bars) == [
+        "linear head, raw, misspecification",
+        "perceptron, raw, misspecification",
+    ]
+
+
 def test_a_radius_is_chosen_on_validation(agree):
     agree(chosen_gain(measured(), 0, Case("unifd", "linear", "raw")), np.full(4, 0.02))
     agree(chosen_gain(measured(NO), 0, Case("unifd", "linear", "raw")), np.zeros(4))
@@ -119,5 +139,7 @@ def test_the_plan_of_a_size():
     assert plan_of(quick=True).at_depth(4).layers == (2, 4)
     with pytest.raises(DataError, match="expected increasing layers from 1 to 12"):
         plan_of(layers=[12, 3])
+    with pytest.raises(DataError, match="expected perceptrons of unifd"):
+        plan_of(perceptrons=["pool"])
     with pytest.raises(DataError, match="below the 3 folds"):
         plan_of(quick=True, splits=4)

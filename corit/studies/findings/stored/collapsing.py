@@ -8,11 +8,11 @@ import numpy as np
 
 from corit.heads.head import HeadKind
 from corit.heads.rows import Scaling
-from corit.studies.findings.claims import Claim, Thresholds
+from corit.studies.findings.claims import Claim, Effect, Thresholds
 from corit.studies.findings.main_claims import COLLAPSED, HEADS
 from corit.studies.findings.measurements import mean
 from corit.studies.findings.stored.measured import Measured, Radii
-from corit.studies.findings.stored.plan import MODELS, UNIFD, Case
+from corit.studies.findings.stored.plan import CORIT, MODELS, UNIFD, Case
 from corit.studies.findings.sweeps import rounded
 from corit.theory.collapse import LOSS
 
@@ -94,29 +94,57 @@ def lost(data: Measured, split: int, case: Case, radius: float, groups: tuple[st
 
 def cause(data: Measured) -> Claim:
     """Claim of this page: the fall is the common mean's."""
-    both = lambda g, r: data.effect(_beyond, g, r)
+    beyond = lambda g, r: data.effect(_beyond, UNIFD, g, r)
     at = AT if AT in data.plan.rhos else data.plan.rhos[-1]
-    effects = {f"UniFD, rho {at:g}": both((), at)}
-    effects |= {f"subtle, rho {at:g}": both(data.subtle, at), f"overt, rho {at:g}": both(data.overt, at)}
-    for scaling in ("raw", "centre", "standard"):
-        case = Case(UNIFD, "linear", scaling)
-        if data.has(case):
-            effects[f"lost at rho {at:g}, {SCALED[scaling]}"] = data.effect(lost, case, at)
-    effects |= {f"lost by raw beyond centred, rho {r:g}": both((), r) for r in data.plan.rhos[1:]}
+    effects = {f"UniFD, rho {at:g}": beyond((), at)}
+    effects |= {f"subtle, rho {at:g}": beyond(data.subtle, at), f"overt, rho {at:g}": beyond(data.overt, at)}
+    if data.has(Case(CORIT, "linear", "raw")):
+        effects[f"CoRIT, rho {at:g}"] = data.effect(_beyond, CORIT, (), at)
+    effects |= {f"lost by raw beyond centred, rho {r:g}": beyond((), r) for r in data.plan.rhos[1:]}
+    numbers = {"by forgery and layer": {g: _by_layer(data, g, at) for g in (*data.subtle, *data.overt)}}
     return Claim(
         "the common mean's fall",
         "What a linear head loses under SAM on raw features it does not lose on centred ones",
         f"AUC lost from no SAM to rho {at:g} (raw units, the same in both) on raw features less that on centred ones, "
         "mean over layers and forgeries, UniFD: shown above 0.02, not shown up to 0",
         setting(data, "UniFD, linear head"),
-        effects,
+        effects | _losses(data, at),
         {f"UniFD, rho {at:g}": FALLS},
-        {"by forgery and layer": {g: _by_layer(data, g, at) for g in (*data.subtle, *data.overt)}},
+        numbers | {"parts of composites": _slices(data, at)},
     )
 
 
-def _beyond(data: Measured, split: int, groups: tuple[str, ...], radius: float) -> np.ndarray:
-    raw, centred = (lost(data, split, Case(UNIFD, "linear", s), radius, groups) for s in ("raw", "centre"))
+def _losses(data: Measured, at: float) -> dict[str, Effect]:
+    """What UniFD's heads lose by head and scaling: linear ones at a radius, perceptrons at their largest."""
+    effects = {}
+    for head, radius in (("linear", at), ("mlp", data.plan.perceptron_rhos[-1])):
+        for scaling, words in SCALED.items():
+            case = Case(UNIFD, head, scaling)  # type: ignore[arg-type]
+            if data.has(case):
+                effects[f"{HEADS[head]}, lost at rho {radius:g}, {words}"] = data.effect(lost, case, radius)
+    return effects
+
+
+def _slices(data: Measured, at: float) -> dict[str, Any]:
+    """By difficulty or part of composites: AUC without SAM and at a radius, raw and centred, mean over all."""
+    table: dict[str, Any] = {}
+    for scaling in ("raw", "centre"):
+        case = Case(UNIFD, "linear", scaling)  # type: ignore[arg-type]
+        index = data.plan.rhos_of(case).index(at)
+        seen: dict[str, list[np.ndarray]] = {}
+        for split in data.plan.splits:
+            for cell in data.cells(case, split):
+                for name, areas in cell.get("slices", {}).items():
+                    seen.setdefault(name, []).append(np.array(areas, float).mean(0))
+        for name, areas in seen.items():
+            middle = np.mean(areas, 0)
+            table.setdefault(name, {})[SCALED[scaling]] = rounded(middle[[0, index]])
+    return table
+
+
+def _beyond(data: Measured, split: int, variant: str, groups: tuple[str, ...], radius: float) -> np.ndarray:
+    scalings: tuple[Scaling, ...] = ("raw", "centre")
+    raw, centred = (lost(data, split, Case(variant, "linear", s), radius, groups) for s in scalings)
     return raw - centred
 
 

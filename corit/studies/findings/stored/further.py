@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,15 @@ from corit.studies.findings.stored.measured import Measured
 from corit.studies.findings.stored.plan import CORIT, UNIFD, Case
 from corit.studies.findings.sweeps import rounded
 
-SCALINGS: tuple[Scaling, ...] = ("raw", "centre")
-KINDS: tuple[HeadKind, ...] = ("mlp", "linear")
-PAIRS = [(h, s) for h in KINDS for s in SCALINGS]
-WATCHED: list[tuple[HeadKind, Scaling]] = [("mlp", "raw"), ("linear", "raw"), ("linear", "centre")]
+
+def pairs(cases: Sequence[Case], variant: str = UNIFD) -> list[tuple[HeadKind, Scaling]]:
+    """Return head and scaling of a variant's cases."""
+    return [(c.head, c.scaling) for c in cases if c.variant == variant]
+
+
+def raw(some: Sequence[tuple[HeadKind, Scaling]]) -> list[HeadKind]:
+    """Return the heads whose raw features are among some pairs of head and scaling."""
+    return [h for h, s in some if s == "raw"]
 
 
 def named(head: HeadKind, scaling: Scaling) -> str:
@@ -38,6 +44,7 @@ def claims(data: Measured) -> list[Claim]:
 
 def flatter(data: Measured) -> Claim:
     """Claim: at equal training loss the loss around CoRIT's heads is flatter."""
+    some = pairs(data.plan.landscape_cases)
     effects = {
         f"{named(h, s)}, {words}": data.effect(flatness, Case(UNIFD, h, s), f)
         for f, words in (
@@ -46,17 +53,17 @@ def flatter(data: Measured) -> Claim:
             ("largest", "lambda_max"),
             ("centre", "loss"),
         )
-        for h, s in PAIRS
+        for h, s in some
     }
     return Claim(
         "flatter landscape at equal loss",
         "At one and the same training loss, the loss around CoRIT's head is flatter than around UniFD's",
         "log10 (UniFD / CoRIT) of the highest rise of the training loss within one filter-normalised radius in a "
-        "random plane, mean over forgeries, heads stopped at the loss that both models reach: above 0 with both heads "
-        "and on raw and centred features",
+        "random plane, mean over forgeries, heads stopped at the loss that both models reach: above 0 with "
+        "each head that was measured, on raw and centred features",
         setting(data, f"layer {data.plan.some_layers[-1]}, SAM rho {data.plan.watched}, full training set"),
         effects,
-        {f"{named(h, s)}, rise": Thresholds() for h, s in PAIRS},
+        {f"{named(h, s)}, rise": Thresholds() for h, s in some},
     )
 
 
@@ -69,15 +76,16 @@ def flatness(data: Measured, split: int, case: Case, figure: str) -> np.ndarray:
 
 def earlier(data: Measured) -> Claim:
     """Claim: CoRIT enters the optimisation phase earlier."""
-    never = {f"{v}, {named(h, s)}": _never(data, Case(v, h, s)) for v in (UNIFD, CORIT) for h, s in WATCHED}
+    some = pairs(data.plan.course_cases, CORIT)
+    never = {f"{v}, {named(h, s)}": _never(data, Case(v, h, s)) for v in (UNIFD, CORIT) for h, s in some}
     return Claim(
         "earlier transition",
         "CoRIT enters the optimisation phase earlier than UniFD",
         "log2 (UniFD / CoRIT) of the last step of phase (i), mean over (forgery, layer) cells, a phase without an end "
-        "counted as long as the course: above 0 with both heads on raw features, the paper's",
+        "counted as long as the course: above 0 on raw features, the paper's, with each head that was measured",
         setting(data, f"SAM rho {data.plan.watched}; detector: broken line on log GSNR"),
-        {named(h, s): data.effect(lead, h, s) for h, s in WATCHED},
-        {named(h, "raw"): Thresholds() for h in KINDS},
+        {named(h, s): data.effect(lead, h, s) for h, s in some},
+        {named(h, "raw"): Thresholds() for h in raw(some)},
         {"share of courses without a transition": never, "observed every": data.plan.watch_every},
     )
 
@@ -106,15 +114,16 @@ def _never(data: Measured, case: Case) -> Any:
 
 def misspecification(data: Measured) -> Claim:
     """Claim: the misspecification term does not depend on the forgery."""
+    some = pairs(data.plan.course_cases)
     terms = ("misspecification", "statistical", "geometric")
     effects = {
-        f"{named(h, s)}, {t}": data.effect(spread, Case(UNIFD, h, s), t, sign=-1) for t in terms for h, s in WATCHED
+        f"{named(h, s)}, {t}": data.effect(spread, Case(UNIFD, h, s), t, sign=-1) for t in terms for h, s in some
     }
     value = {
         named(h, s): rounded(
             np.nanmean([data.column(Case(UNIFD, h, s), k, "misspecification", "courses") for k in data.plan.splits])
         )
-        for h, s in WATCHED
+        for h, s in some
     }
     return Claim(
         "misspecification term",
@@ -123,7 +132,7 @@ def misspecification(data: Measured) -> Claim:
         "of phase (i), mean over layers: shown above -5 %, not shown below -20 %, both heads on raw features",
         setting(data, f"UniFD, SAM rho {data.plan.watched}, full training set"),
         effects,
-        {f"{named(h, 'raw')}, misspecification": SPREAD for h in KINDS},
+        {f"{named(h, 'raw')}, misspecification": SPREAD for h in raw(some)},
         {"mean value of the term": value},
     )
 
@@ -140,11 +149,12 @@ def spread(data: Measured, split: int, case: Case, term: str) -> np.ndarray:
 
 def steady(data: Measured) -> Claim:
     """Claim: curvature changes little within the ball of SAM's radius."""
+    some = pairs(data.plan.course_cases)
     radii = _drifts(data, Case(UNIFD, "linear", "raw"), data.plan.splits[0])[0][0]["radii"]
     effects = {
         f"{named(h, s)}, rho {r:g}": data.effect(drifted, h, s, i, sign=-1)
         for i, r in enumerate(radii)
-        for h, s in WATCHED
+        for h, s in some
     }
     return Claim(
         "curvature drift",
@@ -153,7 +163,7 @@ def steady(data: Measured) -> Claim:
         "over forgeries, at rho 0.05 in raw units: shown above -10 %, not shown below -50 %, both heads, raw",
         setting(data, f"UniFD, layer {data.plan.some_layers[-1]}, full training set"),
         effects,
-        {f"{named(h, 'raw')}, rho 0.05": DRIFT for h in KINDS},
+        {f"{named(h, 'raw')}, rho 0.05": DRIFT for h in raw(some)},
     )
 
 
@@ -169,8 +179,9 @@ def drifted(data: Measured, split: int, head: HeadKind, scaling: Scaling, radius
 
 def bound(data: Measured) -> Claim:
     """Claim: the bound orders cells as the empirical COR does, and how far below it lies."""
-    effects = {named(h, s): data.effect(_bound_ranks, h, s) for h, s in WATCHED}
-    effects |= {f"log10 (empirical / analytic), {named(h, s)}": data.effect(_looseness, h, s) for h, s in WATCHED}
+    some = pairs(data.plan.course_cases)
+    effects = {named(h, s): data.effect(_bound_ranks, h, s) for h, s in some}
+    effects |= {f"log10 (empirical / analytic), {named(h, s)}": data.effect(_looseness, h, s) for h, s in some}
     return Claim(
         "analytic COR",
         "The analytic COR, min of norm(grad) / lambda_max over phase (i), orders cells as the empirical COR does",
@@ -178,7 +189,7 @@ def bound(data: Measured) -> Claim:
         "floor): shown above 0.3 in every split and the interval, not shown up to 0, both heads on raw features",
         setting(data, f"UniFD; bound along SAM rho {data.plan.watched}"),
         effects,
-        {named(h, "raw"): Thresholds(0.3, 0.0) for h in KINDS},
+        {named(h, "raw"): Thresholds(0.3, 0.0) for h in raw(some)},
     )
 
 

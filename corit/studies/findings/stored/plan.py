@@ -49,6 +49,7 @@ class StoredPlan:
         splits: the folds that are tested.
         heads: head seeds.
         perceptrons: the first so many of them are the seeds of perceptrons, which cost ten times as much.
+        perceptron_models: the models, "unifd" and "corit" or one of them, whose perceptrons are measured.
         watched_heads: the first so many of them are those of courses and landscapes.
         layers: layers of the main settings.
         some_layers: layers of perceptrons, of CoRIT's parts, of standardised features and of training courses.
@@ -70,6 +71,7 @@ class StoredPlan:
     splits: tuple[int, ...] = (0, 1, 2, 3, 4)
     heads: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
     perceptrons: int = 5
+    perceptron_models: tuple[str, ...] = MODELS
     watched_heads: int = 3
     layers: tuple[int, ...] = TWELFTHS
     some_layers: tuple[int, ...] = SOME_TWELFTHS
@@ -99,7 +101,7 @@ class StoredPlan:
         scalings: tuple[Scaling, ...] = ("raw", "centre")
         cases = [Case(v, "linear", s) for v in (*MODELS, *OTHERS) for s in scalings]
         cases += [Case(UNIFD, "linear", "standard")]
-        return cases + [Case(v, "mlp", s) for v in MODELS for s in scalings]
+        return cases + [Case(v, "mlp", s) for v in self.perceptron_models for s in scalings]
 
     @property
     def course_cases(self) -> list[Case]:
@@ -110,7 +112,9 @@ class StoredPlan:
     @property
     def landscape_cases(self) -> list[Case]:
         """The cases of UniFD whose landscape is compared with CoRIT's."""
-        return [c for c in self.cases if c.variant == UNIFD and c.scaling != "standard"]
+        some = [c for c in self.cases if c.variant == UNIFD and c.scaling != "standard"]
+        both = set(MODELS) <= set(self.perceptron_models)
+        return [c for c in some if c.head == "linear" or both]
 
     def layers_of(self, case: Case) -> tuple[int, ...]:
         """Return the layers at which a case is swept."""
@@ -161,22 +165,34 @@ class StoredPlan:
         return asdict(self)
 
 
-def plan_of(*, quick: bool = False, splits: int | None = None, layers: Sequence[int] | None = None) -> StoredPlan:
+def plan_of(
+    *,
+    quick: bool = False,
+    splits: int | None = None,
+    layers: Sequence[int] | None = None,
+    perceptrons: Sequence[str] | None = None,
+) -> StoredPlan:
     """Return the plan of a size.
 
     Args:
         quick: a plan that takes a minute: it runs everything, and its numbers mean nothing.
         splits: how many folds are tested; None for the plan's.
         layers: the layers of the main settings; None for the plan's.
+        perceptrons: the models whose perceptrons are measured; None for the plan's.
 
     Raises:
-        DataError: for layers that are not increasing or beyond 12, and for a number of splits that folds do not give.
+        DataError: for layers that are not increasing or beyond 12, for a number of splits that folds do not give, and
+            for perceptrons of other models than UniFD and CoRIT.
     """
     plan = _QUICK if quick else StoredPlan()
     if layers is not None:
         if list(layers) != sorted(set(layers)) or not layers or layers[0] < 1 or layers[-1] > 12:
             raise DataError(f"expected increasing layers from 1 to 12, got {list(layers)}; sort them")
         plan = replace(plan, layers=tuple(layers))
+    if perceptrons is not None:
+        if not set(perceptrons) <= set(MODELS) or UNIFD not in perceptrons:
+            raise DataError(f"expected perceptrons of unifd, or of unifd and corit, got {', '.join(perceptrons)}")
+        plan = replace(plan, perceptron_models=tuple(perceptrons))
     if splits is not None:
         plan = replace(plan, splits=tuple(range(splits)))
     return plan

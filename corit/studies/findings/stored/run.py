@@ -1,7 +1,7 @@
 """The study on stores: measurements split by split, verdicts, and the real world's record in findings.json.
 
 Each measurement is a file under OUT/real. An interrupted run resumes; a run with more splits goes on from one with
-fewer. Another plan, or other stores, need another folder.
+fewer, and one with CoRIT's perceptrons from one without. Another plan, or other stores, need another folder.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _measure(out: Path, stores: Stores, plan: StoredPlan, measurement: Measureme
 
 def _require_same(out: Path, stores: Stores, plan: StoredPlan, forgeries: Sequence[Forgery]) -> None:
     """Raise DataError when the folder holds a study of another plan or other rows; splits may be added."""
-    settings = {k: v for k, v in plan.to_json().items() if k != "splits"}
+    settings = {k: v for k, v in plan.to_json().items() if k not in ("splits", "perceptron_models")}
     settings["stores"] = {f.name: {v: FeatureStore.open(p).digest for v, p in f.stores.items()} for f in forgeries}
     settings["rows"] = {f.name: len(f.ids) for f in forgeries}
     settings = json.loads(json.dumps(settings))
