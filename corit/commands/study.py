@@ -1,4 +1,4 @@
-"""`corit study`: a whole study of the method on real pictures, with its page."""
+"""`corit study`: whole studies, of the method on real pictures and of the collapse of linear heads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from corit.studies.parts.plan import PartsPlan
     from corit.studies.real.plan import RealPlan
 
-app = App(name="study", help="Study the method on real pictures, and write the page of results.")
+app = App(name="study", help="Whole studies, each with its record: of the method on real pictures, of the collapse.")
 
+FOLDERS = ("--data", "--out", "--store")
 Part = Literal["layers", "components", "transfer", "variants", "control"]
 Family = Literal["components", "regions", "tau", "thresholds", "perturb"]
 PartsPart = Literal["pictures", "injection"]
@@ -215,10 +216,49 @@ def parts_(
     return exit_codes.DONE
 
 
+@app.command
+def mechanism(
+    *,
+    out: Path,
+    store: Path | None = None,
+    name: str = "features",
+    layers: Annotated[list[int] | None, Parameter(consume_multiple=True)] = None,
+    quick: bool = False,
+) -> int:
+    """Measure why a linear head collapses on raw features, and what removes it, on synthetic and on stored features.
+
+    Run the same command again to resume. Nothing is chosen on test rows.
+
+    Args:
+        out: folder for the record mechanism.json, its figure mechanism.png and every measurement
+        store: features that keep their levels, as corit extract --levels writes; by default synthetic ones alone
+        name: what the record calls the store: data, counts, backbone and recipe
+        layers: whose class tokens are measured; by default 9 and 12
+        quick: one head of each and few radii, for a look at the command; its numbers say nothing
+    """
+    from dataclasses import replace
+
+    from corit.features.store import FeatureStore
+    from corit.progress import progress_bar
+    from corit.report.mechanism import save
+    from corit.studies.mechanism.run import MechanismPlan, quick_plan, remedies_table, run
+
+    plan = quick_plan() if quick else MechanismPlan()
+    plan = replace(plan, layers=tuple(layers)) if layers else plan
+    opened = None if store is None else FeatureStore.open(store)
+    command = _command(sys.argv[1:])
+    with progress_bar("measurements") as progress:
+        record = run(out, plan, store=opened, name=name, command=command, progress=progress)
+    save(record, out / "mechanism.png")
+    print(remedies_table(record, list(record["worlds"])))
+    print(f"{out / 'mechanism.json'}, {out / 'mechanism.png'}")
+    return exit_codes.DONE
+
+
 def _command(words: list[str]) -> str:
     """The words of this call for the record, with DIR in place of the folders, which are only this machine's."""
-    kept = [word for i, word in enumerate(words) if i == 0 or words[i - 1] not in ("--data", "--out")]
-    at = [i for i, word in enumerate(kept) if word in ("--data", "--out")]
+    kept = [word for i, word in enumerate(words) if i == 0 or words[i - 1] not in FOLDERS]
+    at = [i for i, word in enumerate(kept) if word in FOLDERS]
     for i in reversed(at):
         kept.insert(i + 1, "DIR")
     return " ".join(["corit", *kept])

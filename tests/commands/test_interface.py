@@ -51,6 +51,7 @@ replicate: --faces=30000 --out=runs/replication --people=120 --photos --pictures
     --worlds=3
 robustness: --batch=8 --choice=even --data! --detector! --device=cpu --draws=1000 --frames=32 --levels --out!
     --perturbations --root= --seed=0 --unifd-head --weights --workers=0
+study mechanism: --layers --name=features --out! --quick=False --store
 study parts: --backbone=clip-vit-b16 --batch=8 --blended --checked --compared --data! --device=cpu --draws
     --measured --out! --pairs --parts --quick=False --scenes --seeds --weights=auto --workers=2
 study real: --ablations --backbone=clip-vit-b16 --batch=8 --blended --composites --data! --device=cpu --draws

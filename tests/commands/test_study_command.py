@@ -48,3 +48,10 @@ def test_folders_without_the_sets_are_wrong_usage(tmp_path, capsys):
         cli.main(["study", "real", "--data", str(tmp_path), "--out", str(tmp_path / "out")])
     assert ended.value.code == WRONG_USAGE
     assert "expected at least one of the folders dfdc-crops" in capsys.readouterr().err
+
+
+def test_a_store_that_is_none_is_wrong_usage(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["study", "mechanism", "--store", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert ended.value.code == WRONG_USAGE
+    assert "store" in capsys.readouterr().err

@@ -36,8 +36,8 @@ from corit.theory.moments import balanced_batches
 from corit.theory.stability import stability
 
 RHOS = (0.0, 0.02, 0.05, 0.1, 0.5, 5.0)
-ADAM = HeadRecipe(optimiser="adamw", learning_rate=1e-3, batch=20, select="last", scaling="none")
-SGD = HeadRecipe(optimiser="sgd", learning_rate=4e-3, momentum=0.0, batch=20, select="last", scaling="none")
+ADAM = HeadRecipe(optimiser="adamw", learning_rate=1e-3, batch=20, select="last", scaling="raw")
+SGD = HeadRecipe(optimiser="sgd", learning_rate=4e-3, momentum=0.0, batch=20, select="last", scaling="raw")
 
 
 def drawn(n=600, size=20, count=400, **knobs):
@@ -165,7 +165,7 @@ def test_first_steps_are_those_of_back_propagation():
 
 def weights(x, y, recipe, rhos=RHOS, seeds=range(3), steps=1000):
     """Trained weights (S, R, D) from the project's own start."""
-    scale = fit_standardiser(TensorRows(x), "none")
+    scale = fit_standardiser(TensorRows(x), "raw")
     problem = Problem(TensorRows(x), y.numpy(), TensorRows(x), y.numpy(), scale)
     return fit([problem], recipe, rhos=rhos, seeds=seeds, steps=steps, dtype=torch.float64).weight[0, :, :, 0]
 

@@ -51,22 +51,24 @@ REMEDIES: Mapping[str, tuple[str, Training]] = {
 }
 
 
-def remedy(world: World, name: str, seeds: Sequence[int]) -> dict[str, Any]:
+def remedy(world: World, name: str, seeds: Sequence[int], steps: int = BASE.steps) -> dict[str, Any]:
     """Measure one row of the table of remedies: test AUC at `RHOS`, the median and the range over seeds."""
     scaling, training = REMEDIES[name]
+    training = replace(training, steps=training.steps * steps // BASE.steps)
     return {"name": name, **_curve(world, scaling, training, RHOS, seeds)}
 
 
-def curves(world: World, seeds: Sequence[int], rhos: Sequence[float]) -> dict[str, Any]:
+def curves(world: World, seeds: Sequence[int], rhos: Sequence[float], steps: int = BASE.steps) -> dict[str, Any]:
     """Measure test AUC against the radius, raw, centred and with balanced batches, beside what is predicted for raw."""
+    adam, sgd = (replace(t, steps=steps) for t in (BASE, SGD))
     return {
         "rhos": list(rhos),
-        "raw": _curve(world, "raw", BASE, rhos, seeds),
-        "centre": _curve(world, "centre", BASE, rhos, seeds),
-        "balanced": _curve(world, "raw", replace(BASE, balanced=True), rhos, seeds),
-        "predicted": predicted(world, BASE, rhos),
-        "sgd": _curve(world, "raw", SGD, rhos, seeds),
-        "sgd_predicted": predicted(world, SGD, rhos),
+        "raw": _curve(world, "raw", adam, rhos, seeds),
+        "centre": _curve(world, "centre", adam, rhos, seeds),
+        "balanced": _curve(world, "raw", replace(adam, balanced=True), rhos, seeds),
+        "predicted": predicted(world, adam, rhos),
+        "sgd": _curve(world, "raw", sgd, rhos, seeds),
+        "sgd_predicted": predicted(world, sgd, rhos),
     }
 
 
@@ -199,15 +201,16 @@ def condition_and_bound(world: World, training: Training, rho: float, seeds: Seq
     }
 
 
-def perceptrons(world: World, seeds: Sequence[int], rhos: Sequence[float]) -> dict[str, Any]:
+def perceptrons(world: World, seeds: Sequence[int], rhos: Sequence[float], steps: int = BASE.steps) -> dict[str, Any]:
     """Train perceptrons on raw and on centred rows, and measure how much of the collapse centring removes.
 
     Args:
         world: raw rows.
         seeds: of the heads.
         rhos: radii, increasing, from 0.
+        steps: of the optimiser.
     """
-    recipe = HeadRecipe(kind="mlp", optimiser="adamw", learning_rate=1e-3, select="last", scaling="none")
+    recipe = HeadRecipe(kind="mlp", optimiser="adamw", learning_rate=1e-3, select="last", scaling="raw")
     out: dict[str, Any] = {"rhos": list(rhos)}
     for scaling in ("raw", "centre"):
         here = world.scaled(scaling)
@@ -215,7 +218,7 @@ def perceptrons(world: World, seeds: Sequence[int], rhos: Sequence[float]) -> di
         scale = Standardiser(torch.zeros(rows.width), torch.ones(rows.width))
         labels = here.y["train"].numpy()
         problem = Problem(rows, labels, TensorRows(here.x["val"].float()), here.y["val"].numpy(), scale)
-        trained = fit([problem], recipe, rhos=rhos, seeds=seeds, steps=BASE.steps)
+        trained = fit([problem], recipe, rhos=rhos, seeds=seeds, steps=steps)
         logits = trained.logits(0, TensorRows(here.x["test"].float()))
         table = auc(logits, here.y["test"]).numpy()
         found = collapses(rhos, table[None])[0]

@@ -36,6 +36,7 @@ class MechanismPlan:
         layers: of the store whose class tokens are measured.
         seeds: heads of remedies and curves.
         few: heads of perceptrons, of half-way radii, and of courses.
+        length: steps of the optimiser, but for the half-way radius.
         norms: of the common mean, for the half-way radius.
         steps: of the optimiser, for the half-way radius.
     """
@@ -43,13 +44,14 @@ class MechanismPlan:
     layers: tuple[int, ...] = (9, 12)
     seeds: int = 10
     few: int = 3
+    length: int = BASE.steps
     norms: tuple[float, ...] = (3.75, 7.5, 15.0, 30.0, 60.0, 120.0)
     steps: tuple[int, ...] = (250, 1000, 4000)
 
 
 def quick_plan(layers: tuple[int, ...] = MechanismPlan.layers) -> MechanismPlan:
     """Return a plan that shows that the command runs, and nothing about the mechanism."""
-    return MechanismPlan(layers, seeds=1, few=1, norms=(15.0, 30.0), steps=(50,))
+    return MechanismPlan(layers, seeds=1, few=1, length=40, norms=(15.0, 30.0), steps=(50,))
 
 
 def run(
@@ -100,19 +102,19 @@ def run(
 
 def _jobs(worlds: Mapping[str, World], plan: MechanismPlan) -> dict[str, Callable[[], Any]]:
     """Every measurement by its name, "kind of world" or "kind of world, part"."""
-    seeds, few = range(plan.seeds), range(plan.few)
+    seeds, few, base = range(plan.seeds), range(plan.few), replace(BASE, steps=plan.length)
     jobs: dict[str, Callable[[], Any]] = {}
     for key, world in worlds.items():
         jobs[f"world of {key}"] = world.described
         for i, remedy in enumerate(REMEDIES):
-            jobs[f"remedy of {key}, {i}"] = partial(measures.remedy, world, remedy, seeds)
-        jobs[f"curves of {key}"] = partial(measures.curves, world, seeds, CURVE)
-        jobs[f"halfway of {key}"] = partial(measures.halfway, world, BASE, few)
-        jobs[f"condition of {key}"] = partial(measures.condition_and_bound, world, BASE, RHOS[2], few)
-        jobs[f"perceptrons of {key}"] = partial(measures.perceptrons, world, few, CURVE)
-    for steps, base in product(plan.steps, (BASE, SGD)):
-        training = replace(base, steps=steps)
-        key = f"halfway of {base.optimiser}, {steps} steps"
+            jobs[f"remedy of {key}, {i}"] = partial(measures.remedy, world, remedy, seeds, plan.length)
+        jobs[f"curves of {key}"] = partial(measures.curves, world, seeds, CURVE, plan.length)
+        jobs[f"halfway of {key}"] = partial(measures.halfway, world, base, few)
+        jobs[f"condition of {key}"] = partial(measures.condition_and_bound, world, base, RHOS[2], few)
+        jobs[f"perceptrons of {key}"] = partial(measures.perceptrons, world, few, CURVE, plan.length)
+    for steps, kind in product(plan.steps, (BASE, SGD)):
+        training = replace(kind, steps=steps)
+        key = f"halfway of {kind.optimiser}, {steps} steps"
         jobs[key] = partial(measures.halfway_over_norms, training, plan.norms, few)
     return jobs
 
