@@ -62,7 +62,7 @@ class Card:
         data: the data sets that it was trained on, each with its name, how much of it was there, how it was divided,
             and its rows; empty for detectors of earlier versions.
         units: what the head's radius is to be read with: norms and common share of the training features, see
-            `corit.theory.geometry.Units.record`; empty where they are not known.
+            `corit.theory.geometry.Units`; empty where they are not known.
     """
 
     recipe: Recipe
