@@ -12,9 +12,11 @@ import pytest
 from diagnose.handmade import cell, diagnosis
 from PIL import Image
 
+from corit.diagnose.control import Control
 from corit.diagnose.verdict import rankings
 from corit.errors import DataError
 from corit.report import courses, diagnose, planes, radii
+from corit.theory.floors import Floors
 
 RHOS = (0.0, 0.01, 0.05, 0.1, 1.0)
 STABLE, EARLY, AT_ONCE, NEVER = [0.9] * 5, [0.9, 0.9, 0.5, 0.5, 0.5], [0.9, 0.5, 0.7, 0.7, 0.7], [0.59] * 5
@@ -102,6 +104,22 @@ def test_figure_2a_is_the_median_over_seeds():
     )
     assert curve(radii.against_radius(found)).get_xdata().tolist() == list(RHOS[1:])
     assert curve(radii.against_radius(found)).get_ydata().tolist() == [0.8, 0.8, 0.6, 0.5]
+
+
+def test_figure_2a_has_a_linear_heads_floors_and_its_heads_on_centred_features():
+    """Dots at the nearest mean, dashes at the logistic regression, and a dashed curve of the control."""
+    one, centred = cell("A", [STABLE] * 2, RHOS), np.array([EARLY, [0.7] * 5])
+    control = Control(centred, one.collapse)
+    drawn = {}
+    for head in ("linear", "mlp"):
+        held = replace(one, head=head, floors=Floors(0.62, 0.93), control=control)
+        lines = radii.against_radius(diagnosis(held, rhos=RHOS)).axes[0].lines
+        drawn[head] = [np.atleast_1d(line.get_ydata()).tolist() for line in lines]
+    assert [0.62, 0.62] in drawn["linear"]
+    assert [0.93, 0.93] in drawn["linear"]
+    assert not {0.62, 0.93} & {y for ys in drawn["mlp"] for y in ys}
+    for lines in drawn.values():
+        assert np.median(centred, 0).tolist() in lines
 
 
 def test_figure_2b_is_the_gain_seed_by_seed_up_to_a_tenth():
