@@ -51,8 +51,8 @@ def floors(
     The nearest-mean classifier scores rows along w = mean of the fakes - mean of the reals of the training rows, in the
     geometry of the rows as they are given. It is the limit of a linear head at large radii: there the ascent step turns
     whole batches into one class, residuals no longer depend on the row but on its class, and the steps add up to
-    multiples of the difference of the class means. That is SGD's limit: Adam scales each coordinate, and on raw features
-    its head can end elsewhere, also below. Raw and centred rows have the same AUC, since a shift adds the same
+    multiples of the difference of the class means. That is the limit of SGD: Adam scales each coordinate, and on raw
+    features its head can end elsewhere, also below. Raw and centred rows have the same AUC, since a shift adds the same
     number to every score; standardised rows have another one.
 
     The logistic regression has an L2 penalty and a free intercept; it too is the same on raw and on centred rows.
