@@ -46,13 +46,14 @@ def findings(
         quick: a small plan that takes a minute; it shows that the command runs, and nothing about the claims
         workers: processes that measure; 0 uses this process
         control: measure the control in place of the claims: features of the miniature with the geometry of real CLIP's,
-            which is put in by hand; needs the packaged encoder alone
+            which is put in by hand; needs the packaged encoder alone. With stores it measures their raw geometry too;
+            each lies in a folder that is named by its pictures, such as dfdc/tokens
     """
     from corit.errors import DataError
     from corit.studies.findings.stored.plan import plan_of
 
     if control:
-        return _control(out, quick)
+        return _control(out, store or [], quick)
     if store:
         plan = plan_of(quick=quick, splits=splits, layers=layers, perceptrons=perceptrons)
         return _stored(out, store, pairs, plan, workers)
@@ -95,15 +96,22 @@ def _stored(out: Path, store: list[str], pairs: Path | None, plan: StoredPlan, w
     return exit_codes.DONE
 
 
-def _control(out: Path, quick: bool) -> int:
+def _control(out: Path, store: list[str], quick: bool) -> int:
     """Measure the control into OUT/control, and put its record into OUT/findings.json."""
+    from corit.errors import DataError
     from corit.progress import progress_bar
     from corit.studies.control.plan import ControlPlan, quick_plan
     from corit.studies.control.run import run
     from corit.studies.findings.claims_table import text_table
     from corit.studies.findings.worlds import write_world
 
-    record = run(out / "control", quick_plan() if quick else ControlPlan(), bars=progress_bar)
+    stores = {Path(s).resolve().parent.name: s for s in store}
+    if len(stores) < len(store):
+        raise DataError(
+            f"expected stores in folders that are named by their pictures, such as dfdc/tokens, got two of one name "
+            f"among {', '.join(store)}; name one of each"
+        )
+    record = run(out / "control", quick_plan() if quick else ControlPlan(), stores=stores, bars=progress_bar)
     print(text_table(record))
     print(f"{out / 'control' / 'control.json'}, {write_world(out, 'control', record)}")
     return exit_codes.DONE

@@ -88,3 +88,11 @@ def test_only_standardised_features_keep_the_default_head():
     assert recipe_of("standard", "linear", chosen, 32).optimiser == "sgd"
     raw = recipe_of("raw", "mlp", chosen, 8)
     assert (raw.optimiser, raw.learning_rate, raw.hidden, raw.scaling) == ("adamw", 0.003, 8, "raw")
+
+
+def test_stores_of_one_name_are_refused(tmp_path, capsys):
+    words = f"findings --control --quick --out {tmp_path} --store {tmp_path}/dfdc/a {tmp_path}/dfdc/b"
+    with pytest.raises(SystemExit) as stop:
+        cli.main(words.split())
+    assert stop.value.code not in (0, None)
+    assert "got two of one name among" in " ".join(capsys.readouterr().err.split())
