@@ -64,6 +64,7 @@ def _panel(axis: Axes, curves: Mapping[str, Any], curve: Mapping[str, Any]) -> N
     axis.set_xscale("symlog", linthresh=rhos[1], linscale=0.4)
     ticks = [r for r in (0.0, 0.01, 0.1, 1.0, 5.0) if r in rhos]
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks], fontsize=8)
+    axis.set_xlim(0, 1.1 * rhos[-1])
     axis.minorticks_off()
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
