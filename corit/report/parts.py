@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from matplotlib.figure import Figure
 from corit.data.collections import PHOTOGRAPHS
 from corit.recipe import REGIONS
 from corit.report import page
-from corit.report.real import prose, table
+from corit.report.real import WIDTH, prose, table
 from corit.studies.parts.injection import STEPS, UNIFD
 from corit.studies.parts.plan import CHECKED, DEFAULT, PERTURBS, THRESHOLDS
 from corit.studies.real.plan import PAIRED
@@ -61,7 +62,11 @@ def _short_answers(record: Record) -> Iterator[str]:
     lines = [*_proxy_lines(record["proxy"]), *_mask_lines(record["masks"]), *_injection_lines(record["injection"])]
     if lines:
         yield "## In numbers"
-        yield "\n".join(prose(f"- {line}").replace("\n", "\n  ") for line in lines)
+        yield "\n".join(_bullet(line) for line in lines)
+
+
+def _bullet(text: str) -> str:
+    return textwrap.fill(f"- {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _proxy_lines(measured: Record) -> Iterator[str]:
