@@ -20,10 +20,10 @@ from corit.theory.phases import TABLE, find_phases
 
 RATE = 0.05
 LENGTHS = (8, 10, 14, 20, 30, 40, 60, 90)
-CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+CORRELATIONS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)
 RISE = 6.0
 KNOTS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9)  # of the correlation that the detector sees
-COURSES = 2000
+COURSES = 6000
 
 
 def noise(count: int, correlation: float, courses: int, *key: object) -> np.ndarray:

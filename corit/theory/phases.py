@@ -98,7 +98,7 @@ def find_phases(
     "never" with no evidence (NaN).
 
     By default the least evidence is that which noise about a level or a straight line exceeds with a rise in at most
-    5 % of courses, however its neighbours correlate up to 0.95; see `least_evidence_of`. (The usual mark for strong
+    5 % of courses, however its neighbours correlate up to 0.9; see `least_evidence_of`. (The usual mark for strong
     evidence, 6, lets up to 25 % pass.)
 
     Args:
