@@ -37,6 +37,11 @@ def photos(folder: Path) -> None:
         _save(pixels, folder / f"{name}.jpg", quality=75)
 
 
+def photo(file: Path) -> None:
+    """The portrait that scikit-image ships, as README scores it."""
+    _save(astronaut(), file, quality=95)
+
+
 def labelled(folder: Path) -> None:
     """54 real photographs, the ninths of six, and each of them pixelated and with noise as fakes."""
     for name, pixels in _parts(3):
