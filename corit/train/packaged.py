@@ -11,6 +11,7 @@ import numpy as np
 
 from corit.backbones.stepped import Backbone
 from corit.data.collections import FACES, SCENES, Collection, CollectionSource
+from corit.data.re_encoded import ReEncodedSource, is_re_encoded
 from corit.data.sample import Sample, Source
 from corit.data.selected import JoinedSources
 from corit.detect.detector import Detector
@@ -59,6 +60,7 @@ class PackagedPlan:
         backbone: its name.
         compared: pairs, or pictures of each class, of each collection by which models are compared; the layers and the
             head of the better model are compared on all.
+        re_encoded: changed versions of a picture, by collection; see `ReEncodedSource`.
     """
 
     name: str
@@ -74,10 +76,12 @@ class PackagedPlan:
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     backbone: str = "clip-vit-b16"
     compared: int = 250
+    re_encoded: Mapping[str, float] = field(default_factory=dict)
 
     def source(self, root: str, limit: int = 0, first: int = 0) -> Source:
         """Open its collections below a folder as one source; see `CollectionSource` for limit and first."""
-        return JoinedSources(tuple(CollectionSource(c, root, limit, first) for c in self.collections))
+        joined = JoinedSources(tuple(CollectionSource(c, root, limit, first) for c in self.collections))
+        return ReEncodedSource(joined, self.re_encoded)
 
     def blended(self, sample: Sample) -> int:
         """Return how many self-blended fakes a real picture gets: one or none, by a hash of its id."""
@@ -110,6 +114,7 @@ PLANS = {
             FACES,
             {"dfdc": 7, "stylegan": 6, "composite": 2},
             _layers(),
+            re_encoded={"dfdc": 0.25, "stylegan": 0.33, "composite": 1},
         ),
         PackagedPlan(
             "scenes-b16",
@@ -120,6 +125,7 @@ PLANS = {
             SCENES,
             {"photograph": 1},
             _layers(),
+            re_encoded={"photograph": 2},
         ),
     )
 }
@@ -231,6 +237,10 @@ class ScoredRows:
     rows: Features
     scores: np.ndarray
 
+    def take(self, index: np.ndarray) -> ScoredRows:
+        """Select rows by their indices."""
+        return ScoredRows(self.rows.take(index), self.scores[index])
+
 
 def score_rows(detector: Detector, rows: Features) -> ScoredRows:
     """Score measured rows."""
@@ -339,6 +349,11 @@ def validation_aucs(store: FeatureStore, recipe: Recipe, plan: PackagedPlan) -> 
         logits = fit([problem], head, seeds=plan.seeds[:1]).logits(0, problem.valid)[0, 0].numpy()
         values[name] = float(np.mean(list(auc_by_kind(valid, logits).values())))
     return values
+
+
+def re_encoded(rows: Features) -> np.ndarray:
+    """Tell which rows (n) are of changed versions of pictures."""
+    return np.array([is_re_encoded(str(i)) for i in rows.ids], dtype=bool)
 
 
 def rows_by_kind(rows: Features) -> dict[str, np.ndarray]:

@@ -22,7 +22,7 @@ from corit.model.encode import Encoder
 from corit.recipe import Recipe
 from corit.seeding import generator
 from corit.train.card import card_markdown, make_card
-from corit.train.packaged import PLANS, PackagedPlan, make_detector, plan_of, rows_by_kind, save_packaged
+from corit.train.packaged import PLANS, PackagedPlan, make_detector, plan_of, re_encoded, rows_by_kind, save_packaged
 
 CANDIDATES = {
     "UniFD, layer 2": {"model.kind": "unifd", "model.layer": 2},
@@ -40,6 +40,7 @@ PLAN = PackagedPlan(
     seeds=(0, 1),
     backbone="miniature",
     compared=8,
+    re_encoded={"dots": 0.5, "plain": 1},
 )
 
 
@@ -135,8 +136,13 @@ def test_the_card_says_what_was_measured_and_the_folder_loads(making, tmp_path):
     assert card["thresholds"]["fpr 1 %"] >= card["thresholds"]["fpr 5 %"]
     assert card["thresholds"]["fake from"] == max(card["thresholds"]["fpr 1 %"], card["thresholds"]["real below"])
     for shares in card["false_fakes"].values():
-        assert set(shares) == {"dots", "lines", "plain"}
+        assert set(shares) == {"dots", "dots, re-encoded", "lines", "plain", "plain, re-encoded"}
         assert all(0 <= s["low"] <= s["share"] <= s["high"] <= 1 for s in shares.values())
+    assert set(card["re_encoded"]) <= {"all", "dots", "self-blended"}
+    own = making.store.features(split="test")
+    own, changed = (own.take(np.flatnonzero(re_encoded(own) == flag)) for flag in (False, True))
+    for rows, table in ((own, card["metrics"]), (changed, card["re_encoded"])):
+        assert table["all"]["real"] + table["all"]["fake"] == len(rows)
     counts = card["training"]["rows"]
     assert sum(sum(split.values()) for split in counts.values()) == len(making.store.features())
     place = save_packaged(making, card, card_markdown(card), tmp_path / "stripes")
