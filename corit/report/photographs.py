@@ -10,8 +10,8 @@ import numpy as np
 
 from corit.report import page
 from corit.report.text import table_text
-from corit.studies.forged import KINDS
 from corit.studies.photograph_demo import AS_IT_IS, OTHER, PhotographDemo, ScoredPicture
+from corit.views.forge import KINDS
 
 VERDICTS = ("fake", "unsure", "real")
 COLUMNS = (AS_IT_IS, *KINDS)

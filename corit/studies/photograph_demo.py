@@ -22,8 +22,8 @@ from corit.files import write_bytes, write_text
 from corit.images.faces import FaceFinder, find_faces
 from corit.progress import Progress, no_progress
 from corit.serialise import json_text
-from corit.studies.forged import KINDS, Scene, donors, forge, portrait_of, scene_of
 from corit.studies.photographs import other_pictures, photographs, second_portrait
+from corit.views.forge import KINDS, Scene, donors, forge, portrait_of, scene_of
 from corit.world.camera import jpeg_bytes
 from corit.world.miniature import Miniature
 
@@ -49,7 +49,7 @@ class ScoredPicture:
 
     Attributes:
         name: of the photograph.
-        kind: "as it is", one of `corit.studies.forged.KINDS`, or "other picture" for one that is no photograph.
+        kind: "as it is", one of `corit.views.forge.KINDS`, or "other picture" for one that is no photograph.
         pixels: (H, W, 3) uint8.
         detector: its name.
         report: the detector's, with evidence.

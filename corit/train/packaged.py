@@ -34,6 +34,7 @@ from corit.progress import Progress, no_progress
 from corit.recipe import Recipe
 from corit.seeding import seed
 from corit.serialise import json_text
+from corit.train.forged_scenes import ForgedScenes
 from corit.train.heads import TrainingResult, train_detector
 from corit.train.rows import rows_of
 from corit.train.stand_in import FILE, compress
@@ -61,6 +62,7 @@ class PackagedPlan:
         compared: pairs, or pictures of each class, of each collection by which models are compared; the layers and the
             head of the better model are compared on all.
         re_encoded: changed versions of a picture, by collection; see `ReEncodedSource`.
+        forged: each real picture is forged at full size as well; see `ForgedScenes`.
     """
 
     name: str
@@ -77,11 +79,12 @@ class PackagedPlan:
     backbone: str = "clip-vit-b16"
     compared: int = 250
     re_encoded: Mapping[str, float] = field(default_factory=dict)
+    forged: bool = False
 
     def source(self, root: str, limit: int = 0, first: int = 0) -> Source:
         """Open its collections below a folder as one source; see `CollectionSource` for limit and first."""
         joined = JoinedSources(tuple(CollectionSource(c, root, limit, first) for c in self.collections))
-        return ReEncodedSource(joined, self.re_encoded)
+        return ReEncodedSource(ForgedScenes(joined) if self.forged else joined, self.re_encoded)
 
     def blended(self, sample: Sample) -> int:
         """Return how many self-blended fakes a real picture gets: one or none, by a hash of its id."""
@@ -120,12 +123,14 @@ PLANS = {
             "scenes-b16",
             "scene",
             "photographs of things, animals and places (ImageNet)",
-            "It finds what is blended into a photograph with a seam or another colour. It learned from self-blended "
-            "photographs alone: it does not find pictures that are generated as a whole.",
+            "It finds what is blended into a photograph with a seam, another colour or another sharpness. Its fakes "
+            "are made of photographs by program: self-blends, splices and upsampled patches. It does not find "
+            "pictures that are generated as a whole.",
             SCENES,
             {"photograph": 1},
             _layers(),
-            re_encoded={"photograph": 2},
+            re_encoded={"photograph": 1},
+            forged=True,
         ),
     )
 }
@@ -359,13 +364,14 @@ def re_encoded(rows: Features) -> np.ndarray:
 def rows_by_kind(rows: Features) -> dict[str, np.ndarray]:
     """Return, for each kind of forgery, the indices of its fakes and of the reals that they are compared with.
 
-    Fakes of a collection are compared with its reals, self-blended fakes with all reals.
+    Fakes are compared with the reals of their collection, self-blended fakes with all reals.
     """
     kinds, sets, y = rows.column("manipulation"), rows.column("dataset"), rows.y
     table = {}
     for kind in sorted(set(kinds) - {""}):
-        real = (y == 0) if kind == SELF_BLENDED else (y == 0) & (sets == kind)
-        table[kind] = np.flatnonzero((kinds == kind) | real)
+        fake = kinds == kind
+        real = (y == 0) if kind == SELF_BLENDED else (y == 0) & np.isin(sets, np.unique(sets[fake]))
+        table[kind] = np.flatnonzero(fake | real)
     return table
 
 

@@ -28,7 +28,6 @@ from corit.recipe import BackboneRecipe, Recipe
 from corit.report.photographs import photographs_text
 from corit.seeding import torch_generator
 from corit.studies import photograph_demo
-from corit.studies.forged import KINDS, SPLICE, donors, forge, portrait_of, scene_of
 from corit.studies.photograph_demo import (
     AS_IT_IS,
     OTHER,
@@ -39,6 +38,7 @@ from corit.studies.photograph_demo import (
     score_photographs,
 )
 from corit.studies.photographs import photographs, second_portrait
+from corit.views.forge import KINDS, SPLICE, donors, forge, portrait_of, scene_of
 
 NAMES = ["portrait", "second portrait", "china", "flower", "cat", "coffee", "rocket"]
 CARD = "# {name}\n\n| kind | AUC |\n|---|---|\n| splices | 0.61 |\n\n<script>alert(1)</script>\n"
