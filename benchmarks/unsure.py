@@ -26,8 +26,8 @@ from corit.images.picture import Picture
 from corit.progress import Progress, no_progress, progress_bar
 from corit.seeding import seed
 from corit.serialise import json_text, markdown_table
-from corit.studies.forged import SELF_BLEND, forge, scene_of
 from corit.studies.photographs import photographs
+from corit.views.forge import SELF_BLEND, forge, scene_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 RECORD, PAGE = DOCS / "unsure.json", DOCS / "explanation" / "unsure.md"
