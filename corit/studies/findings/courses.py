@@ -25,7 +25,7 @@ from corit.studies.findings.tasks import rows_of, tasks_of
 from corit.theory.cor import critical_radius
 from corit.theory.landscape import landscape
 from corit.theory.likelihood import Likelihood
-from corit.theory.phases import find_phases
+from corit.theory.phases import course_phases
 from corit.theory.smoothness import drift
 from corit.theory.sweep import Task
 from corit.theory.trained import trained
@@ -76,7 +76,7 @@ def course_cells(course: Course, tasks: list[Task]) -> list[dict[str, Any]]:
 
     Lists are by head seed (S); "gsnr" is the median over seeds at each observation (T), for figures.
     """
-    phases = find_phases(course.steps, course.gsnr)
+    phases, gsnr = course_phases(course), course.estimate()
     inside = critical_radius(course.steps, course.ratio, phases.pre)
     whole = critical_radius(course.steps, course.ratio)
     factors = course.factors
@@ -84,7 +84,7 @@ def course_cells(course: Course, tasks: list[Task]) -> list[dict[str, Any]]:
     for i, t in enumerate(tasks):
         at = np.searchsorted(course.steps, inside.step[i, :, 0].clip(0))
         first = {k: _at(v[:, i, :, 0], at) for k, v in factors.items()}
-        early = np.where(phases.pre[:, i, :, 0], course.corrected[:, i, :, 0], np.nan)
+        early = np.where(phases.pre[:, i, :, 0], gsnr[:, i, :, 0], np.nan)
         cells.append(
             {
                 "layer": t.layer,
@@ -93,7 +93,7 @@ def course_cells(course: Course, tasks: list[Task]) -> list[dict[str, Any]]:
                 "bound": rounded(inside.radius[i, :, 0]),
                 "bottleneck": inside.step[i, :, 0].tolist(),
                 "bound_whole": rounded(whole.radius[i, :, 0]),
-                "gsnr_first": rounded(course.corrected[0, i, :, 0]),
+                "gsnr_first": rounded(gsnr[0, i, :, 0]),
                 "gsnr_early": rounded(np.nanmean(early, 0)),
                 "lemma_least": rounded(np.nanmin(1 - course.trace_r[:, i] / course.trace_h[:, i])),
                 **{k: rounded(v) for k, v in first.items()},

@@ -78,7 +78,7 @@ def tasks_of(store: FeatureStore, setting: Setting, recipe: HeadRecipe, kinds: S
         parts = read_features(store, setting.variant, layer)
         for k in kinds:
             train, valid, test = (reals_and_fakes(parts[s], k) for s in SPLITS)
-            tasks.append(task(layer, k, train, valid, test, recipe))
+            tasks.append(task(layer, k, train, valid, test, recipe, groups=np.array(identities_of(store, k))))
     return tasks
 
 
