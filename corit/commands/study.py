@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -261,4 +262,4 @@ def _command(words: list[str]) -> str:
     at = [i for i, word in enumerate(kept) if word in FOLDERS]
     for i in reversed(at):
         kept.insert(i + 1, "DIR")
-    return " ".join(["corit", *kept])
+    return shlex.join(["corit", *kept])

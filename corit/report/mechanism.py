@@ -55,6 +55,7 @@ def _panel(axis: Axes, name: str, world: Mapping[str, Any]) -> None:
         axis.axhline(value, color=FAINT, lw=1, ls="--")
         axis.annotate(label, (rhos[-1], value), fontsize=7, color=FAINT, ha="right", va="bottom")
     axis.set_xscale("symlog", linthresh=0.01)
+    axis.set_xlim(0, rhos[-1])
     axis.set_xlabel(r"$\rho$, raw units")
     axis.set_title(f"{name}: norm of mean {world['mean_norm']:.0f}, c = {world['common']:.2f}", fontsize=9)
     axis.grid(alpha=0.25)
