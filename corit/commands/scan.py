@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from corit.commands.messages import say
 from corit.data.landmarks import Landmarks
 from corit.detect.by_domain import FaceOrScene
 from corit.detect.detector import Detector
@@ -22,6 +22,8 @@ from corit.progress import progress_bar
 from corit.report.lines import Screen
 
 if TYPE_CHECKING:
+    from corit.detect.row import Row
+    from corit.metrics.calibration import Calibration
     from corit.report.detect import Gallery
 
 LISTED = 10_000  # inputs that are listed before the first is scored, so that the progress bar knows its end
@@ -75,11 +77,14 @@ def run(detector: Detector | FaceOrScene, options: ScanOptions) -> int:
         total = files if files <= LISTED else None
         gallery = _gallery(detector, options, output)
         with progress_bar("pictures and videos") as progress:
-            scored = output.scored + _write(scan, options, output, gallery, lambda done: progress(done, total))
+            written, unsure = _write(scan, options, output, gallery, lambda done: progress(done, total))
+        scored = output.scored + written
         if scan.passed_over.summary:
             from corit.report.text import escape_controls
 
-            print(escape_controls(f"corit: {scan.passed_over.summary}"), file=sys.stderr)
+            say(escape_controls(scan.passed_over.summary))
+        for words in unsure:
+            say(words)
         output.complete()
     if gallery is not None and options.html is not None:
         gallery.write(options.html)
@@ -120,9 +125,11 @@ def _landmarks_digest(landmarks: Landmarks) -> str:
 
 def _write(
     scan: FileScan, options: ScanOptions, output: Output, gallery: Gallery | None, progress: Callable[[int], None]
-) -> int:
-    """Write the rows of all files; the number of rows with a score."""
+) -> tuple[int, list[str]]:
+    """Write the rows of all files; the number of rows with a score, and why some are unsure without a reason."""
     scored = 0
+    between: dict[str, Calibration] = {}
+    calibrations = scan.detector.calibrations
     if options.format == "table":
         writer: Screen | RowWriter = Screen(output.stream)
     else:
@@ -134,10 +141,23 @@ def _write(
         for row in rows_of(report, options.per):
             writer.write(row)
             scored += row.score is not None
+            calibration = calibrations.get(row.detector or "")
+            if calibration is not None and _between(row, calibration):
+                between[row.detector or ""] = calibration
         output.after(report.path)
         progress(done)
     writer.end()
-    return scored
+    return scored, [_thresholds(name, c) for name, c in between.items()]
+
+
+def _between(row: Row, calibration: Calibration) -> bool:
+    """Whether a verdict is unsure for the score alone; other causes are in `reason`."""
+    return row.verdict == "unsure" and row.score is not None and calibration.verdict(row.score) == "unsure"
+
+
+def _thresholds(name: str, calibration: Calibration) -> str:
+    whose = f"{name} says" if name else "the detector says"
+    return f"{whose} real below {calibration.real:.3f} and fake from {calibration.fake:.3f}; between it is unsure"
 
 
 def _gallery(detector: Detector | FaceOrScene, options: ScanOptions, output: Output) -> Gallery | None:

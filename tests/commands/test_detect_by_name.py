@@ -109,6 +109,19 @@ def test_a_detector_is_taken_by_name_or_folder(place, folder, capsys):
     assert (code, "there is neither (there are faces-b16, scenes-b16)" in err) == (2, True)
 
 
+@pytest.mark.parametrize(("real", "fake"), [(0.0, 1.0), (0.0, 0.001), (0.999, 1.0)])
+def test_the_thresholds_are_printed_where_a_score_lies_between(capsys, place, folder, real, fake):
+    for name in ("faces-b16", "scenes-b16"):
+        card = json.loads((place / name / "detector.json").read_text())
+        card["calibration"] |= {"real": real, "fake": fake}
+        (place / name / "detector.json").write_text(json.dumps(card))
+    code, out, err = run(capsys, "detect", folder / "b-scene.png", "--format", "jsonl", "--no-stable")
+    (row,) = rows_of(out)
+    line = f"corit: scenes-b16 says real below {real:.3f} and fake from {fake:.3f}; between it is unsure"
+    assert code == 0
+    assert (line in err.splitlines()) == (real <= row["score"] < fake) == (row["verdict"] == "unsure")
+
+
 def test_without_a_face_finder_one_line_says_so(place, folder, capsys, monkeypatch):
     def missing():
         raise MissingLibraryError("finding faces needs dlib: pip install 'corit[faces]'")
@@ -117,7 +130,8 @@ def test_without_a_face_finder_one_line_says_so(place, folder, capsys, monkeypat
     code, out, err = run(capsys, "detect", folder, "--format", "jsonl", "--per", "video")
     assert code == 0
     assert {r["detector"] for r in rows_of(out)} == {"scenes-b16"}
-    assert [line for line in err.splitlines() if line.startswith("corit:")] == [
+    lines = [line for line in err.splitlines() if line.startswith("corit:") and "between it is unsure" not in line]
+    assert lines == [
         "corit: no face is looked for, scenes-b16 scores whole pictures: finding faces needs dlib: pip install "
         "'corit[faces]'"
     ]
