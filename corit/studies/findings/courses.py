@@ -66,7 +66,7 @@ def measure(
     record: dict[str, Any] = {"rho": plan.watched, "steps": course.steps.tolist(), "cells": course_cells(course, tasks)}
     last = [i for i, t in enumerate(tasks) if t.layer == setting.layers[-1]]
     for i in last:
-        record["cells"][i]["landscape"] = _landscape(likelihood_of(tasks[i], result, i), plan.watched)
+        record["cells"][i]["landscape"] = landscape_around(likelihood_of(tasks[i], result, i), plan.watched)
         record["cells"][i]["drift"] = _drift(tasks[i], recipe, plan, course)
     return record
 
@@ -114,9 +114,17 @@ def likelihood_of(task: Task, result: Fit, index: int) -> Likelihood:
     return trained(*rows_of(task), parts, result.recipe)
 
 
-def _landscape(heads: Likelihood, rho: float) -> dict[str, Any]:
-    """Landscape around trained heads (S); rise and relative curvature do not depend on the scale of the features."""
-    plane = landscape(heads, rhos=(rho,), points=21, tolerance=1e-3)
+def landscape_around(heads: Likelihood, rho: float, tolerance: float = 1e-3) -> dict[str, Any]:
+    """Measure the landscape around trained heads (S) in the direction of SAM's ascent.
+
+    Rise and relative curvature do not depend on the scale of the features.
+
+    Args:
+        heads: the heads on their training rows.
+        rho: the radius of the ascent.
+        tolerance: relative residual of the largest curvature.
+    """
+    plane = landscape(heads, rhos=(rho,), points=21, tolerance=tolerance)
     return {
         "centre": rounded(plane.centre),
         "rise": rounded(plane.rise),

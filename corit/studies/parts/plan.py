@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-from corit.studies.real.plan import CORIT, TOKENS, RealPlan, Variant
+from corit.studies.real.plan import CORIT, TOKENS, RealPlan, Variant, settings
 
 Part = Literal["pictures", "injection"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -89,7 +89,7 @@ class PartsPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings that a folder keeps."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return settings(self)
 
 
 def quick_plan(plan: PartsPlan | None = None) -> PartsPlan:

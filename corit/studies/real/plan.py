@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations, product
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from corit.data.collections import COMPOSITES, DFDC, PHOTOGRAPHS, STYLEGAN, Collection
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Part = Literal["layers", "components", "transfer", "variants", "control"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -131,7 +134,12 @@ class RealPlan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings that a folder keeps."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return settings(self)
+
+
+def settings(plan: DataclassInstance) -> dict[str, Any]:
+    """Return a plan's fields as a folder keeps them, with lists for tuples."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(plan).items()}
 
 
 def quick_plan(plan: RealPlan | None = None) -> RealPlan:

@@ -11,19 +11,19 @@ from corit.heads.fit import Fit, fit
 from corit.heads.head import HeadRecipe
 from corit.heads.start import initial_parameters
 from corit.seeding import torch_generator
-from corit.studies.findings.courses import BALL_RADII, course_cells, likelihood_of
+from corit.studies.findings.courses import BALL_RADII, course_cells, landscape_around, likelihood_of
 from corit.studies.findings.stored.plan import CORIT, UNIFD, Case, StoredPlan
 from corit.studies.findings.stored.rows import Forgery
 from corit.studies.findings.stored.sweeps import tasks_of
 from corit.studies.findings.sweeps import rounded
 from corit.studies.findings.tasks import rows_of
-from corit.theory.landscape import landscape
 from corit.theory.likelihood import Likelihood
 from corit.theory.smoothness import drift
 from corit.theory.sweep import Task
 from corit.theory.trained import trained
 from corit.theory.watch import Watch, every
 
+TOLERANCE = 1e-2  # relative residual of the largest curvature of a landscape
 POINTS = (0.0, 1.0)  # shares of the course at which curvature is followed through a ball
 
 
@@ -97,22 +97,10 @@ def measure_landscapes(forgeries: Sequence[Forgery], plan: StoredPlan, case: Cas
             first = int(np.flatnonzero(losses[v] <= level)[0])
             steps = min(plan.steps, (first + 1) * epoch)
             heads = likelihood_of(t, ends[v] if steps == plan.steps else _trained(t, plan, cases[v], steps), 0)
-            cell[v] = {"steps": steps, **_landscape(heads, plan.watched)}
+            cell[v] = {"steps": steps, **landscape_around(heads, plan.watched, TOLERANCE)}
         cells.append(cell)
     return {"cells": cells}
 
 
 def _trained(task: Task, plan: StoredPlan, case: Case, steps: int) -> Fit:
     return fit([task.problem], plan.recipe(case), rhos=[plan.watched], seeds=plan.course_seeds, steps=steps)
-
-
-def _landscape(heads: Likelihood, rho: float) -> dict[str, Any]:
-    """Landscape around trained heads (S); rise and relative curvature do not depend on the scale of the features."""
-    plane = landscape(heads, rhos=(rho,), points=21, tolerance=1e-2)
-    return {
-        "centre": rounded(plane.centre),
-        "rise": rounded(plane.rise),
-        "relative": rounded(plane.relative),
-        "largest": rounded(plane.largest),
-        "ascent": rounded(plane.sharpness.ascent[..., 0]),
-    }
