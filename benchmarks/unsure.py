@@ -2,7 +2,7 @@
 
 `python -m benchmarks.unsure ROOT` measures pictures of the test parts of the collections below ROOT, which no packaged
 detector was trained or calibrated on, pictures that libraries ship, and drawn ones. It writes docs/unsure.json and the
-tables of docs/explanation/unsure.md, and holds numbers only. On two busy cores it takes ten minutes.
+tables of docs/explanation/unsure.md, and holds numbers only. With --count 24 --few 6 it takes some minutes of a core.
 """
 
 from __future__ import annotations
