@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from corit.data.collections import PHOTOGRAPHS
 from corit.recipe import REGIONS
 from corit.report import page
-from corit.report.real import WIDTH, prose, table
+from corit.report.real import WIDTH, command, prose, table
 from corit.studies.parts.injection import STEPS, UNIFD
 from corit.studies.parts.plan import CHECKED, DEFAULT, PERTURBS, THRESHOLDS
 from corit.studies.real.plan import PAIRED
@@ -53,9 +53,7 @@ def _opening(record: Record) -> Iterator[str]:
         " the parts of CoRIT one by one on a frozen real backbone, each against a control. Every effect has an"
         " interval, and the rules were written before the numbers."
     )
-    yield f"<!-- not executed: takes an hour and needs the data -->\n```console\n$ {record['command']}\n```"
-    if record["left_out"]:
-        yield prose("**Left out of this run**: " + "; ".join(record["left_out"]) + ".")
+    yield from command(record, "takes an hour and needs the data")
 
 
 def _short_answers(record: Record) -> Iterator[str]:

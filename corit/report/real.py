@@ -56,7 +56,17 @@ def _opening(record: Record) -> Iterator[str]:
         " a frozen real backbone shows of CoRIT's claims on small public collections of real and forged pictures. Every"
         " difference has an interval; a difference that cannot be told from none is called so."
     )
-    yield f"<!-- not executed: takes hours and needs the data -->\n```console\n$ {record['command']}\n```"
+    yield from command(record, "takes hours and needs the data")
+
+
+def command(record: Record, why: str) -> Iterator[str]:
+    """Yield the command of a record, and what its run leaves out.
+
+    Args:
+        record: holds `command` and `left_out`.
+        why: the command is not executed with the examples of the documentation.
+    """
+    yield f"<!-- not executed: {why} -->\n```console\n$ {record['command']}\n```"
     if record["left_out"]:
         yield prose("**Left out of this run**: " + "; ".join(record["left_out"]) + ".")
 

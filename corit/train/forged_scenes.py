@@ -9,7 +9,7 @@ from functools import cached_property
 from corit.data.sample import Sample, Source
 from corit.images.picture import Picture
 from corit.seeding import seed
-from corit.views.forge import SELF_BLEND, SPLICE, UPSAMPLED, forge, scene_of
+from corit.views.forge import SELF_BLEND, SPLICE, UPSAMPLED, Scene, forge, scene_of
 
 # Manipulation type -> kind of forgery. Self-blended fakes of extractions are made at the side of the backbone's input.
 TYPES = {"full-size self-blend": SELF_BLEND, "splice": SPLICE, "upsampled patch": UPSAMPLED}
@@ -39,10 +39,14 @@ class ForgedScenes:
         name = sample.id.removesuffix(f"~{sample.manipulation}")
         if not sample.manipulation or name not in self._donors:
             return self.source.load(sample)
-        own, other = self._originals[name], self._donors[name]
-        picture, donor = (self.source.load(s) for s in (own, other))
-        scene, content = scene_of(own.id, picture.pixels), scene_of(other.id, donor.pixels)
-        return replace(picture, pixels=forge(TYPES[sample.manipulation], scene, content))
+        kind, picture = TYPES[sample.manipulation], self.source.load(self._originals[name])
+        scene = scene_of(name, picture.pixels)
+        donor = self._donor_scene(name) if kind == SPLICE else scene  # other kinds take nothing from it
+        return replace(picture, pixels=forge(kind, scene, donor))
+
+    def _donor_scene(self, name: str) -> Scene:
+        donor = self._donors[name]
+        return scene_of(donor.id, self.source.load(donor).pixels)
 
     def _fake(self, sample: Sample) -> Sample:
         kind = list(TYPES)[seed("forged scenes", sample.group) % len(TYPES)]
